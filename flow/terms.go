@@ -1,0 +1,163 @@
+package flow
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Limit says what set a leaf's level in the end.
+type Limit uint8
+
+// The limits, in the order in which they are applied.
+const (
+	ByPolicy Limit = iota
+	ByNeed
+	ByTier
+	BySchema   // the level would not fit the recipient's schema
+	ByExposure // what the recipient already holds
+)
+
+// String returns the limit's name.
+func (l Limit) String() string {
+	return nameOf([]string{"policy", "need", "tier", "schema", "exposure"}, int(l))
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (l Limit) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// LeafTerms is what may be shown of one leaf, and why.
+type LeafTerms struct {
+	Treatment
+	By       Limit      `json:"by"`
+	Policies []PolicyID `json:"policies,omitempty"` // that determined the level
+	Reason   string     `json:"reason,omitempty"`   // from @reason of the determining policy, or the rule's own words
+}
+
+// Duties are what a recipient takes on with the data.
+type Duties struct {
+	Retain time.Duration `json:"retain,omitempty"` // how long it may be kept; 0: for the task only
+	Notify []string      `json:"notify,omitempty"`
+	Basis  []string      `json:"basis,omitempty"` // legal bases, from @legal_basis
+}
+
+// Terms are the conditions of one flow: for each leaf, in the order asked, how much shows. The zero value forbids everything.
+type Terms struct {
+	Leaves     []LeafTerms `json:"leaves,omitempty"`
+	Duties     Duties      `json:"duties"`
+	PolicyHash string      `json:"policy_hash"`
+	Shadow     []LeafTerms `json:"shadow,omitempty"` // what shadow policies would have said; never enforced
+}
+
+// Cost is privacy loss, in integers: no floating-point number ever stands for a budget.
+type Cost struct {
+	EpsilonNano int64 `json:"epsilon_nano,omitempty"` // ε · 10⁹
+	DeltaPico   int64 `json:"delta_pico,omitempty"`   // δ · 10¹²
+}
+
+// Outcome is how a flow ended.
+type Outcome string
+
+// The outcomes. Opened, segment and closed belong to streams.
+const (
+	Released Outcome = "released"
+	Refused  Outcome = "refused"
+	Replayed Outcome = "replayed" // the stored answer to an earlier request was given again
+	Conflict Outcome = "conflict" // an id was used again with another request
+	Opened   Outcome = "opened"
+	Segment  Outcome = "segment"
+	Closed   Outcome = "closed"
+	Watched  Outcome = "watched" // learn mode: passed without enforcement
+	Changed  Outcome = "changed" // policy, configuration or keys of the gateway itself
+)
+
+// Event says what happened, without data. It is what the journal keeps.
+type Event struct {
+	Time       time.Time     `json:"time"`
+	Flow       Flow          `json:"flow"`
+	Outcome    Outcome       `json:"outcome"`
+	Reason     string        `json:"reason,omitempty"` // rule and place, never a value
+	Levels     []LevelCount  `json:"levels,omitempty"`
+	Policies   []PolicyID    `json:"policies,omitempty"`
+	PolicyHash string        `json:"policy_hash,omitempty"`
+	ConfigHash string        `json:"config_hash,omitempty"`
+	Cost       Cost          `json:"cost,omitzero"`
+	Bytes      int           `json:"bytes,omitempty"`
+	Segment    int           `json:"segment,omitempty"` // of a stream, from 1
+	Took       time.Duration `json:"took_ns,omitempty"`
+	Shadow     []LevelCount  `json:"shadow,omitempty"` // what shadow policies would have done
+	Subjects   int           `json:"subjects,omitempty"`
+	NoSubject  int           `json:"no_subject,omitempty"` // leaves about an unknown subject
+}
+
+// LevelCount is how many leaves of a label were shown at a level.
+type LevelCount struct {
+	Label Label `json:"label"`
+	Level Level `json:"level"`
+	Param Param `json:"param,omitempty"`
+	By    Limit `json:"by"`
+	Count int   `json:"count"`
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (l *Limit) UnmarshalText(b []byte) error {
+	for i := ByPolicy; i <= ByExposure; i++ {
+		if i.String() == string(b) {
+			*l = i
+			return nil
+		}
+	}
+	return fmt.Errorf("limit is not one of policy, need, tier, schema, exposure")
+}
+
+// Receipt is proof that an event is on record.
+type Receipt struct {
+	Seq  int64    `json:"seq"`
+	Hash [32]byte `json:"-"`
+}
+
+// Note tells a recipient what was changed in a message, without values.
+type Note struct {
+	Changes    []Change `json:"changes,omitempty"`
+	Restricted int      `json:"restricted,omitempty"` // changed leaves of restricted labels: a count, never a place
+	Delayed    bool     `json:"delayed,omitempty"`    // text was held back to look at it whole
+	Reference  ID       `json:"reference"`            // the operator resolves it to the whole story
+	Ask        string   `json:"ask,omitempty"`        // how to ask for more
+}
+
+// Change is one leaf that was not passed raw.
+type Change struct {
+	Path   Path       `json:"path"`
+	Label  Label      `json:"label"`
+	Level  Level      `json:"level"`
+	Param  Param      `json:"param,omitempty"`
+	Policy []PolicyID `json:"policy,omitempty"`
+	By     Limit      `json:"by"`
+	Reason string     `json:"reason,omitempty"`
+}
+
+// Handle stands in a message for a part that can be fetched on terms of its own. Its id is random.
+type Handle struct {
+	ID      string    `json:"id"`
+	Expires time.Time `json:"expires"`
+}
+
+// CountLevels sums leaves by label, level and limit, ordered by label.
+func CountLevels(leaves []Leaf, terms []LeafTerms) []LevelCount {
+	var out []LevelCount
+	for i, t := range terms {
+		c := LevelCount{Label: leaves[i].Label, Level: t.Level, Param: t.Param, By: t.By, Count: 1}
+		at, found := slices.BinarySearchFunc(out, c, compareCounts)
+		if found {
+			out[at].Count++
+		} else {
+			out = slices.Insert(out, at, c)
+		}
+	}
+	return out
+}
+
+func compareCounts(a, b LevelCount) int {
+	return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Param, b.Param), cmp.Compare(a.By, b.By))
+}
