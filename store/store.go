@@ -1,0 +1,90 @@
+// Package store keeps state, one transaction at a time.
+//
+// [Open] opens the embedded default: one directory with one SQLite database (write-ahead log, synchronous=FULL),
+// migrated to what the running program knows and locked against a second process. [DB] is the part of it that
+// callers should depend on; other databases fill the same interface and pass the same exam, in package storetest.
+//
+// Many callers share few fsyncs: one goroutine writes, and puts every closure that waits into one transaction,
+// each in a savepoint of its own. [DB.Update] returns when that transaction is durable.
+//
+// SQL is written once for all databases: standard statements with "?" for arguments, BIGINT for integers, TEXT,
+// BLOB for bytes (written BYTEA where a database says so), and ON CONFLICT. A column declared BIGINT PRIMARY KEY is the
+// row's own key in SQLite, too: it is created there as INTEGER PRIMARY KEY.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// Schema is the tables of one package: migrations in files named NNN_name.sql, with NNN from 001 on without gaps,
+// in any folder of FS. A migration that was released is never changed; another one follows it.
+type Schema struct {
+	Name string // of the version row; by custom the package's import path below the module
+	FS   fs.FS
+}
+
+// Options may be left zero.
+type Options struct {
+	Window   time.Duration // how long a transaction that already has two closures waits for more; 0: not at all
+	MaxBatch int           // closures in one transaction; 0: 256
+	Readers  int           // Views at once; 0: 4
+	NoSync   bool          // for benchmarks only: nothing is durable
+}
+
+// DB is where state is kept. It is safe for concurrent use.
+type DB interface {
+	// Update runs fn in a transaction and returns nil when its writes are durable.
+	//
+	// If fn returns an error or panics, its own writes are undone, nobody else's, and Update returns the error or a
+	// [*PanicError]. Any other error means that the writes were not promised: they are not seen by later
+	// transactions of this process. A context that ends before fn began skips it and gives the context's error;
+	// once fn began, Update waits for the true outcome.
+	//
+	// fn may share its transaction with others and sees what those before it wrote. It must be quick, must not call Update,
+	// and must not use its Tx after it returned.
+	Update(ctx context.Context, fn func(Tx) error) error
+
+	// View runs fn on a snapshot that holds at least every Update that returned before. Writes are refused.
+	View(ctx context.Context, fn func(Tx) error) error
+
+	// Close refuses new work with [ErrClosed], completes what was queued, and returns when files and lock are released.
+	Close() error
+}
+
+// Tx is one transaction. It is for one goroutine. Only SELECT, INSERT, UPDATE, DELETE and WITH statements run; anything else is [ErrStatement].
+type Tx interface {
+	// Exec runs a statement and returns how many rows it changed.
+	Exec(query string, args ...any) (int64, error)
+	// Query runs a statement that returns rows. Rows left open are closed when the transaction's closure returns.
+	Query(query string, args ...any) (*sql.Rows, error)
+	// QueryRow runs a statement that returns at most one row. The row must be scanned.
+	QueryRow(query string, args ...any) *sql.Row
+}
+
+// Errors a caller may act on.
+var (
+	ErrNewer      = errors.New("database was written by a newer program")
+	ErrLocked     = errors.New("data directory is in use by another process")
+	ErrNotDurable = errors.New("database does not promise durable writes")
+	ErrClosed     = errors.New("store is closed")
+	ErrBroken     = errors.New("store stopped after a failed write")
+	ErrStatement  = errors.New("only SELECT, INSERT, UPDATE, DELETE and WITH statements may run in a transaction")
+	ErrSchema     = errors.New("schema is not valid")
+)
+
+// PanicError is returned by [DB.Update] when its closure panicked, or ended its goroutine. It names the place, not the
+// panic's value, which may hold data.
+type PanicError struct {
+	Place string // file:line of the panic, or "" when unknown
+	Type  string // Go type of the panic's value
+}
+
+// Error implements error.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("update closure panicked with a %s at %s", e.Type, e.Place)
+}
