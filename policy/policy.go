@@ -1,0 +1,109 @@
+// Package policy says whether a flow may happen, and on which terms.
+//
+// Policies are written in Cedar and validated strictly against a schema that is generated from the taxonomy and from
+// the entities of the configuration. Decisions see labels and parties, never values. There are two chains of actions:
+// a permit names Action::"upto_LEVEL" and allows that level and everything that reveals less, a forbid names
+// Action::"atleast_LEVEL" and takes away that level and everything that reveals more. For each leaf the levels of its
+// family are asked from raw downwards, and the first one that is allowed holds, within what the recipient needs and what
+// the tier of the data and the criticality of the task admit ([flow.TierCap]).
+//
+// What is not permitted is dropped. A policy that cannot be evaluated denies every level it speaks of, a permit and a
+// forbid alike. Adding a forbid never reveals more (TestAddingAForbidNeverRevealsMore).
+//
+// Annotations of the policies that determine a level carry parameters and words, never decisions:
+//
+//	@id("name")            names the policy; without it its name is file:line
+//	@generalize("year")    the parameter of generalized, see [flow.Param]
+//	@token("oneway")       the parameter of tokenized
+//	@mask("keep:4")        the parameter of masked
+//	@reason("words")       told to the recipient and the operator
+//	@legal_basis("term")   added to the duties; several are separated by commas
+//	@retain("P30D")        how long the recipient may keep the data; without it, for the task only
+//	@notify("who")         whom the recipient must notify; several are separated by commas
+//	@exception("why")      a permit whose resource is exactly this class or field lifts the tier's cap
+//	@shadow("true")        decided and recorded, never enforced; so are all policies in files named *.shadow.cedar
+package policy
+
+import (
+	"io/fs"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Field is a column or member that the catalog knows.
+type Field struct {
+	Name    string // "dataset/column"
+	Dataset string // the dataset, as dataset actions and policies name it
+	Label   flow.Label
+}
+
+// Dataset is what policies know of a dataset as a whole.
+type Dataset struct {
+	Name   string
+	Formal bool // its rows are to leave only through the ledger of a formal guarantee
+}
+
+// Entities is the snapshot of everything in the configuration that policies may name. [Load] copies what it keeps.
+type Entities struct {
+	Agents      []flow.Party
+	Purposes    map[flow.Purpose][]flow.Purpose // each with its parents
+	Fields      []Field
+	Datasets    []Dataset                 // those of Fields are known without being named here
+	RoleParents map[flow.Role][]flow.Role // roles that no agent holds yet are known by being named here
+}
+
+// Options are what policies are loaded against. The zero value knows the default taxonomy and no entities.
+type Options struct {
+	Taxonomy  *flow.Taxonomy // nil: [flow.DefaultTaxonomy]
+	Entities  Entities
+	CacheSize int // decisions kept; 0: 65,536; negative: none
+}
+
+// Query is what is asked about one flow, besides its leaves. Its principal is the recipient, Flow.To.
+type Query struct {
+	Flow         flow.Flow
+	Consent      bool     // verified consent of the subjects
+	Approved     bool     // a person approved this flow
+	Capabilities []string // names that the root grant of the caller's capability gives
+}
+
+// OpenQuery asks whether the recipient of a flow may have a token replaced by the value behind it.
+type OpenQuery struct {
+	Query
+	Label     flow.Label
+	MintedFor flow.DomainID // the domain that was given the token
+	SameTask  bool          // the token was minted in this task
+	Supplier  flow.AgentID  // who supplied the value; empty: not known
+}
+
+// Set is an immutable set of validated policies. It is safe for concurrent use.
+type Set struct {
+	hash   string
+	schema string
+}
+
+// Load reads every *.cedar file of fsys, validates them strictly and returns the set.
+//
+// A set with mistakes is not returned; the error is then of type [Mistakes] and lists every one of them.
+// A set without any policy is valid and forbids everything.
+func Load(fsys fs.FS, opt Options) (*Set, error) { return &Set{}, nil }
+
+// Hash identifies the policies, the taxonomy and the entities together, in hexadecimal.
+func (s *Set) Hash() string { return s.hash }
+
+// Schema returns the Cedar schema that the policies were validated against, as text.
+func (s *Set) Schema() string { return s.schema }
+
+// Decide returns the terms on which the leaves may be shown to the recipient of the flow, one per leaf, in order.
+//
+// With an error come zero terms, which forbid everything.
+func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
+	return flow.Terms{}, nil
+}
+
+// MayOpen reports whether the recipient of the flow may have a token opened, with the policies that determined it and
+// the reason. Without a policy that permits it, it may not. A token that was minted for another domain than the
+// sender's, from whom it now comes, is never opened.
+func (s *Set) MayOpen(q OpenQuery) (bool, []flow.PolicyID, string, error) {
+	return false, nil, "", nil
+}
