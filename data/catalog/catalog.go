@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Kind says what a schema describes.
+type Kind uint8
+
+// The kinds of thing that have schemas.
+const (
+	Tool     Kind = iota // an MCP tool: arguments or structured content
+	Skill                // an A2A skill: data parts of its messages
+	Data                 // any A2A data part or metadata of the agent
+	Resource             // an MCP resource with JSON content
+)
+
+var kindNames = [...]string{"tool", "skill", "data", "resource"}
+
+// String returns the kind's name.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// Binding says whose data a schema describes.
+type Binding struct {
+	Schema    *Schema
+	Kind      Kind
+	Owner     flow.AgentID // the agent or server that takes or gives the data; "*": any
+	Name      string       // of the tool, skill, part or resource; "" or "*": any
+	Direction flow.Direction
+}
+
+// Catalog finds schemas and fields. It is immutable and safe for concurrent use.
+type Catalog struct {
+	bindings  map[bindingKey][]*Schema
+	contracts []*Contract
+}
+
+type bindingKey struct {
+	kind  Kind
+	owner flow.AgentID
+	name  string
+	dir   flow.Direction
+}
+
+// New returns a catalog of the bindings and contracts. It copies what it is given.
+func New(bindings []Binding, contracts []*Contract) *Catalog {
+	c := &Catalog{bindings: make(map[bindingKey][]*Schema, len(bindings)), contracts: slices.Clone(contracts)}
+	for _, b := range bindings {
+		key := bindingKey{b.Kind, cmp.Or(b.Owner, "*"), cmp.Or(b.Name, "*"), b.Direction}
+		c.bindings[key] = append(c.bindings[key], b.Schema)
+	}
+	return c
+}
+
+// Schemas returns the schemas bound to the owner's data, most specific binding first: by owner and name, by owner,
+// by name, any. Among several, [Select] finds the one that fits a document.
+func (c *Catalog) Schemas(kind Kind, owner flow.AgentID, name string, dir flow.Direction) []*Schema {
+	var all []*Schema
+	for _, key := range [...]bindingKey{{kind, owner, name, dir}, {kind, owner, "*", dir}, {kind, "*", name, dir}, {kind, "*", "*", dir}} {
+		for _, s := range c.bindings[key] {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// Fields returns the fields of every contract, in the order of the contracts.
+func (c *Catalog) Fields() []Field {
+	var all []Field
+	for _, k := range c.contracts {
+		all = append(all, k.Fields()...)
+	}
+	return all
+}
+
+// Contracts returns the contracts.
+func (c *Catalog) Contracts() []*Contract { return slices.Clone(c.contracts) }
