@@ -1,0 +1,136 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+
+	"github.com/a2aproject/a2a-go/v2/a2a"
+	"github.com/a2aproject/a2a-go/v2/a2aclient"
+	"github.com/a2aproject/a2a-go/v2/a2aclient/agentcard"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Endpoint is where another agent or server is found: the node itself, or a gateway that fronts it. The zero value is nowhere.
+type Endpoint struct {
+	URL    string      // the base of an agent's card, or an MCP endpoint
+	Bearer flow.Secret // presented to it; zero: nothing
+}
+
+// IsZero reports whether the endpoint is nowhere.
+func (e Endpoint) IsZero() bool { return e.URL == "" }
+
+// Client returns an HTTP client that presents the endpoint's credential. It sets no time limit of its own, since streams may be long.
+func (e Endpoint) Client() *http.Client { return &http.Client{Transport: bearerTransport{e.Bearer}} }
+
+type bearerTransport struct{ bearer flow.Secret }
+
+func (t bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !t.bearer.IsZero() {
+		req = req.Clone(req.Context())
+		req.Header.Set("Authorization", "Bearer "+t.bearer.Expose())
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// Agent fetches the agent's card and returns a client of the official SDK for it. The caller calls Destroy on it in the end.
+func (e Endpoint) Agent(ctx context.Context) (*a2aclient.Client, error) {
+	client := e.Client()
+	card, err := agentcard.NewResolver(client).Resolve(ctx, e.URL)
+	if err != nil {
+		return nil, fmt.Errorf("fetching the agent's card: %w", err)
+	}
+	c, err := a2aclient.NewFromCard(ctx, card, a2aclient.WithJSONRPCTransport(client))
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the agent: %w", err)
+	}
+	return c, nil
+}
+
+// Send sends one message to the agent and returns the task it answers with. An answer that is a message alone comes
+// back as a completed task without artifacts.
+func (e Endpoint) Send(ctx context.Context, msg *a2a.Message) (*a2a.Task, error) {
+	c, err := e.Agent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Destroy() }()
+	result, err := c.SendMessage(ctx, &a2a.SendMessageRequest{Message: msg})
+	if err != nil {
+		return nil, fmt.Errorf("sending a message: %w", err)
+	}
+	if task, ok := result.(*a2a.Task); ok {
+		return task, nil
+	}
+	answer, _ := result.(*a2a.Message)
+	return &a2a.Task{Status: a2a.TaskStatus{State: a2a.TaskStateCompleted, Message: answer}}, nil
+}
+
+// Stream sends one message and yields what the agent streams back.
+func (e Endpoint) Stream(ctx context.Context, msg *a2a.Message) iter.Seq2[a2a.Event, error] {
+	return func(yield func(a2a.Event, error) bool) {
+		c, err := e.Agent(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer func() { _ = c.Destroy() }()
+		for ev, err := range c.SendStreamingMessage(ctx, &a2a.SendMessageRequest{Message: msg}) {
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+// Server connects to an MCP server. The caller closes the session.
+func (e Endpoint) Server(ctx context.Context) (*mcp.ClientSession, error) {
+	client := mcp.NewClient(&mcp.Implementation{Name: "scrim-demo", Version: Version}, nil)
+	s, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: e.URL, HTTPClient: e.Client()}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the MCP server: %w", err)
+	}
+	return s, nil
+}
+
+// Version is what the demo's agents and servers say theirs is.
+const Version = "1.0.0"
+
+// CallTool calls one tool and decodes its structured result into Out. A result that is an error comes back as
+// [ToolError].
+func CallTool[Out any](ctx context.Context, e Endpoint, tool string, args any) (Out, error) {
+	var out Out
+	s, err := e.Server(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = s.Close() }()
+	res, err := s.CallTool(ctx, &mcp.CallToolParams{Name: tool, Arguments: args})
+	if err != nil {
+		return out, fmt.Errorf("calling %s: %w", tool, err)
+	}
+	if res.IsError {
+		return out, &ToolError{Tool: tool, Text: contentText(res.Content)}
+	}
+	return out, Decode(res.StructuredContent, &out)
+}
+
+// ToolError is a tool's own answer that it would not or could not do it, in the tool's words.
+type ToolError struct{ Tool, Text string }
+
+// Error implements error.
+func (e *ToolError) Error() string { return e.Tool + ": " + e.Text }
+
+func contentText(content []mcp.Content) string {
+	var all []string
+	for _, c := range content {
+		if t, ok := c.(*mcp.TextContent); ok {
+			all = append(all, t.Text)
+		}
+	}
+	return strings.Join(all, " ")
+}
