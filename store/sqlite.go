@@ -1,24 +1,272 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite", in Go, without cgo
+)
+
+const (
+	databaseFile = "scrim.db"
+	lockFile     = "scrim.lock"
+
+	defaultBatch   = 256
+	defaultReaders = 4
+	queueLength    = 1024
+
+	writerCacheKiB = 2048
+	readerCacheKiB = 512
+
+	longestWindow = time.Second // so that a mistake in units does not stop the store
+)
 
 // SQLite is the embedded database of one data directory. It implements [DB].
-type SQLite struct{ dir string }
+type SQLite struct {
+	dir     string // the next seven are fixed by Open
+	path    string
+	lock    *os.File
+	failing *sql.DB // hands errors to rows, see failRow
+	pool    *sql.DB
+	writer  *writer
+	readers chan *session // holds as many as may be open; nil stands for one not opened yet
+
+	closing   chan struct{} // closed when Close begins
+	closeOnce sync.Once
+	closeErr  error // set by closeOnce
+}
 
 // Open opens the data directory, creating it (0700, files 0600) at first use, and migrates the schemas.
 //
 // It returns [ErrLocked] if another process holds the directory, [ErrNewer] if any schema there is newer than the
 // program's, [ErrNotDurable] if SQLite does not confirm its write-ahead log and synchronous=FULL, and [ErrSchema] if a schema's
-// files are not numbered from 001 on.
-func Open(ctx context.Context, dir string, schemas []Schema, opt Options) (*SQLite, error) {
-	return nil, ErrNotDurable
+// files are not numbered from 001 on. A directory that others may read is closed to them first, unless it is shared
+// on purpose or not ours: that is an error.
+//
+// Deleted rows are overwritten in the database; copies in the write-ahead log last until its next checkpoint.
+func Open(ctx context.Context, dir string, schemas []Schema, opt Options) (_ *SQLite, err error) {
+	opt = opt.withDefaults()
+	plans, err := plan(schemas)
+	if err != nil {
+		return nil, err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding the data directory: %w", err)
+	}
+	if err := prepareDir(dir); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &SQLite{dir: dir, path: filepath.Join(dir, databaseFile), lock: lock, closing: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release())
+		}
+	}()
+	if err := s.openWriter(ctx, plans, opt); err != nil {
+		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
+	}
+	s.readers = make(chan *session, opt.Readers)
+	for range opt.Readers {
+		s.readers <- nil
+	}
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = defaultBatch
+	}
+	if o.Readers <= 0 {
+		o.Readers = defaultReaders
+	}
+	o.Window = min(o.Window, longestWindow)
+	return o
+}
+
+// openWriter opens the one connection that writes, checks what it promises, and migrates.
+func (s *SQLite) openWriter(ctx context.Context, plans []migrations, opt Options) error {
+	if err := createPrivate(s.path); err != nil {
+		return err
+	}
+	s.failing = sql.OpenDB(failingConnector{})
+	pool, err := sql.Open("sqlite", dataSource(s.path))
+	if err != nil {
+		return err
+	}
+	s.pool = pool
+	pool.SetMaxOpenConns(opt.Readers + 1)
+	w, err := s.connect(ctx, writerPragmas(opt.NoSync))
+	if err != nil {
+		return err
+	}
+	if !opt.NoSync {
+		if err := assertDurable(ctx, w.conn); err != nil {
+			return errors.Join(err, w.close())
+		}
+	}
+	if err := migrate(ctx, w.conn, plans); err != nil {
+		return errors.Join(err, w.close())
+	}
+	if err := syncDir(s.dir); err != nil {
+		return errors.Join(err, w.close())
+	}
+	s.writer = startWriter(w, opt)
+	return nil
+}
+
+// connect opens a connection that belongs to one session until it is closed.
+// Connections are never handed back to the pool: a fresh one would not have our pragmas.
+func (s *SQLite) connect(ctx context.Context, pragmas []string) (*session, error) {
+	conn, err := s.pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pragmas {
+		if _, err := conn.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			return nil, errors.Join(fmt.Errorf("pragma %s: %w", p, err), conn.Close())
+		}
+	}
+	return &session{conn: conn, failing: s.failing, stmts: make(map[string]*prepared)}, nil
 }
 
 // Update implements [DB].
-func (s *SQLite) Update(ctx context.Context, fn func(Tx) error) error { return ErrClosed }
+func (s *SQLite) Update(ctx context.Context, fn func(Tx) error) error {
+	return s.writer.submit(ctx, fn)
+}
 
 // View implements [DB].
-func (s *SQLite) View(ctx context.Context, fn func(Tx) error) error { return ErrClosed }
+func (s *SQLite) View(ctx context.Context, fn func(Tx) error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closing:
+		return ErrClosed
+	default:
+	}
+	var r *session
+	select {
+	case r = <-s.readers:
+	case <-s.closing:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.readers <- r }() // r is nil if it did not survive
+	if r == nil {
+		if r, err = s.connect(ctx, readerPragmas()); err != nil {
+			r = nil
+			return fmt.Errorf("opening a reader: %w", err)
+		}
+	}
+	return s.read(ctx, &r, fn)
+}
 
-// Close implements [DB].
-func (s *SQLite) Close() error { return nil }
+// read runs fn between BEGIN and ROLLBACK, and sets *r to nil if the session cannot be used again.
+func (s *SQLite) read(ctx context.Context, r **session, fn func(Tx) error) error {
+	if err := (*r).control("BEGIN"); err != nil {
+		return errors.Join(fmt.Errorf("beginning a view: %w", err), discard(r))
+	}
+	t := &tx{s: *r, ctx: ctx}
+	defer func() { // also when fn panics
+		t.end()
+		if err := (*r).control("ROLLBACK"); err != nil {
+			_ = discard(r) // a reader has nothing to lose; the next View opens another
+		}
+	}()
+	return fn(t)
+}
+
+func discard(r **session) error {
+	err := (*r).close()
+	*r = nil
+	return err
+}
+
+// Close implements [DB]. It may be called again, and gives the same answer.
+func (s *SQLite) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		errs := []error{s.writer.drain()}
+		for range cap(s.readers) { // waits for the views that still run
+			if r := <-s.readers; r != nil {
+				errs = append(errs, r.close())
+			}
+		}
+		s.closeErr = errors.Join(append(errs, s.writer.session.close(), s.release())...)
+	})
+	return s.closeErr
+}
+
+// Dir returns the data directory.
+func (s *SQLite) Dir() string { return s.dir }
+
+// release closes what Open opened, the lock last.
+func (s *SQLite) release() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.pool, s.failing} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+func writerPragmas(noSync bool) []string {
+	sync := "synchronous = FULL"
+	if noSync {
+		sync = "synchronous = OFF"
+	}
+	return append([]string{
+		"journal_mode = WAL",
+		sync,
+		"fullfsync = ON", // on macOS a plain fsync stops at the disk's cache
+		"checkpoint_fullfsync = ON",
+		"wal_autocheckpoint = 1000",     // pages: 4 MB
+		"journal_size_limit = 16777216", // a log that grew under a long view shrinks again
+		"secure_delete = ON",            // what is erased is gone from the file
+		"foreign_keys = ON",
+	}, commonPragmas(writerCacheKiB)...)
+}
+
+func readerPragmas() []string {
+	return append([]string{"query_only = ON"}, commonPragmas(readerCacheKiB)...)
+}
+
+func commonPragmas(cacheKiB int) []string {
+	return []string{
+		"busy_timeout = 5000", // somebody may look with the sqlite3 shell
+		fmt.Sprintf("cache_size = -%d", cacheKiB),
+		"mmap_size = 0",
+		"temp_store = MEMORY", // sorting must not leave rows in a temporary file
+		"trusted_schema = OFF",
+		"cell_size_check = ON",
+	}
+}
+
+// assertDurable asks SQLite what it does, because a pragma that is misspelt or not possible is not an error.
+func assertDurable(ctx context.Context, conn *sql.Conn) error {
+	for _, want := range []struct{ pragma, value string }{{"journal_mode", "wal"}, {"synchronous", "2"}} {
+		var got string
+		if err := conn.QueryRowContext(ctx, "PRAGMA "+want.pragma).Scan(&got); err != nil {
+			return fmt.Errorf("%w: reading %s: %w", ErrNotDurable, want.pragma, err)
+		}
+		if got != want.value {
+			return fmt.Errorf("%w: %s is %s, want %s; use a local file system", ErrNotDurable, want.pragma, got, want.value)
+		}
+	}
+	return nil
+}
+
+var _ DB = (*SQLite)(nil)

@@ -30,7 +30,7 @@ type Schema struct {
 
 // Options may be left zero.
 type Options struct {
-	Window   time.Duration // how long a transaction that already has two closures waits for more; 0: not at all
+	Window   time.Duration // how long a transaction that already has two closures waits for more, at most a second; 0: not at all
 	MaxBatch int           // closures in one transaction; 0: 256
 	Readers  int           // Views at once; 0: 4
 	NoSync   bool          // for benchmarks only: nothing is durable
@@ -45,8 +45,8 @@ type DB interface {
 	// transactions of this process. A context that ends before fn began skips it and gives the context's error;
 	// once fn began, Update waits for the true outcome.
 	//
-	// fn may share its transaction with others and sees what those before it wrote. It must be quick, must not call Update,
-	// and must not use its Tx after it returned.
+	// fn may share its transaction with others and sees what those before it wrote. It must be quick, return the error of
+	// a statement that failed (some databases refuse all that follow), not call Update, and not keep its Tx.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// View runs fn on a snapshot that holds at least every Update that returned before. Writes are refused.
@@ -86,5 +86,8 @@ type PanicError struct {
 
 // Error implements error.
 func (e *PanicError) Error() string {
+	if e.Place == "" {
+		return "update closure ended with a " + e.Type
+	}
 	return fmt.Sprintf("update closure panicked with a %s at %s", e.Type, e.Place)
 }

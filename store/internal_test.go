@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+func open(t *testing.T) *SQLite {
+	t.Helper()
+	things := Schema{Name: "things", FS: fstest.MapFS{"001_a.sql": {Data: []byte("CREATE TABLE things (id BIGINT PRIMARY KEY, data BLOB);")}}}
+	s, err := Open(t.Context(), t.TempDir(), []Schema{things}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestAssertDurableRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		pragmas []string
+		want    error
+	}{
+		"what Open sets":     {writerPragmas(false), nil},
+		"without sync":       {writerPragmas(true), ErrNotDurable},
+		"NORMAL, the trap":   {[]string{"journal_mode = WAL", "synchronous = NORMAL"}, ErrNotDurable},
+		"no write-ahead log": {[]string{"journal_mode = DELETE", "synchronous = FULL"}, ErrNotDurable},
+		"a misspelt pragma":  {[]string{"jurnal_mode = WAL", "synchronous = FULL"}, ErrNotDurable},
+	} {
+		db, err := sql.Open("sqlite", dataSource(filepath.Join(t.TempDir(), "x.db")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range c.pragmas {
+			if _, err := conn.ExecContext(t.Context(), "PRAGMA "+p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := assertDurable(t.Context(), conn); !errors.Is(err, c.want) {
+			t.Errorf("%s: assertDurable() error = %v, want %v", name, err, c.want)
+		}
+		conn.Close()
+		db.Close()
+	}
+}
+
+// On a full disk SQLite may roll back the whole transaction by itself. Then nobody in the group may be told that all is well,
+// not even a closure that looked away.
+func TestFullDiskFailsTheGroup(t *testing.T) {
+	s := open(t)
+	limit := func(pages string) {
+		if err := s.writer.session.control("PRAGMA max_page_count = " + pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("20")
+	hold, held := make(chan struct{}), make(chan struct{})
+	small := func(id int) func(Tx) error {
+		return func(tx Tx) error { _, err := tx.Exec("INSERT INTO things (id) VALUES (?)", id); return err }
+	}
+	errs := make([]error, 3)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		errs[0] = s.Update(t.Context(), func(tx Tx) error { close(held); <-hold; return small(1)(tx) })
+	})
+	<-held
+	wg.Go(func() {
+		errs[1] = s.Update(t.Context(), func(tx Tx) error {
+			_, _ = tx.Exec("INSERT INTO things (id, data) VALUES (2, ?)", make([]byte, 1<<20))
+			_, _ = tx.Exec("INSERT INTO things (id) VALUES (3)") // must not commit on its own
+			return nil
+		})
+	})
+	for len(s.writer.queue) == 0 { // until it is sure to share the transaction
+		time.Sleep(time.Millisecond)
+	}
+	close(hold)
+	wg.Wait()
+	if errs[0] == nil || errs[1] == nil {
+		t.Errorf("Update() errors = %v and %v, want two", errs[0], errs[1])
+	}
+	limit("1000")
+	if err := s.Update(t.Context(), small(4)); err != nil {
+		t.Errorf("Update() when there is room again: error = %v, want nil", err)
+	}
+	var n int
+	err := s.View(t.Context(), func(tx Tx) error { return tx.QueryRow("SELECT count(*) FROM things").Scan(&n) })
+	if err != nil || n != 1 {
+		t.Errorf("there are %d things (error %v), want 1", n, err)
+	}
+}
+
+func TestStoreStopsWhenItsConnectionIsGone(t *testing.T) {
+	s := open(t)
+	s.writer.session.conn.Close()
+	nothing := func(Tx) error { return nil }
+	if err := s.Update(t.Context(), nothing); err == nil {
+		t.Error("Update() without a connection: error = nil, want one")
+	}
+	if err := s.Update(t.Context(), nothing); !errors.Is(err, ErrBroken) {
+		t.Errorf("the next Update() error = %v, want ErrBroken", err)
+	}
+}
+
+func TestReadersAreReplaced(t *testing.T) {
+	s := open(t)
+	for range cap(s.readers) {
+		r, err := s.connect(context.Background(), readerPragmas())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-s.readers
+		r.conn.Close()
+		s.readers <- r
+	}
+	look := func(tx Tx) error { return tx.QueryRow("SELECT count(*) FROM things").Scan(new(int)) }
+	for range cap(s.readers) {
+		if err := s.View(t.Context(), look); err == nil {
+			t.Error("View() on a lost connection: error = nil, want one")
+		}
+	}
+	for range cap(s.readers) {
+		if err := s.View(t.Context(), look); err != nil {
+			t.Errorf("View() after that: error = %v, want nil", err)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	savepoint  = "SAVEPOINT closure"
+	rollbackTo = "ROLLBACK TO closure"
+	release    = "RELEASE closure"
+)
+
+// writer runs closures one after another, many in one transaction.
+type writer struct {
+	session *session
+	opt     Options
+	queue   chan *request
+	done    chan struct{}         // closed when the goroutine has ended
+	broken  atomic.Pointer[error] // set once, when the disk failed
+
+	mu     sync.RWMutex // read-held while sending to queue, so that nobody sends after it is closed
+	closed bool
+}
+
+// request is one Update on its way.
+type request struct {
+	ctx   context.Context
+	fn    func(Tx) error
+	taken atomic.Bool // by the writer, which runs it, or by a caller that gives up
+	err   error       // the closure's own
+	done  chan error  // gets the outcome, once
+}
+
+func startWriter(s *session, opt Options) *writer {
+	w := &writer{session: s, opt: opt, queue: make(chan *request, queueLength), done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+// submit queues fn and waits for its outcome.
+func (w *writer) submit(ctx context.Context, fn func(Tx) error) error {
+	r := &request{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	if err := w.enqueue(r); err != nil {
+		return err
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		if r.taken.CompareAndSwap(false, true) {
+			return ctx.Err() // it never ran
+		}
+		return <-r.done
+	}
+}
+
+func (w *writer) enqueue(r *request) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return ErrClosed
+	}
+	select {
+	case w.queue <- r:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
+// drain refuses new requests and waits until the queued ones have their outcome.
+func (w *writer) drain() error {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.queue)
+	}
+	w.mu.Unlock()
+	<-w.done
+	return nil
+}
+
+// run is the writer's goroutine. A closure that ends the goroutine, as a failing test's does, costs its group the
+// transaction; the next goroutine carries on.
+func (w *writer) run() {
+	var group []*request
+	finished := false
+	defer func() {
+		if finished {
+			close(w.done)
+			return
+		}
+		_ = w.session.control("ROLLBACK") // nothing was committed, whatever it says
+		answer(group, &PanicError{Type: "call of runtime.Goexit"})
+		go w.run()
+	}()
+	for first := range w.queue {
+		group = group[:0]
+		w.transaction(first, &group)
+	}
+	finished = true
+}
+
+// transaction runs first and whatever else is waiting, commits, and answers all.
+func (w *writer) transaction(first *request, group *[]*request) {
+	if err := w.broken.Load(); err != nil {
+		first.done <- *err
+		return
+	}
+	if err := w.session.control("BEGIN IMMEDIATE"); err != nil {
+		w.check(err)
+		first.done <- fmt.Errorf("beginning a transaction: %w", err)
+		return
+	}
+	var err error
+	for r := first; r != nil && err == nil; r = w.next(len(*group)) {
+		if !r.taken.CompareAndSwap(false, true) {
+			continue // its caller gave up
+		}
+		*group = append(*group, r)
+		err = w.closure(r)
+		if len(*group) == w.opt.MaxBatch {
+			break
+		}
+	}
+	if err == nil {
+		err = w.session.control("COMMIT")
+	}
+	if err != nil {
+		w.check(err)
+		_ = w.session.control("ROLLBACK") // may have happened already
+		err = fmt.Errorf("committing: %w", err)
+	}
+	answer(*group, err)
+	*group = (*group)[:0]
+}
+
+// next takes the next request if there is one.
+func (w *writer) next(taken int) *request {
+	select {
+	case r := <-w.queue: // nil once closed and empty
+		return r
+	default:
+	}
+	if w.opt.Window <= 0 || taken < 2 {
+		return nil // a lone caller never waits for company
+	}
+	timer := time.NewTimer(w.opt.Window)
+	defer timer.Stop()
+	select {
+	case r := <-w.queue:
+		return r
+	case <-timer.C:
+		return nil
+	}
+}
+
+// closure runs one request in its savepoint. It returns an error if the transaction as a whole is lost.
+func (w *writer) closure(r *request) error {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return nil
+	}
+	if err := w.session.control(savepoint); err != nil {
+		return err
+	}
+	t := &tx{s: w.session, ctx: context.Background()}
+	r.err = call(r.fn, t)
+	t.end()
+	if t.fatal != nil {
+		return t.fatal
+	}
+	if r.err != nil {
+		if err := w.session.control(rollbackTo); err != nil {
+			return err
+		}
+	}
+	return w.session.control(release)
+}
+
+// check stops the store for good if the error leaves in doubt what is on disk.
+func (w *writer) check(err error) {
+	if broken(err) {
+		stop := fmt.Errorf("%w: restart when the disk is well: %w", ErrBroken, err)
+		w.broken.CompareAndSwap(nil, &stop)
+	}
+}
+
+// answer gives everybody the group's error, or their own.
+func answer(group []*request, err error) {
+	for _, r := range group {
+		switch {
+		case r.err != nil:
+			r.done <- r.err
+		default:
+			r.done <- err
+		}
+	}
+}
+
+// call runs fn and turns a panic into a [*PanicError].
+func call(fn func(Tx) error, t Tx) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Place: panicPlace(), Type: fmt.Sprintf("%T", v)}
+		}
+	}()
+	return fn(t)
+}
+
+// panicPlace finds the line that panicked: the first one above the runtime's own.
+func panicPlace() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", f.File[strings.LastIndexByte(f.File, '/')+1:], f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
