@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -17,22 +18,37 @@ import (
 
 // Endpoint is where another agent or server is found: the node itself, or a gateway that fronts it. The zero value is nowhere.
 type Endpoint struct {
-	URL    string      // the base of an agent's card, or an MCP endpoint
-	Bearer flow.Secret // presented to it; zero: nothing
+	URL    string            // the base of an agent's card, or an MCP endpoint
+	Bearer flow.Secret       // presented to it; zero: nothing
+	Header map[string]string // sent along, such as the purpose that a gateway is told
 }
 
 // IsZero reports whether the endpoint is nowhere.
 func (e Endpoint) IsZero() bool { return e.URL == "" }
 
 // Client returns an HTTP client that presents the endpoint's credential. It sets no time limit of its own, since streams may be long.
-func (e Endpoint) Client() *http.Client { return &http.Client{Transport: bearerTransport{e.Bearer}} }
+func (e Endpoint) Client() *http.Client { return &http.Client{Transport: transport{e}} }
 
-type bearerTransport struct{ bearer flow.Secret }
+// With returns the endpoint with one more header.
+func (e Endpoint) With(name, value string) Endpoint {
+	e.Header = maps.Clone(e.Header)
+	if e.Header == nil {
+		e.Header = map[string]string{}
+	}
+	e.Header[name] = value
+	return e
+}
 
-func (t bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !t.bearer.IsZero() {
-		req = req.Clone(req.Context())
-		req.Header.Set("Authorization", "Bearer "+t.bearer.Expose())
+type transport struct{ Endpoint }
+
+// RoundTrip implements [http.RoundTripper].
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	for name, value := range t.Header {
+		req.Header.Set(name, value)
+	}
+	if !t.Bearer.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+t.Bearer.Expose())
 	}
 	return http.DefaultTransport.RoundTrip(req)
 }

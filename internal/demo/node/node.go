@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -41,8 +42,7 @@ type Received struct {
 
 // Running is a node at work. It is safe for concurrent use.
 type Running struct {
-	base   string
-	path   string
+	url    string
 	server *http.Server
 	ended  chan struct{}
 	keep   int
@@ -53,6 +53,9 @@ type Running struct {
 
 const mostBody = 4 << 20 // bytes of one request
 
+// quiet keeps the SDK's log to itself: what it writes may hold values.
+var quiet = slog.New(slog.DiscardHandler)
+
 // StartAgent serves an A2A agent over JSON-RPC, with its card at /.well-known/agent-card.json.
 // The card's interfaces and security are filled in here. The node runs until ctx ends or Close is called.
 func StartAgent(ctx context.Context, opt Options, card a2a.AgentCard, agent a2asrv.AgentExecutor) (*Running, error) {
@@ -60,8 +63,8 @@ func StartAgent(ctx context.Context, opt Options, card a2a.AgentCard, agent a2as
 	if err != nil {
 		return nil, err
 	}
-	r.path = ""
-	card.SupportedInterfaces = []*a2a.AgentInterface{a2a.NewAgentInterface(r.base+"/", a2a.TransportProtocolJSONRPC)}
+	r.url = AgentURL(ln)
+	card.SupportedInterfaces = []*a2a.AgentInterface{a2a.NewAgentInterface(r.url+"/", a2a.TransportProtocolJSONRPC)}
 	card.Capabilities.Streaming = true
 	card.DefaultInputModes = []string{"text/plain", "application/json"}
 	card.DefaultOutputModes = card.DefaultInputModes
@@ -71,7 +74,7 @@ func StartAgent(ctx context.Context, opt Options, card a2a.AgentCard, agent a2as
 	}
 	mux := http.NewServeMux()
 	mux.Handle(a2asrv.WellKnownAgentCardPath, a2asrv.NewStaticAgentCardHandler(&card))
-	mux.Handle("/", r.admit(opt.Bearer, a2asrv.NewJSONRPCHandler(a2asrv.NewHandler(agent))))
+	mux.Handle("/", r.admit(opt.Bearer, a2asrv.NewJSONRPCHandler(a2asrv.NewHandler(agent, a2asrv.WithLogger(quiet)))))
 	r.serve(ctx, ln, mux)
 	return r, nil
 }
@@ -82,10 +85,10 @@ func StartServer(ctx context.Context, opt Options, server *mcp.Server) (*Running
 	if err != nil {
 		return nil, err
 	}
-	r.path = "/mcp"
+	r.url = ServerURL(ln)
 	handler := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: true})
 	mux := http.NewServeMux()
-	mux.Handle(r.path, r.admit(opt.Bearer, handler))
+	mux.Handle(serverPath, r.admit(opt.Bearer, handler))
 	r.serve(ctx, ln, mux)
 	return r, nil
 }
@@ -102,7 +105,7 @@ func listen(opt Options) (*Running, net.Listener, error) {
 	if keep == 0 {
 		keep = 32
 	}
-	return &Running{base: "http://" + ln.Addr().String(), keep: keep, ended: make(chan struct{})}, ln, nil
+	return &Running{keep: keep, ended: make(chan struct{})}, ln, nil
 }
 
 func (r *Running) serve(ctx context.Context, ln net.Listener, h http.Handler) {
@@ -120,7 +123,15 @@ func (r *Running) serve(ctx context.Context, ln net.Listener, h http.Handler) {
 }
 
 // URL is where clients find the node: the base of an agent's card, or the endpoint of an MCP server.
-func (r *Running) URL() string { return r.base + r.path }
+func (r *Running) URL() string { return r.url }
+
+const serverPath = "/mcp"
+
+// AgentURL is where an agent started on the listener will be found.
+func AgentURL(ln net.Listener) string { return "http://" + ln.Addr().String() }
+
+// ServerURL is where an MCP server started on the listener will be found.
+func ServerURL(ln net.Listener) string { return "http://" + ln.Addr().String() + serverPath }
 
 // Received returns the messages kept, oldest first. Callers must not change their bytes.
 func (r *Running) Received() []Received {

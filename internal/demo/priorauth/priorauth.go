@@ -158,3 +158,10 @@ type Match struct {
 	Title string `json:"title"`
 	Open  string `json:"open"` // what is still to be asked
 }
+
+// Enrolment asks whether a member takes part in a trial.
+type Enrolment struct {
+	MemberNumber string `json:"memberNumber"`
+	Diagnosis    string `json:"diagnosis"`
+	Procedure    string `json:"procedure,omitempty"`
+}

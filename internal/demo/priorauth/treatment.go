@@ -1,5 +1,7 @@
 package priorauth
 
+import "strings"
+
 // Treatment is something that needs authorisation, with the rule by which the demo's insurer grants it.
 type Treatment struct {
 	Code      string   `json:"code"` // HCPCS level II, which is in the public domain
@@ -28,4 +30,14 @@ func TreatmentOf(code string) Treatment {
 		}
 	}
 	return Treatment{Code: code, Title: "the treatment"}
+}
+
+// Treats reports whether the treatment is granted for the diagnosis.
+func (t Treatment) Treats(diagnosis string) bool {
+	for _, prefix := range t.Diagnoses {
+		if strings.HasPrefix(diagnosis, prefix) {
+			return true
+		}
+	}
+	return false
 }
