@@ -24,11 +24,7 @@
 //	@shadow("true")        decided and recorded, never enforced; so are all policies in files named *.shadow.cedar
 package policy
 
-import (
-	"io/fs"
-
-	"github.com/scrimhq/scrim/flow"
-)
+import "github.com/scrimhq/scrim/flow"
 
 // Field is a column or member that the catalog knows.
 type Field struct {
@@ -74,36 +70,4 @@ type OpenQuery struct {
 	MintedFor flow.DomainID // the domain that was given the token
 	SameTask  bool          // the token was minted in this task
 	Supplier  flow.AgentID  // who supplied the value; empty: not known
-}
-
-// Set is an immutable set of validated policies. It is safe for concurrent use.
-type Set struct {
-	hash   string
-	schema string
-}
-
-// Load reads every *.cedar file of fsys, validates them strictly and returns the set.
-//
-// A set with mistakes is not returned; the error is then of type [Mistakes] and lists every one of them.
-// A set without any policy is valid and forbids everything.
-func Load(fsys fs.FS, opt Options) (*Set, error) { return &Set{}, nil }
-
-// Hash identifies the policies, the taxonomy and the entities together, in hexadecimal.
-func (s *Set) Hash() string { return s.hash }
-
-// Schema returns the Cedar schema that the policies were validated against, as text.
-func (s *Set) Schema() string { return s.schema }
-
-// Decide returns the terms on which the leaves may be shown to the recipient of the flow, one per leaf, in order.
-//
-// With an error come zero terms, which forbid everything.
-func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
-	return flow.Terms{}, nil
-}
-
-// MayOpen reports whether the recipient of the flow may have a token opened, with the policies that determined it and
-// the reason. Without a policy that permits it, it may not. A token that was minted for another domain than the
-// sender's, from whom it now comes, is never opened.
-func (s *Set) MayOpen(q OpenQuery) (bool, []flow.PolicyID, string, error) {
-	return false, nil, "", nil
 }

@@ -1,0 +1,201 @@
+package policy
+
+import (
+	"io/fs"
+	"slices"
+
+	cedar "github.com/cedar-policy/cedar-go"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Set is an immutable set of validated policies. It is safe for concurrent use.
+type Set struct {
+	snap     *snapshot
+	enforced *index
+	shadowed *index // the enforced and the shadow policies together; nil: there are no shadow policies
+	used     contextUse
+	hash     string
+	cache    *cache // nil: none
+}
+
+// Load reads every *.cedar file under fsys, validates the policies strictly and returns the set.
+//
+// A set with mistakes is not returned; the error is then of type [Mistakes] and lists every one of them.
+// A set without any policy is valid and forbids everything.
+func Load(fsys fs.FS, opt Options) (*Set, error) {
+	snap, err := newSnapshot(opt)
+	if err != nil {
+		return nil, err
+	}
+	return snap.load(fsys, opt.CacheSize)
+}
+
+func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
+	files, mistakes, err := readSources(fsys)
+	if err != nil {
+		return nil, err
+	}
+	var statements []statement
+	for _, f := range files {
+		sts, wrong := f.parse()
+		statements = append(statements, sts...)
+		mistakes = append(mistakes, wrong...)
+	}
+	rules := make([]*rule, len(statements))
+	for i, st := range statements {
+		rules[i] = newRule(st)
+	}
+	mistakes = append(mistakes, sn.lint(statements, rules)...)
+	if len(mistakes) > 0 {
+		mistakes.sort()
+		return nil, mistakes
+	}
+	s := &Set{snap: sn, hash: sn.hash(files), cache: newCache(cacheSize)}
+	s.enforced = newIndex(slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.shadow }))
+	s.used = s.enforced.used
+	if s.enforced.size < len(rules) {
+		s.shadowed = newIndex(rules)
+		s.used = s.shadowed.used
+	}
+	return s, nil
+}
+
+// Hash identifies the policies, the taxonomy and the entities together, in hexadecimal.
+func (s *Set) Hash() string { return s.hash }
+
+// Schema returns the Cedar schema that the policies were validated against, as text.
+func (s *Set) Schema() string { return s.snap.schema }
+
+// Decide returns the terms on which the leaves may be shown to the recipient of the flow, one per leaf, in order.
+//
+// What the flow says of its parties holds (domain, roles, attestation), whatever the entities say. The terms' slices of
+// policies and duties are shared with other calls and must not be changed. Terms.Shadow is filled only if there are shadow
+// policies: it says what would hold if they were enforced beside the others. With an error come zero terms, which forbid
+// everything.
+func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
+	terms := flow.Terms{PolicyHash: s.hash, Leaves: make([]flow.LeafTerms, len(leaves))}
+	if s.shadowed != nil {
+		terms.Shadow = make([]flow.LeafTerms, len(leaves))
+	}
+	var (
+		key    string
+		v      *view // made at the first leaf that the cache does not know
+		duties dutySum
+	)
+	if s.cache != nil {
+		key = s.flowKey(&q)
+	}
+	for i, leaf := range leaves {
+		leaf.Label = labelOf(leaf)
+		d := s.cache.get(key, leaf)
+		if d == nil {
+			if v == nil {
+				v = s.view(&q)
+			}
+			d = s.decideLeaf(v, &q, leaf)
+			s.cache.put(key, leaf, d)
+		}
+		terms.Leaves[i] = d.enforced.terms(&q, leaf.Need)
+		duties.add(&d.enforced, terms.Leaves[i].Treatment)
+		if d.shadow != nil {
+			terms.Shadow[i] = d.shadow.terms(&q, leaf.Need)
+		}
+	}
+	terms.Duties = duties.duties()
+	return terms, nil
+}
+
+// decision is what the cache keeps of one leaf in one flow.
+type decision struct {
+	enforced verdict
+	shadow   *verdict
+}
+
+func (s *Set) decideLeaf(v *view, q *Query, leaf flow.Leaf) *decision {
+	d := &decision{enforced: s.decideWith(s.enforced, v, q, leaf)}
+	if s.shadowed != nil {
+		shadow := s.decideWith(s.shadowed, v, q, leaf)
+		d.shadow = &shadow
+	}
+	return d
+}
+
+// decideWith judges a leaf as the field that the catalog knows, or else as its class. Where the label is not the one that
+// the catalog gives the field (detection found something stricter), both must allow what shows.
+func (s *Set) decideWith(x *index, v *view, q *Query, leaf flow.Leaf) verdict {
+	f, ok := s.snap.fields[leaf.Field]
+	if !ok {
+		return s.judge(x, v, q, leaf, s.snap.class(leaf.Label))
+	}
+	asField := s.judge(x, v, q, leaf, s.snap.static[uid(typeField, f.Name)])
+	if f.Label == leaf.Label {
+		return asField
+	}
+	return asField.meet(s.judge(x, v, q, leaf, s.snap.class(leaf.Label)))
+}
+
+func labelOf(leaf flow.Leaf) flow.Label {
+	if leaf.Label == "" {
+		return flow.Unlabelled
+	}
+	return leaf.Label
+}
+
+// view returns the request's entities and context.
+func (s *Set) view(q *Query) *view {
+	return &view{
+		static: s.snap.static, principal: s.snap.party(q.Flow.To), from: s.snap.party(q.Flow.From),
+		context: cedar.NewRecord(s.context(q)),
+	}
+}
+
+// context returns the attributes of the context that some policy reads.
+func (s *Set) context(q *Query) cedar.RecordMap {
+	m := make(cedar.RecordMap, len(contextAttributes)+len(openAttributes))
+	for _, a := range contextAttributes {
+		if s.used.has(a.name) {
+			m[cedar.String(a.name)] = contextValue(a.name, q)
+		}
+	}
+	return m
+}
+
+func contextValue(name string, q *Query) cedar.Value {
+	f := &q.Flow
+	switch name {
+	case "purpose":
+		return uid(typePurpose, f.Purpose)
+	case "from":
+		return uid(typeAgent, f.From.Agent)
+	case "task":
+		return uid(typeTask, f.Task.ID)
+	case "criticality":
+		return cedar.String(f.Task.Criticality.String())
+	case "attested":
+		return cedar.Boolean(f.To.Attested)
+	case "hop":
+		return cedar.Long(f.Hop)
+	case "consent":
+		return cedar.Boolean(q.Consent)
+	case "approved":
+		return cedar.Boolean(q.Approved)
+	case "same_domain":
+		return cedar.Boolean(sameDomain(f))
+	case "direction":
+		return cedar.String(f.Direction.String())
+	case "capabilities":
+		names := make([]cedar.Value, len(q.Capabilities))
+		for i, c := range q.Capabilities {
+			names[i] = cedar.String(c)
+		}
+		return cedar.NewSet(names...)
+	case "protocol":
+		return cedar.String(f.Protocol)
+	default: // "skill"; TestContextHasEveryAttribute
+		return cedar.String(f.Subject)
+	}
+}
+
+// sameDomain reports whether sender and recipient are known to live in one domain.
+func sameDomain(f *flow.Flow) bool { return f.To.Domain != "" && !f.CrossesDomain() }
