@@ -12,7 +12,7 @@ type Info struct {
 	Declared  bool            // a schema declares the place; without it nothing below holds
 	Named     bool            // the member's name is written in a schema, so it may be printed; elements count as named
 	Label     flow.Label      // the strictest of those given, [flow.Unlabelled] if none; "" where not declared
-	NameLabel flow.Label      // of the names of members that are declared by pattern or additionalProperties alone
+	NameLabel flow.Label      // of an object: label of the names of its members that are not Named, such as keys by e-mail
 	Need      *flow.Treatment // what the recipient's task needs; nil: what policy permits
 	Droppable bool            // a request may be sent on without it
 	Required  bool            // the object is not valid without the member

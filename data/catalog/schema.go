@@ -21,10 +21,9 @@ type SchemaOptions struct {
 type Schema struct {
 	name   string
 	tax    *flow.Taxonomy
-	nodes  []*node // subschemas, the root first in roots
-	roots  []int32
-	states []state
-	limits SchemaOptions
+	opt    SchemaOptions
+	roots  []*node
+	states []state // by json.State
 }
 
 // The states that every schema has.
@@ -43,7 +42,7 @@ type state struct {
 	prefix   []json.State
 	items    json.State
 	must     []*node // all must accept a value
-	may      []*node // if there are any, one must
+	may      []*node // and one of these, if there are any
 }
 
 // Root returns the state of the whole document.

@@ -1,0 +1,266 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scrimhq/scrim/flow"
+	"go.yaml.in/yaml/v3"
+)
+
+// ParseContract reads a data contract after the Open Data Contract Standard v3.1 (YAML): which datasets there are, and
+// what each column is. Name appears in mistakes. With tax nil labels are those of [flow.DefaultTaxonomy].
+//
+// A column's label is its customProperty scrim.label, or a tag "label:person/name"; its classification, where it is
+// one of our tiers, must not be stricter than the label, and "public" without a label means [flow.PublicData].
+// Further customProperties are, of a column, scrim.unit (true, or what rows are about, such as "patient", where the
+// column says whom) and scrim.bounds ([min, max]; else logicalTypeOptions); of a dataset scrim.budget (epsilon, delta,
+// per) and scrim.formal. What else the standard knows is passed over.
+//
+// The error is [Mistakes].
+func ParseContract(name string, raw []byte, tax *flow.Taxonomy) (*Contract, error) {
+	if tax == nil {
+		tax = flow.DefaultTaxonomy()
+	}
+	p := &contractParser{name: name, tax: tax}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return nil, Mistakes{{File: name, Line: yamlLine(err), Column: 1, Message: "not a YAML document"}}
+	}
+	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
+		return nil, Mistakes{{File: name, Line: 1, Column: 1, Message: "a data contract is expected"}}
+	}
+	c := p.contract(doc.Content[0])
+	if len(p.mistakes) > 0 {
+		slices.SortStableFunc(p.mistakes, func(a, b Mistake) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+		return nil, p.mistakes
+	}
+	return c, nil
+}
+
+// yamlLine reads the line out of the parser's message, which may hold content and is not shown.
+func yamlLine(err error) int {
+	_, after, _ := strings.Cut(err.Error(), "line ")
+	digits, _, _ := strings.Cut(after, ":")
+	n, convErr := strconv.Atoi(digits)
+	if convErr != nil {
+		return 1
+	}
+	return n
+}
+
+type contractParser struct {
+	name     string
+	tax      *flow.Taxonomy
+	mistakes Mistakes
+}
+
+func (p *contractParser) wrong(n *yaml.Node, place, hint, format string, args ...any) {
+	p.mistakes = append(p.mistakes, Mistake{File: p.name, Place: place, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// member returns the value of a key, or nil. Aliases are not followed.
+func member(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// text returns the scalar at a key, "" if there is none.
+func (p *contractParser) text(n *yaml.Node, place, key string, required bool) string {
+	v := member(n, key)
+	switch {
+	case v == nil && required:
+		p.wrong(n, place, "", "%s is missing", key)
+		return ""
+	case v == nil:
+		return ""
+	case v.Kind != yaml.ScalarNode || v.Tag == "!!null":
+		p.wrong(v, place+"/"+key, "", "a text is expected")
+		return ""
+	case required && v.Value == "":
+		p.wrong(v, place+"/"+key, "", "%s is empty", key)
+	}
+	return v.Value
+}
+
+func (p *contractParser) truth(v *yaml.Node, place string) bool {
+	if v == nil {
+		return false
+	}
+	var b bool
+	if v.Kind != yaml.ScalarNode || v.Decode(&b) != nil {
+		p.wrong(v, place, "", "true or false is expected")
+	}
+	return b
+}
+
+// list returns the elements at a key.
+func (p *contractParser) list(n *yaml.Node, place, key string) []*yaml.Node {
+	v := member(n, key)
+	if v == nil {
+		return nil
+	}
+	if v.Kind != yaml.SequenceNode {
+		p.wrong(v, place+"/"+key, "", "a list is expected")
+		return nil
+	}
+	return v.Content
+}
+
+func (p *contractParser) contract(n *yaml.Node) *Contract {
+	p.duplicates(n, "", 0)
+	c := &Contract{
+		ID:      p.text(n, "", "id", true),
+		Version: p.text(n, "", "version", true),
+		Domain:  flow.DomainID(p.text(n, "", "domain", false)),
+	}
+	p.text(n, "", "status", true)
+	if kind := p.text(n, "", "kind", true); kind != "DataContract" && kind != "" {
+		p.wrong(member(n, "kind"), "/kind", "", "kind is not DataContract")
+	}
+	if api := p.text(n, "", "apiVersion", true); api != "" && !strings.HasPrefix(api, "v3.") {
+		p.wrong(member(n, "apiVersion"), "/apiVersion", "v3.1.0 is read, and earlier v3", "apiVersion is not supported")
+	}
+	for i, object := range p.list(n, "", "schema") {
+		place := fmt.Sprintf("/schema/%d", i)
+		if object.Kind != yaml.MappingNode {
+			p.wrong(object, place, "", "an object is expected")
+			continue
+		}
+		d := p.dataset(object, place)
+		if _, taken := c.Dataset(d.Name); taken {
+			p.wrong(object, place, "", "dataset %q is given twice", d.Name)
+			continue
+		}
+		c.Datasets = append(c.Datasets, d)
+	}
+	return c
+}
+
+// duplicates refuses keys given twice, and aliases, which could make a short file a long one.
+func (p *contractParser) duplicates(n *yaml.Node, place string, depth int) {
+	const maxDepth = 100
+	if depth > maxDepth {
+		p.wrong(n, "", "", "nested more than %d deep", maxDepth)
+		return
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		p.wrong(n, place, "write it out", "aliases are not read")
+	case yaml.SequenceNode:
+		for i, v := range n.Content {
+			p.duplicates(v, fmt.Sprintf("%s/%d", place, i), depth+1)
+		}
+	case yaml.MappingNode:
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			if seen[k.Value] {
+				p.wrong(k, place, "", "key %q is given twice", k.Value)
+			}
+			seen[k.Value] = true
+			p.duplicates(v, place+"/"+escapePointer(k.Value), depth+1)
+		}
+	}
+}
+
+func (p *contractParser) dataset(n *yaml.Node, place string) Dataset {
+	d := Dataset{Name: p.text(n, place, "name", true)}
+	if strings.ContainsAny(d.Name, `/"`) {
+		p.wrong(member(n, "name"), place+"/name", "", "the name of a dataset holds no slash or quote")
+	}
+	custom := p.custom(n, place, "scrim.budget", "scrim.formal")
+	if v := custom["scrim.budget"]; v.node != nil {
+		d.Budget = p.budget(v.node, v.place)
+	}
+	if v := custom["scrim.formal"]; v.node != nil {
+		d.Formal = p.truth(v.node, v.place)
+	}
+	p.fields(&d, n, place, "", 0)
+	for i := range d.Fields {
+		d.Fields[i].Unit = d.Unit
+	}
+	return d
+}
+
+// fields reads the columns at n, those within them included.
+func (p *contractParser) fields(d *Dataset, n *yaml.Node, place, prefix string, depth int) {
+	const maxDepth = 32
+	if depth > maxDepth {
+		p.wrong(n, place, "", "properties are nested more than %d deep", maxDepth)
+		return
+	}
+	for i, prop := range p.list(n, place, "properties") {
+		at := fmt.Sprintf("%s/properties/%d", place, i)
+		if prop.Kind != yaml.MappingNode {
+			p.wrong(prop, at, "", "an object is expected")
+			continue
+		}
+		name := p.text(prop, at, "name", true)
+		if strings.ContainsAny(name, `/"`) {
+			p.wrong(member(prop, "name"), at+"/name", "", "the name of a column holds no slash or quote")
+		}
+		column := prefix + name
+		if slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Column == column }) {
+			p.wrong(prop, at, "", "column %q is given twice", column)
+			continue
+		}
+		d.Fields = append(d.Fields, p.column(d, prop, at, column))
+		p.fields(d, prop, at, column+".", depth+1)
+		if items := member(prop, "items"); items != nil {
+			p.fields(d, items, at+"/items", column+".", depth+1)
+		}
+	}
+}
+
+var logicalTypes = map[string]Types{
+	"string": StringType, "date": StringType, "timestamp": StringType, "time": StringType,
+	"number": NumberType, "integer": IntegerType, "object": ObjectType, "array": ArrayType, "boolean": BooleanType,
+}
+
+func (p *contractParser) column(d *Dataset, n *yaml.Node, place, column string) Field {
+	f := Field{Name: d.Name + "/" + column, Dataset: d.Name, Column: column, Required: p.truth(member(n, "required"), place+"/required")}
+	if logical := p.text(n, place, "logicalType", false); logical != "" {
+		types, ok := logicalTypes[logical]
+		if !ok {
+			p.wrong(member(n, "logicalType"), place+"/logicalType", "", "not a logical type of the standard")
+		}
+		f.Types = types
+	}
+	custom := p.custom(n, place, "scrim.label", "scrim.unit", "scrim.bounds")
+	f.Label, f.Tier = p.fieldLabel(n, place, custom["scrim.label"])
+	if v := custom["scrim.unit"]; v.node != nil {
+		p.unit(d, &f, v.node, v.place)
+	}
+	f.Bounds = p.bounds(n, place, custom["scrim.bounds"])
+	return f
+}
+
+// unit notes that the column says whom a row is about.
+func (p *contractParser) unit(d *Dataset, f *Field, v *yaml.Node, place string) {
+	name := v.Value
+	switch {
+	case v.Kind != yaml.ScalarNode || name == "":
+		p.wrong(v, place, `such as "patient"`, "true, or the name of the unit, is expected")
+		return
+	case v.Tag == "!!bool" && name == "false":
+		return
+	case v.Tag == "!!bool":
+		name = f.Column
+	}
+	if d.UnitColumn != "" {
+		p.wrong(v, place, "", "the dataset has another unit column, %q", d.UnitColumn)
+		return
+	}
+	d.UnitColumn, d.Unit, f.IsUnit = f.Column, name, true
+}
