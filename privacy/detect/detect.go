@@ -11,7 +11,6 @@ package detect
 
 import (
 	"context"
-	"errors"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -19,7 +18,7 @@ import (
 // Holdback is how much text, in bytes, a candidate may need to be decided. What is longer is a long finding.
 const Holdback = 256
 
-// Types of finding. Long is a run of text without a cut, or a candidate, that reaches [Holdback] bytes: nobody looked into it.
+// Types of finding.
 const (
 	Email      = "email"
 	Phone      = "phone"
@@ -33,24 +32,24 @@ const (
 	Secret     = "secret"
 	JWT        = "jwt"
 	PrivateKey = "private-key"
-	Record     = "record"
-	Member     = "member"
+	Record     = "record" // a medical record or patient number
+	Member     = "member" // a member, subscriber or policy number
 	Claim      = "claim"
 	Account    = "account"
 	Passport   = "passport"
-	Licence    = "licence"
-	KnownValue = "known"
-	Long       = "long"
+	Licence    = "licence" // a driver's
+	KnownValue = "known"   // a value out of a KnownSet
+	Long       = "long"    // a run of text without a cut, or a web address, of Holdback bytes or more: nobody looked into it
 )
 
 // Finding is one place in a text that holds something to protect.
 type Finding struct {
 	Start, End int        // bytes of the text, End exclusive
 	Type       string     // one of the types above
-	Label      flow.Label // of the default taxonomy, or the known value's own
+	Label      flow.Label // of the default taxonomy, or the known value's own; [flow.Unlabelled] for Long
 	Score      float64    // how sure, above 0 and at most 1
 	By         string     // the rule that decided
-	Known      string     // for a known value: its Text as given to NewKnownSet, whatever spelling or part was found
+	Known      string     // for a known value: its Text as given to NewKnownSet, whatever spelling or part of it was found
 }
 
 // Detector finds things in text. Findings are sorted and do not overlap. An error means that the text must not be released.
@@ -72,7 +71,7 @@ type Engine struct {
 
 var _ Detector = (*Engine)(nil)
 
-// New returns an engine.
+// New returns an engine. It returns no error as yet; rules that users write can be wrong.
 func New(opt Options) (*Engine, error) {
 	if opt.Taxonomy == nil {
 		opt.Taxonomy = flow.DefaultTaxonomy()
@@ -80,54 +79,35 @@ func New(opt Options) (*Engine, error) {
 	return &Engine{tax: opt.Taxonomy}, nil
 }
 
+func (e *Engine) scanner(known *KnownSet) scanner {
+	if known == nil {
+		known = noKnown
+	}
+	return scanner{tax: e.tax, known: known}
+}
+
 // Find returns what is in the text, sorted by place and not overlapping. Known may be nil. It takes time linear in the text.
 // The only error is that of a ctx that is done, and with it come no findings.
 func (e *Engine) Find(ctx context.Context, text string, known *KnownSet) ([]Finding, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	var out []Finding
+	c := e.scanner(known)
+	c.s, c.final = text, true
+	for p := 0; ; {
+		if len(out)%256 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+		ev := c.next(p)
+		switch ev.verdict {
+		case found:
+			out = append(out, ev.f)
+			p = ev.f.End
+		case long:
+			p, _ = ev.sw.advance(&c, ev.start)
+			out = append(out, ev.sw.finding(ev.start, p))
+		default:
+			return out, nil
+		}
 	}
-	return nil, errors.ErrUnsupported
 }
-
-// Stream returns a detector for one text that comes in chunks. Known may be nil.
-func (e *Engine) Stream(known *KnownSet) *Stream { return &Stream{} }
-
-// Piece is part of a stream's text, in order. Without Finding it is text in which nothing was found.
-type Piece struct {
-	Text    string   // the bytes; empty if Long
-	Finding *Finding // places count from the start of the stream
-	Long    bool     // the finding's text was swallowed unread and is gone; a placeholder must stand for it
-}
-
-// Stream finds things in a text that comes in chunks. Pieces do not depend on where the chunks are cut, other than that plain
-// text comes in more or fewer pieces, and the findings are those that [Engine.Find] gives for the whole text. It holds fewer
-// than [Holdback] bytes back. It is for one goroutine.
-type Stream struct{}
-
-// Write takes the next chunk, which may end within a rune, and returns what is decided by now.
-func (s *Stream) Write(chunk string) []Piece { return nil }
-
-// Close ends the text and returns the rest. Nothing may be written afterwards.
-func (s *Stream) Close() []Piece { return nil }
-
-// Held returns how many bytes were taken and neither returned nor swallowed.
-func (s *Stream) Held() int { return 0 }
-
-// Known is a value to look for, such as a name that was found elsewhere in the same task.
-type Known struct {
-	Text  string
-	Label flow.Label
-}
-
-// KnownSet is an immutable set of values to look for. It is safe for concurrent use.
-type KnownSet struct{}
-
-// ErrTooMany says that there are more known values, or longer ones, than a set takes.
-var ErrTooMany = errors.New("too many known values")
-
-// NewKnownSet compiles the values.
-func NewKnownSet(vals []Known) (*KnownSet, error) { return &KnownSet{}, nil }
-
-// HintLabel returns the label that a member's name suggests ("email", "ssn", "phoneNumber", "dob"), whatever its case and
-// separators. It is a prior for members that no schema declares, never a reason to reveal more.
-func HintLabel(member string) (flow.Label, bool) { return "", false }

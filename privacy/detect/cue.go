@@ -1,0 +1,113 @@
+package detect
+
+// cueKind says what the words before a number announce.
+type cueKind uint8
+
+const (
+	cueNone  cueKind = iota
+	cueOther         // an identifier that is none of ours: orders, versions, tickets
+	cueBirth
+	cueSSN // from here on a cue can excuse a mark that ties the number to the word before it
+	cuePhone
+	cueCard
+	cueRecord
+	cuePatient
+	cueMember
+	cueClaim
+	cueAccount
+	cuePassport
+	cueLicence
+	cueKinds
+	cueFiller // says nothing, look further back
+	cueNumber // the same, and names a number: "id", "no."
+)
+
+type cue struct {
+	kind  cueKind
+	named bool // a word for number, or a mark such as # or :, stands between
+}
+
+var cueWords = func() map[string]cueKind {
+	m := map[string]cueKind{}
+	add := func(k cueKind, words ...string) {
+		for _, w := range words {
+			m[w] = k
+		}
+	}
+	add(cueOther, "order", "invoice", "ticket", "ref", "reference", "tracking", "sku", "isbn", "issn", "ean", "upc", "serial", "build", "version",
+		"ver", "v", "release", "part", "item", "product", "model", "issue", "pr", "commit", "rev", "revision", "uuid", "guid", "hash", "job", "run",
+		"po", "transaction", "txn", "session", "request", "shipment", "section", "chapter", "figure", "page", "line", "port", "error", "batch",
+		"lot", "article", "doi", "bug", "firmware", "parcel", "timestamp", "epoch", "quantity", "rule", "step")
+	add(cueBirth, "birth", "born", "dob", "birthday", "birthdate", "birthdays", "bday")
+	add(cueSSN, "ssn", "ssns", "social")
+	add(cuePhone, "phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "call", "called", "dial", "sms", "text", "whatsapp", "contact",
+		"ph", "landline", "hotline", "ring", "reach", "phones")
+	add(cueCard, "card", "cards", "visa", "mastercard", "amex", "maestro", "credit", "debit", "pan", "cc")
+	add(cueRecord, "mrn", "medical", "chart", "hospital", "nhs")
+	add(cuePatient, "patient", "patients")
+	add(cueMember, "member", "membership", "subscriber", "beneficiary", "policy", "insurance", "policyholder", "enrollee")
+	add(cueClaim, "claim", "claims")
+	add(cueAccount, "account", "acct", "acc", "accounts")
+	add(cuePassport, "passport")
+	add(cueLicence, "driver", "drivers", "driving", "dl")
+	add(cueBirth, "dateofbirth")
+	add(cuePhone, "phonenumber", "telephonenumber", "mobilenumber")
+	add(cueFiller, "is", "was", "are", "be", "the", "of", "my", "your", "his", "her", "our", "their", "a", "an", "at", "on", "to", "for",
+		"as", "date", "me", "us", "him", "them", "security", "record", "records", "new", "following", "s", "authorization", "under", "with")
+	add(cueNumber, "number", "numbers", "no", "nr", "num", "id", "ids", "identifier", "license", "licence", "code")
+	return m
+}()
+
+// cue reads the words before q, nearest first, until one of them says something. It looks no further back than a sentence.
+func (c *scanner) cue(q int) cue {
+	left := c.left(q)
+	i := len(left)
+	var found cue
+	for range 7 {
+		end := i
+		for i > 0 && !isAlnum(left[i-1]) {
+			switch b := left[i-1]; b {
+			case '#', ':', '=':
+				found.named = true
+			case ' ', '\t', '.', '-', '_', '/', '\'', '"', '(', '+':
+			case '\n', '\r':
+				if end-i > 3 {
+					return cue{}
+				}
+			default:
+				return cue{}
+			}
+			i--
+		}
+		stop := i < end && left[i] == '.' && end-i > 1
+		end = i
+		for i > 0 && isAlnum(left[i-1]) && end-i < 16 {
+			i--
+		}
+		if i == end || i == 0 && len(left) == behind || i > 0 && isAlnum(left[i-1]) {
+			return cue{}
+		}
+		kind := cueOf(left[i:end])
+		switch {
+		case stop && kind != cueNumber: // a sentence ended after it
+			return cue{}
+		case kind == cueNumber:
+			found.named = true
+		case kind != cueFiller:
+			found.kind = kind
+			return found
+		}
+	}
+	return cue{}
+}
+
+func cueOf(word string) cueKind {
+	var buf [16]byte
+	for i := range len(word) {
+		if isDigit(word[i]) {
+			return cueNone
+		}
+		buf[i] = word[i] | 0x20
+	}
+	return cueWords[string(buf[:len(word)])]
+}

@@ -1,0 +1,327 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Known is a value to look for, such as a name that was found elsewhere in the same task.
+type Known struct {
+	Text  string
+	Label flow.Label
+}
+
+// Bounds of a [KnownSet].
+const (
+	MaxKnown      = 20_000 // values
+	MaxKnownBytes = 128    // of one value
+)
+
+// ErrKnown says that known values are more or longer than a [KnownSet] takes. What cannot be looked for cannot be hidden, so
+// the text must not be released as if it had been.
+var ErrKnown = errors.New("known values exceed what a set takes")
+
+const (
+	knownReach = 200 // bytes that an occurrence may span, white space included
+	knownGap   = 8   // bytes of white space between two of its words
+)
+
+// KnownSet is an immutable set of values to look for, a trie of words. It is safe for concurrent use; nil is the empty set.
+//
+// A value is found at word boundaries whatever its case and the white space (line ends too) between its words. Of a person's
+// name with two or more words the family name alone is found as well, if it has four letters; one that is an English word too
+// ("Young") only with a capital. Values shorter than three letters or digits, or four digits, are left out: they would be found
+// everywhere. Where two values are spelled alike, or two people share a family name, the first counts.
+type KnownSet struct {
+	filter filter    // first words, and the months, which plainWords must not skip either
+	marks  [256]bool // other bytes that a value begins with
+	wide   bool      // a value begins with a rune that stands alone
+	nodes  []knownNode
+	edges  map[string]int32 // number of a node and a folded word, to the number of the next node
+	vals   []Known
+}
+
+type knownNode struct {
+	val     int32 // which value ends here, counted from 1
+	alone   int32 // whose family name ends here
+	capital bool  // the family name needs a capital
+	more    bool  // words follow
+}
+
+// noKnown is the empty set; its filter has the months.
+var noKnown = newSet()
+
+func newSet() *KnownSet {
+	k := &KnownSet{}
+	for _, m := range monthNames {
+		k.filter.add(hashWord(m))
+	}
+	return k
+}
+
+// NewKnownSet compiles the values. It returns [ErrKnown] for more than [MaxKnown] of them or one above [MaxKnownBytes].
+func NewKnownSet(vals []Known) (*KnownSet, error) {
+	if len(vals) > MaxKnown {
+		return nil, fmt.Errorf("%w: %d values, at most %d", ErrKnown, len(vals), MaxKnown)
+	}
+	k := newSet()
+	k.vals = append([]Known(nil), vals...)
+	k.nodes, k.edges = make([]knownNode, 1, len(vals)+1), make(map[string]int32, 2*len(vals))
+	for i, v := range k.vals {
+		if len(v.Text) > MaxKnownBytes {
+			return nil, fmt.Errorf("%w: value %d of label %s has %d bytes, at most %d", ErrKnown, i, v.Label, len(v.Text), MaxKnownBytes)
+		}
+		if !longEnough(v.Text) {
+			continue
+		}
+		if n := k.insert(v.Text); n > 0 && k.nodes[n].val == 0 {
+			k.nodes[n].val = int32(i + 1)
+		}
+	}
+	for i, v := range k.vals {
+		name, ok := familyName(v)
+		if !ok {
+			continue
+		}
+		if n := k.insert(name); n > 0 && k.nodes[n].alone == 0 {
+			k.nodes[n].alone, k.nodes[n].capital = int32(i+1), commonWords[strings.ToLower(name)]
+		}
+	}
+	return k, nil
+}
+
+// insert puts the text's words into the trie and returns the last node, 0 if there is no word.
+func (k *KnownSet) insert(text string) int32 {
+	c := scanner{s: strings.TrimSpace(strings.ToValidUTF8(text, "")), final: true}
+	c.lim = len(c.s)
+	var node int32
+	for i := 0; i < len(c.s); {
+		i = c.gap(i, len(c.s))
+		var key tokenKey
+		end, n := key.read(&c, i, node)
+		if end == 0 {
+			return 0
+		}
+		if node == 0 {
+			k.begin(c.s[i:end])
+		}
+		k.nodes[node].more = true
+		next, ok := k.edges[string(key[:n])]
+		if !ok {
+			next = int32(len(k.nodes))
+			k.nodes = append(k.nodes, knownNode{})
+			k.edges[string(key[:n])] = next
+		}
+		node, i = next, end
+	}
+	return node
+}
+
+// begin lets the scanner stop at the first word of a value.
+func (k *KnownSet) begin(word string) {
+	k.filter.add(hashWord(word))
+	if b := word[0]; b < utf8.RuneSelf && !isAlnum(b) {
+		k.marks[b] = true
+	} else if r, _ := utf8.DecodeRuneInString(word); b >= utf8.RuneSelf && !letterRune(r) {
+		k.wide = true
+	}
+}
+
+// match returns the end of the longest value that begins at q, 0 if none does.
+func (k *KnownSet) match(c *scanner, q int) (end int, found *Known, by string) {
+	if len(k.nodes) == 0 {
+		return 0, nil, ""
+	}
+	var node int32
+	for i := q; i < q+knownReach; {
+		var key tokenKey
+		stop, n := key.read(c, i, node)
+		if stop == 0 || node == 0 && !k.filter.may(hashWord(c.s[i:stop])) {
+			break
+		}
+		next, ok := k.edges[string(key[:n])]
+		if !ok {
+			break
+		}
+		node, i = next, stop
+		at := &k.nodes[node]
+		if at.val > 0 {
+			end, found, by = stop, &k.vals[at.val-1], "known/value"
+		} else if at.alone > 0 && (!at.capital || startsUpper(c.s[q:stop])) {
+			end, found, by = stop, &k.vals[at.alone-1], "known/family-name"
+		}
+		if !at.more {
+			break
+		}
+		i = c.gap(i, i+knownGap)
+	}
+	return end, found, by
+}
+
+// gap skips white space from i, at most to limit.
+func (c *scanner) gap(i, limit int) int {
+	for i < limit {
+		switch b := c.at(i); {
+		case isSpace(b):
+			i++
+		case b == 0xC2 && c.at(i+1) == 0xA0:
+			i += 2
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// tokenKey is the number of a node and a word in lower case: a key of KnownSet.edges.
+type tokenKey [4 + 2*MaxKnownBytes]byte
+
+// read takes the word, mark or lone rune at i. It returns where that ends and the length of the key; 0 where there is none, or
+// one longer than any in a set.
+func (t *tokenKey) read(c *scanner, i int, node int32) (end, n int) {
+	t[0], t[1], t[2], t[3] = byte(node), byte(node>>8), byte(node>>16), byte(node>>24)
+	n = 4
+	for end = i; end-i <= MaxKnownBytes; {
+		b := c.at(end)
+		if b < utf8.RuneSelf {
+			if isAlnum(b) {
+				t[n] = b | 0x20
+				n++
+				end++
+				continue
+			}
+			if end == i && b != 0 && !isSpace(b) {
+				t[n] = b
+				return end + 1, n + 1
+			}
+			break
+		}
+		r, size := c.rune(end)
+		if size == 0 {
+			return 0, 0
+		}
+		if lone := !letterRune(r); lone && end > i {
+			break
+		} else if lone {
+			n += utf8.EncodeRune(t[n:], r)
+			return end + size, n
+		}
+		n += utf8.EncodeRune(t[n:], unicode.ToLower(r))
+		end += size
+	}
+	if end == i || end-i > MaxKnownBytes {
+		return 0, 0
+	}
+	return end, n
+}
+
+// filter says no for most words that begin no value.
+type filter [128]uint64
+
+func (f *filter) add(h uint64) { f[h>>57] |= 1 << (h >> 51 & 63) }
+
+func (f *filter) may(h uint64) bool { return f[h>>57]&(1<<(h>>51&63)) != 0 }
+
+func mix(h uint64) uint64 { return h * 0x9E3779B97F4A7C15 }
+
+// hashWord is the same for all spellings of a word in capitals and small letters.
+func hashWord(w string) uint64 {
+	var h, chunk uint64
+	for i := 0; i < len(w); i++ {
+		if w[i] >= utf8.RuneSelf {
+			return hashRunes(w)
+		}
+		chunk |= uint64(w[i]|0x20) << (8 * (i & 7))
+		if i&7 == 7 {
+			h, chunk = mix(h^chunk), 0
+		}
+	}
+	if len(w)&7 != 0 || len(w) == 0 {
+		h = mix(h ^ chunk)
+	}
+	return h
+}
+
+func hashRunes(w string) (h uint64) {
+	for _, r := range w {
+		h = mix(h ^ uint64(unicode.ToLower(r)))
+	}
+	return h
+}
+
+func startsUpper(w string) bool {
+	r, _ := utf8.DecodeRuneInString(w)
+	return unicode.IsUpper(r)
+}
+
+// longEnough leaves out values that would be found everywhere.
+func longEnough(text string) bool {
+	letters, digits := 0, 0
+	for _, r := range text {
+		switch {
+		case r < utf8.RuneSelf && isDigit(byte(r)):
+			digits++
+		case r < utf8.RuneSelf && isLetter(byte(r)), letterRune(r):
+			letters++
+		case unicode.IsLetter(r): // an ideograph says as much as a few letters
+			letters += 2
+		}
+	}
+	return letters > 0 && letters+digits >= 3 || digits >= 4
+}
+
+// familyName returns the family name out of a person's full name: what stands before a comma, or the last word.
+func familyName(v Known) (string, bool) {
+	if v.Label != "person" && !v.Label.Within("person/name") && v.Label != "health/provider" {
+		return "", false
+	}
+	before, _, comma := strings.Cut(v.Text, ",")
+	words := strings.Fields(before)
+	if comma && len(words) == 1 && !nameSuffixes[strings.ToLower(words[0])] {
+		return longName(words[0])
+	}
+	for len(words) > 1 && nameSuffixes[strings.ToLower(strings.Trim(words[len(words)-1], ".,"))] {
+		words = words[:len(words)-1]
+	}
+	if len(words) < 2 {
+		return "", false
+	}
+	return longName(strings.Trim(words[len(words)-1], ".,;:'\""))
+}
+
+func longName(name string) (string, bool) {
+	letters := 0
+	for _, r := range name {
+		if unicode.IsLetter(r) {
+			letters++
+		} else if r != '\'' && r != '-' && r != '’' && !unicode.IsMark(r) {
+			return "", false
+		}
+	}
+	return name, letters >= 4
+}
+
+func wordSet(list string) map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq(list) {
+		m[w] = true
+	}
+	return m
+}
+
+var nameSuffixes = wordSet("jr sr ii iii iv md phd do rn dds esq dvm np pa mba msc bsc")
+
+// commonWords are family names that are English words too.
+var commonWords = wordSet(`baker bank banks bell berry best bird bishop black blue bond brown bush butler carpenter case chance chase church
+	clay cook cooper cross dean drew drive early east english farmer field fields fisher flowers ford forest fortune foster fox frank free french
+	friend gardner glass gold good grant gray green grey hall hand hardy hart hill hills hope house hunt hunter judge justice keys king knight
+	lake lane large last light little long love low major march marsh mason masters miles mill miller mills moody moon north noble nurse page
+	paper park parks peace penny pepper person pierce piper pitt pool pope porter pound power price prince rich rivers rice robin rose rush sage
+	salt sharp shepherd short silver singer small smart snow south sparks speed spring stark steel stone storm story street strong summer
+	summers swift taylor temple thorn turner vice walker wall walls ward waters weaver wells west wheeler white wild will winter winters wise wolf
+	wood woods worth young`)

@@ -1,0 +1,295 @@
+package detect
+
+import "github.com/scrimhq/scrim/flow"
+
+// cluster is a sequence of digit groups with separators between them, as card, telephone and social security numbers are written.
+type cluster struct {
+	n      int      // digits in all
+	d      [24]byte // their values
+	groups int
+	size   [8]int  // digits of each group
+	end    [8]int  // where each group ends in the text
+	sep    [8]byte // before each group: 0, one of "-./ ", or 'm' for several, among them a parenthesis or a space
+	tight  bool    // more digits follow than a cluster can hold
+}
+
+// digitsTo returns how many digits the groups up to g have.
+func (k *cluster) digitsTo(g int) (n int) {
+	for _, size := range k.size[:g+1] {
+		n += size
+	}
+	return n
+}
+
+// loose reports whether the cluster may be cut after group g.
+func (k *cluster) loose(g int) bool {
+	return g == k.groups-1 && !k.tight || g < k.groups-1 && (k.sep[g+1] == ' ' || k.sep[g+1] == 'm')
+}
+
+// uniform reports whether the separators up to group g are all the same.
+func (k *cluster) uniform(g int) bool {
+	for i := 2; i <= g; i++ {
+		if k.sep[i] != k.sep[1] {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *cluster) sizes(want ...int) bool {
+	if k.groups < len(want) {
+		return false
+	}
+	for i, w := range want {
+		if k.size[i] != w {
+			return false
+		}
+	}
+	return true
+}
+
+// read fills the cluster from the digit at i, where the separator before it is sep.
+func (k *cluster) read(c *scanner, i int) {
+	*k = cluster{}
+	for sep := byte(0); k.groups < len(k.size); k.groups++ {
+		start := i
+		for ; isDigit(c.at(i)); i++ {
+			if k.n == len(k.d) {
+				k.tight = true
+				return
+			}
+			k.d[k.n] = c.at(i) - '0'
+			k.n++
+		}
+		k.size[k.groups], k.end[k.groups], k.sep[k.groups] = i-start, i, sep
+		sep, i = c.separator(i)
+		if sep == 0 {
+			k.groups++
+			return
+		}
+	}
+	k.tight = true
+}
+
+// separator reads what stands between two groups at i: up to three marks with a digit after them. It returns 0 if nothing does.
+func (c *scanner) separator(i int) (sep byte, next int) {
+	for n := 0; n < 4; n++ {
+		b := c.at(i)
+		size := 1
+		switch {
+		case isDigit(b) && n > 0:
+			return sep, i
+		case b == 0xC2 && c.at(i+1) == 0xA0: // no-break space
+			b, size = ' ', 2
+		case b != ' ' && b != '-' && b != '.' && b != '/' && b != '(' && b != ')':
+			return 0, i
+		}
+		if n == 0 && b != '(' && b != ')' {
+			sep = b
+		} else {
+			sep = 'm'
+		}
+		i += size
+	}
+	return 0, i
+}
+
+// wordAt reports whether a letter or digit of a spaced script stands at i.
+func (c *scanner) wordAt(i int) bool {
+	b := c.at(i)
+	if b < 0x80 {
+		return isAlnum(b)
+	}
+	r, n := c.rune(i)
+	return n > 0 && letterRune(r)
+}
+
+// closes reports whether a number may end at i: neither a word nor a mark that ties it to more of the same follows.
+func (c *scanner) closes(i int) bool {
+	switch b := c.at(i); b {
+	case '-', '/', ':', '+':
+		return !c.wordAt(i + 1)
+	case '.':
+		return !isDigit(c.at(i + 1))
+	case '_', '@', '%':
+		return false
+	}
+	return !c.wordAt(i)
+}
+
+// opens reports whether a number may begin at q. Strict also refuses what is tied to a word before it, as parts of
+// identifiers, paths and prices are.
+func (c *scanner) opens(q int, strict bool) bool {
+	b, before := c.prev(q, 1), c.prev(q, 2)
+	switch b {
+	case '-', '.', '/', '_', '+':
+		return !isDigit(before) && (!strict || !isAlnum(before))
+	case ':', '=':
+		return !isDigit(before)
+	case '%', '~':
+		return false
+	case '$', '#':
+		return !strict
+	}
+	return true
+}
+
+// number decides what the digits at q are: card, social security or telephone number.
+func (c *scanner) number(q int) (Finding, bool) {
+	if b := c.prev(q, 1); (b == '-' || b == '.' || b == '_') && isAlnum(c.prev(q, 2)) && c.cue(q).kind < cueSSN {
+		return Finding{}, false // the rest of an identifier, unless a cue such as "SSN-" stands there
+	}
+	var k cluster
+	k.read(c, q)
+	if k.n < 7 {
+		return Finding{}, false
+	}
+	if f, ok := c.card(q, &k); ok {
+		return f, true
+	}
+	if f, ok := c.ssn(q, &k); ok {
+		return f, true
+	}
+	return c.national(q, &k)
+}
+
+// card takes the longest number that has an issuer's prefix and length and passes the Luhn check.
+func (c *scanner) card(q int, k *cluster) (Finding, bool) {
+	if k.n < 13 || !c.opens(q, false) {
+		return Finding{}, false
+	}
+	for g := k.groups - 1; g >= 0; g-- {
+		n := k.digitsTo(g)
+		if n < 13 || n > 19 || !k.loose(g) || !k.uniform(g) || g > 0 && (k.size[0] != 4 || k.sep[1] == '/' || k.sep[1] == 'm') {
+			continue
+		}
+		sure := issuer(k.d[:n])
+		if sure == 0 || !luhn(k.d[:n]) || !c.cardCloses(k.end[g]) {
+			continue
+		}
+		if kind := c.cue(q).kind; g == 0 && kind == cueOther || sure == 1 && g == 0 && kind != cueCard {
+			continue
+		}
+		return Finding{End: k.end[g], Type: Card, Label: "finance/card", Score: .95, By: "card/luhn"}, true
+	}
+	return Finding{}, false
+}
+
+// cardCloses is closes, but an expiry date may follow a slash.
+func (c *scanner) cardCloses(i int) bool { return c.at(i) == '/' || c.closes(i) }
+
+// luhn checks digits as ISO/IEC 7812-1 annex B has it.
+func luhn(d []byte) bool {
+	sum := 0
+	for i, v := range d {
+		x := int(v)
+		if (len(d)-i)%2 == 0 {
+			if x *= 2; x > 9 {
+				x -= 9
+			}
+		}
+		sum += x
+	}
+	return sum%10 == 0
+}
+
+// issuer reports whether a card issuer uses the prefix with the length: 2 for sure, 1 only where a cue says card, 0 for no.
+func issuer(d []byte) int {
+	n := len(d)
+	p := int(d[0])*1000 + int(d[1])*100 + int(d[2])*10 + int(d[3])
+	in := func(lo, hi int, sizes ...int) bool {
+		if p < lo || p > hi {
+			return false
+		}
+		for _, s := range sizes {
+			if s == n {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case in(4000, 4999, 16), in(5100, 5599, 16), in(2221, 2720, 16), in(2200, 2204, 16), // Visa, Mastercard, Mir
+		in(3400, 3499, 15), in(3700, 3799, 15), // American Express
+		in(6011, 6011, 16, 19), in(6440, 6599, 16, 19), in(6200, 6299, 16, 17, 18, 19), // Discover, UnionPay
+		in(3000, 3059, 14), in(3600, 3699, 14), in(3800, 3999, 14), // Diners Club
+		in(3528, 3589, 16, 17, 18, 19): // JCB
+		return 2
+	case in(4000, 4999, 13, 19), in(5000, 5099, 13, 14, 15, 16, 17, 18, 19), in(5600, 6999, 13, 14, 15, 16, 17, 18, 19): // Visa of old, Maestro
+		return 1
+	}
+	return 0
+}
+
+// ssn takes AAA-GG-SSSS, and nine digits in one piece where a cue says so.
+func (c *scanner) ssn(q int, k *cluster) (Finding, bool) {
+	g := 2
+	cued := c.cue(q).kind == cueSSN
+	switch {
+	case k.sizes(3, 2, 4) && k.uniform(2) && (k.sep[1] == '-' || k.sep[1] == ' ' || k.sep[1] == '.' && cued):
+	case k.sizes(9) && cued:
+		g = 0
+	default:
+		return Finding{}, false
+	}
+	if !k.loose(g) || !c.closes(k.end[g]) || !cued && (!c.opens(q, true) || c.cue(q).kind == cueOther) {
+		return Finding{}, false
+	}
+	if !validSSN(k.d[:9]) {
+		return Finding{}, false
+	}
+	return Finding{End: k.end[g], Type: SSN, Label: "government-id/ssn", Score: .9, By: "ssn/rules"}, true
+}
+
+// validSSN applies what the Social Security Administration never issued: area 000, 666 and 900 to 999, group 00, serial 0000.
+func validSSN(d []byte) bool {
+	area := int(d[0])*100 + int(d[1])*10 + int(d[2])
+	return area != 0 && area != 666 && area < 900 && d[3]|d[4] != 0 && d[5]|d[6]|d[7]|d[8] != 0
+}
+
+// cued takes a number that says nothing by itself, where a cue word before it says what it is.
+func (c *scanner) cued(q, we int) (Finding, bool) {
+	digits, n, i := 0, 0, q
+	for ; n <= 24; i++ {
+		b := c.at(i)
+		switch {
+		case isDigit(b):
+			digits++
+			n++
+			continue
+		case isAlnum(b):
+			n++
+			continue
+		case (b == '-' || b == '/' || b == '.') && isAlnum(c.at(i+1)):
+			continue
+		}
+		break
+	}
+	if digits < 4 || n > 24 || c.wordAt(i) || !c.opens(q, false) {
+		return Finding{}, false
+	}
+	cue := c.cue(q)
+	t := cueTypes[cue.kind]
+	if t.kind == "" || t.named && !cue.named || n < t.min || n > t.max || !cue.named && digits == 4 && n == 4 {
+		return Finding{}, false
+	}
+	return Finding{End: i, Type: t.kind, Label: t.label, Score: .8, By: t.kind + "/cue"}, true
+}
+
+// cueType says what a cue makes of a number.
+type cueType struct {
+	kind     string
+	label    flow.Label
+	min, max int  // characters, separators apart
+	named    bool // the cue needs "number", "id", "#" or ":" after it
+}
+
+var cueTypes = [cueKinds]cueType{
+	cueRecord:   {Record, "health/record-number", 4, 20, false},
+	cuePatient:  {Record, "health/record-number", 4, 20, true},
+	cueMember:   {Member, "health/member-number", 4, 20, true},
+	cueClaim:    {Claim, "health/claim-number", 4, 24, false},
+	cueAccount:  {Account, "finance/account", 6, 20, true},
+	cuePassport: {Passport, "government-id/passport", 6, 10, false},
+	cueLicence:  {Licence, "government-id/driver-licence", 5, 18, true},
+}

@@ -1,0 +1,323 @@
+package detect
+
+import (
+	"math/bits"
+	"unicode/utf8"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// behind is how many bytes before a position may matter to what is found there.
+const behind = 64
+
+// scanner looks at one text, or at the part of a stream that is at hand. What it decides at a position is a function of the
+// behind bytes before and the Holdback bytes from there, and of whether the text ends: that makes a stream equal the whole.
+type scanner struct {
+	s     string
+	final bool // the text ends where s ends
+	tax   *flow.Taxonomy
+	known *KnownSet
+	inner bool // within a web address: no web addresses
+
+	lim     int  // end of what the candidate at hand may look at
+	touched bool // it wanted to look further
+
+	end    int // of the run at hand
+	noMail int // no e-mail address begins before it in the run at hand: saves looking again
+}
+
+type verdict uint8
+
+const (
+	done  verdict = iota // nothing more in the text
+	hold                 // undecided from start on: more text is needed
+	found                // f
+	long                 // a long finding starts; its end is the swallower's to find
+)
+
+type event struct {
+	verdict verdict
+	start   int
+	f       Finding
+	sw      swallower
+}
+
+// at returns the byte at i, or 0 beyond what may be looked at.
+func (c *scanner) at(i int) byte {
+	if i < c.lim {
+		return c.s[i]
+	}
+	c.touched = true
+	return 0
+}
+
+// rune returns the rune at i and its size, which is 0 if it is not all there.
+func (c *scanner) rune(i int) (rune, int) {
+	if i >= c.lim {
+		c.touched = true
+		return 0, 0
+	}
+	x := c.s[i:min(i+utf8.UTFMax, c.lim)]
+	if !utf8.FullRuneInString(x) && !(c.final && c.lim == len(c.s)) {
+		c.touched = true
+		return 0, 0
+	}
+	return utf8.DecodeRuneInString(x)
+}
+
+func (c *scanner) open(q int) { c.lim, c.touched = min(q+Holdback, len(c.s)), false }
+
+// stuck reports whether what was opened at q wanted to see more than is there, and says what follows from it.
+func (c *scanner) stuck(q int) (verdict, bool) {
+	switch {
+	case !c.touched:
+		return done, false
+	case c.lim == q+Holdback:
+		return long, true
+	case c.final:
+		return done, false
+	}
+	return hold, true
+}
+
+// left returns what may be seen before q.
+func (c *scanner) left(q int) string { return c.s[max(0, q-behind):q] }
+
+// prev returns the byte n places before q, 0 at the start of the text. n is small.
+func (c *scanner) prev(q, n int) byte {
+	if q < n {
+		return 0
+	}
+	return c.s[q-n]
+}
+
+// eight returns eight bytes as one number, the first lowest.
+func eight(x string) uint64 {
+	_ = x[7]
+	return uint64(x[0]) | uint64(x[1])<<8 | uint64(x[2])<<16 | uint64(x[3])<<24 | uint64(x[4])<<32 | uint64(x[5])<<40 | uint64(x[6])<<48 | uint64(x[7])<<56
+}
+
+const lows = 0x0101010101010101
+
+// lettersIn returns how many of the eight bytes of w, first ones first, are letters; w has them in lower case.
+func lettersIn(folded uint64) int {
+	const highs = 0x80 * lows
+	x := folded &^ highs
+	notLetter := (x+(0x80-'a')*lows)&highs ^ highs | (x+(0x80-'z'-1)*lows)&highs | folded&highs
+	return bits.TrailingZeros64(notLetter) / 8
+}
+
+// plainWords skips words of up to seven letters that a space follows and that cannot begin anything. It is a short cut
+// through next, never a different answer: only months and known values can begin at such a word, and both are in the filter.
+func (c *scanner) plainWords(p int) int {
+	s, filter := c.s, &c.known.filter
+	for p+8 <= len(s) {
+		w := eight(s[p:p+8]) | 0x20*lows
+		n := lettersIn(w)
+		if n == 8 || s[p+n] != ' ' {
+			return p
+		}
+		if filter.may(mix(w & (1<<(8*n) - 1))) {
+			return p
+		}
+		p += n + 1
+	}
+	return p
+}
+
+// next looks for the first event at or after p.
+func (c *scanner) next(p int) event {
+	for p < len(c.s) {
+		if p = c.plainWords(p); p >= len(c.s) {
+			break
+		}
+		b := c.s[p]
+		if classes[b]&cRun == 0 {
+			if b != '(' && !c.known.marks[b] {
+				p++
+				continue
+			}
+			if ev := c.try(p, p+1, 0); ev.verdict != done {
+				return ev
+			}
+			p++
+			continue
+		}
+		c.open(p)
+		e, acc := c.measure(p)
+		if v, bad := c.stuck(p); bad {
+			return event{verdict: v, start: p, sw: swallower{mode: swallowRun, label: flow.Unlabelled, kind: Long}}
+		}
+		if e == p { // a rune that stands alone, or an invalid byte
+			_, n := c.rune(p)
+			if c.known.wide {
+				if ev := c.try(p, p+n, cHigh); ev.verdict != done {
+					return ev
+				}
+			}
+			p += n
+			continue
+		}
+		if ev := c.run(p, e, acc); ev.verdict != done {
+			return ev
+		}
+		p = e
+	}
+	return event{verdict: done, start: len(c.s)}
+}
+
+// measure returns the end of the run at p and the classes of its bytes.
+func (c *scanner) measure(p int) (e int, acc class) {
+	for e = p; e < c.lim; {
+		cl := classes[c.s[e]]
+		if cl&cHigh != 0 {
+			r, n := c.rune(e)
+			if n == 0 || !letterRune(r) {
+				return e, acc
+			}
+			e += n
+		} else if cl&cRun == 0 {
+			return e, acc
+		} else {
+			e++
+		}
+		acc |= cl
+	}
+	c.touched = true
+	return e, acc
+}
+
+// run looks at each place in the run [p, e) where something can begin.
+func (c *scanner) run(p, e int, acc class) event {
+	c.end, c.noMail = e, p
+	for q := p; q < e; {
+		b := c.s[q]
+		if classes[b]&cWord == 0 {
+			if b == '+' || b == ':' || b == '-' || c.known.marks[b] {
+				if ev := c.try(q, q+1, acc); ev.verdict != done {
+					return ev
+				}
+			}
+			q++
+			continue
+		}
+		we := q
+		for we < e && classes[c.s[we]]&cWord != 0 {
+			we++
+		}
+		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || c.known.filter.may(hashWord(c.s[q:we])) {
+			if ev := c.try(q, we, acc); ev.verdict != done {
+				return ev
+			}
+		}
+		q = we
+	}
+	return event{}
+}
+
+// try decides what begins at q, where the word or mark [q, we) stands.
+func (c *scanner) try(q, we int, acc class) event {
+	c.open(q)
+	f, ok := c.structured(q, we, acc)
+	if n, k, by := c.known.match(c, q); n > 0 && (!ok || n >= f.End) {
+		f, ok = Finding{End: n, Type: KnownValue, Label: k.Label, Score: 1, By: by, Known: k.Text}, true
+	}
+	if v, bad := c.stuck(q); bad {
+		return event{verdict: v, start: q, sw: swallower{mode: swallowURL, label: flow.Unlabelled, kind: Long}}
+	}
+	switch {
+	case !ok:
+		return event{}
+	case f.Type == PrivateKey:
+		return event{verdict: long, start: q, sw: swallower{mode: swallowKey, label: f.Label, kind: PrivateKey}}
+	}
+	f.Start = q
+	return event{verdict: found, start: q, f: f}
+}
+
+// structured tries what has a form of its own, the longest and surest forms first. The finding has no Start.
+func (c *scanner) structured(q, we int, acc class) (Finding, bool) {
+	b := c.s[q]
+	switch {
+	case isDigit(b):
+		return c.digits(q, we, acc)
+	case isLetter(b):
+		return c.letters(q, we, acc)
+	case b >= utf8.RuneSelf:
+		if acc&cAt != 0 {
+			return c.email(q)
+		}
+	case b == '+' || b == '(':
+		return c.phone(q)
+	case b == ':':
+		return c.ipv6(q)
+	case b == '-':
+		return c.privateKey(q)
+	}
+	return Finding{}, false
+}
+
+func (c *scanner) digits(q, we int, acc class) (Finding, bool) {
+	if acc&cAt != 0 {
+		if f, ok := c.email(q); ok {
+			return f, true
+		}
+	}
+	if we-q <= 4 {
+		if f, ok := c.numericDate(q); ok {
+			return f, true
+		}
+		if f, ok := c.dayMonth(q); ok {
+			return f, true
+		}
+		if f, ok := c.ipv4(q); ok {
+			return f, true
+		}
+	}
+	if acc&cColon != 0 {
+		if f, ok := c.ipv6(q); ok {
+			return f, true
+		}
+	}
+	if f, ok := c.mac(q, we); ok {
+		return f, true
+	}
+	if f, ok := c.number(q); ok {
+		return f, true
+	}
+	return c.cued(q, we)
+}
+
+func (c *scanner) letters(q, we int, acc class) (Finding, bool) {
+	if acc&cColon != 0 || c.s[q]|0x20 == 'w' {
+		if f, ok := c.url(q); ok {
+			return f, true
+		}
+	}
+	if acc&cAt != 0 {
+		if f, ok := c.email(q); ok {
+			return f, true
+		}
+	}
+	if f, ok := c.monthDay(q, we); ok {
+		return f, true
+	}
+	if acc&cDigit == 0 && acc&cColon == 0 {
+		return Finding{}, false
+	}
+	if f, ok := c.secret(q); ok {
+		return f, true
+	}
+	if f, ok := c.iban(q); ok {
+		return f, true
+	}
+	if acc&cColon != 0 {
+		if f, ok := c.ipv6(q); ok {
+			return f, true
+		}
+	}
+	if f, ok := c.mac(q, we); ok {
+		return f, true
+	}
+	return c.cued(q, we)
+}
