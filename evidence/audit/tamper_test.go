@@ -59,7 +59,7 @@ func TestVerifyFinds(t *testing.T) {
 		"the first row removed":            {[]string{"DELETE FROM audit_entries WHERE seq = 1"}, 1, "missing"},
 		"the last row removed":             {[]string{"DELETE FROM audit_entries WHERE seq = 10"}, 10, "missing"},
 		"a removed row, the rest moved up": {[]string{"DELETE FROM audit_entries WHERE seq = 9", "UPDATE audit_entries SET seq = 9 WHERE seq = 10"}, 9, "follow"},
-		"two rows in another order": {[]string{"UPDATE audit_entries SET seq = 1000 WHERE seq = 6", "UPDATE audit_entries SET seq = 6 WHERE seq = 7", "UPDATE audit_entries SET seq = 7 WHERE seq = 1000"}, 6, "follow"},
+		"two rows in another order":        {[]string{"UPDATE audit_entries SET seq = 1000 WHERE seq = 6", "UPDATE audit_entries SET seq = 6 WHERE seq = 7", "UPDATE audit_entries SET seq = 7 WHERE seq = 1000"}, 6, "follow"},
 		"a tail cut below the checkpoint": {[]string{"DELETE FROM audit_entries WHERE seq > 6",
 			"UPDATE audit_head SET size = 6, hash = (SELECT hash FROM audit_entries WHERE seq = 6)"}, 7, "checkpoint covers 8"},
 		"a row beyond the head":   {[]string{"INSERT INTO audit_entries (seq, flow, parent, event, hash) SELECT 11, flow, parent, event, hash FROM audit_entries WHERE seq = 10"}, 11, "beyond"},
