@@ -62,3 +62,13 @@ func (r Role) subtree() bool {
 		return false
 	}
 }
+
+// checked reports whether values of the place are held to a grammar.
+func (r Role) checked() bool {
+	switch r {
+	case Protocol, MessageID, TaskID, ContextID, OtherID, Name, Trace:
+		return true
+	default:
+		return false
+	}
+}

@@ -61,6 +61,17 @@ func (t *Table) Rooted(s json.State) bool { return t.at(s).root }
 // Inside a subtree it is the place of the subtree's root; it is empty for what nothing declares.
 func (t *Table) Path(s json.State) string { return t.at(s).path }
 
+// Declared reports whether the name of member n is one that the table itself has. Other names can be values, and must
+// not be printed. It is true for what is not a member of an object. D must carry the table's states.
+func (t *Table) Declared(d *json.Doc, n int) bool {
+	node := &d.Nodes[n]
+	if node.KeyStart < 0 {
+		return true
+	}
+	_, ok := t.at(d.Nodes[node.Parent].State).members[string(keyOf(d, n))]
+	return ok
+}
+
 // Check names the rule that [Table.Allows] holds a place of fixed vocabulary to, such as "time" or "extension".
 // It is empty where there is none, and for lists of words.
 func (t *Table) Check(s json.State) string { return t.at(s).check.name }

@@ -1,12 +1,159 @@
 package wire
 
-import "github.com/scrimhq/scrim/flow"
+import (
+	"slices"
+	"sync"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Versions that are carried.
+const (
+	A2A10       = "1.0"
+	MCP20260728 = "2026-07-28"
+	MCP20251125 = "2025-11-25"
+)
+
+// method is a row of a protocol's list: the shapes of its parameters and result. An empty name means that there is
+// none: a notification has no result, and one without params goes the other way.
+type method struct {
+	name   string
+	params string // of a request, or of a notification from a client
+	result string
+	notice string // of a notification from a server
+	stream bool   // its result is a stream of events
+}
+
+type dialect struct {
+	protocol, version string
+	failure           string // the shape of an error
+	methods           []method
+}
 
 // For returns the table of a message. Protocol is "a2a" or "mcp". Dir says which way the message goes: a notification
-// from a server has direction Response. Stream asks for the events of a stream. It is false for what is not carried.
+// from a server has direction Response. Stream asks for an event of a stream; over MCP any answer can be one. It is
+// false for what is not carried, which a gateway refuses.
 func For(protocol, version, method string, dir flow.Direction, stream bool) (*Table, bool) {
+	set := compiled()
+	if t, ok := set.tables[key{protocol, version, method, dir, stream}]; ok {
+		return t, true
+	}
 	return nil, false
 }
 
 // Methods returns the methods and notifications that are carried, sorted; nil for a protocol or version that is not.
-func Methods(protocol, version string) []string { return nil }
+func Methods(protocol, version string) []string {
+	return slices.Clone(compiled().methods[[2]string{protocol, version}])
+}
+
+type key struct {
+	protocol, version, method string
+	dir                       flow.Direction
+	stream                    bool
+}
+
+type tableSet struct {
+	tables  map[key]*Table
+	methods map[[2]string][]string
+}
+
+// compiled makes all tables at the first use.
+var compiled = sync.OnceValue(func() tableSet {
+	set := tableSet{tables: make(map[key]*Table), methods: make(map[[2]string][]string)}
+	shapes := parseShapes(envelopeShapes, a2aShapes, mcpShapes)
+	for _, d := range dialects {
+		name := [2]string{d.protocol, d.version}
+		for _, m := range d.methods {
+			set.add(shapes, d, m)
+			set.methods[name] = append(set.methods[name], m.name)
+		}
+		slices.Sort(set.methods[name])
+	}
+	return set
+})
+
+func (set tableSet) add(shapes map[string]*shape, d dialect, m method) {
+	at := key{protocol: d.protocol, version: d.version, method: m.name}
+	named := func(parent, params string) *Table {
+		root := &shape{role: Structure, rules: []rule{
+			{shape: parent},
+			{path: []string{"method"}, role: Protocol, check: check{words: []string{m.name}}},
+			{path: []string{"params"}, shape: params},
+		}}
+		shapes[""] = root
+		defer delete(shapes, "")
+		return compile(shapes, "")
+	}
+	if m.params != "" && m.result != "" {
+		set.tables[at] = named("Call", m.params)
+	} else if m.params != "" {
+		set.tables[at] = named("Notification", m.params)
+	}
+	at.dir = flow.Response
+	if m.notice != "" {
+		set.tables[at] = named("Notification", m.notice)
+		at.stream = true
+		set.tables[at] = set.tables[key{at.protocol, at.version, at.method, at.dir, false}]
+	}
+	if m.result == "" {
+		return
+	}
+	shapes[""] = &shape{role: Structure, rules: []rule{
+		{shape: "Answer"},
+		{path: []string{"result"}, shape: m.result},
+		{path: []string{"error"}, shape: d.failure},
+	}}
+	defer delete(shapes, "")
+	t := compile(shapes, "")
+	set.tables[at] = t
+	if m.stream || d.protocol == "mcp" {
+		at.stream = true
+		set.tables[at] = t
+	}
+}
+
+const envelopeShapes = `
+Call
+  jsonrpc = Protocol(2.0)
+  id = OtherID:rpcid
+Notification
+  jsonrpc = Protocol(2.0)
+Answer
+  jsonrpc = Protocol(2.0)
+  id = OtherID:rpcid
+`
+
+var dialects = []dialect{
+	{protocol: "a2a", version: A2A10, failure: "A2AError", methods: []method{
+		{name: "SendMessage", params: "SendMessageParams", result: "SendResult"},
+		{name: "SendStreamingMessage", params: "SendMessageParams", result: "StreamResponse", stream: true},
+		{name: "GetTask", params: "GetTaskParams", result: "Task"},
+		{name: "ListTasks", params: "ListTasksParams", result: "TaskList"},
+		{name: "CancelTask", params: "CancelTaskParams", result: "Task"},
+		{name: "SubscribeToTask", params: "SubscribeParams", result: "StreamResponse", stream: true},
+		{name: "GetExtendedAgentCard", params: "CardParams", result: "AgentCard"},
+	}},
+	{protocol: "mcp", version: MCP20251125, failure: "MCPError", methods: append([]method{
+		{name: "initialize", params: "InitializeParams", result: "InitializeResult"},
+		{name: "notifications/initialized", params: "NoticeParams"},
+		{name: "ping", params: "NoticeParams", result: "EmptyResult"},
+		{name: "logging/setLevel", params: "SetLevelParams", result: "EmptyResult"},
+	}, mcpMethods...)},
+	{protocol: "mcp", version: MCP20260728, failure: "MCPError", methods: append([]method{
+		{name: "server/discover", params: "NoticeParams", result: "DiscoverResult"},
+	}, mcpMethods...)},
+}
+
+// mcpMethods are those of both versions.
+var mcpMethods = []method{
+	{name: "tools/list", params: "ListParams", result: "ToolList"},
+	{name: "tools/call", params: "CallToolParams", result: "CallToolResult"},
+	{name: "resources/list", params: "ListParams", result: "ResourceList"},
+	{name: "resources/templates/list", params: "ListParams", result: "TemplateList"},
+	{name: "resources/read", params: "ReadParams", result: "ReadResult"},
+	{name: "notifications/cancelled", params: "CancelledParams", notice: "CancelledParams"},
+	{name: "notifications/progress", notice: "ProgressParams"},
+	{name: "notifications/message", notice: "LogParams"},
+	{name: "notifications/tools/list_changed", notice: "NoticeParams"},
+	{name: "notifications/resources/list_changed", notice: "NoticeParams"},
+}
