@@ -185,7 +185,7 @@ func (e *Edits) add(n int, r rank, pos, from, value int) {
 	e.ops = append(e.ops, op{order: order, node: int32(n), from: from, to: len(e.buf), value: value})
 }
 
-// has reports whether there is a node n in the document that the earlier edits are for.
+// has reports whether there is a node n. That the document is still the one of the first edit is checked by Apply.
 func (e *Edits) has(n int) bool {
 	if e.Doc == nil || n < 0 || n >= len(e.Doc.Nodes) {
 		e.fail(-1, ErrEdit)
@@ -193,10 +193,6 @@ func (e *Edits) has(n int) bool {
 	}
 	if len(e.ops) == 0 {
 		e.gen = e.Doc.gen
-	}
-	if e.gen != e.Doc.gen {
-		e.fail(-1, ErrEdit)
-		return false
 	}
 	return true
 }

@@ -120,7 +120,7 @@ func TestEdits(t *testing.T) {
 }
 
 func TestEditsThatDoNotFit(t *testing.T) {
-	const in = `{"a":"\u00e4bc","b":[1],"c":{"x":0}}`
+	const in = `{"a":"\u00e4bc","b":[1],"c":{"x":"plain"}}`
 	tests := []struct {
 		name string
 		edit func(d *Doc, e *Edits)
@@ -140,6 +140,9 @@ func TestEditsThatDoNotFit(t *testing.T) {
 			e.ReplaceSpans(1, []Span{{0, 3, ""}})
 			e.ReplaceSpans(1, []Span{{2, 4, ""}})
 		}, ErrEdit},
+		{"plain spans that overlap", func(d *Doc, e *Edits) { e.ReplaceSpans(at(t, d, "/c/x"), []Span{{0, 3, ""}, {2, 4, ""}}) }, ErrEdit},
+		{"a plain span behind the end", func(d *Doc, e *Edits) { e.ReplaceSpans(at(t, d, "/c/x"), []Span{{0, 6, ""}}) }, ErrEdit},
+		{"a plain span before the start", func(d *Doc, e *Edits) { e.ReplaceSpans(at(t, d, "/c/x"), []Span{{-1, 2, ""}}) }, ErrEdit},
 		{"a name that is taken", func(d *Doc, e *Edits) { e.ReplaceKey(1, "b") }, ErrDuplicate},
 		{"one name for two", func(d *Doc, e *Edits) { e.ReplaceKey(1, "n"); e.ReplaceKey(2, "n") }, ErrDuplicate},
 		{"a member there is", func(d *Doc, e *Edits) { e.Append(0, "a", []byte("1")) }, ErrDuplicate},

@@ -48,6 +48,9 @@ func TestParseRefuses(t *testing.T) {
 		{"a high surrogate alone", `"ab\ud83d"`, 3, ErrUTF8},
 		{"a high surrogate before another escape", `"\ud83d\n"`, 1, ErrUTF8},
 		{"a low surrogate alone", `"\ude00"`, 1, ErrUTF8},
+		{"two low surrogates", `"\ude00\ude00"`, 1, ErrUTF8},
+		{"two high surrogates", `"\ud83d\ud83d"`, 1, ErrUTF8},
+		{"a high surrogate before an escaped letter", `"\ud83d\u0041"`, 1, ErrUTF8},
 		{"a surrogate in a name", `{"\ud83d":1}`, 2, ErrUTF8},
 		{"a name twice", `{"a":1,"b":2,"a":3}`, 13, ErrDuplicate},
 		{"a name twice, once escaped", `{"a":1,"\u0061":2}`, 7, ErrDuplicate},
@@ -68,6 +71,30 @@ func TestParseRefuses(t *testing.T) {
 				t.Error("a refused document left nodes behind")
 			}
 		})
+	}
+}
+
+// TestStringsAreReadAtEveryPlace puts one byte at each place of strings of each length, so that each meets every
+// position in the words a string is read by.
+func TestStringsAreReadAtEveryPlace(t *testing.T) {
+	var d Doc
+	for size := 1; size <= 40; size++ {
+		for place := range size {
+			for c, want := range map[string]error{
+				"\x80": ErrUTF8, "\xff": ErrUTF8, "\x00": ErrSyntax, "\x1f": ErrSyntax, `\x`: ErrSyntax,
+				" ": nil, "!": nil, "#": nil, "\x7f": nil, "[": nil, "]": nil, "\u00a2": nil,
+			} {
+				text := strings.Repeat("x", place) + c + strings.Repeat("x", size-place-1)
+				err := d.Parse([]byte(`["`+text+`",null]`), nil, Limits{})
+				e, _ := errors.AsType[*Error](err)
+				if !errors.Is(err, want) || e != nil && e.Offset != 2+place {
+					t.Fatalf("%q: error = %v, want %v at byte %d", text, err, want, 2+place)
+				}
+				if err == nil && d.Text(1) != text {
+					t.Fatalf("text is %q, want %q", d.Text(1), text)
+				}
+			}
+		}
 	}
 }
 

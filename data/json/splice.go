@@ -9,7 +9,7 @@ import (
 //
 // All bytes of Src outside the edits are copied as they are. A removed member takes along the comma and the white
 // space between it and the member before it, or behind it if none is left before it. The result is valid JSON and has
-// no member name twice. The error is an [*Error]: [ErrEdit] if an edit does not fit the document or the document has
+// no member name twice; it is not held to the limits of Parse. The error is an [*Error]: [ErrEdit] if an edit does not fit the document or the document has
 // been parsed anew since, [ErrDuplicate] if a new name is taken; the result is nil then.
 func (e *Edits) Apply(dst []byte) ([]byte, error) {
 	if e.err != nil {
@@ -120,11 +120,11 @@ func (s *splicer) spans(node *Node, spans []Span) (ok bool) {
 	})
 	c := content{raw: s.doc.Src[node.Start+1 : node.End-1], escaped: node.Escaped}
 	for _, span := range spans {
-		if span.End < span.Start || !c.seek(span.Start) {
+		if !c.seek(span.Start) {
 			return false
 		}
 		from := int(node.Start) + 1 + c.at
-		if !c.seek(span.End) {
+		if !c.seek(span.End) { // also if it ends before it starts
 			return false
 		}
 		s.put(from, int(node.Start)+1+c.at, nil)
