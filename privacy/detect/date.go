@@ -1,12 +1,11 @@
 package detect
 
-// dated labels a date by the words before it.
-func (c *scanner) dated(q, end int, by string) (Finding, bool) {
-	f := Finding{End: end, Type: Date, Label: "time", Score: .7, By: by}
+// dated takes a date, and looks for words before it that make it one of birth.
+func (c *scanner) dated(q, end int, by *rule) (hit, bool) {
 	if c.cue(q).kind == cueBirth {
-		f.Label, f.Score = "person/birth-date", .9
+		by = &byBirth
 	}
-	return f, true
+	return hit{end, by}, true
 }
 
 // small reads a number of at most max digits at i and returns it, its length, and whether a digit follows.
@@ -25,48 +24,48 @@ func monthLike(m int) bool { return m >= 1 && m <= 12 }
 func dayLike(d int) bool { return d >= 1 && d <= 31 }
 
 // numericDate takes year, month and day in ISO order with an optional time, or day, month and year in either order.
-func (c *scanner) numericDate(q int) (Finding, bool) {
+func (c *scanner) numericDate(q int) (hit, bool) {
 	a, na, more := c.small(q, 4)
 	sep := c.at(q + na)
 	if more || sep != '-' && sep != '/' && sep != '.' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	i := q + na + 1
 	b, nb, more := c.small(i, 2)
 	if more || nb == 0 || c.at(i+nb) != sep || !c.opens(q, false) || c.prev(q, 1) == '.' && isAlnum(c.prev(q, 2)) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	i += nb + 1
 	y, ny, more := c.small(i, 4)
 	end := i + ny
 	if more {
-		return Finding{}, false
+		return hit{}, false
 	}
 	switch {
 	case na == 4 && yearLike(a) && monthLike(b) && ny >= 1 && ny <= 2 && dayLike(y):
 		if t, ok := c.clock(end); ok {
-			return c.dated(q, t, "date/iso")
+			return c.dated(q, t, &byISO)
 		}
-		return c.dateEnds(q, end, "date/iso")
+		return c.dateEnds(q, end, &byISO)
 	case na > 2 || !(dayLike(a) && monthLike(b) || monthLike(a) && dayLike(b)):
-		return Finding{}, false
+		return hit{}, false
 	case ny == 4 && yearLike(y), ny == 2 && (sep == '/' || c.cue(q).kind == cueBirth):
-		return c.dateEnds(q, end, "date/numeric")
+		return c.dateEnds(q, end, &byNumbers)
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
-func (c *scanner) dateEnds(q, end int, by string) (Finding, bool) {
+func (c *scanner) dateEnds(q, end int, by *rule) (hit, bool) {
 	switch b := c.at(end); b {
 	case '.', '/', ':', '-':
 		if isDigit(c.at(end + 1)) {
-			return Finding{}, false
+			return hit{}, false
 		}
 	case '%', '@':
-		return Finding{}, false
+		return hit{}, false
 	default:
 		if c.wordAt(end) {
-			return Finding{}, false
+			return hit{}, false
 		}
 	}
 	return c.dated(q, end, by)
@@ -176,14 +175,14 @@ func (c *scanner) ordinal(i int) int {
 }
 
 // dayMonth takes "12 March 2024", "12th of March", "12-Mar-2024".
-func (c *scanner) dayMonth(q int) (Finding, bool) {
+func (c *scanner) dayMonth(q int) (hit, bool) {
 	d, n, more := c.small(q, 2)
 	if more || n == 0 || !dayLike(d) || !c.opens(q, true) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	i := c.ordinal(q + n)
 	if b := c.at(i); b != ' ' && b != '-' && b != '.' && b != '/' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if i++; c.at(i-1) == '.' && c.at(i) == ' ' {
 		i++
@@ -193,42 +192,42 @@ func (c *scanner) dayMonth(q int) (Finding, bool) {
 	}
 	end, upper, ok := c.month(i)
 	if !ok {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if y, ok := c.year(end); ok {
-		return c.dated(q, y, "date/name")
+		return c.dated(q, y, &byMonth)
 	}
 	if !upper {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return c.dated(q, end, "date/name")
+	return c.dated(q, end, &byMonth)
 }
 
 // monthDay takes "March 12, 2024", "Mar 12th" and "March 2024".
-func (c *scanner) monthDay(q, we int) (Finding, bool) {
+func (c *scanner) monthDay(q, we int) (hit, bool) {
 	if we-q < 3 || we-q > 9 || c.prev(q, 1) == '@' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	end, upper, ok := c.month(q)
 	if !ok {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if y, ok := c.year(end); ok {
-		return c.dated(q, y, "date/name")
+		return c.dated(q, y, &byMonth)
 	}
 	if b := c.at(end); b != ' ' && b != '-' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	d, n, more := c.small(end+1, 2)
 	if n == 0 || more || !dayLike(d) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	end = c.ordinal(end + 1 + n)
 	if y, ok := c.year(end); ok {
-		return c.dated(q, y, "date/name")
+		return c.dated(q, y, &byMonth)
 	}
 	if !upper {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return c.dateEnds(q, end, "date/name")
+	return c.dateEnds(q, end, &byMonth)
 }

@@ -98,14 +98,14 @@ func (e *Engine) Find(ctx context.Context, text string, known *KnownSet) ([]Find
 				return nil, err
 			}
 		}
-		ev := c.next(p)
-		switch ev.verdict {
+		v, begin := c.next(p)
+		switch v {
 		case found:
-			out = append(out, ev.f)
-			p = ev.f.End
+			out = append(out, c.f)
+			p = c.f.End
 		case long:
-			p, _ = ev.sw.advance(&c, ev.start)
-			out = append(out, ev.sw.finding(ev.start, p))
+			p, _ = c.sw.advance(&c, begin)
+			out = append(out, c.sw.rule.finding(begin, p))
 		default:
 			return out, nil
 		}

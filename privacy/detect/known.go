@@ -132,16 +132,16 @@ func (k *KnownSet) begin(word string) {
 	}
 }
 
-// match returns the end of the longest value that begins at q, 0 if none does.
-func (k *KnownSet) match(c *scanner, q int) (end int, found *Known, by string) {
-	if len(k.nodes) == 0 {
-		return 0, nil, ""
+// match returns the longest value that begins at q.
+func (k *KnownSet) match(c *scanner, q int) (h hit, found *Known) {
+	if len(k.nodes) == 0 || !k.mayBegin(c, q) {
+		return h, nil
 	}
 	var node int32
 	for i := q; i < q+knownReach; {
 		var key tokenKey
 		stop, n := key.read(c, i, node)
-		if stop == 0 || node == 0 && !k.filter.may(hashWord(c.s[i:stop])) {
+		if stop == 0 {
 			break
 		}
 		next, ok := k.edges[string(key[:n])]
@@ -151,16 +151,33 @@ func (k *KnownSet) match(c *scanner, q int) (end int, found *Known, by string) {
 		node, i = next, stop
 		at := &k.nodes[node]
 		if at.val > 0 {
-			end, found, by = stop, &k.vals[at.val-1], "known/value"
+			h, found = hit{stop, &byKnown}, &k.vals[at.val-1]
 		} else if at.alone > 0 && (!at.capital || startsUpper(c.s[q:stop])) {
-			end, found, by = stop, &k.vals[at.alone-1], "known/family-name"
+			h, found = hit{stop, &byFamilyName}, &k.vals[at.alone-1]
 		}
 		if !at.more {
 			break
 		}
 		i = c.gap(i, i+knownGap)
 	}
-	return end, found, by
+	return h, found
+}
+
+// mayBegin asks the filter about the word at q, without reading more than that word.
+func (k *KnownSet) mayBegin(c *scanner, q int) bool {
+	if c.s[q] >= utf8.RuneSelf {
+		return true
+	}
+	we := q + 1
+	if isAlnum(c.s[q]) {
+		for we < c.lim && classes[c.s[we]]&cWord != 0 {
+			if c.s[we] >= utf8.RuneSelf {
+				return true
+			}
+			we++
+		}
+	}
+	return k.filter.may(hashWord(c.s[q:we]))
 }
 
 // gap skips white space from i, at most to limit.

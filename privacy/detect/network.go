@@ -8,9 +8,9 @@ import (
 )
 
 // email takes local@domain.tld within the run at hand.
-func (c *scanner) email(q int) (Finding, bool) {
+func (c *scanner) email(q int) (hit, bool) {
 	if q < c.noMail {
-		return Finding{}, false
+		return hit{}, false
 	}
 	k := q
 	for k < c.end && classes[c.s[k]]&cLocal != 0 {
@@ -18,7 +18,7 @@ func (c *scanner) email(q int) (Finding, bool) {
 	}
 	if k == c.end || c.s[k] != '@' || k == q {
 		c.noMail = k
-		return Finding{}, false
+		return hit{}, false
 	}
 	end, label := 0, k+1
 	for i := k + 1; ; i++ {
@@ -42,9 +42,9 @@ func (c *scanner) email(q int) (Finding, bool) {
 	}
 	if end == 0 {
 		c.noMail = k
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: end, Type: Email, Label: "person/contact/email", Score: .98, By: "email/form"}, true
+	return hit{end, &byEmail}, true
 }
 
 // topLevel reports whether the label can be a top level domain: letters of any script, or punycode.
@@ -64,34 +64,34 @@ func topLevel(x string) bool {
 }
 
 // ipv4 takes four numbers below 256, unless words before them say that it is a version or a section.
-func (c *scanner) ipv4(q int) (Finding, bool) {
+func (c *scanner) ipv4(q int) (hit, bool) {
 	i := q
 	for part := range 4 {
 		v, n, more := c.small(i, 3)
 		if n == 0 || more || v > 255 || n > 1 && c.at(i) == '0' {
-			return Finding{}, false
+			return hit{}, false
 		}
 		i += n
 		if part < 3 {
 			if c.at(i) != '.' {
-				return Finding{}, false
+				return hit{}, false
 			}
 			i++
 		}
 	}
 	if b := c.at(i); b == '.' && isDigit(c.at(i+1)) || b == '-' && c.wordAt(i+1) || b == '_' || c.wordAt(i) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if b := c.prev(q, 1); (b == '.' || b == '-' || b == '_') && isAlnum(c.prev(q, 2)) || c.cue(q).kind == cueOther {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: i, Type: IP, Label: "technical/ip", Score: .9, By: "ip/v4"}, true
+	return hit{i, &byIPv4}, true
 }
 
 // ipv6 takes what [netip.ParseAddr] accepts.
-func (c *scanner) ipv6(q int) (Finding, bool) {
+func (c *scanner) ipv6(q int) (hit, bool) {
 	if b := c.prev(q, 1); b == ':' || b == '.' || isAlnum(b) || !isHex(c.s[q]) && c.at(q+1) != ':' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	colons, digits, double := 0, 0, false
 	i := q
@@ -110,40 +110,40 @@ func (c *scanner) ipv6(q int) (Finding, bool) {
 		i--
 	}
 	if digits == 0 || colons < 2 || !double && colons < 6 || c.wordAt(i) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if _, err := netip.ParseAddr(c.s[q:i]); err != nil {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: i, Type: IP, Label: "technical/ip", Score: .9, By: "ip/v6"}, true
+	return hit{i, &byIPv6}, true
 }
 
 // mac takes six pairs of hexadecimal digits with the same separator, : or -.
-func (c *scanner) mac(q, we int) (Finding, bool) {
+func (c *scanner) mac(q, we int) (hit, bool) {
 	sep := c.at(we)
 	if we-q != 2 || sep != ':' && sep != '-' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if b := c.prev(q, 1); (b == sep || b == '.') && isAlnum(c.prev(q, 2)) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	for part := range 6 {
 		i := q + 3*part
 		if !isHex(c.at(i)) || !isHex(c.at(i+1)) || part < 5 && c.at(i+2) != sep {
-			return Finding{}, false
+			return hit{}, false
 		}
 	}
 	end := q + 17
 	if c.wordAt(end) || c.at(end) == sep && c.wordAt(end+1) {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: end, Type: MAC, Label: "technical/mac", Score: .9, By: "mac/form"}, true
+	return hit{end, &byMAC}, true
 }
 
 // url takes scheme://… and www.…, and labels it by the strictest thing within.
-func (c *scanner) url(q int) (Finding, bool) {
+func (c *scanner) url(q int) (hit, bool) {
 	if c.inner {
-		return Finding{}, false
+		return hit{}, false
 	}
 	i := q
 	for i < q+16 && (isAlnum(c.at(i)) || c.at(i) == '+' || c.at(i) == '-' || c.at(i) == '.') {
@@ -155,17 +155,18 @@ func (c *scanner) url(q int) (Finding, bool) {
 	rest := i + 1
 	if c.at(i) == ':' && i-q >= 2 {
 		if c.at(i+1) != '/' || c.at(i+2) != '/' {
-			return Finding{}, false
+			return hit{}, false
 		}
 		rest = i + 3
 	} else if c.at(i) != '.' || i != q+3 || c.at(q)|0x20 != 'w' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	end := c.urlEnd(rest)
 	if end == rest || c.touched && c.lim == q+Holdback {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: end, Type: URL, Label: c.urlLabel(rest, end), Score: .95, By: "url/form"}, true
+	c.label = c.urlLabel(rest, end)
+	return hit{end, &byURL}, true
 }
 
 // urlEnd returns where the address that goes on at i ends, closing marks of the sentence around it left out.
@@ -202,7 +203,7 @@ func (c *scanner) urlEnd(i int) int {
 
 // urlLabel returns the strictest label of what the address holds.
 func (c *scanner) urlLabel(start, end int) flow.Label {
-	label := flow.Label("technical/url")
+	label := byURL.label
 	text := c.s[start:end]
 	authority := text
 	if i := strings.IndexAny(text, "/?#"); i >= 0 {
@@ -218,11 +219,10 @@ func (c *scanner) urlLabel(start, end int) flow.Label {
 	}
 	inner := scanner{s: text, final: true, tax: c.tax, known: c.known, inner: true}
 	for p := 0; p < len(text); {
-		ev := inner.next(p)
-		switch ev.verdict {
+		switch v, _ := inner.next(p); v {
 		case found:
-			label = c.tax.Stricter(label, ev.f.Label)
-			p = ev.f.End
+			label = c.tax.Stricter(label, inner.f.Label)
+			p = inner.f.End
 		case long:
 			return flow.Unlabelled
 		default:

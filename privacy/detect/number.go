@@ -1,7 +1,5 @@
 package detect
 
-import "github.com/scrimhq/scrim/flow"
-
 // cluster is a sequence of digit groups with separators between them, as card, telephone and social security numbers are written.
 type cluster struct {
 	n      int      // digits in all
@@ -135,14 +133,14 @@ func (c *scanner) opens(q int, strict bool) bool {
 }
 
 // number decides what the digits at q are: card, social security or telephone number.
-func (c *scanner) number(q int) (Finding, bool) {
+func (c *scanner) number(q int) (hit, bool) {
 	if b := c.prev(q, 1); (b == '-' || b == '.' || b == '_') && isAlnum(c.prev(q, 2)) && c.cue(q).kind < cueSSN {
-		return Finding{}, false // the rest of an identifier, unless a cue such as "SSN-" stands there
+		return hit{}, false // the rest of an identifier, unless a cue such as "SSN-" stands there
 	}
 	var k cluster
 	k.read(c, q)
 	if k.n < 7 {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if f, ok := c.card(q, &k); ok {
 		return f, true
@@ -154,9 +152,9 @@ func (c *scanner) number(q int) (Finding, bool) {
 }
 
 // card takes the longest number that has an issuer's prefix and length and passes the Luhn check.
-func (c *scanner) card(q int, k *cluster) (Finding, bool) {
+func (c *scanner) card(q int, k *cluster) (hit, bool) {
 	if k.n < 13 || !c.opens(q, false) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	for g := k.groups - 1; g >= 0; g-- {
 		n := k.digitsTo(g)
@@ -170,9 +168,9 @@ func (c *scanner) card(q int, k *cluster) (Finding, bool) {
 		if kind := c.cue(q).kind; g == 0 && kind == cueOther || sure == 1 && g == 0 && kind != cueCard {
 			continue
 		}
-		return Finding{End: k.end[g], Type: Card, Label: "finance/card", Score: .95, By: "card/luhn"}, true
+		return hit{k.end[g], &byCard}, true
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
 // cardCloses is closes, but an expiry date may follow a slash.
@@ -222,7 +220,7 @@ func issuer(d []byte) int {
 }
 
 // ssn takes AAA-GG-SSSS, and nine digits in one piece where a cue says so.
-func (c *scanner) ssn(q int, k *cluster) (Finding, bool) {
+func (c *scanner) ssn(q int, k *cluster) (hit, bool) {
 	g := 2
 	cued := c.cue(q).kind == cueSSN
 	switch {
@@ -230,15 +228,15 @@ func (c *scanner) ssn(q int, k *cluster) (Finding, bool) {
 	case k.sizes(9) && cued:
 		g = 0
 	default:
-		return Finding{}, false
+		return hit{}, false
 	}
 	if !k.loose(g) || !c.closes(k.end[g]) || !cued && (!c.opens(q, true) || c.cue(q).kind == cueOther) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if !validSSN(k.d[:9]) {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: k.end[g], Type: SSN, Label: "government-id/ssn", Score: .9, By: "ssn/rules"}, true
+	return hit{k.end[g], &bySSN}, true
 }
 
 // validSSN applies what the Social Security Administration never issued: area 000, 666 and 900 to 999, group 00, serial 0000.
@@ -248,7 +246,7 @@ func validSSN(d []byte) bool {
 }
 
 // cued takes a number that says nothing by itself, where a cue word before it says what it is.
-func (c *scanner) cued(q, we int) (Finding, bool) {
+func (c *scanner) cued(q, we int) (hit, bool) {
 	digits, n, i := 0, 0, q
 	for ; n <= 24; i++ {
 		b := c.at(i)
@@ -266,30 +264,29 @@ func (c *scanner) cued(q, we int) (Finding, bool) {
 		break
 	}
 	if digits < 4 || n > 24 || c.wordAt(i) || !c.opens(q, false) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	cue := c.cue(q)
 	t := cueTypes[cue.kind]
-	if t.kind == "" || t.named && !cue.named || n < t.min || n > t.max || !cue.named && digits == 4 && n == 4 {
-		return Finding{}, false
+	if t.rule == nil || t.named && !cue.named || n < t.min || n > t.max || !cue.named && digits == 4 && n == 4 {
+		return hit{}, false
 	}
-	return Finding{End: i, Type: t.kind, Label: t.label, Score: .8, By: t.kind + "/cue"}, true
+	return hit{i, t.rule}, true
 }
 
 // cueType says what a cue makes of a number.
 type cueType struct {
-	kind     string
-	label    flow.Label
+	rule     *rule
 	min, max int  // characters, separators apart
 	named    bool // the cue needs "number", "id", "#" or ":" after it
 }
 
 var cueTypes = [cueKinds]cueType{
-	cueRecord:   {Record, "health/record-number", 4, 20, false},
-	cuePatient:  {Record, "health/record-number", 4, 20, true},
-	cueMember:   {Member, "health/member-number", 4, 20, true},
-	cueClaim:    {Claim, "health/claim-number", 4, 24, false},
-	cueAccount:  {Account, "finance/account", 6, 20, true},
-	cuePassport: {Passport, "government-id/passport", 6, 10, false},
-	cueLicence:  {Licence, "government-id/driver-licence", 5, 18, true},
+	cueRecord:   {&byRecord, 4, 20, false},
+	cuePatient:  {&byRecord, 4, 20, true},
+	cueMember:   {&byMember, 4, 20, true},
+	cueClaim:    {&byClaim, 4, 24, false},
+	cueAccount:  {&byAccount, 6, 20, true},
+	cuePassport: {&byPassport, 6, 10, false},
+	cueLicence:  {&byLicence, 5, 18, true},
 }

@@ -1,25 +1,21 @@
 package detect
 
-func phoneAt(end int, by string) (Finding, bool) {
-	return Finding{End: end, Type: Phone, Label: "person/contact/phone", Score: .8, By: by}, true
-}
-
 // phoneEnds takes the number if it may end at i or an extension follows.
-func (c *scanner) phoneEnds(i int, by string) (Finding, bool) {
+func (c *scanner) phoneEnds(i int, by *rule) (hit, bool) {
 	if end := c.extension(i); end > i {
-		return phoneAt(end, by)
+		return hit{end, by}, true
 	}
 	if !c.closes(i) {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return phoneAt(i, by)
+	return hit{i, by}, true
 }
 
 // phone takes a number that begins with + or a parenthesis.
-func (c *scanner) phone(q int) (Finding, bool) {
+func (c *scanner) phone(q int) (hit, bool) {
 	plus := c.s[q] == '+'
 	if plus && !c.opens(q, true) || isAlnum(c.prev(q, 1)) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	i := q + 1
 	if c.at(i) == '+' && !plus { // "(+44) 20 …"
@@ -29,7 +25,7 @@ func (c *scanner) phone(q int) (Finding, bool) {
 		i++
 	}
 	if !isDigit(c.at(i)) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	var k cluster
 	k.read(c, i)
@@ -37,16 +33,16 @@ func (c *scanner) phone(q int) (Finding, bool) {
 		return c.international(&k, 0)
 	}
 	if k.sizes(3, 3, 4) && k.sep[1] == 'm' && nanp(k.d[:]) && k.loose(2) {
-		return c.phoneEnds(k.end[2], "phone/nanp")
+		return c.phoneEnds(k.end[2], &byNANP)
 	}
 	if k.groups > 1 && k.sep[1] == 'm' && k.d[0] == 0 { // "(020) 7946 0958"
 		return c.trunk(&k)
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
 // international takes a country code and a number, 8 to 15 digits (ITU-T E.164), skip of them a prefix.
-func (c *scanner) international(k *cluster, skip int) (Finding, bool) {
+func (c *scanner) international(k *cluster, skip int) (hit, bool) {
 	for g := k.groups - 1; g >= 0; g-- {
 		n := k.digitsTo(g) - skip
 		if n < 8 || n > 15 || !k.loose(g) {
@@ -57,19 +53,19 @@ func (c *scanner) international(k *cluster, skip int) (Finding, bool) {
 		if code == 0 || code == 1 && (n != 11 || !nanp(d[1:])) {
 			continue
 		}
-		if f, ok := c.phoneEnds(k.end[g], "phone/e164"); ok {
+		if f, ok := c.phoneEnds(k.end[g], &byPlus); ok {
 			return f, true
 		}
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
 // national takes a number as written within a country.
-func (c *scanner) national(q int, k *cluster) (Finding, bool) {
+func (c *scanner) national(q int, k *cluster) (hit, bool) {
 	cue := c.cue(q).kind
 	cued := cue == cuePhone
 	if cue == cueOther || !c.opens(q, !cued) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	skip := 0
 	if k.groups > 1 && k.size[0] == 1 && k.d[0] == 1 { // "1-415-555-0100"
@@ -77,7 +73,7 @@ func (c *scanner) national(q int, k *cluster) (Finding, bool) {
 	}
 	if g := skip + 2; k.groups > g && k.size[skip] == 3 && k.size[skip+1] == 3 && k.size[g] == 4 && k.loose(g) &&
 		nanp(k.d[skip:]) && k.sep[g] != '/' {
-		if f, ok := c.phoneEnds(k.end[g], "phone/nanp"); ok {
+		if f, ok := c.phoneEnds(k.end[g], &byNANP); ok {
 			return f, true
 		}
 	}
@@ -88,21 +84,21 @@ func (c *scanner) national(q int, k *cluster) (Finding, bool) {
 		return c.trunk(k)
 	}
 	if !cued {
-		return Finding{}, false
+		return hit{}, false
 	}
 	for g := k.groups - 1; g >= 0; g-- {
 		if n := k.digitsTo(g); n < 7 || n > 15 || !k.loose(g) {
 			continue
 		}
-		if f, ok := c.phoneEnds(k.end[g], "phone/cue"); ok {
+		if f, ok := c.phoneEnds(k.end[g], &byPhoneCue); ok {
 			return f, true
 		}
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
 // trunk takes a number with a trunk prefix 0, nine to eleven digits in groups.
-func (c *scanner) trunk(k *cluster) (Finding, bool) {
+func (c *scanner) trunk(k *cluster) (hit, bool) {
 	for g := k.groups - 1; g >= 1; g-- {
 		n := k.digitsTo(g)
 		if n < 9 || n > 12 || k.d[1] == 0 || k.size[0] < 2 || k.size[0] > 5 || !k.loose(g) || !c.closes(k.end[g]) {
@@ -111,9 +107,9 @@ func (c *scanner) trunk(k *cluster) (Finding, bool) {
 		if g > 1 && k.size[1] < 2 || !k.evenly(g) {
 			continue
 		}
-		return phoneAt(k.end[g], "phone/trunk")
+		return hit{k.end[g], &byTrunk}, true
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
 // evenly reports whether the groups after the first have two digits or more, or the cluster has one separator only.

@@ -24,6 +24,11 @@ type scanner struct {
 
 	end    int // of the run at hand
 	noMail int // no e-mail address begins before it in the run at hand: saves looking again
+
+	label flow.Label // of the web address that url just took
+	place int        // where what the last verdict is about begins
+	f     Finding    // after found
+	sw    swallower  // after long
 }
 
 type verdict uint8
@@ -32,15 +37,8 @@ const (
 	done  verdict = iota // nothing more in the text
 	hold                 // undecided from start on: more text is needed
 	found                // f
-	long                 // a long finding starts; its end is the swallower's to find
+	long                 // a long finding starts; its end is sw's to find
 )
-
-type event struct {
-	verdict verdict
-	start   int
-	f       Finding
-	sw      swallower
-}
 
 // at returns the byte at i, or 0 beyond what may be looked at.
 func (c *scanner) at(i int) byte {
@@ -125,20 +123,18 @@ func (c *scanner) plainWords(p int) int {
 	return p
 }
 
-// next looks for the first event at or after p.
-func (c *scanner) next(p int) event {
+// next looks for the first thing to say at or after p, and returns where it begins.
+func (c *scanner) next(p int) (verdict, int) {
 	for p < len(c.s) {
 		if p = c.plainWords(p); p >= len(c.s) {
 			break
 		}
 		b := c.s[p]
 		if classes[b]&cRun == 0 {
-			if b != '(' && !c.known.marks[b] {
-				p++
-				continue
-			}
-			if ev := c.try(p, p+1, 0); ev.verdict != done {
-				return ev
+			if b == '(' || c.known.marks[b] {
+				if v := c.try(p, p+1, 0); v != done {
+					return v, p
+				}
 			}
 			p++
 			continue
@@ -146,24 +142,25 @@ func (c *scanner) next(p int) event {
 		c.open(p)
 		e, acc := c.measure(p)
 		if v, bad := c.stuck(p); bad {
-			return event{verdict: v, start: p, sw: swallower{mode: swallowRun, label: flow.Unlabelled, kind: Long}}
+			c.sw = swallower{mode: swallowRun, rule: &byLength}
+			return v, p
 		}
 		if e == p { // a rune that stands alone, or an invalid byte
 			_, n := c.rune(p)
 			if c.known.wide {
-				if ev := c.try(p, p+n, cHigh); ev.verdict != done {
-					return ev
+				if v := c.try(p, p+n, cHigh); v != done {
+					return v, p
 				}
 			}
 			p += n
 			continue
 		}
-		if ev := c.run(p, e, acc); ev.verdict != done {
-			return ev
+		if v := c.run(p, e, acc); v != done {
+			return v, c.place
 		}
 		p = e
 	}
-	return event{verdict: done, start: len(c.s)}
+	return done, len(c.s)
 }
 
 // measure returns the end of the run at p and the classes of its bytes.
@@ -188,14 +185,14 @@ func (c *scanner) measure(p int) (e int, acc class) {
 }
 
 // run looks at each place in the run [p, e) where something can begin.
-func (c *scanner) run(p, e int, acc class) event {
+func (c *scanner) run(p, e int, acc class) verdict {
 	c.end, c.noMail = e, p
 	for q := p; q < e; {
 		b := c.s[q]
 		if classes[b]&cWord == 0 {
 			if b == '+' || b == ':' || b == '-' || c.known.marks[b] {
-				if ev := c.try(q, q+1, acc); ev.verdict != done {
-					return ev
+				if v := c.try(q, q+1, acc); v != done {
+					return v
 				}
 			}
 			q++
@@ -206,37 +203,46 @@ func (c *scanner) run(p, e int, acc class) event {
 			we++
 		}
 		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || c.known.filter.may(hashWord(c.s[q:we])) {
-			if ev := c.try(q, we, acc); ev.verdict != done {
-				return ev
+			if v := c.try(q, we, acc); v != done {
+				return v
 			}
 		}
 		q = we
 	}
-	return event{}
+	return done
 }
 
 // try decides what begins at q, where the word or mark [q, we) stands.
-func (c *scanner) try(q, we int, acc class) event {
+func (c *scanner) try(q, we int, acc class) verdict {
 	c.open(q)
-	f, ok := c.structured(q, we, acc)
-	if n, k, by := c.known.match(c, q); n > 0 && (!ok || n >= f.End) {
-		f, ok = Finding{End: n, Type: KnownValue, Label: k.Label, Score: 1, By: by, Known: k.Text}, true
-	}
+	c.place = q
+	h, ok := c.structured(q, we, acc)
+	known, val := c.known.match(c, q)
 	if v, bad := c.stuck(q); bad {
-		return event{verdict: v, start: q, sw: swallower{mode: swallowURL, label: flow.Unlabelled, kind: Long}}
+		c.sw = swallower{mode: swallowURL, rule: &byLength}
+		return v
+	}
+	if val != nil && known.end >= h.end {
+		c.f = known.rule.finding(q, known.end)
+		c.f.Label, c.f.Known = val.Label, val.Text
+		return found
 	}
 	switch {
 	case !ok:
-		return event{}
-	case f.Type == PrivateKey:
-		return event{verdict: long, start: q, sw: swallower{mode: swallowKey, label: f.Label, kind: PrivateKey}}
+		return done
+	case h.rule == &byArmour:
+		c.sw = swallower{mode: swallowKey, rule: h.rule}
+		return long
 	}
-	f.Start = q
-	return event{verdict: found, start: q, f: f}
+	c.f = h.rule.finding(q, h.end)
+	if h.rule == &byURL {
+		c.f.Label = c.label
+	}
+	return found
 }
 
-// structured tries what has a form of its own, the longest and surest forms first. The finding has no Start.
-func (c *scanner) structured(q, we int, acc class) (Finding, bool) {
+// structured tries what has a form of its own, the longest and surest forms first.
+func (c *scanner) structured(q, we int, acc class) (hit, bool) {
 	b := c.s[q]
 	switch {
 	case isDigit(b):
@@ -254,10 +260,10 @@ func (c *scanner) structured(q, we int, acc class) (Finding, bool) {
 	case b == '-':
 		return c.privateKey(q)
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
-func (c *scanner) digits(q, we int, acc class) (Finding, bool) {
+func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 	if acc&cAt != 0 {
 		if f, ok := c.email(q); ok {
 			return f, true
@@ -288,7 +294,7 @@ func (c *scanner) digits(q, we int, acc class) (Finding, bool) {
 	return c.cued(q, we)
 }
 
-func (c *scanner) letters(q, we int, acc class) (Finding, bool) {
+func (c *scanner) letters(q, we int, acc class) (hit, bool) {
 	if acc&cColon != 0 || c.s[q]|0x20 == 'w' {
 		if f, ok := c.url(q); ok {
 			return f, true
@@ -303,7 +309,7 @@ func (c *scanner) letters(q, we int, acc class) (Finding, bool) {
 		return f, true
 	}
 	if acc&cDigit == 0 && acc&cColon == 0 {
-		return Finding{}, false
+		return hit{}, false
 	}
 	if f, ok := c.secret(q); ok {
 		return f, true

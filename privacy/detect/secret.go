@@ -19,7 +19,7 @@ var secretForms = [...]secretForm{
 }
 
 // secret takes access tokens with a well-known prefix, and JSON Web Tokens.
-func (c *scanner) secret(q int) (Finding, bool) {
+func (c *scanner) secret(q int) (hit, bool) {
 	rest := c.s[q:c.end]
 	if strings.HasPrefix(rest, "eyJ") {
 		return c.jwt(q)
@@ -42,13 +42,13 @@ func (c *scanner) secret(q int) (Finding, bool) {
 		if j-len(f.prefix) < f.min || digits == 0 || c.wordAt(q+j) {
 			continue
 		}
-		return Finding{End: q + j, Type: Secret, Label: "secret/api-key", Score: .95, By: "secret/prefix"}, true
+		return hit{q + j, &byPrefix}, true
 	}
-	return Finding{}, false
+	return hit{}, false
 }
 
 // jwt takes three parts of base64url, the first of which begins as a JSON object does.
-func (c *scanner) jwt(q int) (Finding, bool) {
+func (c *scanner) jwt(q int) (hit, bool) {
 	rest := c.s[q:c.end]
 	j := 0
 	for part := range 3 {
@@ -57,30 +57,30 @@ func (c *scanner) jwt(q int) (Finding, bool) {
 			j++
 		}
 		if part == 0 && j-start < 10 || part == 1 && j-start < 4 {
-			return Finding{}, false
+			return hit{}, false
 		}
 		if part < 2 {
 			if j == len(rest) || rest[j] != '.' {
-				return Finding{}, false
+				return hit{}, false
 			}
 			j++
 		}
 	}
 	if c.wordAt(q + j) {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: q + j, Type: JWT, Label: "secret/api-key", Score: .98, By: "jwt/form"}, true
+	return hit{q + j, &byJWT}, true
 }
 
 // privateKey sees the first line of a private key in PEM or OpenPGP armour. Its end is the swallower's to find.
-func (c *scanner) privateKey(q int) (Finding, bool) {
+func (c *scanner) privateKey(q int) (hit, bool) {
 	const begin = "-----BEGIN "
 	if c.prev(q, 1) == '-' {
-		return Finding{}, false
+		return hit{}, false
 	}
 	for i := range len(begin) {
 		if c.at(q+i) != begin[i] {
-			return Finding{}, false
+			return hit{}, false
 		}
 	}
 	start := q + len(begin)
@@ -90,13 +90,13 @@ func (c *scanner) privateKey(q int) (Finding, bool) {
 	}
 	for d := range 5 {
 		if c.at(i+d) != '-' {
-			return Finding{}, false
+			return hit{}, false
 		}
 	}
 	if !strings.Contains(c.s[start:i], "PRIVATE KEY") {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: i + 5, Type: PrivateKey, Label: "secret/private-key", Score: 1, By: "private-key/armour"}, true
+	return hit{i + 5, &byArmour}, true
 }
 
 // ibanLengths is the registry of ISO 13616 (SWIFT, release 99), and countries that use the form without being in it.
@@ -112,14 +112,14 @@ var ibanLengths = func() (t [26 * 26]uint8) {
 }()
 
 // iban takes a country code, check digits and an account of the country's length, in one piece or in groups, that pass mod 97.
-func (c *scanner) iban(q int) (Finding, bool) {
+func (c *scanner) iban(q int) (hit, bool) {
 	a, b := c.at(q)|0x20-'a', c.at(q+1)|0x20-'a'
 	if a >= 26 || b >= 26 || !isDigit(c.at(q+2)) || !isDigit(c.at(q+3)) {
-		return Finding{}, false
+		return hit{}, false
 	}
 	want := int(ibanLengths[int(a)*26+int(b)])
 	if want == 0 {
-		return Finding{}, false
+		return hit{}, false
 	}
 	var text [34]byte
 	n, i, gaps := 0, q, 0
@@ -139,17 +139,17 @@ func (c *scanner) iban(q int) (Finding, bool) {
 			ch, size = ' ', 2
 		}
 		if ch != ' ' && ch != '-' || !isAlnum(c.at(i+size)) {
-			return Finding{}, false
+			return hit{}, false
 		}
 		if gaps++; gaps > 10 {
-			return Finding{}, false
+			return hit{}, false
 		}
 		i += size
 	}
 	if c.wordAt(i) || !mod97(text[:n]) {
-		return Finding{}, false
+		return hit{}, false
 	}
-	return Finding{End: i, Type: IBAN, Label: "finance/iban", Score: .99, By: "iban/mod97"}, true
+	return hit{i, &byIBAN}, true
 }
 
 // mod97 checks an IBAN in capitals as ISO 13616 has it.

@@ -1,10 +1,6 @@
 package detect
 
-import (
-	"strings"
-
-	"github.com/scrimhq/scrim/flow"
-)
+import "strings"
 
 // Piece is part of a stream's text, in order. Without Finding it is text in which nothing was found.
 type Piece struct {
@@ -54,24 +50,24 @@ loop:
 			if !ended {
 				break
 			}
-			f := s.sw.finding(s.start, s.base+end)
+			f := s.sw.rule.finding(s.start, s.base+end)
 			out = append(out, Piece{Finding: &f, Long: true})
 			s.sw = swallower{}
 			continue
 		}
-		ev := c.next(p)
-		if ev.start > p {
-			out = append(out, Piece{Text: c.s[p:ev.start]})
+		v, begin := c.next(p)
+		if begin > p {
+			out = append(out, Piece{Text: c.s[p:begin]})
 		}
-		p = ev.start
-		switch ev.verdict {
+		p = begin
+		switch v {
 		case found:
-			f := ev.f
+			f := c.f
 			p = f.End
+			out = append(out, Piece{Text: c.s[begin:p], Finding: &f})
 			f.Start, f.End = f.Start+s.base, f.End+s.base
-			out = append(out, Piece{Text: c.s[ev.f.Start:p], Finding: &f})
 		case long:
-			s.sw, s.start = ev.sw, s.base+p
+			s.sw, s.start = c.sw, s.base+p
 		default:
 			break loop
 		}
@@ -93,23 +89,14 @@ const (
 
 // swallower finds the end of a long finding in bounded memory.
 type swallower struct {
-	mode  swallowMode
-	label flow.Label
-	kind  string
+	mode swallowMode
+	rule *rule
 
 	dashes int // swallowKey: dashes just seen
 	word   int // length of the word at hand
 	short  int // short words since the last long one
 	end    int // bytes since the END line began, 0: it did not
 	match  int // of "END" matched after dashes
-}
-
-func (w *swallower) finding(start, end int) Finding {
-	by := "long"
-	if w.kind == PrivateKey {
-		by = "private-key/armour"
-	}
-	return Finding{Start: start, End: end, Type: w.kind, Label: w.label, Score: 1, By: by}
 }
 
 // advance swallows from p. It returns how far it came and whether the finding ends there; if not, more text is needed.

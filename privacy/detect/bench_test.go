@@ -1,0 +1,135 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const prose = `The committee met again on the second floor to talk about the budget and the road that leads out of the valley. Nobody had read
+the report in full, yet everybody knew what it said: the bridge is old, the river is wide and the money is short. After a long silence the
+engineer stood up and explained how the work could be done in three stages, each of them small enough to stop after if the winter came early.
+They listened, asked a few questions about the price of steel and about the people who live near the water, and then agreed to wait. `
+
+// clean is a text of n bytes in which nothing is found.
+func clean(n int) string { return strings.Repeat(prose, n/len(prose)+1)[:n] }
+
+var samples = []string{"alice@example.org", "+1 (415) 555-0100", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "123-45-6789", "192.168.10.1",
+	"2001:db8::8a2e:370:7334", "2024-01-15T10:30:00Z", "12 March 2024", "https://example.com/a?b=1", "AKIAIOSFODNN7EXAMPLE", "MRN: 00123456"}
+
+// dense is a text with n findings, one in about nine words.
+func dense(n int) string {
+	var b strings.Builder
+	words := strings.Fields(prose)
+	for i := range n {
+		for j := range 8 {
+			b.WriteString(words[(i*8+j)%len(words)])
+			b.WriteByte(' ')
+		}
+		b.WriteString(samples[i%len(samples)])
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+func fiftyNames(t testing.TB) *KnownSet {
+	given := strings.Fields("Alice Brian Chloe David Elena Frank Grace Henry Irene James")
+	family := strings.Fields("Abernathy Kowalczyk Rodriguez Svensson Takahashi")
+	var vals []Known
+	for i := range 50 {
+		vals = append(vals, Known{given[i%10] + " " + family[i/10], "person/name"})
+	}
+	return knownSet(t, vals...)
+}
+
+func BenchmarkFind(b *testing.B) {
+	e := engine(b)
+	for _, set := range []struct {
+		name  string
+		known *KnownSet
+	}{{"known=0", nil}, {"known=50", fiftyNames(b)}} {
+		for _, c := range []struct{ name, text string }{
+			{"clean1KB", clean(1024)}, {"clean100KB", clean(100 << 10)}, {"dense100", dense(100)}, {"dense1000", dense(1000)}, {"dense10000", dense(10000)},
+		} {
+			b.Run(c.name+"/"+set.name, func(b *testing.B) {
+				b.SetBytes(int64(len(c.text)))
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := e.Find(ctx, c.text, set.known); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// hostile texts make each rule look as far as it can without finding anything.
+var hostile = map[string]string{
+	"digits": "1 ", "groups": "12-34 ", "mail": "a.", "at": "a@", "colons": "a:", "hex": "ab:", "dots": "1.", "months": "March ", "day": "1 Marc", "cues": "mrn no id ",
+	"iban": "DE89 ", "scheme": "a+", "paren": "(0", "plus": "+1 ", "dashes": "-----BEGIN ", "www": "www.", "url": "http://a ", "eyJ": "eyJ1.", "zero": "01 23 ",
+	"known": "Alice ", "space": " ", "accent": "é ", "han": "漢", "high": "\xff", "slash": "1/2/", "key": "-----BEGIN PRIVATE KEY----- ",
+}
+
+func BenchmarkHostile(b *testing.B) {
+	e, known := engine(b), fiftyNames(b)
+	for name, unit := range hostile {
+		text := strings.Repeat(unit, 1<<16/len(unit))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if _, err := e.Find(ctx, text, known); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkStream(b *testing.B) {
+	e, known, text := engine(b), fiftyNames(b), dense(100)
+	for _, size := range []int{16, 256, 4096} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s := e.Stream(known)
+				for i := 0; i < len(text); i += size {
+					s.Write(text[i:min(i+size, len(text))])
+				}
+				s.Close()
+			}
+		})
+	}
+}
+
+func TestTimeIsLinear(t *testing.T) {
+	e, known := engine(t), fiftyNames(t)
+	lap := func(text string) time.Duration {
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			if _, err := e.Find(ctx, text, known); err != nil {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	for name, unit := range hostile {
+		small, large := lap(strings.Repeat(unit, 2_000)), lap(strings.Repeat(unit, 64_000))
+		if large > 32*6*small+50*time.Millisecond { // quadratic would be 1,024 times
+			t.Errorf("%s: 32 times the text took %v instead of %v", name, large, small)
+		}
+	}
+}
+
+func TestOneAllocationPerFinding(t *testing.T) {
+	e, known := engine(t), fiftyNames(t)
+	for _, n := range []int{0, 1, 10, 1000} {
+		text := dense(n) + clean(1024)
+		if got := testing.AllocsPerRun(10, func() { _, _ = e.Find(ctx, text, known) }); got > float64(n) {
+			t.Errorf("%d findings took %v allocations", n, got)
+		}
+	}
+}

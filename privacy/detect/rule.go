@@ -1,0 +1,53 @@
+package detect
+
+import "github.com/scrimhq/scrim/flow"
+
+// rule is what decides that a text is something, and what it then is.
+type rule struct {
+	kind  string
+	label flow.Label
+	score float64
+	by    string
+}
+
+// The rules. Scores say how often the form is what it seems to be: a checksum counts for more than a shape.
+var (
+	byCard       = rule{Card, "finance/card", .95, "card/luhn"}
+	bySSN        = rule{SSN, "government-id/ssn", .9, "ssn/rules"}
+	byIBAN       = rule{IBAN, "finance/iban", .99, "iban/mod97"}
+	byEmail      = rule{Email, "person/contact/email", .98, "email/form"}
+	byURL        = rule{URL, "technical/url", .95, "url/form"}
+	byIPv4       = rule{IP, "technical/ip", .9, "ip/v4"}
+	byIPv6       = rule{IP, "technical/ip", .9, "ip/v6"}
+	byMAC        = rule{MAC, "technical/mac", .9, "mac/form"}
+	byPrefix     = rule{Secret, "secret/api-key", .95, "secret/prefix"}
+	byJWT        = rule{JWT, "secret/api-key", .98, "jwt/form"}
+	byArmour     = rule{PrivateKey, "secret/private-key", 1, "private-key/armour"}
+	byPlus       = rule{Phone, "person/contact/phone", .9, "phone/e164"}
+	byNANP       = rule{Phone, "person/contact/phone", .85, "phone/nanp"}
+	byTrunk      = rule{Phone, "person/contact/phone", .6, "phone/trunk"}
+	byPhoneCue   = rule{Phone, "person/contact/phone", .8, "phone/cue"}
+	byISO        = rule{Date, "time", .9, "date/iso"}
+	byNumbers    = rule{Date, "time", .7, "date/numeric"}
+	byMonth      = rule{Date, "time", .8, "date/name"}
+	byBirth      = rule{Date, "person/birth-date", .9, "date/birth"}
+	byRecord     = rule{Record, "health/record-number", .8, "record/cue"}
+	byMember     = rule{Member, "health/member-number", .8, "member/cue"}
+	byClaim      = rule{Claim, "health/claim-number", .8, "claim/cue"}
+	byAccount    = rule{Account, "finance/account", .8, "account/cue"}
+	byPassport   = rule{Passport, "government-id/passport", .8, "passport/cue"}
+	byLicence    = rule{Licence, "government-id/driver-licence", .8, "licence/cue"}
+	byKnown      = rule{KnownValue, "", 1, "known/value"}
+	byFamilyName = rule{KnownValue, "", 1, "known/family-name"}
+	byLength     = rule{Long, flow.Unlabelled, 1, "long"}
+)
+
+// hit is a candidate that a rule accepts: where it ends. The zero hit is none.
+type hit struct {
+	end  int
+	rule *rule
+}
+
+func (r *rule) finding(start, end int) Finding {
+	return Finding{Start: start, End: end, Type: r.kind, Label: r.label, Score: r.score, By: r.by}
+}
