@@ -9,8 +9,10 @@ import (
 //
 // All bytes of Src outside the edits are copied as they are. A removed member takes along the comma and the white
 // space between it and the member before it, or behind it if none is left before it. The result is valid JSON and has
-// no member name twice; it is not held to the limits of Parse. The error is an [*Error]: [ErrEdit] if an edit does not fit the document or the document has
-// been parsed anew since, [ErrDuplicate] if a new name is taken; the result is nil then.
+// no member name twice; it is not held to the limits of Parse.
+//
+// The error is an [*Error]: [ErrEdit] if an edit does not fit the document or the document has been parsed anew since,
+// [ErrDuplicate] if a new name is taken; the result is nil then.
 func (e *Edits) Apply(dst []byte) ([]byte, error) {
 	if e.err != nil {
 		return nil, e.err
