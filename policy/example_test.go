@@ -56,5 +56,6 @@ func ExampleLoad_mistakes() {
 	// Output:
 	// names.cedar:3:15: Action::"upto_tokenised" is not an action (did you mean "upto_tokenized"?)
 	// names.cedar:4:17: data class "person/nmae" is not known (did you mean "person/name"?)
+	// names.cedar:5:18: attribute 'purpos' is not in the context (did you mean "purpose"?)
 	// names.cedar:5:28: purpose "billing" is not known
 }

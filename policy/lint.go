@@ -34,11 +34,9 @@ func (sn *snapshot) lint(sts []statement, rules []*rule) (mistakes Mistakes) {
 		first[l.rule.id] = st
 		l.annotations()
 		scopeOK := l.actions()
-		namesOK := l.names()
+		l.names()
 		l.literals()
-		if scopeOK && namesOK {
-			l.types()
-		}
+		l.types(scopeOK)
 		mistakes = append(mistakes, l.mistakes...)
 	}
 	return mistakes
@@ -151,8 +149,7 @@ func actionWords() (words []string) {
 }
 
 // names checks that every entity the policy names is known: Cedar itself checks only types.
-func (l *linter) names() (ok bool) {
-	before := len(l.mistakes)
+func (l *linter) names() {
 	check := func(id cedar.EntityUID) {
 		if id.Type == typeAction || id == (cedar.EntityUID{}) || l.sn.knows(id) {
 			return
@@ -177,7 +174,6 @@ func (l *linter) names() (ok bool) {
 			return true
 		})
 	}
-	return len(l.mistakes) == before
 }
 
 var typeNouns = map[cedar.EntityType]string{
@@ -251,17 +247,28 @@ var (
 	inContext  = regexp.MustCompile(` in context for Action::"[a-z_]+" not found| in context for Action::"[a-z_]+"`)
 )
 
-// types validates the policy against the schema.
-func (l *linter) types() {
-	err := l.sn.validator.Policy("", l.tree)
+// types validates the policy against the schema. Where the action scope is wrong, conditions are still checked, as those
+// of a policy about levels.
+func (l *linter) types(scopeOK bool) {
+	tree := l.tree
+	if !scopeOK {
+		levels := *tree
+		levels.Action = ast.ScopeTypeIn{Entity: uid(typeAction, "upto_raw")}
+		tree = &levels
+	}
+	err := l.sn.validator.Policy("", tree)
 	if err == nil {
 		return
 	}
+	before := len(l.mistakes)
 	for _, e := range flatten(err) {
 		text := e.Error()
+		if strings.HasPrefix(text, "unrecognized") || before > 0 && strings.HasPrefix(text, "unable to find an applicable action") {
+			continue // told already, by name
+		}
 		var hint, where string
 		if m := quotedWord.FindStringSubmatch(text); m != nil && strings.HasPrefix(text, "attribute") {
-			where = "." + m[1]
+			where = m[1]
 			hint = didYouMean(m[1], attributeWords(strings.Contains(text, "in context")))
 		}
 		text = inContext.ReplaceAllStringFunc(text, func(s string) string {

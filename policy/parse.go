@@ -79,7 +79,7 @@ func (f source) parse() (sts []statement, mistakes Mistakes) {
 		at = c.start
 		list, err := cedar.NewPolicyListFromBytes(f.name, []byte(f.text[c.start:c.end]))
 		if err != nil {
-			mistakes = append(mistakes, f.syntax(err, line, column))
+			mistakes = append(mistakes, f.syntax(err, f.text[c.start:c.end], line, column))
 			if len(mistakes) == maxSyntax {
 				break
 			}
@@ -93,7 +93,7 @@ func (f source) parse() (sts []statement, mistakes Mistakes) {
 		}
 	}
 	if len(mistakes) == 0 { // the whole did not parse, so its parts must not count as if it had
-		mistakes = append(mistakes, f.syntax(err, 1, 1))
+		mistakes = append(mistakes, f.syntax(err, f.text, 1, 1))
 	}
 	return sts, mistakes
 }
@@ -101,22 +101,46 @@ func (f source) parse() (sts []statement, mistakes Mistakes) {
 var (
 	parsePlace = regexp.MustCompile(`<input>:(\d+):(\d+)`)
 	parseNoise = regexp.MustCompile(`^(parser error: )?(parse error at )?<input>:\d+:\d+:? ?`)
-	parseWant  = regexp.MustCompile(`^"(.*)": exact got .* want (.*)$`)
+	parseWant  = regexp.MustCompile(`^".*": exact got (.*) want (.*)$`)
 )
 
-// syntax makes a mistake of the parser's error about text that begins at the place given.
-func (f source) syntax(err error, line, column int) Mistake {
+// syntax makes a mistake of the parser's error about a part of the file that begins at line and column.
+func (f source) syntax(err error, part string, line, column int) Mistake {
 	text := strings.TrimPrefix(err.Error(), "parser error: ")
+	l, c := 1, 1
 	if m := parsePlace.FindStringSubmatch(text); m != nil {
-		l, _ := strconv.Atoi(m[1])
-		c, _ := strconv.Atoi(m[2])
-		line, column = shift(l, c, line, column)
+		l, _ = strconv.Atoi(m[1])
+		c, _ = strconv.Atoi(m[2])
 	}
 	text = parseNoise.ReplaceAllString(text, "")
 	if m := parseWant.FindStringSubmatch(text); m != nil {
 		text = fmt.Sprintf("found %q where %q must stand", m[1], m[2])
+		if m[1] == "" {
+			text = fmt.Sprintf("the policy ends where %q must stand", m[2])
+		}
+		// The parser has read the token that it did not expect, and tells the place of the next one.
+		if at := strings.LastIndex(part[:offsetOf(part, l, c)], m[1]); at >= 0 && m[1] != "" {
+			l, c = advance(1, 1, part[:at])
+		}
 	}
+	line, column = shift(l, c, line, column)
 	return Mistake{File: f.name, Line: line, Column: column, Message: text}
+}
+
+// offsetOf returns the byte offset of a place in the text, or its length if there is no such place.
+func offsetOf(text string, line, column int) int {
+	at := 0
+	for ; line > 1; line-- {
+		at = skipTo(text, at, "\n") + 1
+	}
+	if at > len(text) {
+		return len(text)
+	}
+	for range column - 1 {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		at += size
+	}
+	return at
 }
 
 type chunk struct{ start, end int }

@@ -75,6 +75,14 @@ func newRule(st statement) *rule {
 	return r
 }
 
+// nameByColumn gives a policy without an @id a longer name, for it shares its line with the one before.
+func (r *rule) nameByColumn(st statement) {
+	p := st.policy.Position()
+	if line := fmt.Sprintf("%s:%d", st.file.name, p.Line); string(r.id) == line {
+		r.id = flow.PolicyID(fmt.Sprintf("%s:%d", line, p.Column))
+	}
+}
+
 func (r *rule) annotate(key, value string) {
 	switch key {
 	case noteID:

@@ -45,6 +45,9 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 	rules := make([]*rule, len(statements))
 	for i, st := range statements {
 		rules[i] = newRule(st)
+		if i > 0 && rules[i].id == rules[i-1].id { // two on one line; a name given twice stays a mistake
+			rules[i].nameByColumn(st)
+		}
 	}
 	mistakes = append(mistakes, sn.lint(statements, rules)...)
 	if len(mistakes) > 0 {
