@@ -85,3 +85,6 @@ func (c *Catalog) Fields() []Field {
 
 // Contracts returns the contracts.
 func (c *Catalog) Contracts() []*Contract { return slices.Clone(c.contracts) }
+
+// Kinds returns every kind.
+func Kinds() []Kind { return []Kind{Tool, Skill, Data, Resource} }

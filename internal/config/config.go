@@ -1,0 +1,221 @@
+package config
+
+import (
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Config is the whole file. Treat it as immutable.
+type Config struct {
+	Version       int                       `yaml:"version" doc:"Version of this file's format." required:"true" enum:"1"`
+	Domain        flow.DomainID             `yaml:"domain" doc:"The data domain that this gateway stands at the edge of." required:"true" pattern:"id"`
+	Data          string                    `yaml:"data" doc:"Directory that holds the gateway's state. No two gateways share one." default:"./scrim-data"`
+	Listen        string                    `yaml:"listen" doc:"Address (host:port) on which agents reach the gateway." default:"127.0.0.1:7070" pattern:"address"`
+	Admin         string                    `yaml:"admin" doc:"Address (host:port) of the admin API and the console. Keep it on loopback." default:"127.0.0.1:7071" pattern:"address"`
+	PublicURL     string                    `yaml:"public_url" doc:"URL under which agents see the gateway, for rewritten agent cards. Default: http:// and the listen address." pattern:"url"`
+	Mode          Mode                      `yaml:"mode" doc:"enforce, or learn: watch without enforcing, inside one domain only." default:"enforce" enum:"enforce learn"`
+	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
+	Identity      Identity                  `yaml:"identity" doc:"How callers prove who they are, beside the API keys of agents."`
+	Purposes      map[flow.Purpose]Purpose  `yaml:"purposes" keys:"id" doc:"Why flows happen, by name."`
+	PurposeGroups map[string][]flow.Purpose `yaml:"purpose_groups" keys:"id" doc:"Sets of purposes that share tokens. A purpose in no group is a group of its own."`
+	Roles         map[flow.Role]Role        `yaml:"roles" keys:"id" doc:"Roles of agents, by name."`
+	Classes       []Class                   `yaml:"taxonomy" doc:"Classes of data beside the built-in ones. A built-in class can only be made stricter."`
+	Policies      string                    `yaml:"policies" doc:"Directory of Cedar policies (*.cedar)." default:"./policies"`
+	Schemas       []SchemaBinding           `yaml:"schemas" doc:"JSON Schemas of messages, and whose they are."`
+	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
+	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
+	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
+	Retention     Retention                 `yaml:"retention" doc:"How long and how much is kept."`
+	Timeouts      Timeouts                  `yaml:"timeouts" doc:"How long the gateway waits."`
+	Keys          Keys                      `yaml:"keys" doc:"Where the keyset is kept."`
+	Log           Log                       `yaml:"log" doc:"The gateway's own log. It never holds data."`
+	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often the journal is signed."`
+
+	loaded loaded
+}
+
+// Mode says whether terms are enforced.
+type Mode string
+
+// The modes. Learn passes everything, and is refused where agents of other domains are configured.
+const (
+	Enforce Mode = "enforce"
+	Learn   Mode = "learn"
+)
+
+// Agent is an agent or an MCP server, of this domain or another.
+//
+// One of this domain with a2a or mcp is fronted inbound, at /a2a/{id} and /mcp/{id}; one of another domain outbound,
+// at /out/a2a/{id} and /out/mcp/{id}. One with keys or jwt can call.
+type Agent struct {
+	ID             flow.AgentID     `yaml:"id" doc:"Name of the agent, used in URLs and policies." required:"true" pattern:"id"`
+	Domain         flow.DomainID    `yaml:"domain" doc:"The domain it belongs to. Default: this gateway's." pattern:"id"`
+	Roles          []flow.Role      `yaml:"roles" doc:"Roles it holds. They must be listed under roles."`
+	A2A            *A2A             `yaml:"a2a" doc:"Where the agent answers A2A."`
+	MCP            *MCP             `yaml:"mcp" doc:"Where the server answers MCP."`
+	Keys           []APIKey         `yaml:"keys" secret:"true" doc:"API keys that it may call with."`
+	JWT            *Subject         `yaml:"jwt" doc:"Tokens that it may call with."`
+	Purposes       []flow.Purpose   `yaml:"purposes" doc:"Purposes that it may claim. Absent: its default purpose alone."`
+	DefaultPurpose flow.Purpose     `yaml:"default_purpose" doc:"The purpose of a call that claims none."`
+	Criticality    flow.Criticality `yaml:"criticality" doc:"The highest criticality that its tasks may claim." default:"routine"`
+}
+
+// A2A is where an agent answers A2A.
+type A2A struct {
+	URL        string      `yaml:"url" doc:"Base URL; the agent card is at /.well-known/agent-card.json below it." required:"true" pattern:"url"`
+	Credential *Credential `yaml:"credential" secret:"true" doc:"What the gateway shows the agent. A caller's own credential is never passed on."`
+}
+
+// MCP is where a server answers MCP: at a URL, or as a program started for it.
+type MCP struct {
+	URL        string            `yaml:"url" doc:"URL of the streamable HTTP endpoint." pattern:"url"`
+	Command    []string          `yaml:"command" secret:"true" doc:"Program and arguments of a server that speaks over standard input and output."`
+	Env        map[string]EnvVar `yaml:"env" secret:"true" keys:"env" doc:"Environment of the program, by name; nothing else is inherited but PATH and HOME."`
+	Credential *Credential       `yaml:"credential" secret:"true" doc:"What the gateway shows the server. A caller's own credential is never passed on."`
+}
+
+// EnvVar is one variable of a program's environment: exactly one of its fields.
+type EnvVar struct {
+	Value string `yaml:"value" doc:"A value that is not secret."`
+	Env   string `yaml:"env" doc:"The gateway's own environment variable to take it from." pattern:"env"`
+	File  string `yaml:"file" doc:"File to take it from, without the line end."`
+
+	place place
+}
+
+// Credential names a secret without holding it: exactly one of Env and File.
+type Credential struct {
+	Header string `yaml:"header" doc:"Header that carries it." default:"Authorization" pattern:"header"`
+	Scheme string `yaml:"scheme" doc:"Word put before it. Default: Bearer for the Authorization header, otherwise none." pattern:"word"`
+	Env    string `yaml:"env" doc:"Environment variable that holds it." pattern:"env"`
+	File   string `yaml:"file" doc:"File that holds it, readable by nobody else."`
+
+	place place
+}
+
+// APIKey is a key that an agent calls with, by its digest.
+type APIKey struct {
+	SHA256  string    `yaml:"sha256" doc:"SHA-256 of the key in hexadecimal, as sha256sum prints it." required:"true" pattern:"sha256"`
+	Expires time.Time `yaml:"expires" doc:"When it ends (RFC 3339). Absent: never."`
+}
+
+// Subject says which tokens are an agent's.
+type Subject struct {
+	Issuer  string `yaml:"issuer" doc:"One of the issuers under identity.jwt." required:"true" pattern:"url"`
+	Subject string `yaml:"subject" doc:"Value of the issuer's agent claim. Default: the agent's id."`
+}
+
+// Identity is how callers prove who they are.
+type Identity struct {
+	Anonymous flow.AgentID `yaml:"anonymous" doc:"The agent that callers without credentials are taken for. Absent: they are refused."`
+	JWT       []Issuer     `yaml:"jwt" doc:"Issuers of tokens that are believed."`
+}
+
+// Issuer is an issuer of JSON Web Tokens: exactly one of JWKSFile and JWKSURL.
+type Issuer struct {
+	Issuer       string `yaml:"issuer" doc:"Value of the iss claim." required:"true" pattern:"url"`
+	Audience     string `yaml:"audience" doc:"Value that the aud claim must contain." required:"true"`
+	JWKSFile     string `yaml:"jwks_file" doc:"File of the issuer's public keys."`
+	JWKSURL      string `yaml:"jwks_url" doc:"URL of the issuer's public keys, https unless on loopback." pattern:"url"`
+	AgentClaim   string `yaml:"agent_claim" doc:"Claim that names the agent." default:"sub"`
+	PurposeClaim string `yaml:"purpose_claim" doc:"Claim that names the purpose. Absent: tokens name none."`
+}
+
+// Purpose is why a flow happens.
+type Purpose struct {
+	Parents []flow.Purpose `yaml:"parents" doc:"Wider purposes that it belongs to."`
+	Title   string         `yaml:"title" doc:"What it is, in words."`
+}
+
+// Role is a role of agents.
+type Role struct {
+	Parents []flow.Role `yaml:"parents" doc:"Wider roles that it belongs to."`
+	Title   string      `yaml:"title" doc:"What it is, in words."`
+}
+
+// Class is a class of data, as [flow.Class].
+type Class struct {
+	Label     flow.Label  `yaml:"label" doc:"Path of lower-case words, such as person/contact/fax." required:"true" pattern:"label"`
+	Title     string      `yaml:"title" doc:"What it is, in words."`
+	Tier      flow.Tier   `yaml:"tier" doc:"How sensitive it is." default:"restricted"`
+	Family    flow.Family `yaml:"family" doc:"identifier: names, addresses, numbers of things. attribute: dates, amounts, diagnoses, places." default:"identifier"`
+	Kind      flow.Kind   `yaml:"kind" doc:"What values look like." default:"text"`
+	Bits      int         `yaml:"bits" doc:"Entropy of a value in bits, lower estimate." min:"0" max:"4096"`
+	DPV       string      `yaml:"dpv" doc:"Term of the W3C Data Privacy Vocabulary."`
+	Special   bool        `yaml:"special" doc:"A special category of personal data (GDPR articles 9 and 10)."`
+	Default   flow.Param  `yaml:"default" doc:"Generalisation where a policy names none, such as year or bucket:10."`
+	KeepFirst bool        `yaml:"keep_first" doc:"Partial masks keep the beginning, not the end."`
+	Word      string      `yaml:"word" doc:"What placeholders call it. Default: value."`
+}
+
+// SchemaBinding binds a JSON Schema to the data it describes: one of Tool, Skill, Resource, or Data. Absent all: any data of the agent.
+type SchemaBinding struct {
+	File      string         `yaml:"file" doc:"JSON Schema with x-scrim-label keywords." required:"true"`
+	Agent     flow.AgentID   `yaml:"agent" doc:"Whose data it is. Absent: anybody's."`
+	Tool      string         `yaml:"tool" doc:"MCP tool, or * for all."`
+	Skill     string         `yaml:"skill" doc:"A2A skill, or * for all."`
+	Data      string         `yaml:"data" doc:"Name of an A2A data part, or * for all."`
+	Resource  string         `yaml:"resource" doc:"URI of an MCP resource, or * for all."`
+	Direction flow.Direction `yaml:"direction" doc:"request: what the agent is sent. response: what it answers." required:"true"`
+	Foreign   bool           `yaml:"foreign" doc:"It comes from outside: its labels can only raise."`
+}
+
+// Transparent declares traffic public.
+type Transparent struct {
+	Agent  flow.AgentID `yaml:"agent" doc:"Whose traffic, or * for all." required:"true"`
+	Path   string       `yaml:"path" doc:"Pattern of places: a JSON Pointer in which * stands for any name, and ** at its end for everything below." default:"/**" pattern:"path"`
+	Reason string       `yaml:"reason" doc:"Why it may be public. It is kept on record." required:"true"`
+}
+
+// Limits is what is refused for its size.
+type Limits struct {
+	Body     Size `yaml:"body" doc:"Bytes of one message." default:"4MiB" min:"1KiB" max:"1GiB"`
+	Depth    int  `yaml:"depth" doc:"Arrays and objects within each other." default:"64" min:"4" max:"1000"`
+	Nodes    int  `yaml:"nodes" doc:"Values in one message." default:"200000" min:"16" max:"10000000"`
+	Number   int  `yaml:"number" doc:"Characters of one number." default:"128" min:"16" max:"4096"`
+	Event    Size `yaml:"event" doc:"Bytes of one event of a stream." default:"1MiB" min:"1KiB" max:"64MiB"`
+	Events   int  `yaml:"events" doc:"Events of one stream." default:"100000" min:"1" max:"100000000"`
+	Holdback int  `yaml:"holdback" doc:"Bytes of streamed text held back until it is known what they are part of." default:"256" min:"64" max:"256"`
+	Flows    int  `yaml:"flows" doc:"Flows at one time; more are told to come back." default:"1024" min:"1" max:"100000"`
+}
+
+// Retention is how long and how much is kept.
+type Retention struct {
+	Answers      Duration `yaml:"answers" doc:"How long an answer is kept sealed, to be given again on a retry." default:"24h" min:"1m"`
+	AnswersBytes Size     `yaml:"answers_bytes" doc:"Bytes of kept answers; the oldest go first." default:"256MiB" min:"1MiB"`
+	Tasks        Duration `yaml:"tasks" doc:"How long a task's memory outlives its last message." default:"24h" min:"1m"`
+	Journal      Duration `yaml:"journal" doc:"How long the journal keeps sealed decision inputs." default:"90d" min:"1h"`
+}
+
+// Timeouts is how long the gateway waits.
+type Timeouts struct {
+	Read     Duration `yaml:"read" doc:"For a caller to send its message." default:"30s" min:"1s"`
+	Upstream Duration `yaml:"upstream" doc:"For an agent's answer to begin." default:"120s" min:"1s"`
+	Idle     Duration `yaml:"idle" doc:"For the next event of a stream." default:"5m" min:"1s"`
+	Shutdown Duration `yaml:"shutdown" doc:"For open flows to end when the gateway is stopped." default:"10s" min:"0s"`
+}
+
+// Keys is where the keyset is kept.
+type Keys struct {
+	File          string `yaml:"file" doc:"File of the keyset, mode 0600. Default: keyset.json in the data directory."`
+	PassphraseEnv string `yaml:"passphrase_env" doc:"Environment variable with the passphrase that wraps it. Absent: it is not wrapped." pattern:"env"`
+}
+
+// Log is the gateway's own log.
+type Log struct {
+	Level  LogLevel  `yaml:"level" doc:"Least severe level that is written." default:"info" enum:"debug info warn error"`
+	Format LogFormat `yaml:"format" doc:"text for people, json for machines." default:"text" enum:"text json"`
+}
+
+// LogLevel is a level of the log.
+type LogLevel string
+
+// LogFormat is the form of the log.
+type LogFormat string
+
+// Checkpoint is how often the journal is signed.
+type Checkpoint struct {
+	Every    int      `yaml:"every" doc:"After this many rows." default:"1000" min:"1"`
+	Interval Duration `yaml:"interval" doc:"After this time, if there are new rows." default:"1m" min:"1s"`
+}

@@ -1,0 +1,297 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// validator checks what the fields mean together. It runs also over what could not be decoded, so zero values pass.
+type validator struct {
+	c        *Config
+	mistakes Mistakes
+	warnings Mistakes
+	hash     hash.Hash
+}
+
+// at returns where the value of a path stands, or the nearest thing around it.
+func (v *validator) at(path string) place {
+	for {
+		if p, ok := v.c.loaded.places[path]; ok {
+			return p
+		}
+		i := strings.LastIndexByte(path, '/')
+		if i < 0 {
+			return place{1, 1}
+		}
+		path = path[:i]
+	}
+}
+
+func (v *validator) wrong(path, hint, format string, args ...any) {
+	p := v.at(path)
+	v.mistakes = append(v.mistakes, Mistake{File: v.c.loaded.file, Line: p.line, Column: p.column, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (v *validator) warn(path, hint, format string, args ...any) {
+	p := v.at(path)
+	v.warnings = append(v.warnings, Mistake{File: v.c.loaded.file, Line: p.line, Column: p.column, Message: fmt.Sprintf(format, args...), Hint: hint, Warning: true})
+}
+
+// known checks a reference, and names the nearest where it leads nowhere. An id that is not well formed is not repeated.
+func known[K ~string, V any](v *validator, path, what string, id K, among map[K]V) {
+	if _, ok := among[id]; ok || id == "" {
+		return
+	}
+	var names []string
+	for k := range among {
+		names = append(names, string(k))
+	}
+	slices.Sort(names)
+	shown := ""
+	if patterns["id"].re.MatchString(string(id)) {
+		shown = " " + strconv.Quote(string(id))
+	}
+	v.wrong(path, cmp.Or(nearHint(string(id), names), "it must be listed under "+what+"s"), "there is no %s%s", what, shown)
+}
+
+func (v *validator) validate() {
+	v.addresses()
+	v.hierarchies()
+	agents := v.agents()
+	v.identity(agents)
+	v.taxonomy()
+	v.files(agents)
+}
+
+func (v *validator) addresses() {
+	c := v.c
+	if c.Listen == c.Admin && c.Listen != "" && !strings.HasSuffix(c.Listen, ":0") {
+		v.wrong("admin", "", "listen and admin are the same address")
+	}
+	if isAddress(c.Admin) && !isLoopback(hostOf(c.Admin)) {
+		v.warn("admin", "bind it to 127.0.0.1", "the admin API can be reached from other machines")
+	}
+}
+
+// hierarchies checks purposes, their groups and roles.
+func (v *validator) hierarchies() {
+	c := v.c
+	purposes := map[flow.Purpose][]flow.Purpose{}
+	for name, p := range c.Purposes {
+		purposes[name] = p.Parents
+	}
+	checkParents(v, "purpose", purposes)
+	roles := map[flow.Role][]flow.Role{}
+	for name, r := range c.Roles {
+		roles[name] = r.Parents
+	}
+	checkParents(v, "role", roles)
+	group := map[flow.Purpose]string{}
+	for _, name := range slices.Sorted(maps.Keys(c.PurposeGroups)) {
+		for i, p := range c.PurposeGroups[name] {
+			at := fmt.Sprintf("purpose_groups/%s/%d", name, i)
+			known(v, at, "purpose", p, c.Purposes)
+			if other, ok := group[p]; ok {
+				v.wrong(at, "", "the purpose is in another group too, %q", other)
+			}
+			group[p] = name
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.PurposeGroups)) {
+		if _, ok := c.Purposes[flow.Purpose(name)]; ok && group[flow.Purpose(name)] != name {
+			v.wrong("purpose_groups/"+name, "a purpose in no group is a group of its own name", "the group has the name of a purpose that is not in it")
+		}
+	}
+}
+
+// checkParents looks for parents that are not there, and for circles.
+func checkParents[K ~string](v *validator, what string, parents map[K][]K) {
+	const open, done = 1, 2
+	mark := map[K]int{}
+	var visit func(k K)
+	visit = func(k K) {
+		mark[k] = open
+		for i, p := range parents[k] {
+			at := fmt.Sprintf("%ss/%s/parents/%d", what, k, i)
+			known(v, at, what, p, parents)
+			if _, ok := parents[p]; ok && mark[p] == 0 {
+				visit(p)
+			} else if mark[p] == open {
+				v.wrong(at, "", "the %s is its own parent, over others or directly", what)
+			}
+		}
+		mark[k] = done
+	}
+	for _, k := range slices.Sorted(maps.Keys(parents)) {
+		if mark[k] == 0 {
+			visit(k)
+		}
+	}
+}
+
+// agents checks each agent, and returns them by id.
+func (v *validator) agents() map[flow.AgentID]int {
+	ids := map[flow.AgentID]int{}
+	keys := map[string]bool{}
+	subjects := map[Subject]bool{}
+	for i := range v.c.Agents {
+		a, at := &v.c.Agents[i], fmt.Sprintf("agents/%d", i)
+		if _, twice := ids[a.ID]; twice && a.ID != "" {
+			v.wrong(at+"/id", "", "there is another agent of this id")
+		}
+		ids[a.ID] = i
+		for j, r := range a.Roles {
+			known(v, fmt.Sprintf("%s/roles/%d", at, j), "role", r, v.c.Roles)
+		}
+		v.agentPurposes(a, at)
+		v.endpoints(a, at)
+		for j, k := range a.Keys {
+			if keys[k.SHA256] && k.SHA256 != "" {
+				v.wrong(fmt.Sprintf("%s/keys/%d", at, j), "a key says which agent calls, so no two have one", "the key is listed twice")
+			}
+			keys[k.SHA256] = true
+		}
+		if a.JWT != nil {
+			if subjects[*a.JWT] {
+				v.wrong(at+"/jwt", "", "another agent has the same issuer and subject")
+			}
+			subjects[*a.JWT] = true
+			if !slices.ContainsFunc(v.c.Identity.JWT, func(is Issuer) bool { return is.Issuer == a.JWT.Issuer }) {
+				v.wrong(at+"/jwt/issuer", "list it under identity.jwt", "the issuer is not known")
+			}
+		}
+		if v.c.Mode == Learn && a.Domain != v.c.Domain {
+			v.wrong(at, "set mode to enforce, or leave agents of other domains out", "learn mode watches without enforcing, so it is for one domain only")
+		}
+		if a.A2A == nil && a.MCP == nil && len(a.Keys) == 0 && a.JWT == nil && v.c.Identity.Anonymous != a.ID {
+			v.warn(at, "give it a2a or mcp, keys or jwt", "the agent can neither be reached nor call")
+		}
+	}
+	return ids
+}
+
+func (v *validator) agentPurposes(a *Agent, at string) {
+	_, written := v.c.loaded.places[at+"/purposes"]
+	for j, p := range a.Purposes {
+		if !written {
+			break // taken over from the default
+		}
+		known(v, fmt.Sprintf("%s/purposes/%d", at, j), "purpose", p, v.c.Purposes)
+	}
+	if p := a.DefaultPurpose; p != "" {
+		if !slices.Contains(a.Purposes, p) {
+			v.wrong(at+"/default_purpose", "add it to purposes", "the default is not one of the agent's purposes")
+		} else if !written {
+			known(v, at+"/default_purpose", "purpose", p, v.c.Purposes)
+		}
+	}
+}
+
+// endpoints checks where an agent is reached, and with which credential.
+func (v *validator) endpoints(a *Agent, at string) {
+	if a.A2A != nil && a.A2A.Credential != nil {
+		v.credential(a.A2A.Credential, a.A2A.URL, at+"/a2a/credential")
+	}
+	m := a.MCP
+	if m == nil {
+		return
+	}
+	if (m.URL == "") == (len(m.Command) == 0) {
+		v.wrong(at+"/mcp", "", "either url or command is expected")
+	}
+	if len(m.Command) == 0 && len(m.Env) > 0 {
+		v.wrong(at+"/mcp/env", "", "env is for a command")
+	}
+	if m.Credential != nil {
+		if len(m.Command) > 0 {
+			v.wrong(at+"/mcp/credential", "hand a program its secrets under env", "a credential is for a url")
+		}
+		v.credential(m.Credential, m.URL, at+"/mcp/credential")
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Env)) {
+		e := m.Env[name]
+		given := 0
+		for _, s := range []string{e.Value, e.Env, e.File} {
+			if s != "" {
+				given++
+			}
+		}
+		if given > 1 {
+			v.wrong(at+"/mcp/env/"+name, "", "one of value, env and file is expected")
+		}
+		v.secret(at+"/mcp/env/"+name, e.Env, e.File)
+	}
+}
+
+func (v *validator) credential(c *Credential, url, at string) {
+	if (c.Env == "") == (c.File == "") {
+		v.wrong(at, "the secret itself does not belong in this file", "either env or file is expected")
+	}
+	v.secret(at, c.Env, c.File)
+	if host, plain := urlHost(url); plain && !isLoopback(host) {
+		v.warn(at, "use https", "the credential would travel unencrypted")
+	}
+}
+
+func (v *validator) identity(agents map[flow.AgentID]int) {
+	id := v.c.Identity
+	if id.Anonymous != "" {
+		known(v, "identity/anonymous", "agent", id.Anonymous, agents)
+		v.warn("identity/anonymous", "", "callers without credentials are let in")
+	}
+	seen := map[string]bool{}
+	for i, is := range id.JWT {
+		at := fmt.Sprintf("identity/jwt/%d", i)
+		if seen[is.Issuer] && is.Issuer != "" {
+			v.wrong(at+"/issuer", "", "the issuer is listed twice")
+		}
+		seen[is.Issuer] = true
+		if (is.JWKSFile == "") == (is.JWKSURL == "") {
+			v.wrong(at, "", "either jwks_file or jwks_url is expected")
+		}
+		if host, plain := urlHost(is.JWKSURL); plain && !isLoopback(host) {
+			v.wrong(at+"/jwks_url", "use https", "keys fetched over plain http cannot be believed")
+		}
+		if is.JWKSFile != "" {
+			v.readable(at+"/jwks_file", is.JWKSFile)
+		}
+	}
+}
+
+func (v *validator) taxonomy() {
+	tax := flow.DefaultTaxonomy()
+	seen := map[flow.Label]bool{}
+	for i, c := range v.c.Classes {
+		at := fmt.Sprintf("taxonomy/%d", i)
+		if seen[c.Label] && c.Label != "" {
+			v.wrong(at, "", "the label is listed twice")
+			continue
+		}
+		seen[c.Label] = true
+		if c.Label == "" || !patterns["label"].fits(string(c.Label)) {
+			continue // noted already
+		}
+		next, err := tax.With([]flow.Class{c.class()})
+		if err != nil {
+			v.wrong(at, "", "%s", strings.TrimPrefix(err.Error(), flow.ErrTaxonomy.Error()+": "))
+			continue
+		}
+		tax = next
+	}
+	v.c.loaded.taxonomy = tax
+}
+
+// class returns the class as package flow has it; the fields are the same.
+func (c Class) class() flow.Class {
+	return flow.Class{
+		Label: c.Label, Title: c.Title, Tier: c.Tier, Family: c.Family, Kind: c.Kind, Bits: c.Bits, DPV: c.DPV,
+		Special: c.Special, Default: c.Default, KeepFirst: c.KeepFirst, Word: c.Word,
+	}
+}
