@@ -1,9 +1,27 @@
 // Package vault keeps what lets a value be replaced by a stand-in and found again: keys, tokens, and the memory of a task.
+//
+// There are two kinds of stand-in. A token, "stk1_…", stands in a structured field of catalogued origin; one value has one token within
+// a [Scope] (recipient domain, purpose group, label, subject, epoch), and tokens of two scopes have nothing in common that
+// anybody without the keyring can see. A surrogate, "[person 3]" or "[email k7q2]", stands in text; it is drawn at random,
+// never derived from the value, and holds for one task and recipient domain. Whatever is found in text or supplied
+// by an agent gets surrogates only, so that nobody can build a dictionary by asking.
+//
+// Everything minted for one message is staged in a [Batch] and written by the transaction that records the message, so that
+// no stand-in leaves that the store does not know. Formats are in docs/spec/tokens.md.
+//
+// What is claimed for one process on one database: same value, same stand-in, whatever the interleaving, and the daily cap.
+// Several processes on one database never mint two stand-ins for one value either (they get [ErrConflict] instead), but each counts the cap for itself.
 package vault
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"embed"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
@@ -12,115 +30,116 @@ import (
 
 // Errors that callers act on.
 var (
-	ErrNoToken  = errors.New("no such token")                                              // unknown, forged, foreign, erased, expired: all alike
+	ErrNoToken  = errors.New("no such token")                                              // unknown, forged, foreign, erased, one-way: all alike
 	ErrTokenCap = errors.New("too many distinct tokens for this recipient, label and day") // mask instead, and alarm
 	ErrTaskFull = errors.New("memory of the task is full")                                 // mask instead
 	ErrTooLong  = errors.New("value is too long for a stand-in")                           // mask instead
-	ErrScope    = errors.New("scope of the token is not complete")                         // a recipient, a class or a task is missing
+	ErrScope    = errors.New("scope of the stand-in is not complete")                      // a recipient, label or task is missing
 	ErrConflict = errors.New("vault changed underneath the message")                       // discard the batch and change the message anew
+	ErrDone     = errors.New("batch was kept or discarded")
 )
 
 // Options of a vault. The zero value of every field is a safe default.
 type Options struct {
-	Domain      flow.DomainID    // the domain that mints; enters every key. Empty: ""
+	Domain      flow.DomainID    // the domain that mints; enters every key
 	Clock       func() time.Time // nil: time.Now
-	DailyTokens int              // distinct tokens per recipient, label and day; 0: 10,000
-	TaskValues  int              // surrogates and known values of one task; 0: 4,096
+	DailyTokens int              // distinct tokens per recipient, label and day (UTC); 0: 10,000
+	TaskValues  int              // surrogates and known values of one task, at most 100,000; 0: 4,096
 	TaskLife    time.Duration    // how long a task is remembered after its last change; 0: 24 hours
 }
 
+// Bounds that are not options.
+const (
+	maxValue     = 64 << 10 // bytes of a value that gets a stand-in
+	maxDerived   = 255      // bytes of a value inside a token; longer ones are vaulted
+	minBits      = 32       // below it a token is vaulted, not derived
+	maxTaskBytes = 4 << 20  // of values in one task's memory
+	cachedTasks  = 512
+	cachedScopes = 16 << 10
+
+	maxTaskValues = 100_000 // so that numbers of surrogates have at most six digits
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
 // Schema is the vault's part of the store.
-func Schema() store.Schema { return store.Schema{Name: "vault"} }
+func Schema() store.Schema { return store.Schema{Name: "privacy/vault", FS: migrations} }
 
-// Vault mints and opens stand-ins. It is safe for concurrent use.
-type Vault struct{}
+// Vault mints and opens stand-ins. It is safe for concurrent use, and prints as [secret].
+type Vault struct {
+	opaque
+	db       store.DB
+	keys     *Keyring
+	opt      Options
+	subjects *AEAD // seals subjects' keys
+	tasks    *AEAD // seals tasks' keys
+	maskKey  []byte
+	nameKey  []byte
+	refKey   []byte
+	versions atomic.Uint64 // of tasks' known values
 
-// New returns a vault that keeps its state in db under the keys of k.
-func New(db store.DB, k *Keyring, opt Options) (*Vault, error) { return &Vault{}, nil }
-
-// Subject returns the reference of the subject that a unit column or pointer names.
-func (v *Vault) Subject(unit, value string) flow.SubjectRef { return flow.SubjectRef{} }
-
-// Scope says for whom, why and as what a stand-in is minted. Two values get joinable tokens only in one scope.
-type Scope struct {
-	Recipient flow.DomainID
-	Group     string // purpose group
-	Class     flow.Class
-	Origin    flow.Origin     // only Catalogued can have a token derived from the value; the zero value gets a surrogate
-	Subject   flow.SubjectRef // unknown: the token can be erased by epoch only
-	Param     flow.Param      // reversible, oneway or surrogate; empty: surrogate
-	Task      flow.TaskID     // for surrogates
-	Supplier  flow.AgentID    // who sent the value: remembered with a surrogate
+	mu       sync.Mutex // guards the fields below; never held over the store
+	gen      uint64     // goes up when entries are evicted because the store changed: what was read before is not cached
+	erasures int64      // as last known
+	keyOf    cache[flow.SubjectRef, *subject]
+	scopes   cache[scopeKey, *scope]
+	values   cache[digest, *vaulted]
+	issued   map[issueKey]*issueSet
+	memory   cache[digest, *taskState]
 }
 
-// Begin returns an empty batch: the writes of one message.
-func (v *Vault) Begin() *Batch { return &Batch{} }
+// digest is a truncated HMAC-SHA256.
+type digest [16]byte
 
-// Batch stages the writes of one message, to be flushed in the transaction that records it:
-//
-//	b := v.Begin(); defer b.Discard()
-//	... b.Token, b.Task ...
-//	err := db.Update(ctx, func(tx store.Tx) error { ...; return b.Flush(tx) })
-//	if err == nil { b.Keep() }
-//
-// A batch is used by one goroutine; any number of batches may be open at once, also on one task.
-type Batch struct{}
-
-// Token returns the stand-in of the value in the scope: a token, or a surrogate of the task where the scope's
-// origin or parameter allows no token.
-func (b *Batch) Token(ctx context.Context, s Scope, value string) (string, error) {
-	return "", ErrScope
+// New returns a vault that keeps its state in db, which has the tables of [Schema], under the keys of k.
+func New(db store.DB, k *Keyring, opt Options) (*Vault, error) {
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	if opt.DailyTokens <= 0 {
+		opt.DailyTokens = 10_000
+	}
+	if opt.TaskValues <= 0 {
+		opt.TaskValues = 4096
+	}
+	opt.TaskValues = min(opt.TaskValues, maxTaskValues)
+	if opt.TaskLife < time.Second {
+		opt.TaskLife = 24 * time.Hour
+	}
+	domain := string(opt.Domain)
+	v := &Vault{
+		db: db, keys: k, opt: opt,
+		subjects: k.AEAD("vault subjects"), tasks: k.AEAD("vault tasks"),
+		maskKey: k.forever(32, "scrim token mask 1", domain),
+		nameKey: k.forever(32, "scrim token name 1", domain),
+		refKey:  k.forever(32, "scrim reference 1", domain),
+		keyOf:   newCache[flow.SubjectRef, *subject](cachedScopes), scopes: newCache[scopeKey, *scope](cachedScopes),
+		values: newCache[digest, *vaulted](cachedScopes), memory: newCache[digest, *taskState](cachedTasks),
+		issued: make(map[issueKey]*issueSet),
+	}
+	err := db.View(context.Background(), func(tx store.Tx) (err error) {
+		v.erasures, err = erasures(tx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the vault: %w", err)
+	}
+	return v, nil
 }
 
-// Task returns the memory of a task, loading it if need be.
-func (b *Batch) Task(ctx context.Context, key TaskKey) (*Task, error) { return &Task{}, nil }
-
-// Flush writes what is staged. It may be called again if the transaction is tried again. It returns [ErrConflict].
-func (b *Batch) Flush(tx store.Tx) error { return nil }
-
-// Keep says that the flushed transaction is durable. Without it nothing is lost; later batches write the same rows again.
-func (b *Batch) Keep() {}
-
-// Discard forgets what is staged. After Keep it does nothing.
-func (b *Batch) Discard() {}
-
-// TaskKey names a task.
-type TaskKey struct{ Task flow.TaskID }
-
-// Task is the memory of one task as one batch sees it.
-type Task struct{}
-
-// Original is what a surrogate stands for.
-type Original struct {
-	Value    flow.Secret
-	Label    flow.Label
-	Supplier flow.AgentID
+// Subject returns the reference of the subject that a unit column or pointer names: the same for the life of the keyring.
+func (v *Vault) Subject(unit, value string) flow.SubjectRef {
+	return flow.SubjectRef(keyedDigest(v.refKey, "subject", unit, value))
 }
 
-// KnownValue is a value that must not leave the task unchanged.
-type KnownValue struct {
-	Text  string
-	Label flow.Label
+func (v *Vault) now() time.Time { return v.opt.Clock().UTC() }
+
+func keyedDigest(key []byte, parts ...string) digest {
+	m := hmac.New(sha256.New, key)
+	m.Write(info(parts...))
+	return digest(m.Sum(nil))
 }
-
-// Surrogate returns the stand-in of a value for a recipient domain, such as "[person 3]" or "[email k7q2]".
-func (t *Task) Surrogate(recipient flow.DomainID, c flow.Class, value string, supplier flow.AgentID) (string, error) {
-	return "", ErrTaskFull
-}
-
-// Original returns what a surrogate, given to the recipient domain in this task, stands for.
-func (t *Task) Original(recipient flow.DomainID, surrogate string) (Original, bool) {
-	return Original{}, false
-}
-
-// Remember adds a value that must be found again by exact match in everything that leaves the task.
-func (t *Task) Remember(value string, l flow.Label, supplier flow.AgentID) error { return nil }
-
-// Known returns the values remembered. The slice is not to be changed.
-func (t *Task) Known() []KnownValue { return nil }
-
-// Version changes whenever Known does, and never comes back to an earlier value within a process.
-func (t *Task) Version() uint64 { return 0 }
 
 // Opened is what a token stands for.
 type Opened struct {
@@ -128,30 +147,42 @@ type Opened struct {
 	Label     flow.Label
 	Recipient flow.DomainID // the domain it was minted for
 	Group     string
-	Subject   flow.SubjectRef
-	Epoch     string // of the keyring; erasing a token whose subject is unknown means retiring this epoch
+	Subject   flow.SubjectRef // unknown: the token can be erased only by retiring its epoch
+	Epoch     string
 }
 
-// Resolve opens a token. It returns [ErrNoToken] alike for every token it cannot open.
-func (v *Vault) Resolve(ctx context.Context, token string) (Opened, error) {
-	return Opened{}, ErrNoToken
+// cache is a bounded map. What is not settled, that is not yet known to be in the store, is kept as long as there is room for twice as many.
+type cache[K comparable, V interface{ settled() bool }] struct {
+	max     int
+	entries map[K]V
 }
 
-// Erase destroys the subject's keys, handles and vaulted values: its tokens stop resolving, and no new one equals an old one.
-func (v *Vault) Erase(ctx context.Context, s flow.SubjectRef) error { return nil }
-
-// Sweep deletes the memory of expired tasks and the counts of past days.
-func (v *Vault) Sweep(ctx context.Context, now time.Time) error { return nil }
-
-// Forget deletes the memory of a task that has ended.
-func (v *Vault) Forget(ctx context.Context, key TaskKey) error { return nil }
-
-// Span is a stand-in found in text: bytes Start to End.
-type Span struct {
-	Start, End int
-	Token      bool   // a token for Resolve; else a surrogate for Task.Original
-	Text       string // in canonical form
+func newCache[K comparable, V interface{ settled() bool }](n int) cache[K, V] {
+	return cache[K, V]{max: n, entries: make(map[K]V)}
 }
 
-// FindTokens returns the tokens and surrogates in a text, in order, in linear time.
-func FindTokens(text string) []Span { return nil }
+// add returns the entry that is there already, or puts this one in.
+func (c *cache[K, V]) add(k K, v V) V {
+	if old, ok := c.entries[k]; ok {
+		return old
+	}
+	if len(c.entries) >= c.max {
+		c.shrink()
+	}
+	c.entries[k] = v
+	return v
+}
+
+// shrink drops an eighth, in the map's random order.
+func (c *cache[K, V]) shrink() {
+	drop := c.max/8 + 1
+	for k, v := range c.entries {
+		if drop == 0 {
+			return
+		}
+		if v.settled() || len(c.entries) >= 2*c.max {
+			delete(c.entries, k)
+			drop--
+		}
+	}
+}

@@ -1,0 +1,384 @@
+package vault
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/store"
+)
+
+// TaskKey names a task.
+type TaskKey struct{ Task flow.TaskID }
+
+// Task is the memory of one task as one batch sees it: what other batches added is seen, too.
+// It is used by the goroutine that uses the batch, until the batch is kept or discarded.
+type Task struct {
+	opaque
+	b          *Batch
+	s          *taskState
+	used       bool                // so that it lives on
+	surrogates map[*surrogate]bool // used, and not known to be durable; true once flushed
+	known      map[*known]bool
+	flushed    bool
+	expires    int64 // as Flush wrote it
+}
+
+// taskState is a task's memory, shared by all batches.
+type taskState struct {
+	id     digest
+	kid    [8]byte
+	sealed []byte // the task's key
+	cipher *subtle.XChaCha20Poly1305
+	digest []byte // key of digests of values and surrogates
+
+	durable atomic.Bool
+	expires atomic.Int64
+
+	mu         sync.Mutex // guards the fields below
+	surrogates map[valueKey]*surrogate
+	byName     map[nameKey]*surrogate
+	counts     map[nameKey]int // by recipient and word
+	known      map[KnownValue]*known
+	list       []KnownValue // only ever appended to
+	version    uint64
+	bytes      int
+}
+
+func (s *taskState) settled() bool { return s.durable.Load() }
+
+// known is one remembered value.
+type known struct {
+	KnownValue
+	supplier flow.AgentID
+	durable  bool
+}
+
+// KnownValue is a value that must not leave the task unchanged.
+type KnownValue struct {
+	Text  string
+	Label flow.Label
+}
+
+// Task returns the memory of a task, loading it if need be. A task that is not there, or has expired, begins empty. It returns [ErrScope] for
+// the empty id.
+func (b *Batch) Task(ctx context.Context, key TaskKey) (*Task, error) {
+	if b.done {
+		return nil, ErrDone
+	}
+	if key.Task == "" {
+		return nil, ErrScope
+	}
+	s, err := b.v.task(ctx, keyedDigest(b.v.nameKey, "task", string(key.Task)))
+	if err != nil {
+		return nil, fmt.Errorf("loading the memory of a task: %w", err)
+	}
+	t, ok := b.tasks[s]
+	if !ok {
+		t = &Task{b: b, s: s, surrogates: map[*surrogate]bool{}, known: map[*known]bool{}}
+		b.tasks[s] = t
+	}
+	return t, nil
+}
+
+func (v *Vault) task(ctx context.Context, id digest) (*taskState, error) {
+	for {
+		now := v.now().Unix()
+		v.mu.Lock()
+		s, ok := v.memory.entries[id]
+		if ok && s.expires.Load() <= now {
+			delete(v.memory.entries, id)
+			ok = false
+		}
+		gen := v.gen
+		v.mu.Unlock()
+		if ok {
+			return s, nil
+		}
+		s, err := v.loadTask(ctx, id, now)
+		if err != nil {
+			return nil, err
+		}
+		v.mu.Lock()
+		if v.gen == gen {
+			s = v.memory.add(id, s)
+			v.mu.Unlock()
+			return s, nil
+		}
+		v.mu.Unlock()
+	}
+}
+
+func (v *Vault) loadTask(ctx context.Context, id digest, now int64) (*taskState, error) {
+	var s *taskState
+	err := v.db.View(ctx, func(tx store.Tx) (err error) {
+		s, err = v.readTask(tx, id)
+		return err
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return nil, err
+	case s.expires.Load() > now:
+		return s, nil
+	default: // its number would be given to others while the old rows lie there
+		if err := v.db.Update(ctx, func(tx store.Tx) error { return deleteTasks(tx, "task = ? AND expires <= ?", id[:], now) }); err != nil {
+			return nil, err
+		}
+	}
+	return v.newTask(id, now)
+}
+
+func (v *Vault) newTask(id digest, now int64) (*taskState, error) {
+	key := newSecret()
+	sealed, err := v.tasks.Seal(key, id[:])
+	if err != nil {
+		return nil, err
+	}
+	var kid [8]byte
+	_, _ = rand.Read(kid[:]) // never fails
+	s := v.emptyTask(id, kid, key)
+	s.sealed = sealed
+	s.expires.Store(now + int64(v.opt.TaskLife/time.Second))
+	return s, nil
+}
+
+func (v *Vault) emptyTask(id digest, kid [8]byte, key []byte) *taskState {
+	return &taskState{
+		id: id, kid: kid, cipher: secretCipher(key, "scrim task 1"), digest: fromSecret(key, 32, "scrim task digest 1"),
+		surrogates: map[valueKey]*surrogate{}, byName: map[nameKey]*surrogate{}, counts: map[nameKey]int{},
+		known: map[KnownValue]*known{}, version: v.versions.Add(1),
+	}
+}
+
+func (v *Vault) readTask(tx store.Tx, id digest) (*taskState, error) {
+	var kid, sealed []byte
+	var expires int64
+	if err := tx.QueryRow("SELECT kid, sealed, expires FROM vault_tasks WHERE task = ?", id[:]).Scan(&kid, &sealed, &expires); err != nil {
+		return nil, err
+	}
+	key, err := v.tasks.Open(sealed, id[:])
+	if err != nil || len(kid) != 8 {
+		return nil, ErrSealed
+	}
+	s := v.emptyTask(id, [8]byte(kid), key)
+	s.sealed = sealed
+	s.expires.Store(expires)
+	s.durable.Store(true)
+	err = eachSealed(tx, s, "surrogate", "SELECT digest, sealed FROM vault_surrogates WHERE task = ?", func(r taskRecord) {
+		s.add(&surrogate{
+			valueKey: valueKey{r.Recipient, r.Kind, normalKind(r.Kind, string(r.Value))}, text: r.Text, word: r.Word, durable: true,
+			Original: Original{Value: flow.NewSecret(string(r.Value)), Label: flow.Label(r.Label), Supplier: flow.AgentID(r.Supplier)},
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, eachSealed(tx, s, "known", "SELECT digest, sealed FROM vault_known WHERE task = ?", func(r taskRecord) {
+		s.remember(&known{KnownValue{string(r.Value), flow.Label(r.Label)}, flow.AgentID(r.Supplier), true})
+	})
+}
+
+// taskRecord is what is sealed in a row of a task.
+type taskRecord struct {
+	Value     []byte `json:"value"`
+	Label     string `json:"label"`
+	Supplier  string `json:"supplier,omitempty"`
+	Recipient string `json:"recipient,omitempty"`
+	Kind      string `json:"kind,omitempty"`
+	Word      string `json:"word,omitempty"`
+	Text      string `json:"text,omitempty"`
+}
+
+func (s *taskState) seal(table string, row digest, r taskRecord) ([]byte, error) {
+	plain, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.cipher.Encrypt(plain, info(table, string(s.id[:]), string(row[:])))
+}
+
+func eachSealed(tx store.Tx, s *taskState, table, query string, add func(taskRecord)) error {
+	rows, err := tx.Query(query, s.id[:])
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row, sealed []byte
+		if err := rows.Scan(&row, &sealed); err != nil {
+			return err
+		}
+		plain, err := s.cipher.Decrypt(sealed, info(table, string(s.id[:]), string(row)))
+		if err != nil {
+			return ErrSealed
+		}
+		var r taskRecord
+		if json.Unmarshal(plain, &r) != nil {
+			return ErrSealed
+		}
+		add(r)
+	}
+	return rows.Err()
+}
+
+// room returns [ErrTaskFull] unless one more value of the size fits. The caller holds s.mu.
+func (s *taskState) room(size, limit int) error {
+	if len(s.surrogates)+len(s.known) >= limit || s.bytes+size > maxTaskBytes {
+		return ErrTaskFull
+	}
+	return nil
+}
+
+// remember adds the value. The caller holds s.mu, or the only reference to s.
+func (s *taskState) remember(k *known) {
+	s.known[k.KnownValue] = k
+	s.list = append(s.list, k.KnownValue)
+	s.bytes += len(k.Text)
+}
+
+// Remember adds a value that must be found again by exact match in everything that leaves the task: a name that was found, a value that was opened.
+// Surrogates do not do this by themselves. With [ErrTaskFull], [ErrTooLong] or [ErrDone] the value is not remembered, and must not be passed on.
+func (t *Task) Remember(value string, l flow.Label, supplier flow.AgentID) error {
+	switch {
+	case t.b.done:
+		return ErrDone
+	case len(value) > maxValue:
+		return ErrTooLong
+	case value == "":
+		return nil
+	}
+	key := KnownValue{value, l}
+	t.used = true
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	k, ok := t.s.known[key]
+	if !ok {
+		if err := t.s.room(len(value), t.b.v.opt.TaskValues); err != nil {
+			return err
+		}
+		k = &known{KnownValue: key, supplier: supplier}
+		t.s.remember(k)
+		t.s.version = t.b.v.versions.Add(1)
+	}
+	if !k.durable {
+		use(t.known, k)
+	}
+	return nil
+}
+
+// Known returns the values remembered, by this batch and by others. The slice is not to be changed.
+func (t *Task) Known() []KnownValue {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	return t.s.list[:len(t.s.list):len(t.s.list)]
+}
+
+// Version changes whenever Known does, and never comes back to an earlier value within a process, whatever the task.
+func (t *Task) Version() uint64 {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	return t.s.version
+}
+
+// kept marks as durable what was flushed.
+func (t *Task) kept() {
+	if !t.flushed {
+		return
+	}
+	t.s.durable.Store(true)
+	t.s.expires.Store(t.expires)
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	for g, flushed := range t.surrogates {
+		g.durable = g.durable || flushed
+	}
+	for k, flushed := range t.known {
+		k.durable = k.durable || flushed
+	}
+}
+
+func (b *Batch) flushTasks(tx store.Tx) error {
+	for _, t := range b.tasks {
+		if !t.used {
+			continue
+		}
+		if err := t.flush(tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Task) flush(tx store.Tx) error {
+	if err := t.flushRow(tx); err != nil {
+		return err
+	}
+	t.flushed = true
+	for g := range t.surrogates {
+		t.surrogates[g] = true
+		if err := t.flushSurrogate(tx, g); err != nil {
+			return err
+		}
+	}
+	for k := range t.known {
+		t.known[k] = true
+		row := keyedDigest(t.s.digest, "known", string(k.Label), k.Text)
+		sealed, err := t.s.seal("known", row, taskRecord{Value: []byte(k.Text), Label: string(k.Label), Supplier: string(k.supplier)})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("INSERT INTO vault_known (task, digest, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", t.s.id[:], row[:], sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushRow writes the task's own row, and prolongs its life once an eighth of it is over.
+func (t *Task) flushRow(tx store.Tx) error {
+	life := int64(t.b.v.opt.TaskLife / time.Second)
+	t.expires = t.b.v.now().Unix() + life
+	if !t.s.durable.Load() {
+		rows, err := tx.Exec("INSERT INTO vault_tasks (task, kid, sealed, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", t.s.id[:], t.s.kid[:], t.s.sealed, t.expires)
+		if err != nil || rows == 1 {
+			return err
+		}
+	}
+	if err := sameBlob(tx, t.s.kid[:], "SELECT kid FROM vault_tasks WHERE task = ?", t.s.id[:]); err != nil {
+		return err
+	}
+	if t.expires-t.s.expires.Load() <= life/8 {
+		t.expires = t.s.expires.Load()
+		return nil
+	}
+	_, err := tx.Exec("UPDATE vault_tasks SET expires = ? WHERE task = ?", t.expires, t.s.id[:])
+	return err
+}
+
+func (t *Task) flushSurrogate(tx store.Tx, g *surrogate) error {
+	row := keyedDigest(t.s.digest, "value", g.kind, g.value)
+	name := keyedDigest(t.s.digest, "name", g.text)
+	sealed, err := t.s.seal("surrogate", row, taskRecord{
+		Value: []byte(g.Value.Expose()), Label: string(g.Label), Supplier: string(g.Supplier),
+		Recipient: g.recipient, Kind: g.kind, Word: g.word, Text: g.text,
+	})
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Exec("INSERT INTO vault_surrogates (task, recipient, digest, name, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		t.s.id[:], g.recipient, row[:], name[:], sealed)
+	if err != nil || rows == 1 {
+		return err
+	}
+	return sameBlob(tx, name[:], "SELECT name FROM vault_surrogates WHERE task = ? AND recipient = ? AND digest = ?", t.s.id[:], g.recipient, row[:])
+}
