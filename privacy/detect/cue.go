@@ -58,9 +58,15 @@ var cueWords = func() map[string]cueKind {
 	return m
 }()
 
-// cue reads the words before q, nearest first, until one of them says something. It looks no further back than a sentence.
+// cue reads the words before q, nearest first, until one of them says something. It looks no further back than the sentence.
 func (c *scanner) cue(q int) cue {
-	left := c.left(q)
+	if c.cueAt != q+1 {
+		c.cueAt, c.lastCue = q+1, readCue(c.left(q))
+	}
+	return c.lastCue
+}
+
+func readCue(left string) cue {
 	i := len(left)
 	var found cue
 	for range 7 {

@@ -11,6 +11,7 @@ package detect
 
 import (
 	"context"
+	"slices"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -101,13 +102,23 @@ func (e *Engine) Find(ctx context.Context, text string, known *KnownSet) ([]Find
 		v, begin := c.next(p)
 		switch v {
 		case found:
-			out = append(out, c.f)
+			out = append(room(out, begin, len(text)), c.f)
 			p = c.f.End
 		case long:
 			p, _ = c.sw.advance(&c, begin)
-			out = append(out, c.sw.rule.finding(begin, p))
+			out = append(room(out, begin, len(text)), c.sw.rule.finding(begin, p))
 		default:
 			return out, nil
 		}
 	}
+}
+
+// room makes room for another finding, and if it must, for as many as there will be at the rate so far, the text being total
+// bytes and read up to at.
+func room(out []Finding, at, total int) []Finding {
+	if len(out) < cap(out) {
+		return out
+	}
+	rest := (len(out) + 1) * (total - at) / (at + 1)
+	return slices.Grow(out, 4+min(rest+rest/8, 7*len(out)))
 }

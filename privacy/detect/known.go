@@ -40,6 +40,7 @@ const (
 type KnownSet struct {
 	filter filter    // first words, and the months, which plainWords must not skip either
 	marks  [256]bool // other bytes that a value begins with
+	skip   [256]bool // bytes outside runs that nothing begins with
 	wide   bool      // a value begins with a rune that stands alone
 	nodes  []knownNode
 	edges  map[string]int32 // number of a node and a folded word, to the number of the next node
@@ -60,6 +61,9 @@ func newSet() *KnownSet {
 	k := &KnownSet{}
 	for _, m := range monthNames {
 		k.filter.add(hashWord(m))
+	}
+	for b := range k.skip {
+		k.skip[b] = classes[b]&cRun == 0 && b != '('
 	}
 	return k
 }
@@ -126,7 +130,7 @@ func (k *KnownSet) insert(text string) int32 {
 func (k *KnownSet) begin(word string) {
 	k.filter.add(hashWord(word))
 	if b := word[0]; b < utf8.RuneSelf && !isAlnum(b) {
-		k.marks[b] = true
+		k.marks[b], k.skip[b] = true, false
 	} else if r, _ := utf8.DecodeRuneInString(word); b >= utf8.RuneSelf && !letterRune(r) {
 		k.wide = true
 	}
@@ -134,7 +138,7 @@ func (k *KnownSet) begin(word string) {
 
 // match returns the longest value that begins at q.
 func (k *KnownSet) match(c *scanner, q int) (h hit, found *Known) {
-	if len(k.nodes) == 0 || !k.mayBegin(c, q) {
+	if len(k.nodes) == 0 {
 		return h, nil
 	}
 	var node int32
@@ -161,23 +165,6 @@ func (k *KnownSet) match(c *scanner, q int) (h hit, found *Known) {
 		i = c.gap(i, i+knownGap)
 	}
 	return h, found
-}
-
-// mayBegin asks the filter about the word at q, without reading more than that word.
-func (k *KnownSet) mayBegin(c *scanner, q int) bool {
-	if c.s[q] >= utf8.RuneSelf {
-		return true
-	}
-	we := q + 1
-	if isAlnum(c.s[q]) {
-		for we < c.lim && classes[c.s[we]]&cWord != 0 {
-			if c.s[we] >= utf8.RuneSelf {
-				return true
-			}
-			we++
-		}
-	}
-	return k.filter.may(hashWord(c.s[q:we]))
 }
 
 // gap skips white space from i, at most to limit.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math/bits"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/scrimhq/scrim/flow"
@@ -24,6 +25,9 @@ type scanner struct {
 
 	end    int // of the run at hand
 	noMail int // no e-mail address begins before it in the run at hand: saves looking again
+
+	cueAt   int // where lastCue was read, from 1: a number asks several times
+	lastCue cue
 
 	label flow.Label // of the web address that url just took
 	place int        // where what the last verdict is about begins
@@ -105,20 +109,39 @@ func lettersIn(folded uint64) int {
 	return bits.TrailingZeros64(notLetter) / 8
 }
 
-// plainWords skips words of up to seven letters that a space follows and that cannot begin anything. It is a short cut
-// through next, never a different answer: only months and known values can begin at such a word, and both are in the filter.
+// plainWords skips words of letters that a space or another mark outside runs follows and that cannot begin anything. It is a
+// short cut through next, never a different answer: only months and known values can begin at such a word, and the filter has both.
 func (c *scanner) plainWords(p int) int {
-	s, filter := c.s, &c.known.filter
-	for p+8 <= len(s) {
+	s, known := c.s, c.known
+	for p+9 <= len(s) {
 		w := eight(s[p:p+8]) | 0x20*lows
 		n := lettersIn(w)
-		if n == 8 || s[p+n] != ' ' {
+		q := p + n
+		if n > 0 {
+			var h uint64
+			for n == 8 {
+				if h = mix(h ^ w); q+9 > len(s) || q-p > 64 {
+					return p
+				}
+				w = eight(s[q:q+8]) | 0x20*lows
+				n = lettersIn(w)
+				q += n
+			}
+			if n > 0 {
+				h = mix(h ^ w&(1<<(8*n)-1))
+			}
+			if known.filter.may(h) {
+				return p
+			}
+		}
+		switch b := s[q]; {
+		case known.skip[b]:
+			p = q + 1
+		case b == '.' && s[q+1] == ' ' && !known.marks[b]:
+			p = q + 2
+		default:
 			return p
 		}
-		if filter.may(mix(w & (1<<(8*n) - 1))) {
-			return p
-		}
-		p += n + 1
 	}
 	return p
 }
@@ -132,7 +155,7 @@ func (c *scanner) next(p int) (verdict, int) {
 		b := c.s[p]
 		if classes[b]&cRun == 0 {
 			if b == '(' || c.known.marks[b] {
-				if v := c.try(p, p+1, 0); v != done {
+				if v := c.try(p, p+1, 0, true); v != done {
 					return v, p
 				}
 			}
@@ -148,7 +171,7 @@ func (c *scanner) next(p int) (verdict, int) {
 		if e == p { // a rune that stands alone, or an invalid byte
 			_, n := c.rune(p)
 			if c.known.wide {
-				if v := c.try(p, p+n, cHigh); v != done {
+				if v := c.try(p, p+n, cHigh, true); v != done {
 					return v, p
 				}
 			}
@@ -187,11 +210,14 @@ func (c *scanner) measure(p int) (e int, acc class) {
 // run looks at each place in the run [p, e) where something can begin.
 func (c *scanner) run(p, e int, acc class) verdict {
 	c.end, c.noMail = e, p
+	if acc&(cDigit|cAt|cColon) == cColon && !strings.Contains(c.s[p:e], "://") { // "said:"
+		acc &^= cColon
+	}
 	for q := p; q < e; {
 		b := c.s[q]
 		if classes[b]&cWord == 0 {
 			if b == '+' || b == ':' || b == '-' || c.known.marks[b] {
-				if v := c.try(q, q+1, acc); v != done {
+				if v := c.try(q, q+1, acc, true); v != done {
 					return v
 				}
 			}
@@ -202,8 +228,9 @@ func (c *scanner) run(p, e int, acc class) verdict {
 		for we < e && classes[c.s[we]]&cWord != 0 {
 			we++
 		}
-		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || c.known.filter.may(hashWord(c.s[q:we])) {
-			if v := c.try(q, we, acc); v != done {
+		may := c.known.filter.may(hashWord(c.s[q:we]))
+		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || may {
+			if v := c.try(q, we, acc, may); v != done {
 				return v
 			}
 		}
@@ -212,12 +239,16 @@ func (c *scanner) run(p, e int, acc class) verdict {
 	return done
 }
 
-// try decides what begins at q, where the word or mark [q, we) stands.
-func (c *scanner) try(q, we int, acc class) verdict {
+// try decides what begins at q, where the word or mark [q, we) stands. May is what the filter says of it.
+func (c *scanner) try(q, we int, acc class, may bool) verdict {
 	c.open(q)
 	c.place = q
-	h, ok := c.structured(q, we, acc)
-	known, val := c.known.match(c, q)
+	h, ok := c.structured(q, we, acc, may)
+	var known hit
+	var val *Known
+	if may {
+		known, val = c.known.match(c, q)
+	}
 	if v, bad := c.stuck(q); bad {
 		c.sw = swallower{mode: swallowURL, rule: &byLength}
 		return v
@@ -242,13 +273,13 @@ func (c *scanner) try(q, we int, acc class) verdict {
 }
 
 // structured tries what has a form of its own, the longest and surest forms first.
-func (c *scanner) structured(q, we int, acc class) (hit, bool) {
+func (c *scanner) structured(q, we int, acc class, may bool) (hit, bool) {
 	b := c.s[q]
 	switch {
 	case isDigit(b):
 		return c.digits(q, we, acc)
 	case isLetter(b):
-		return c.letters(q, we, acc)
+		return c.letters(q, we, acc, may)
 	case b >= utf8.RuneSelf:
 		if acc&cAt != 0 {
 			return c.email(q)
@@ -265,65 +296,67 @@ func (c *scanner) structured(q, we int, acc class) (hit, bool) {
 
 func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 	if acc&cAt != 0 {
-		if f, ok := c.email(q); ok {
-			return f, true
+		if h, ok := c.email(q); ok {
+			return h, true
 		}
 	}
 	if we-q <= 4 {
-		if f, ok := c.numericDate(q); ok {
-			return f, true
+		if h, ok := c.numericDate(q); ok {
+			return h, true
 		}
-		if f, ok := c.dayMonth(q); ok {
-			return f, true
+		if h, ok := c.dayMonth(q); ok {
+			return h, true
 		}
-		if f, ok := c.ipv4(q); ok {
-			return f, true
+		if h, ok := c.ipv4(q); ok {
+			return h, true
 		}
 	}
 	if acc&cColon != 0 {
-		if f, ok := c.ipv6(q); ok {
-			return f, true
+		if h, ok := c.ipv6(q); ok {
+			return h, true
 		}
 	}
-	if f, ok := c.mac(q, we); ok {
-		return f, true
+	if h, ok := c.mac(q, we); ok {
+		return h, true
 	}
-	if f, ok := c.number(q); ok {
-		return f, true
+	if h, ok := c.number(q); ok {
+		return h, true
 	}
 	return c.cued(q, we)
 }
 
-func (c *scanner) letters(q, we int, acc class) (hit, bool) {
+func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 	if acc&cColon != 0 || c.s[q]|0x20 == 'w' {
-		if f, ok := c.url(q); ok {
-			return f, true
+		if h, ok := c.url(q); ok {
+			return h, true
 		}
 	}
 	if acc&cAt != 0 {
-		if f, ok := c.email(q); ok {
-			return f, true
+		if h, ok := c.email(q); ok {
+			return h, true
 		}
 	}
-	if f, ok := c.monthDay(q, we); ok {
-		return f, true
+	if may {
+		if h, ok := c.monthDay(q, we); ok {
+			return h, true
+		}
 	}
 	if acc&cDigit == 0 && acc&cColon == 0 {
 		return hit{}, false
 	}
-	if f, ok := c.secret(q); ok {
-		return f, true
+	if h, ok := c.secret(q); ok {
+		return h, true
 	}
-	if f, ok := c.iban(q); ok {
-		return f, true
+	if h, ok := c.iban(q); ok {
+		return h, true
 	}
 	if acc&cColon != 0 {
-		if f, ok := c.ipv6(q); ok {
-			return f, true
+		if h, ok := c.ipv6(q); ok {
+			return h, true
 		}
 	}
-	if f, ok := c.mac(q, we); ok {
-		return f, true
+	if h, ok := c.mac(q, we); ok {
+		return h, true
 	}
 	return c.cued(q, we)
 }

@@ -18,9 +18,21 @@ var secretForms = [...]secretForm{
 	{"pypi-", 30, false}, {"sq0", 20, false}, {"shpat_", 30, false}, {"hvs.", 20, false}, {"AGE-SECRET-KEY-", 50, false},
 }
 
+// secretFirst has the bytes that a secret can begin with.
+var secretFirst = func() (t [256]bool) {
+	t['e'] = true
+	for _, f := range secretForms {
+		t[f.prefix[0]] = true
+	}
+	return t
+}()
+
 // secret takes access tokens with a well-known prefix, and JSON Web Tokens.
 func (c *scanner) secret(q int) (hit, bool) {
 	rest := c.s[q:c.end]
+	if !secretFirst[rest[0]] {
+		return hit{}, false
+	}
 	if strings.HasPrefix(rest, "eyJ") {
 		return c.jwt(q)
 	}

@@ -40,7 +40,7 @@ func (s *Stream) Close() []Piece { return s.push("", true) }
 
 func (s *Stream) push(chunk string, final bool) (out []Piece) {
 	c := &s.c
-	c.s, c.final = s.buf+chunk, final
+	c.s, c.final, c.cueAt = s.buf+chunk, final, 0
 	p := s.at
 loop:
 	for p < len(c.s) || s.sw.mode != swallowNone && final {
