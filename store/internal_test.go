@@ -100,6 +100,25 @@ func TestFullDiskFailsTheGroup(t *testing.T) {
 	}
 }
 
+// Nobody is told that all is well before the transaction is committed: here that fails, on a constraint checked only then.
+func TestCommitThatFails(t *testing.T) {
+	s := open(t)
+	const parted = "CREATE TABLE parts (thing BIGINT REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED)"
+	if err := s.writer.session.control(parted); err != nil {
+		t.Fatal(err)
+	}
+	part := func(tx Tx) error { _, err := tx.Exec("INSERT INTO parts (thing) VALUES (7)"); return err }
+	if err := s.Update(t.Context(), part); err == nil {
+		t.Error("Update() whose commit fails: error = nil, want one")
+	}
+	if err := s.Update(t.Context(), func(tx Tx) error { _, err := tx.Exec("INSERT INTO things (id) VALUES (7)"); return err }); err != nil {
+		t.Errorf("the next Update() error = %v, want nil", err)
+	}
+	if err := s.Update(t.Context(), part); err != nil {
+		t.Errorf("Update() whose commit succeeds: error = %v, want nil", err)
+	}
+}
+
 func TestStoreStopsWhenItsConnectionIsGone(t *testing.T) {
 	s := open(t)
 	s.writer.session.conn.Close()

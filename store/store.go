@@ -22,7 +22,8 @@ import (
 )
 
 // Schema is the tables of one package: migrations in files named NNN_name.sql, with NNN from 001 on without gaps,
-// in any folder of FS. A migration that was released is never changed; another one follows it.
+// in any folder of FS. A migration that was released is never changed; another one follows it. Constraints are not
+// deferred: one that fails at commit would fail the callers that share the transaction.
 type Schema struct {
 	Name string // of the version row; by custom the package's import path below the module
 	FS   fs.FS

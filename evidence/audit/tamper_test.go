@@ -86,6 +86,36 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
+// Somebody writes another history whose chain is whole, and puts it under the signed checkpoints.
+func TestRewrittenHistory(t *testing.T) {
+	db, other := journal(t), storetest.Open(t, audit.Schema())
+	write(t, other, openLog(t, other, audit.Options{}), 101, 110)
+	err := db.Update(t.Context(), func(tx store.Tx) error {
+		for e, err := range audit.Entries(t.Context(), other, audit.Query{}) {
+			if err != nil {
+				return err
+			}
+			const put = "UPDATE audit_entries SET flow = ?, parent = ?, event = ?, sealed = ?, hash = ? WHERE seq = ?"
+			if _, err := tx.Exec(put, string(e.Event.Flow.ID), string(e.Event.Flow.Parent), e.Raw, e.Sealed, e.Hash[:], e.Seq); err != nil {
+				return err
+			}
+			if _, err := tx.Exec("UPDATE audit_head SET hash = ?", e.Hash[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = audit.Verify(t.Context(), db, origin, public(key(1)))
+	wantTampered(t, err, 4, "the checkpoint has another")
+	exec(t, db, "DELETE FROM audit_checkpoints")
+	if _, err := audit.Verify(t.Context(), db, origin, public(key(1))); err != nil {
+		t.Errorf("Verify() without any checkpoint: error = %v, want nil: nothing is left to tell", err)
+	}
+}
+
 // What the newest checkpoint and the rows after it show, Open notices; it does not look at older rows.
 func TestOpenFinds(t *testing.T) {
 	for name, c := range map[string]struct {
