@@ -13,10 +13,11 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/demo/hospital"
 	"github.com/scrimhq/scrim/internal/demo/insurer"
 	"github.com/scrimhq/scrim/internal/demo/lab"
@@ -46,6 +47,54 @@ func read(t *testing.T, files fs.FS, name string) []byte {
 	return raw
 }
 
+// configOf loads a domain's configuration as a gateway would.
+func configOf(t *testing.T, d flow.DomainID) *config.Config {
+	t.Helper()
+	vars := map[string]string{"LISTEN": "127.0.0.1:7070", "ADMIN": "127.0.0.1:7071"}
+	secrets := map[string]flow.Secret{}
+	for _, m := range append(Members, Member{ID: FrontDesk}) {
+		name := strings.ToUpper(strings.ReplaceAll(string(m.ID), "-", "_"))
+		vars[name+"_URL"], vars[name+"_KEY"] = "http://127.0.0.1:1234/x", identity.Digest(name)
+		secrets[string(m.ID)] = flow.NewSecret("x")
+	}
+	file, err := Lay(t.TempDir(), d, vars, secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConfigurationsAreValid(t *testing.T) {
+	for _, d := range domains {
+		if c := configOf(t, d); c.Domain != d || len(c.Warnings()) > 0 {
+			t.Errorf("%s: domain %s, warnings %v", d, c.Domain, c.Warnings())
+		}
+	}
+}
+
+// What the story claims is granted to the sender at its own gateway, and at the recipient's.
+func TestClaimsAreGranted(t *testing.T) {
+	home := map[flow.AgentID]flow.DomainID{FrontDesk: Hospital}
+	for _, m := range Members {
+		home[m.ID] = m.Domain
+	}
+	for _, h := range Hops {
+		for _, d := range []flow.DomainID{home[h.From], home[h.To]} {
+			a, ok := configOf(t, d).Agent(h.From)
+			if h.From == PriorAuth && h.To == Cohort && d == Lab {
+				continue // it never gets there
+			}
+			if !ok || !slices.Contains(a.Purposes, h.Purpose) || a.Criticality < h.Criticality || len(a.Keys) == 0 {
+				t.Errorf("%s: %s may not claim %s at criticality %s, or has no key", d, h.From, h.Purpose, h.Criticality)
+			}
+		}
+	}
+}
+
 func TestLayFillsTheConfiguration(t *testing.T) {
 	variable := regexp.MustCompile(`\$\{([A-Z_]+)\}`)
 	for _, d := range domains {
@@ -73,33 +122,6 @@ func TestLayFillsTheConfiguration(t *testing.T) {
 	}
 }
 
-// sketch is what the tests need of scrim.yaml.
-type sketch struct {
-	Agents []struct {
-		ID     flow.AgentID
-		Domain flow.DomainID
-		Roles  []flow.Role
-	}
-	Roles    map[flow.Role]any
-	Purposes map[flow.Purpose]struct{ Parents []flow.Purpose }
-	Schemas  []struct{ File string }
-}
-
-func sketchOf(t *testing.T, d flow.DomainID) (s sketch, parties map[flow.AgentID]flow.Party) {
-	t.Helper()
-	if err := yaml.Unmarshal(read(t, filesOf(t, d), "scrim.yaml"), &s); err != nil {
-		t.Fatal(err)
-	}
-	parties = map[flow.AgentID]flow.Party{}
-	for _, a := range s.Agents {
-		if a.Domain == "" {
-			a.Domain = d
-		}
-		parties[a.ID] = flow.Party{Agent: a.ID, Domain: a.Domain, Roles: a.Roles}
-	}
-	return s, parties
-}
-
 func contracts(t *testing.T) []*catalog.Contract {
 	t.Helper()
 	c, err := catalog.ParseContract("patients.yaml", read(t, filesOf(t, Hospital), "contracts/patients.yaml"), nil)
@@ -112,9 +134,8 @@ func contracts(t *testing.T) []*catalog.Contract {
 func TestEverySchemaParsesAndIsBound(t *testing.T) {
 	for _, d := range domains {
 		files := filesOf(t, d)
-		s, _ := sketchOf(t, d)
 		var bound []string
-		for _, b := range s.Schemas {
+		for _, b := range configOf(t, d).Schemas {
 			bound = append(bound, path.Base(b.File))
 		}
 		entries, err := fs.ReadDir(files, "schemas")
@@ -254,16 +275,11 @@ func TestSchemasDeclareWhatIsSent(t *testing.T) {
 
 func policies(t *testing.T, d flow.DomainID) (*policy.Set, map[flow.AgentID]flow.Party) {
 	t.Helper()
-	s, parties := sketchOf(t, d)
-	e := policy.Entities{Purposes: map[flow.Purpose][]flow.Purpose{}, RoleParents: map[flow.Role][]flow.Role{}}
-	for _, p := range parties {
-		e.Agents = append(e.Agents, p)
-	}
-	for r := range s.Roles {
-		e.RoleParents[r] = nil
-	}
-	for name, p := range s.Purposes {
-		e.Purposes[name] = p.Parents
+	c := configOf(t, d)
+	e := policy.Entities{Agents: c.Parties(), Purposes: c.PurposeParents(), RoleParents: c.RoleParents()}
+	parties := map[flow.AgentID]flow.Party{}
+	for _, p := range e.Agents {
+		parties[p.Agent] = p
 	}
 	sub, err := fs.Sub(filesOf(t, d), "policies")
 	if err != nil {

@@ -50,6 +50,26 @@ var Members = []Member{
 	{Cohort, Lab, false}, {Trials, Lab, true},
 }
 
+// Hop is one way that messages take in the story, with what the sender claims for it towards its own gateway.
+type Hop struct {
+	From, To    flow.AgentID
+	Purpose     flow.Purpose
+	Criticality flow.Criticality
+}
+
+// Hops are all the ways of the story, in its order. The two that policies refuse are PriorAuth to Cohort and Cohort to Records.
+var Hops = []Hop{
+	{FrontDesk, Intake, "care-coordination", flow.Critical},
+	{Intake, Records, "care-coordination", flow.Critical},
+	{Intake, Coordinator, "care-coordination", flow.Critical},
+	{Intake, PriorAuth, "prior-authorization", flow.Critical},
+	{PriorAuth, Coverage, "prior-authorization", flow.Critical},
+	{PriorAuth, Cohort, "prior-authorization", flow.Critical},
+	{Intake, Cohort, "research-screening", flow.Routine},
+	{Cohort, Trials, "research-screening", flow.Critical},
+	{Cohort, Records, "research-screening", flow.Routine},
+}
+
 // Routes says how one agent reaches another. A zero endpoint means that it does not.
 type Routes func(from, to flow.AgentID) node.Endpoint
 

@@ -35,6 +35,11 @@ var insertSQL = [inserts]string{
 	`INSERT INTO encounters VALUES (?,?,?,?,?,?,?)`,
 }
 
+var indexSQL = []string{
+	`CREATE INDEX patients_by_name ON patients (name COLLATE NOCASE)`,
+	`CREATE INDEX conditions_by_code ON conditions (code, mrn)`,
+}
+
 func fill(ctx context.Context, db *sql.DB, all []Patient) error {
 	if _, err := db.ExecContext(ctx, schema); err != nil {
 		return err
@@ -52,6 +57,11 @@ func fill(ctx context.Context, db *sql.DB, all []Patient) error {
 	}
 	for i := range all {
 		if err := insert(ctx, into, &all[i]); err != nil {
+			return err
+		}
+	}
+	for _, q := range indexSQL { // faster than keeping them up on the way
+		if _, err := tx.ExecContext(ctx, q); err != nil {
 			return err
 		}
 	}

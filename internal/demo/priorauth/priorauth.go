@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -100,9 +101,9 @@ func ParseDate(s string) (time.Time, bool) {
 			return t, true
 		}
 	}
-	if len(s) == len("2006-Q1") && s[4:6] == "-Q" {
-		year, err := strconv.Atoi(s[:4])
-		return time.Date(year, time.Month(1+3*(int(s[6]-'1')&3)), 1, 0, 0, 0, 0, time.UTC), err == nil
+	if y, q, ok := strings.Cut(s, "-Q"); ok && len(y) == 4 && len(q) == 1 && q[0] >= '1' && q[0] <= '4' {
+		year, err := strconv.Atoi(y)
+		return time.Date(year, time.Month(1+3*(q[0]-'1')), 1, 0, 0, 0, 0, time.UTC), err == nil
 	}
 	return time.Time{}, false
 }
