@@ -136,4 +136,3 @@ func (h *house) email() vault.Scope {
 		Subject: h.Subject("patients/id", "1"), Param: flow.TokenReversible,
 	}
 }
-
