@@ -29,7 +29,7 @@ const (
 
 // SQLite is the embedded database of one data directory. It implements [DB].
 type SQLite struct {
-	dir     string // the next seven are fixed by Open
+	dir     string // all up to readers are fixed by Open
 	path    string
 	lock    *os.File
 	failing *sql.DB // hands errors to rows, see failRow

@@ -24,7 +24,7 @@ const (
 
 // Log is a journal open for writing. It is safe for concurrent use.
 type Log struct {
-	db        store.DB // the first seven are fixed by Open
+	db        store.DB // all up to archive are fixed by Open
 	origin    string
 	signer    *noteSigner
 	key       ed25519.PublicKey
