@@ -11,12 +11,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
@@ -112,15 +114,15 @@ func Digest(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Issuer is one whose JWTs are believed. Exactly one of Keys and URL is set.
+// Issuer is one whose JWTs are believed. Exactly one of File and URL is set.
 type Issuer struct {
-	Issuer     string   // the iss claim, exactly
-	Audience   string   // what the aud claim must contain
-	Algorithms []string // out of EdDSA, ES256, RS256, PS256; empty: EdDSA and ES256
-	File       string   // path of a JWKS file, read again when it changes
-	URL        string   // https address of a JWKS (http for loopback only)
-	Subjects   map[string]Grant
-	Default    *Grant // for subjects not listed; nil: refused
+	Issuer     string           // the iss claim, exactly
+	Audience   string           // what the aud claim must contain
+	Algorithms []string         // out of EdDSA, ES256, RS256, PS256; empty: EdDSA and ES256
+	File       string           // path of a JWKS file, read again when it changes
+	URL        string           // https address of a JWKS; http only for loopback
+	Subjects   map[string]Grant // by the sub claim
+	Default    *Grant           // for subjects not listed; nil: refused
 }
 
 // Options are what may be left out.
@@ -130,7 +132,7 @@ type Options struct {
 	Anonymous *Grant           // who a caller without a credential is; nil: refused
 	Skew      time.Duration    // allowed between clocks; 0: 30 s, at most 5 min
 	Clock     func() time.Time // nil: time.Now
-	Client    *http.Client     // fetches JWKS; nil: one with a timeout of 5 s that follows no redirect
+	Client    *http.Client     // fetches JWKS; nil: one of its own. Redirects are not followed, and 5 s are the most it gets
 }
 
 // ErrConfig is wrapped by the errors of [New].
@@ -152,12 +154,158 @@ type apiKey struct {
 	until  time.Time
 }
 
-type issuer struct{}
+const (
+	defaultSkew = 30 * time.Second
+	maxSkew     = 5 * time.Minute
+)
 
-// New checks the options and returns an authenticator. It opens no connection.
-func New(opt Options) (*Authenticator, error) { return nil, fmt.Errorf("%w", ErrConfig) }
+// New checks the options and returns an authenticator. It opens no connection and reads no file. The error wraps
+// [ErrConfig] and tells of every mistake.
+func New(opt Options) (*Authenticator, error) {
+	a := &Authenticator{issuers: make(map[string]*issuer), skew: opt.Skew, now: opt.Clock}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.skew == 0 {
+		a.skew = defaultSkew
+	}
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
+	}
+	if a.skew < 0 || a.skew > maxSkew {
+		wrong("skew is not between 0 and %s", maxSkew)
+	}
+	ids, digests := make(map[string]bool), make(map[[sha256.Size]byte]bool)
+	for i, k := range opt.Keys {
+		var digest [sha256.Size]byte
+		if n, err := hex.Decode(digest[:], []byte(k.SHA256)); len(k.SHA256) != 2*sha256.Size || err != nil || n != sha256.Size {
+			wrong("keys[%d]: sha256 is not 64 hexadecimal digits", i)
+		} else if digests[digest] {
+			wrong("keys[%d]: the key is listed twice", i)
+		}
+		if k.ID == "" || ids[k.ID] {
+			wrong("keys[%d]: id is empty or used twice", i)
+		}
+		if !k.Grant.valid() {
+			wrong("keys[%d]: the party has no agent or no domain", i)
+		}
+		ids[k.ID], digests[digest] = true, true
+		a.keys = append(a.keys, apiKey{digest, k.ID, k.Grant.clone(), k.Until})
+	}
+	for i, in := range opt.Issuers {
+		is, err := newIssuer(in, opt.Client, a.now)
+		if err != nil {
+			wrong("issuers[%d]: %w", i, err)
+			continue
+		}
+		if a.issuers[in.Issuer] != nil {
+			wrong("issuers[%d]: the issuer is listed twice", i)
+		}
+		a.issuers[in.Issuer] = is
+	}
+	if opt.Anonymous != nil {
+		g := opt.Anonymous.clone()
+		a.anonymous = &g
+		if !g.valid() {
+			wrong("anonymous: the party has no agent or no domain")
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return a, nil
+}
+
+func (g Grant) valid() bool { return g.Party.Agent != "" && g.Party.Domain != "" }
+
+func (g Grant) clone() Grant {
+	g.Purposes = slices.Clone(g.Purposes)
+	g.Party.Roles = slices.Clone(g.Party.Roles)
+	return g
+}
+
+func (g Grant) caller(root string, expires time.Time) Caller {
+	g = g.clone()
+	return Caller{Party: g.Party, Purposes: g.Purposes, Criticality: g.Criticality, TokenRoot: root, Expires: expires}
+}
 
 // Authenticate says who sent the request. It returns a zero Caller with every error, and never echoes the credential.
+//
+// The credential is an API key or JWT in one Authorization header of scheme Bearer, or an API key in one X-API-Key
+// header. More than one is refused, since it is not clear whose request it is. A credential that is not accepted is
+// never taken for the absence of one, so that it does not become the anonymous caller.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (Caller, error) {
-	return Caller{}, ErrNoCredential
+	token, kind, err := credential(r.Header)
+	switch {
+	case err != nil:
+		return Caller{}, err
+	case kind == none && a.anonymous == nil:
+		return Caller{}, ErrNoCredential
+	case kind == none:
+		c := a.anonymous.caller("anonymous", time.Time{})
+		c.Anonymous = true
+		return c, nil
+	case kind == jsonWebToken:
+		return a.token(ctx, token)
+	default:
+		return a.key(token)
+	}
+}
+
+// key compares with every key there is, so that the time taken says nothing.
+func (a *Authenticator) key(token string) (Caller, error) {
+	sum := sha256.Sum256([]byte(token))
+	found := -1
+	for i := range a.keys {
+		if subtle.ConstantTimeCompare(sum[:], a.keys[i].digest[:]) == 1 {
+			found = i
+		}
+	}
+	if found < 0 {
+		return Caller{}, ErrBadCredential
+	}
+	k := a.keys[found]
+	if !k.until.IsZero() && !a.now().Before(k.until) {
+		return Caller{}, ErrExpired
+	}
+	return k.grant.caller("key:"+k.id, k.until), nil
+}
+
+type credentialKind uint8
+
+const (
+	none credentialKind = iota
+	opaqueKey
+	jsonWebToken
+)
+
+const maxToken = 8 << 10 // bytes of a credential
+
+// credential finds the one credential of the headers.
+func credential(h http.Header) (token string, kind credentialKind, err error) {
+	auth, keys := h.Values("Authorization"), h.Values("X-API-Key")
+	switch len(auth) + len(keys) {
+	case 0:
+		return "", none, nil
+	case 1:
+	default:
+		return "", none, fmt.Errorf("%w: there is more than one", ErrBadCredential)
+	}
+	if len(keys) == 1 {
+		token = keys[0]
+	} else {
+		scheme, rest, _ := strings.Cut(auth[0], " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", none, fmt.Errorf("%w: the scheme is not Bearer", ErrBadCredential)
+		}
+		token = strings.TrimLeft(rest, " ")
+	}
+	if token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", none, fmt.Errorf("%w: it has not the form of a token", ErrBadCredential)
+	}
+	if len(keys) == 0 && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, KeyPrefix) {
+		return token, jsonWebToken, nil
+	}
+	return token, opaqueKey, nil
 }

@@ -1,0 +1,174 @@
+package identity
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// algorithms are all that can be configured: no shared secrets, no none.
+var algorithms = []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256, jose.RS256, jose.PS256}
+
+const minRSA = 2048 // bits
+
+type issuer struct {
+	name       string
+	audience   string
+	algorithms []jose.SignatureAlgorithm
+	keys       *keySource
+	subjects   map[string]Grant
+	fallback   *Grant
+}
+
+func newIssuer(in Issuer, client *http.Client, now func() time.Time) (*issuer, error) {
+	is := &issuer{name: in.Issuer, audience: in.Audience, subjects: make(map[string]Grant)}
+	if in.Issuer == "" || in.Audience == "" {
+		return nil, errors.New("issuer or audience is empty")
+	}
+	for _, name := range in.Algorithms {
+		if !slices.Contains(algorithms, jose.SignatureAlgorithm(name)) {
+			return nil, errors.New("an algorithm is not one of EdDSA, ES256, RS256, PS256")
+		}
+		is.algorithms = append(is.algorithms, jose.SignatureAlgorithm(name))
+	}
+	if len(is.algorithms) == 0 {
+		is.algorithms = []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256}
+	}
+	for sub, g := range in.Subjects {
+		if sub == "" || !g.valid() {
+			return nil, errors.New("a subject is empty, or its party has no agent or no domain")
+		}
+		is.subjects[sub] = g.clone()
+	}
+	if in.Default != nil {
+		g := in.Default.clone()
+		is.fallback = &g
+		if !g.valid() {
+			return nil, errors.New("default: the party has no agent or no domain")
+		}
+	}
+	var err error
+	is.keys, err = newKeySource(in, client, now)
+	return is, err
+}
+
+// token authenticates the bearer of a JWT.
+func (a *Authenticator) token(ctx context.Context, token string) (Caller, error) {
+	is, err := a.issuerOf(token)
+	if err != nil {
+		return Caller{}, err
+	}
+	parsed, err := jwt.ParseSigned(token, is.algorithms)
+	if err != nil || len(parsed.Headers) != 1 {
+		return Caller{}, fmt.Errorf("%w: the algorithm is not one that this issuer may use", ErrBadCredential)
+	}
+	var claims jwt.Claims
+	if err := is.verify(ctx, parsed, &claims); err != nil {
+		return Caller{}, err
+	}
+	if err := a.inForce(is, claims); err != nil {
+		return Caller{}, err
+	}
+	grant, ok := is.subjects[claims.Subject]
+	if !ok {
+		if is.fallback == nil {
+			return Caller{}, ErrUnknownCaller
+		}
+		grant = *is.fallback
+	}
+	return grant.caller(tokenRoot(is.name, claims.Subject), claims.Expiry.Time()), nil
+}
+
+// tokenRoot names an issuer and subject without telling them.
+func tokenRoot(iss, sub string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "scrim token root\x00%d\x00%s%s", len(iss), iss, sub))
+	return "jwt:" + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// issuerOf reads, before anything is verified, whose keys are to verify it.
+func (a *Authenticator) issuerOf(token string) (*issuer, error) {
+	parsed, err := jwt.ParseSigned(token, algorithms)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it is not a JWT with an algorithm that is accepted here", ErrBadCredential)
+	}
+	var claims jwt.Claims
+	if err := parsed.UnsafeClaimsWithoutVerification(&claims); err != nil {
+		return nil, fmt.Errorf("%w: its claims cannot be read", ErrBadCredential)
+	}
+	is := a.issuers[claims.Issuer]
+	if is == nil {
+		return nil, fmt.Errorf("%w: the issuer is not configured", ErrBadCredential)
+	}
+	return is, nil
+}
+
+// verify checks the signature with the issuer's keys, fetching them again where the token names one that is not known.
+func (is *issuer) verify(ctx context.Context, parsed *jwt.JSONWebToken, claims *jwt.Claims) error {
+	head := parsed.Headers[0]
+	set, err := is.keys.get(ctx, head.KeyID)
+	if err != nil {
+		return err
+	}
+	for _, k := range set {
+		if head.KeyID != "" && k.KeyID != head.KeyID || !fits(k, jose.SignatureAlgorithm(head.Algorithm)) {
+			continue
+		}
+		if parsed.Claims(k.Key, claims) == nil {
+			return nil
+		}
+		*claims = jwt.Claims{}
+	}
+	return fmt.Errorf("%w: no key of the issuer verifies it", ErrBadCredential)
+}
+
+// fits reports whether the key is for the algorithm: by its type and strength, and by what it says of itself.
+func fits(k jose.JSONWebKey, alg jose.SignatureAlgorithm) bool {
+	if k.Algorithm != "" && k.Algorithm != string(alg) || k.Use != "" && k.Use != "sig" {
+		return false
+	}
+	switch key := k.Key.(type) {
+	case ed25519.PublicKey:
+		return alg == jose.EdDSA
+	case *ecdsa.PublicKey:
+		return alg == jose.ES256 && key.Curve == elliptic.P256()
+	case *rsa.PublicKey:
+		return (alg == jose.RS256 || alg == jose.PS256) && key.N.BitLen() >= minRSA
+	default:
+		return false
+	}
+}
+
+// inForce checks the claims that are required: exp, the beginning (nbf or, without it, iat), aud, iss and sub.
+func (a *Authenticator) inForce(is *issuer, c jwt.Claims) error {
+	start := c.NotBefore
+	if start == nil {
+		start = c.IssuedAt
+	}
+	switch now := a.now(); {
+	case c.Issuer != is.name || !c.Audience.Contains(is.audience):
+		return fmt.Errorf("%w: it is for another audience", ErrBadCredential)
+	case c.Subject == "" || c.Expiry == nil || start == nil:
+		return fmt.Errorf("%w: a claim out of sub, exp and nbf or iat is missing", ErrBadCredential)
+	case !now.Before(c.Expiry.Time().Add(a.skew)):
+		return ErrExpired
+	case now.Add(a.skew).Before(start.Time()):
+		return fmt.Errorf("%w: not yet in force", ErrExpired)
+	}
+	return nil
+}
+
+// Issuers returns the names of the configured issuers, sorted.
+func (a *Authenticator) Issuers() []string { return slices.Sorted(maps.Keys(a.issuers)) }
