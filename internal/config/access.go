@@ -19,6 +19,14 @@ func (c *Config) File() string { return c.loaded.file }
 // Policies and secrets are not part of it.
 func (c *Config) Hash() string { return c.loaded.hash }
 
+// Files returns what the configuration was made of, to be watched for changes: the file itself, the directory of
+// policies, and the schemas, contracts and public keys. Secrets are not among them: they are read anew each time.
+func (c *Config) Files() []string {
+	all := append([]string{c.loaded.file, c.Path(c.Policies)}, c.loaded.files...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Warnings returns what should be looked at, though the file can be used.
 func (c *Config) Warnings() Mistakes { return slices.Clone(c.loaded.warnings) }
 

@@ -124,6 +124,7 @@ func TestGoodFile(t *testing.T) {
 		"the schema is bound to the tool's answers":    len(c.Catalog().Schemas(catalog.Tool, "ehr", "lookup", flow.Response)) == 1,
 		"but not to another tool's":                    len(c.Catalog().Schemas(catalog.Tool, "ehr", "other", flow.Response)) == 0,
 		"a schema without a kind is bound to all data": len(c.Catalog().Schemas(catalog.Skill, "insurer", "claim", flow.Request)) == 1,
+		"five files and the policies are watched":      len(c.Files()) == 5,
 		"the hash is a SHA-256":                        len(c.Hash()) == 64,
 	} {
 		if !ok {

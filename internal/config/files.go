@@ -40,6 +40,7 @@ func (v *validator) files(agents map[flow.AgentID]int) {
 
 // read returns the content of a file, or notes why not. Its name is not repeated: the place says which.
 func (v *validator) read(at, name string) ([]byte, bool) {
+	v.c.loaded.files = append(v.c.loaded.files, v.c.Path(name))
 	f, err := os.Open(v.c.Path(name))
 	if err != nil {
 		v.wrong(at, "paths start from the directory of this file", "%s", reason(err))

@@ -29,6 +29,7 @@ type loaded struct {
 	taxonomy *flow.Taxonomy
 	catalog  *catalog.Catalog
 	warnings Mistakes
+	files    []string // that were read, as the system knows them
 }
 
 const (
