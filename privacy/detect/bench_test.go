@@ -19,12 +19,15 @@ var samples = []string{"alice@example.org", "+1 (415) 555-0100", "4111 1111 1111
 	"2001:db8::8a2e:370:7334", "2024-01-15T10:30:00Z", "12 March 2024", "https://example.com/a?b=1", "AKIAIOSFODNN7EXAMPLE", "MRN: 00123456"}
 
 // dense is a text with n findings, one in about nine words.
-func dense(n int) string {
+func dense(n int) string { return mixed(n, 8) }
+
+// mixed is a text with n findings and so many plain words before each.
+func mixed(n, plain int) string {
 	var b strings.Builder
 	words := strings.Fields(prose)
 	for i := range n {
-		for j := range 8 {
-			b.WriteString(words[(i*8+j)%len(words)])
+		for j := range plain {
+			b.WriteString(words[(i*plain+j)%len(words)])
 			b.WriteByte(' ')
 		}
 		b.WriteString(samples[i%len(samples)])
@@ -50,7 +53,7 @@ func BenchmarkFind(b *testing.B) {
 		known *KnownSet
 	}{{"known=0", nil}, {"known=50", fiftyNames(b)}} {
 		for _, c := range []struct{ name, text string }{
-			{"clean1KB", clean(1024)}, {"clean100KB", clean(100 << 10)}, {"dense100", dense(100)}, {"dense1000", dense(1000)}, {"dense10000", dense(10000)},
+			{"clean1KB", clean(1024)}, {"clean100KB", clean(100 << 10)}, {"oneIn60Words", mixed(100, 59)}, {"dense100", dense(100)}, {"dense1000", dense(1000)}, {"dense10000", dense(10000)},
 		} {
 			b.Run(c.name+"/"+set.name, func(b *testing.B) {
 				b.SetBytes(int64(len(c.text)))

@@ -300,14 +300,18 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 			return h, true
 		}
 	}
-	if we-q <= 4 {
+	switch b := c.at(we); {
+	case we-q > 4:
+	case b == '-' || b == '/' || b == '.':
 		if h, ok := c.numericDate(q); ok {
 			return h, true
 		}
-		if h, ok := c.dayMonth(q); ok {
+		if h, ok := c.ipv4(q); ok {
 			return h, true
 		}
-		if h, ok := c.ipv4(q); ok {
+		fallthrough
+	case b == ' ':
+		if h, ok := c.dayMonth(q); ok {
 			return h, true
 		}
 	}

@@ -170,10 +170,13 @@ func mod97(x []byte) bool {
 	for i := range x {
 		b := x[(i+4)%len(x)]
 		if isDigit(b) {
-			r = (r*10 + int(b-'0')) % 97
+			r = r*10 + int(b-'0')
 		} else {
-			r = (r*100 + int(b-'A') + 10) % 97
+			r = r*100 + int(b-'A') + 10
+		}
+		if r >= 1e7 {
+			r %= 97
 		}
 	}
-	return r == 1
+	return r%97 == 1
 }

@@ -2,10 +2,12 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/scrimhq/scrim/flow"
@@ -47,6 +49,7 @@ var fragments = []string{
 	"-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "-----END", "-----", "Alice Marie Johnson", "alice\nmarie   JOHNSON", "Johnson", "Young", "young", "José Núñez", "Nunez",
 	"田中太郎", "田中 太郎", "これは長い文章です。", "O'Brien", "mary-ann o'brien", "Project Bluebird (phase 2)", "@al_jo", "550e8400-e29b-41d4-a716-446655440000",
 	"v1.2.3.4", "$1,234.56", "order 4155550100", strings.Repeat("x", 250), strings.Repeat("ab1", 90), strings.Repeat("é", 140), strings.Repeat("漢", 100),
+	"ssn " + strings.Repeat("identifier ", 5) + "numbers 123456789", "claim" + strings.Repeat(" ", 62) + "88412", "MRN" + strings.Repeat(" ", 55) + "no. 88412",
 	"http://long.example/" + strings.Repeat("q,", 200), strings.Repeat("12 34 ", 40), strings.Repeat("a.", 60), strings.Repeat("1-", 50), "\xff\xfe", "\xe2\x82",
 	"\u00a0", "４１１１", "4\u200b1", "the quick brown fox", "jumps", "over", "it's", "e.g.", "10:30", "3.14", "42", "+", "(", ":", "::", "-", "@", "/", "=", ".", ",", "'", "\"", "#",
 	"March", "Jan", "st", "of", "www", "https", "http://", "DE", "sk-", "eyJ", "id", "number", "ssn", "\\n", "😀", "ß", "İ", "ﬁ", "\x00", "Z", "T10", "%20",
@@ -218,5 +221,33 @@ func TestAnUnfinishedKeyDoesNotSwallowTheRest(t *testing.T) {
 	fs, err := engine(t).Find(ctx, text, nil)
 	if err != nil || len(fs) != 1 || fs[0].Type != PrivateKey || fs[0].End > 120 {
 		t.Errorf("Find = %s, %v, want a key that ends near its line", show(text, fs), err)
+	}
+}
+
+func TestOneEngineServesManyAtOnce(t *testing.T) {
+	e, known := engine(t), someKnown(t)
+	text := strings.Join(fragments, " ")
+	want, err := e.Find(ctx, text, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				if got, err := e.Find(ctx, text, known); err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("found %d things (%v), alone %d", len(got), err, len(want))
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestFindStopsWithItsContext(t *testing.T) {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if fs, err := engine(t).Find(over, "alice@example.org", nil); !errors.Is(err, context.Canceled) || fs != nil {
+		t.Errorf("Find = %v, %v, want context.Canceled and nothing", fs, err)
 	}
 }
