@@ -57,7 +57,11 @@ func (c *scanner) numericDate(q int) (hit, bool) {
 
 func (c *scanner) dateEnds(q, end int, by *rule) (hit, bool) {
 	switch b := c.at(end); b {
-	case '.', '/', ':', '-':
+	case '/':
+		if by != &byISO && isDigit(c.at(end+1)) { // intervals are written with a slash, by ISO 8601
+			return hit{}, false
+		}
+	case '.', ':', '-':
 		if isDigit(c.at(end + 1)) {
 			return hit{}, false
 		}

@@ -21,7 +21,10 @@ func (k *cluster) digitsTo(g int) (n int) {
 
 // loose reports whether the cluster may be cut after group g.
 func (k *cluster) loose(g int) bool {
-	return g == k.groups-1 && !k.tight || g < k.groups-1 && (k.sep[g+1] == ' ' || k.sep[g+1] == 'm')
+	if g == k.groups-1 && !k.tight {
+		return true
+	}
+	return g+1 < len(k.sep) && (k.sep[g+1] == ' ' || k.sep[g+1] == 'm' || k.sep[g+1] == '/')
 }
 
 // uniform reports whether the separators up to group g are all the same.
@@ -53,7 +56,7 @@ func (k *cluster) read(c *scanner, i int) {
 		start := i
 		for ; isDigit(c.at(i)); i++ {
 			if k.n == len(k.d) {
-				k.tight = true
+				k.tight, k.sep[k.groups] = true, sep
 				return
 			}
 			k.d[k.n] = c.at(i) - '0'
@@ -105,8 +108,10 @@ func (c *scanner) wordAt(i int) bool {
 // closes reports whether a number may end at i: neither a word nor a mark that ties it to more of the same follows.
 func (c *scanner) closes(i int) bool {
 	switch b := c.at(i); b {
-	case '-', '/', ':', '+':
+	case '-', ':', '+':
 		return !c.wordAt(i + 1)
+	case '/':
+		return true
 	case '.':
 		return !isDigit(c.at(i + 1))
 	case '_', '@', '%':
@@ -120,8 +125,10 @@ func (c *scanner) closes(i int) bool {
 func (c *scanner) opens(q int, strict bool) bool {
 	b, before := c.prev(q, 1), c.prev(q, 2)
 	switch b {
-	case '-', '.', '/', '_', '+':
+	case '-', '.', '_', '+':
 		return !isDigit(before) && (!strict || !isAlnum(before))
+	case '/':
+		return !strict || isDigit(before) || !isAlnum(before)
 	case ':', '=':
 		return !isDigit(before)
 	case '%', '~':
@@ -162,7 +169,7 @@ func (c *scanner) card(q int, k *cluster) (hit, bool) {
 			continue
 		}
 		sure := issuer(k.d[:n])
-		if sure == 0 || !luhn(k.d[:n]) || !c.cardCloses(k.end[g]) {
+		if sure == 0 || !luhn(k.d[:n]) || !c.closes(k.end[g]) {
 			continue
 		}
 		if kind := c.cue(q).kind; g == 0 && kind == cueOther || sure == 1 && g == 0 && kind != cueCard {
@@ -172,9 +179,6 @@ func (c *scanner) card(q int, k *cluster) (hit, bool) {
 	}
 	return hit{}, false
 }
-
-// cardCloses is closes, but an expiry date may follow a slash.
-func (c *scanner) cardCloses(i int) bool { return c.at(i) == '/' || c.closes(i) }
 
 // luhn checks digits as ISO/IEC 7812-1 annex B has it.
 func luhn(d []byte) bool {
@@ -268,7 +272,7 @@ func (c *scanner) cued(q, we int) (hit, bool) {
 	}
 	cue := c.cue(q)
 	t := cueTypes[cue.kind]
-	if t.rule == nil || t.named && !cue.named || n < t.min || n > t.max || !cue.named && digits == 4 && n == 4 {
+	if t.rule == nil || t.named && !cue.named && (digits == n || digits < 5) || n < t.min || n > t.max || !cue.named && digits == 4 && n == 4 {
 		return hit{}, false
 	}
 	return hit{i, t.rule}, true
@@ -278,7 +282,7 @@ func (c *scanner) cued(q, we int) (hit, bool) {
 type cueType struct {
 	rule     *rule
 	min, max int  // characters, separators apart
-	named    bool // the cue needs "number", "id", "#" or ":" after it
+	named    bool // the cue needs "number", "id", "#" or ":" after it, unless the number has letters in it
 }
 
 var cueTypes = [cueKinds]cueType{
