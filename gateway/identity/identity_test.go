@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -356,7 +357,7 @@ func TestKeySetsThatAreNot(t *testing.T) {
 		"not JSON":        {"<html>", ErrUnavailable},
 		"empty":           {`{"keys":[]}`, ErrUnavailable},
 		"a shared secret": {`{"keys":[{"kty":"oct","k":"AAAA","kid":"k"}]}`, ErrUnavailable},
-		"too big":         {`{"keys":[]` + strings.Repeat(" ", maxKeySet) + `}`, ErrUnavailable},
+		"too big":         {`{"keys":[` + string(must(public("k", pub).MarshalJSON())(t)) + `]` + strings.Repeat(" ", maxKeySet) + `}`, ErrUnavailable},
 		"beside odd ones": {`{"keys":[{"kty":"new"},5,` + string(must(public("k", pub).MarshalJSON())(t)) + `]}`, nil},
 	} {
 		path := filepath.Join(t.TempDir(), "jwks.json")
@@ -374,5 +375,25 @@ func TestKeySetsThatAreNot(t *testing.T) {
 	a := must(New(Options{Issuers: []Issuer{{Issuer: iss, Audience: aud, URL: redirect.URL, Default: &desk}}, Clock: func() time.Time { return start }}))(t)
 	if _, err := a.Authenticate(context.Background(), request("Authorization", "Bearer "+token)); !errors.Is(err, ErrUnavailable) || elsewhere.asked.Load() != 0 {
 		t.Errorf("a redirect was followed: %v", err)
+	}
+}
+
+// Many callers at once cause one fetch, and all get its keys.
+func TestOneFetchServesAll(t *testing.T) {
+	pub, key, _ := ed25519.GenerateKey(rand.Reader)
+	srv := newIssuerServer(t, public("k", pub))
+	a := must(New(Options{Issuers: []Issuer{{Issuer: iss, Audience: aud, URL: srv.URL, Default: &desk}}, Clock: func() time.Time { return start }}))(t)
+	token := sign(t, jose.EdDSA, key, "k", good())
+	var callers sync.WaitGroup
+	for range 20 {
+		callers.Go(func() {
+			if _, err := a.Authenticate(context.Background(), request("Authorization", "Bearer "+token)); err != nil {
+				t.Errorf("Authenticate() error = %v", err)
+			}
+		})
+	}
+	callers.Wait()
+	if n := srv.asked.Load(); n != 1 {
+		t.Errorf("the issuer was asked %d times, want once", n)
 	}
 }
