@@ -357,7 +357,7 @@ func TestKeySetsThatAreNot(t *testing.T) {
 		"not JSON":        {"<html>", ErrUnavailable},
 		"empty":           {`{"keys":[]}`, ErrUnavailable},
 		"a shared secret": {`{"keys":[{"kty":"oct","k":"AAAA","kid":"k"}]}`, ErrUnavailable},
-		"too big":         {`{"keys":[` + string(must(public("k", pub).MarshalJSON())(t)) + `]` + strings.Repeat(" ", maxKeySet) + `}`, ErrUnavailable},
+		"too big":         {`{"keys":[` + string(must(public("k", pub).MarshalJSON())(t)) + `]}` + strings.Repeat(" ", maxKeySet), ErrUnavailable},
 		"beside odd ones": {`{"keys":[{"kty":"new"},5,` + string(must(public("k", pub).MarshalJSON())(t)) + `]}`, nil},
 	} {
 		path := filepath.Join(t.TempDir(), "jwks.json")
