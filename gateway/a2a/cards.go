@@ -1,0 +1,142 @@
+package a2a
+
+import (
+	"context"
+	"crypto"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a/card"
+)
+
+// Cards fetches, rewrites and signs agent cards, and remembers them for a while. It is safe for concurrent use.
+type Cards struct {
+	Signer crypto.Signer // Ed25519; signs every card the gateway shows
+	KeyID  string
+	Clock  func() time.Time // nil: time.Now
+
+	mu      sync.Mutex
+	fetched map[flow.AgentID]fetchedCard
+}
+
+type fetchedCard struct {
+	from     *gateway.Upstream
+	at       time.Time
+	raw      []byte
+	endpoint string
+}
+
+// cardLife is how long a fetched card is believed.
+const cardLife = 5 * time.Minute
+
+const wellKnown = "/.well-known/agent-card.json"
+
+func (c *Cards) now() time.Time {
+	if c.Clock != nil {
+		return c.Clock()
+	}
+	return time.Now()
+}
+
+// Endpoint returns where the agent takes JSON-RPC calls: what its card says, if that is on the configured host, else
+// the configured address itself. A card cannot send the gateway's credential elsewhere.
+func (c *Cards) Endpoint(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (string, error) {
+	got, err := c.get(ctx, a, s)
+	if err != nil {
+		return a.A2A.URL.String(), nil // an agent without a card is called where configuration says
+	}
+	return got.endpoint, nil
+}
+
+func (c *Cards) get(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (fetchedCard, error) {
+	id := a.Party.Agent
+	c.mu.Lock()
+	got, ok := c.fetched[id]
+	c.mu.Unlock()
+	if ok && got.from == a.A2A && c.now().Sub(got.at) < cardLife {
+		return got, nil
+	}
+	base := strings.TrimSuffix(a.A2A.URL.String(), "/")
+	res, err := a.A2A.SendTo(ctx, http.MethodGet, base+wellKnown, http.Header{}, map[string]string{"Accept": "application/json"}, nil)
+	if err != nil {
+		return got, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return got, gateway.Refuse(gateway.RuleUpstream, nil, "The agent shows no card.")
+	}
+	raw, err := gateway.ReadJSON(res, 1<<20)
+	if err != nil {
+		return got, err
+	}
+	parsed, err := card.Parse(raw, s.Limits)
+	if err != nil {
+		return got, gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
+	}
+	got = fetchedCard{from: a.A2A, at: c.now(), raw: raw, endpoint: a.A2A.URL.String()}
+	if address, _, err := parsed.Upstream(); err == nil && sameHost(address, a.A2A.URL) {
+		got.endpoint = address
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fetched == nil {
+		c.fetched = map[flow.AgentID]fetchedCard{}
+	}
+	c.fetched[id] = got
+	return got, nil
+}
+
+func sameHost(address string, configured *url.URL) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == configured.Scheme && u.Host == configured.Host && u.User == nil
+}
+
+// card shows the agent's card as this gateway's own: its addresses, its signature, nothing it does not carry. Cards
+// are what agents publish; on the outbound face only the domain's own agents see them.
+func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID) {
+	ctx, s := r.Context(), h.Gateway.Snapshot()
+	caller := flow.Party{}
+	if got, err := s.Identity.Authenticate(ctx, r); err == nil {
+		caller = got.Party
+	} else if h.Face == gateway.Outbound {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
+		http.Error(w, identityText(err), http.StatusUnauthorized)
+		return
+	}
+	a, err := s.Reach(h.Face, caller, id)
+	if err != nil || a.A2A == nil {
+		http.NotFound(w, r)
+		return
+	}
+	got, err := h.Cards.get(ctx, a, s)
+	if err != nil {
+		h.Gateway.Fault(err)
+		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)
+		return
+	}
+	parsed, err := card.Parse(got.raw, s.Limits)
+	if err != nil {
+		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)
+		return
+	}
+	out, err := parsed.Rewrite(card.Options{URL: gateway.BaseURL(s, r) + h.Prefix + string(id), Signer: h.Cards.Signer, KeyID: h.Cards.KeyID})
+	if err != nil {
+		h.Gateway.Fault(err)
+		http.Error(w, "the agent's card cannot be shown", http.StatusBadGateway)
+		return
+	}
+	tag := card.ETag(out)
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Cache-Control", "max-age=60")
+	w.Header().Set("Content-Type", "application/json")
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	_, _ = w.Write(out)
+}

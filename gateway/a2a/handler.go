@@ -1,0 +1,378 @@
+// Package a2a is the gateway's A2A door: agent cards, JSON-RPC calls and their event streams, A2A 1.0.
+//
+// It reads framing and envelopes and leaves every decision to package gateway. What it does not carry it refuses
+// with the protocol's own errors; nothing passes unread.
+package a2a
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a/card"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/store"
+)
+
+// Handler serves one face of a gateway over A2A. Mount it at its prefix, "/a2a/" or "/out/a2a/".
+type Handler struct {
+	Gateway *gateway.Gateway
+	Face    gateway.Face
+	Prefix  string // of the paths it serves, with a slash at both ends
+	Cards   *Cards // shared between handlers
+}
+
+const protocolName = "a2a/" + wire.A2A10
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, h.Prefix), "/")
+	switch {
+	case rest == ".well-known/agent-card.json" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		h.card(w, r, flow.AgentID(id))
+	case rest == "" && r.Method == http.MethodPost:
+		c := &call{h: h, w: w, r: r, snap: h.Gateway.Snapshot(), agentID: flow.AgentID(id)}
+		c.serve()
+	case rest == "":
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// call is one JSON-RPC request on its way.
+type call struct {
+	h       *Handler
+	w       http.ResponseWriter
+	r       *http.Request
+	snap    *gateway.Snapshot
+	agentID flow.AgentID
+	agent   *gateway.Agent
+	caller  identity.Caller
+	doc     json.Doc
+	rpc     wire.RPC
+	a2a     wire.A2A
+	flow    flow.Flow
+	query   policy.Query
+	body    []byte
+	ticket  *gateway.Ticket
+	req     gateway.Request
+}
+
+func (c *call) serve() {
+	ctx := c.r.Context()
+	c.flow = flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName, Direction: flow.Request}
+	if err := c.read(ctx); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		return
+	}
+	answer, ticket, err := c.once(ctx)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		return
+	}
+	if answer != nil {
+		c.again(ctx, answer)
+		return
+	}
+	c.ticket = ticket
+	defer ticket.End()
+	passed, err := c.h.Gateway.Pass(ctx, c.requestMessage())
+	if err != nil {
+		c.deny(err)
+		return
+	}
+	c.forward(ctx, passed)
+}
+
+// read authenticates the caller, reads the body and finds out what is asked of whom. Whatever is known by then is in c.flow.
+func (c *call) read(ctx context.Context) error {
+	caller, err := c.snap.Identity.Authenticate(ctx, c.r)
+	if err != nil {
+		return gateway.Refuse(gateway.RuleIdentity, err, "%s", identityText(err))
+	}
+	c.caller = caller
+	c.flow.From = caller.Party
+	if c.agent, err = c.snap.Reach(c.h.Face, caller.Party, c.agentID); err != nil {
+		return err
+	}
+	c.flow.To = c.agent.Party
+	if c.agent.A2A == nil {
+		return gateway.Refuse(gateway.RuleFace, nil, "There is no such agent at this address for this caller.")
+	}
+	if err := c.version(); err != nil {
+		return err
+	}
+	if c.body, err = gateway.ReadRequest(c.w, c.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json"); err != nil {
+		return err
+	}
+	if err := c.doc.Parse(c.body, nil, c.snap.Limits); err != nil {
+		return err
+	}
+	if c.rpc, err = wire.ReadRPC(&c.doc); err != nil {
+		return gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 call: %v.", err)
+	}
+	if c.rpc.Kind != wire.Call {
+		return gateway.Refuse(gateway.RuleMalformed, nil, "The message is not a JSON-RPC 2.0 call.")
+	}
+	if _, ok := wire.For("a2a", wire.A2A10, c.rpc.Method, flow.Request, false); !ok || c.rpc.Method == "GetExtendedAgentCard" {
+		return gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
+	}
+	c.flow.Method = c.rpc.Method
+	if c.a2a, err = wire.ReadA2A(&c.doc, c.rpc); err != nil {
+		return gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of %s.", c.rpc.Method)
+	}
+	return c.why(ctx)
+}
+
+// version accepts A2A 1.0 alone; an absent header means 0.3.
+func (c *call) version() error {
+	v := c.r.Header.Get("A2A-Version")
+	if v == "" {
+		v = c.r.URL.Query().Get("A2A-Version")
+	}
+	if v == wire.A2A10 {
+		return nil
+	}
+	return gateway.Refuse(gateway.RuleVersion, nil, "This version of A2A is not carried; send A2A-Version: %s.", wire.A2A10)
+}
+
+// why settles purpose, criticality and task: a message only chooses among what its caller was granted.
+func (c *call) why(ctx context.Context) error {
+	purpose, criticality := c.r.Header.Get(identity.HeaderPurpose), c.r.Header.Get(identity.HeaderCriticality)
+	if purpose == "" && criticality == "" && c.a2a.Message != nil {
+		purpose, criticality = claimed(&c.doc, c.a2a.Message.Metadata)
+		c.flow.Purpose, c.flow.Task.Criticality = c.caller.Choose(purpose, criticality)
+	} else {
+		c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
+	}
+	c.flow.Subject = c.agent.Skill
+	task, err := c.h.Gateway.TaskOf(ctx, c.between(), c.ids())
+	if err != nil {
+		return err
+	}
+	c.flow.Task.ID = task
+	c.query = policy.Query{Flow: c.flow}
+	return nil
+}
+
+// claimed reads purpose and criticality from the privacy extension of a message's metadata.
+func claimed(d *json.Doc, metadata int) (purpose, criticality string) {
+	if metadata < 0 {
+		return "", ""
+	}
+	ext, ok := d.Member(metadata, card.PrivacyExtension)
+	if !ok {
+		return "", ""
+	}
+	if n, ok := d.Member(ext, "purpose"); ok {
+		purpose = d.Text(n)
+	}
+	if n, ok := d.Member(ext, "criticality"); ok {
+		criticality = d.Text(n)
+	}
+	return purpose, criticality
+}
+
+func (c *call) between() gateway.Between {
+	return gateway.Between{Caller: c.caller.Party, Agent: c.agentID}
+}
+
+func (c *call) ids() (ids gateway.IDs) {
+	text := func(n int) string {
+		if n < 0 {
+			return ""
+		}
+		return c.doc.Text(n)
+	}
+	if m := c.a2a.Message; m != nil {
+		ids.Message, ids.Task, ids.Context = text(m.ID), text(m.TaskID), text(m.ContextID)
+	}
+	if ids.Task == "" {
+		ids.Task = text(c.a2a.TaskID)
+	}
+	if ids.Context == "" {
+		ids.Context = text(c.a2a.ContextID)
+	}
+	return ids
+}
+
+// once looks for an earlier answer to the same message; only what is sent has an id.
+func (c *call) once(ctx context.Context) (*gateway.Answer, *gateway.Ticket, error) {
+	c.req = gateway.Request{Between: c.between(), Root: c.caller.TokenRoot, Method: c.rpc.Method, Pins: c.h.Gateway.Pins(c.snap, c.flow)}
+	if strings.HasPrefix(c.rpc.Method, "Send") && c.rpc.Params >= 0 {
+		c.req.ID, c.req.Params = c.ids().Message, c.doc.Raw(c.rpc.Params)
+	}
+	return c.h.Gateway.Once(ctx, &c.req)
+}
+
+func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
+	t, _ := wire.For("a2a", wire.A2A10, c.rpc.Method, dir, stream)
+	return t
+}
+
+func (c *call) requestMessage() *gateway.Message {
+	return &gateway.Message{
+		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Owner: c.agentID,
+		Schemas: schemas(c.snap, c.agent, flow.Request), Meta: metaSchemas(c.snap, c.agentID, flow.Request),
+		NoteIn: gateway.NotePlace{Under: "params/message", Names: []string{"metadata", card.PrivacyExtension}},
+	}
+}
+
+// responseFlow is the way back: the caller's eyes are what content is changed for.
+func (c *call) responseFlow() flow.Flow {
+	f := c.flow
+	f.ID, f.Parent, f.Direction = gateway.NewFlowID(), c.flow.ID, flow.Response
+	f.From, f.To = c.agent.Party, c.caller.Party
+	return f
+}
+
+func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool) *gateway.Message {
+	return &gateway.Message{
+		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID,
+		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
+		NoteIn: gateway.NotePlace{
+			Under: "result/task result/message result/statusUpdate result/artifactUpdate result",
+			Names: []string{"metadata", card.PrivacyExtension},
+		},
+	}
+}
+
+func schemas(s *gateway.Snapshot, a *gateway.Agent, dir flow.Direction) []*catalog.Schema {
+	all := s.Catalog.Schemas(catalog.Data, a.Party.Agent, "", dir)
+	return append(s.Catalog.Schemas(catalog.Skill, a.Party.Agent, a.Skill, dir), all...)
+}
+
+func metaSchemas(s *gateway.Snapshot, a flow.AgentID, dir flow.Direction) []*catalog.Schema {
+	return s.Catalog.Schemas(catalog.Data, a, "metadata", dir)
+}
+
+// forward sends what passed, and brings the answer back down the same road.
+func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
+	address, err := c.h.Cards.Endpoint(ctx, c.agent, c.snap)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	extra := map[string]string{"Accept": "application/json, text/event-stream"}
+	if c.h.Face == gateway.Outbound {
+		// The next domain believes only what it granted; it is told what we settled on.
+		if c.flow.Purpose != "" {
+			extra[identity.HeaderPurpose] = string(c.flow.Purpose)
+		}
+		extra[identity.HeaderCriticality] = c.flow.Task.Criticality.String()
+	}
+	res, err := c.agent.A2A.SendTo(ctx, http.MethodPost, address, c.r.Header, extra, passed.Body)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	defer res.Body.Close()
+	if gateway.IsStream(res) {
+		if c.table(flow.Response, true) == nil {
+			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none.")))
+			return
+		}
+		body := gateway.Idle(res.Body, c.snap.Events.Idle)
+		defer body.Close()
+		c.stream(ctx, body)
+		return
+	}
+	body, err := gateway.ReadJSON(res, c.snap.Limits.Bytes)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	c.answer(ctx, body)
+}
+
+// answer passes a whole JSON answer, keeps it to be given again, and sends it.
+func (c *call) answer(ctx context.Context, body []byte) {
+	if err := c.sameID(body); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	m := c.responseMessage(c.h.Gateway.Snapshot(), body, false)
+	var named func()
+	m.Commit = func(tx store.Tx, out []byte) (err error) {
+		ids := answerIDs(out)
+		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
+			return err
+		}
+		return c.ticket.Store(tx, &gateway.Answer{Status: http.StatusOK, Body: out, Task: c.flow.Task.ID})
+	}
+	passed, err := c.h.Gateway.Pass(ctx, m)
+	if err != nil {
+		c.deny(err)
+		return
+	}
+	named()
+	c.send(passed.Body)
+}
+
+// sameID holds the upstream to the id of the request.
+func (c *call) sameID(body []byte) error {
+	var d json.Doc
+	if err := d.Parse(body, nil, c.snap.Limits); err != nil {
+		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not acceptable JSON.")
+	}
+	rpc, err := wire.ReadRPC(&d)
+	if err != nil || rpc.Kind != wire.Success && rpc.Kind != wire.Failure {
+		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not a JSON-RPC 2.0 response.")
+	}
+	if rpc.Kind == wire.Success && string(rpc.ID) != string(c.rpc.ID) {
+		return gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered another request.")
+	}
+	return nil
+}
+
+// answerIDs reads the task and context that an answer names.
+func answerIDs(body []byte) (ids gateway.IDs) {
+	var d json.Doc
+	if d.Parse(body, nil, json.Limits{}) != nil {
+		return ids
+	}
+	rpc, err := wire.ReadRPC(&d)
+	if err != nil || rpc.Result < 0 {
+		return ids
+	}
+	a, err := wire.ReadA2A(&d, rpc)
+	if err != nil {
+		return ids
+	}
+	if len(a.Tasks) > 1 {
+		return ids
+	}
+	if a.TaskID >= 0 {
+		ids.Task = d.Text(a.TaskID)
+	}
+	if a.ContextID >= 0 {
+		ids.Context = d.Text(a.ContextID)
+	}
+	return ids
+}
+
+func (c *call) send(body []byte) {
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.Header().Set("A2A-Version", wire.A2A10)
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(body) // the caller may have gone; the record says released
+}
+
+func identityText(err error) string {
+	switch {
+	case errors.Is(err, identity.ErrNoCredential):
+		return "Send a credential: Authorization: Bearer with a key or token that this domain knows."
+	case errors.Is(err, identity.ErrUnavailable):
+		return "The credential cannot be checked at the moment; try again later."
+	}
+	return "The credential is not accepted."
+}

@@ -1,0 +1,288 @@
+package a2a
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/store"
+)
+
+// relay carries one event stream from the agent to the caller.
+type relay struct {
+	*call
+	flow     flow.Flow // of the way back; one for the whole stream
+	texts    gateway.TextStreams
+	rest     *gateway.Rest // set while a text's rest is asked for
+	segments int
+	sent     []byte // what the caller got, to be given again; nil once over the cap
+	keep     bool
+	out      *http.ResponseController
+	begun    bool
+	ids      gateway.IDs
+	ended    bool // a terminal status or the answer itself was sent
+}
+
+// stream relays a stream of server-sent events: an opened row before the first byte, a segment row before each
+// event's bytes, a closed row at the end. After a crash the record overstates what was sent, it never understates it.
+func (c *call) stream(ctx context.Context, body io.Reader) {
+	s := &relay{call: c, flow: c.responseFlow(), keep: true, out: http.NewResponseController(c.w)}
+	s.texts.At = s.textID
+	if err := c.h.Gateway.Mark(ctx, c.snap, s.flow, flow.Opened, 0, "", nil); err != nil {
+		c.deny(err)
+		return
+	}
+	err := s.events(ctx, body)
+	if err != nil {
+		s.fail(ctx, err)
+	}
+	s.close(ctx, err)
+}
+
+func (s *relay) events(ctx context.Context, body io.Reader) error {
+	r := wire.NewEventReader(body, wire.EventLimits{Event: s.snap.Events.EventBytes(), Line: s.snap.Events.EventBytes()})
+	for {
+		ev, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return s.rests(ctx)
+		case errors.Is(err, wire.ErrEventTooBig), errors.Is(err, wire.ErrLineTooLong):
+			return gateway.Refuse(gateway.RuleTooBig, err, "An event of the stream is over the limit.")
+		case err != nil:
+			return gateway.Refuse(gateway.RuleUpstream, errors.New("stream broke off"), "The agent broke off its stream.")
+		case ev.Incomplete && len(bytes.TrimSpace(ev.Raw)) > 0:
+			return gateway.Refuse(gateway.RuleUpstream, nil, "The agent broke off its stream.")
+		case !ev.HasData || len(ev.Data) == 0: // heartbeat, priming event
+			if err := s.write(ev.AppendPlain(nil, ev.Data)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.event(ctx, ev); err != nil {
+			return err
+		}
+	}
+}
+
+// event passes one event. Before an event that ends the task, whatever is still held back is released.
+func (s *relay) event(ctx context.Context, ev wire.Event) error {
+	if err := s.sameID(ev.Data); err != nil {
+		return err
+	}
+	ids, ends := describe(ev.Data)
+	if s.ids.Task == "" {
+		s.ids = ids
+	}
+	if ends && !s.ended {
+		if err := s.rests(ctx); err != nil {
+			return err
+		}
+		s.ended = true
+	}
+	body, err := s.pass(ctx, ev.Data)
+	if err != nil {
+		return err
+	}
+	return s.write(ev.AppendPlain(nil, body))
+}
+
+// describe reads the ids of an event and whether it ends the stream's task.
+func describe(data []byte) (ids gateway.IDs, ends bool) {
+	var d json.Doc
+	if d.Parse(data, nil, json.Limits{}) != nil {
+		return ids, false
+	}
+	rpc, err := wire.ReadRPC(&d)
+	if err != nil {
+		return ids, false
+	}
+	if rpc.Kind == wire.Failure {
+		return ids, true
+	}
+	a, err := wire.ReadA2A(&d, rpc)
+	if err != nil {
+		return ids, false
+	}
+	if a.TaskID >= 0 {
+		ids.Task = d.Text(a.TaskID)
+	}
+	if a.ContextID >= 0 {
+		ids.Context = d.Text(a.ContextID)
+	}
+	switch a.Kind {
+	case wire.StatusPayload:
+		ends = wire.Terminal(a.State) || wire.Pauses(a.State)
+	case wire.TaskPayload:
+		ends = len(a.Tasks) == 1 && wire.Terminal(a.Tasks[0].State)
+	case wire.MessagePayload:
+		ends = true
+	}
+	return ids, ends
+}
+
+// pass takes one event's payload down the road; a configuration that was reloaded meanwhile decides it.
+func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
+	if err := s.anew(ctx); err != nil {
+		return nil, err
+	}
+	if s.segments++; s.segments > s.snap.Events.MostEvents() {
+		return nil, gateway.Refuse(gateway.RuleTooBig, nil, "The stream has more than %d events.", s.snap.Events.MostEvents())
+	}
+	m := s.responseMessage(s.snap, data, true)
+	m.Query.Flow = s.flow
+	m.Outcome, m.Segment, m.Texts = flow.Segment, s.segments, &s.texts
+	var named func()
+	m.Commit = func(tx store.Tx, _ []byte) (err error) {
+		named, err = s.h.Gateway.NameTask(tx, s.between(), s.ids, s.call.flow.Task.ID)
+		return err
+	}
+	passed, err := s.h.Gateway.Pass(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	named()
+	return passed.Body, nil
+}
+
+// anew decides an open stream again when the configuration was reloaded: the caller must still be who it was, and may
+// still have to reach the agent; a purpose that was taken away no longer counts.
+func (s *relay) anew(ctx context.Context) error {
+	snap := s.h.Gateway.Snapshot()
+	if snap == s.snap {
+		return nil
+	}
+	caller, err := snap.Identity.Authenticate(ctx, s.r)
+	if err != nil || caller.Party.Agent != s.caller.Party.Agent || caller.Party.Domain != s.caller.Party.Domain {
+		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted any more.")
+	}
+	agent, err := snap.Reach(s.h.Face, caller.Party, s.agentID)
+	if err != nil {
+		return err
+	}
+	s.snap, s.caller, s.agent = snap, caller, agent
+	s.flow.From, s.flow.To = agent.Party, caller.Party
+	s.flow.Purpose, s.flow.Task.Criticality = caller.Choose(string(s.flow.Purpose), s.flow.Task.Criticality.String())
+	return nil
+}
+
+// textID tells which text a string of an artifact update belongs to.
+func (s *relay) textID(d *json.Doc, n int) (gateway.TextID, bool) {
+	rpc, err := wire.ReadRPC(d)
+	if err != nil || rpc.Kind != wire.Success {
+		return gateway.TextID{}, false
+	}
+	a, err := wire.ReadA2A(d, rpc)
+	if err != nil || a.Kind != wire.ArtifactPayload || a.Artifact == nil {
+		return gateway.TextID{}, false
+	}
+	name := ""
+	if a.TaskID >= 0 {
+		name = d.Text(a.TaskID)
+	}
+	if a.Artifact.ID >= 0 {
+		name += "\x00" + d.Text(a.Artifact.ID)
+	}
+	for i, p := range a.Artifact.Parts {
+		if p.Kind == wire.TextPart && p.Content == n {
+			if s.rest != nil {
+				return gateway.TextID{Artifact: s.rest.Artifact, Part: s.rest.Part, Last: true}, true
+			}
+			return gateway.TextID{Artifact: name, Part: i, Anew: !a.Append, Last: a.LastChunk}, true
+		}
+	}
+	return gateway.TextID{}, false
+}
+
+// rests releases what texts still hold back, each as a last chunk of its artifact.
+func (s *relay) rests(ctx context.Context) error {
+	for _, r := range s.texts.Rests() {
+		task, artifact, _ := bytes.Cut([]byte(r.Artifact), []byte{0})
+		s.rest = &r
+		out, err := s.pass(ctx, s.chunk(string(task), string(artifact)))
+		s.rest = nil
+		if err != nil {
+			return err
+		}
+		if err := s.write(wire.AppendEvent(nil, "", "", out)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk is an artifact update with an empty text, which the rest of a text will fill.
+func (s *relay) chunk(task, artifact string) []byte {
+	b := append([]byte(`{"jsonrpc":"2.0","id":`), s.rpc.ID...)
+	b = append(b, `,"result":{"artifactUpdate":{"taskId":`...)
+	b = json.AppendString(b, task)
+	if s.ids.Context != "" {
+		b = append(b, `,"contextId":`...)
+		b = json.AppendString(b, s.ids.Context)
+	}
+	b = append(b, `,"artifact":{"artifactId":`...)
+	b = json.AppendString(b, artifact)
+	return append(b, `,"parts":[{"text":""}]},"append":true,"lastChunk":true}}}`...)
+}
+
+// write sends bytes that are on record.
+func (s *relay) write(b []byte) error {
+	if !s.begun {
+		s.begun = true
+		h := s.w.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-store")
+		h.Set("A2A-Version", wire.A2A10)
+		s.w.WriteHeader(http.StatusOK)
+	}
+	if s.keep {
+		if s.sent = append(s.sent, b...); len(s.sent) > s.snap.Events.AnswerBytes() {
+			s.keep, s.sent = false, nil
+		}
+	}
+	if _, err := s.w.Write(b); err != nil {
+		return gateway.Refuse(gateway.RuleUpstream, errors.New("caller went away"), "The caller went away.")
+	}
+	if err := s.out.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return gateway.Refuse(gateway.RuleUpstream, errors.New("caller went away"), "The caller went away.")
+	}
+	return nil
+}
+
+// fail tells the caller that the stream ends here. What texts still hold back stays here.
+func (s *relay) fail(ctx context.Context, err error) {
+	if r, ok := errors.AsType[*gateway.Refusal](err); !ok || r.Ref == "" { // not on record yet
+		err = s.h.Gateway.Refused(ctx, s.snap, s.flow, err)
+	}
+	s.keep = false
+	if !s.begun {
+		s.deny(err)
+		s.begun = true
+		return
+	}
+	_ = s.write(wire.AppendEvent(nil, "", "", denial(err).A2A(s.rpc.ID))) // the caller may be what failed
+}
+
+// close writes the closed row, and with it the transcript of a stream that came to its end.
+func (s *relay) close(ctx context.Context, failed error) {
+	var commit func(tx store.Tx) error
+	reason := ""
+	if failed != nil {
+		reason = "broken off"
+	} else if s.keep {
+		commit = func(tx store.Tx) error {
+			return s.ticket.Store(tx, &gateway.Answer{Status: http.StatusOK, Body: s.sent, Stream: true, Task: s.call.flow.Task.ID})
+		}
+	}
+	if err := s.h.Gateway.Mark(context.WithoutCancel(ctx), s.snap, s.flow, flow.Closed, s.segments, reason, commit); err != nil {
+		s.h.Gateway.Fault(err)
+	}
+	if failed == nil && !s.begun {
+		_ = s.write(nil) // an empty stream is a stream
+	}
+}

@@ -1,0 +1,403 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/deidentify"
+	"github.com/scrimhq/scrim/privacy/vault"
+)
+
+// removedText stands where a whole text or a span was dropped.
+const removedText = "[removed]"
+
+// changer carries terms out on a collected message.
+type changer struct {
+	*collector
+	terms  []flow.LeafTerms // by leaf; a level that cannot be carried out is lowered here
+	opened int
+}
+
+// carryOut edits the documents so that every leaf is at its level.
+func (c *changer) carryOut() error {
+	for _, d := range c.dropped {
+		if err := c.takeOut(d.view, d.node, "No schema declares this place, and leaving it out would change the question. Declare it, or mark it x-scrim-droppable."); err != nil {
+			return err
+		}
+	}
+	for i := range c.targets {
+		if err := c.one(i); err != nil {
+			return err
+		}
+	}
+	for i := range c.texts {
+		if err := c.text(&c.texts[i]); err != nil {
+			return err
+		}
+	}
+	for i := len(c.views) - 1; i > 0; i-- { // innermost first
+		v := c.views[i]
+		if v.edits.Empty() {
+			continue
+		}
+		out, err := v.edits.Apply(nil)
+		if err != nil {
+			return err
+		}
+		v.parent.edits.ReplaceText(v.node, string(out))
+	}
+	return nil
+}
+
+// one carries out a leaf that is not part of a text.
+func (c *changer) one(i int) error {
+	t, terms := &c.targets[i], &c.terms[i]
+	switch t.kind {
+	case wholeValue:
+		if t.stand != nil {
+			return c.openWhole(i)
+		}
+		return c.value(i)
+	case memberName:
+		return c.memberName(t, terms, c.leaves[i])
+	case filePart:
+		return c.file(t, terms)
+	}
+	return nil
+}
+
+// value carries out the terms of one structured scalar.
+func (c *changer) value(i int) error {
+	t, terms, leaf := &c.targets[i], &c.terms[i], c.leaves[i]
+	if terms.Level == flow.Raw {
+		return nil
+	}
+	if terms.Level == flow.Dropped {
+		return c.takeOut(t.view, t.node, c.why(terms))
+	}
+	class, _ := c.m.Snapshot.Taxonomy.Class(leaf.Label)
+	old := scalarAt(t.view.doc, t.node, t.value)
+	out, err := c.changed(class, terms, leaf, old)
+	if err != nil {
+		return err
+	}
+	if out == old {
+		return nil
+	}
+	n := t.node
+	if sc := t.view.schema[n]; sc != nil && !sc.Accepts(t.view.doc.Nodes[n].State, kindOf(out), out.Text) {
+		terms.Level, terms.Param, terms.By = flow.Dropped, "", flow.BySchema
+		return c.takeOut(t.view, n, "The level that the terms allow does not fit the recipient's schema, and the place is required.")
+	}
+	switch out.Kind {
+	case deidentify.String:
+		t.view.edits.ReplaceText(n, out.Text)
+	case deidentify.Null:
+		t.view.edits.Replace(n, []byte("null"))
+	default:
+		t.view.edits.Replace(n, []byte(out.Text))
+	}
+	return nil
+}
+
+// changed returns the scalar at its level, which is neither raw nor dropped. A stand-in that cannot be had masks.
+func (c *changer) changed(class flow.Class, terms *flow.LeafTerms, leaf flow.Leaf, old deidentify.Scalar) (deidentify.Scalar, error) {
+	if terms.Level == flow.Tokenized {
+		if old.Kind == deidentify.String {
+			token, err := c.standInFor(class, terms, leaf, old.Text)
+			if err == nil {
+				return deidentify.Scalar{Kind: deidentify.String, Text: token}, nil
+			}
+			if !canMask(err) {
+				return deidentify.Scalar{}, err
+			}
+		}
+		terms.Treatment = flow.Treatment{Level: flow.Masked}
+	}
+	out, err := deidentify.Apply(class, terms.Treatment, old, c.m.Snapshot.Hierarchies)
+	if err != nil {
+		return out, refuse(RuleInternal, leaf.Path, err, "The gateway could not change this place as its terms say, so the flow did not happen.")
+	}
+	return out, nil
+}
+
+func (c *changer) standInFor(class flow.Class, terms *flow.LeafTerms, leaf flow.Leaf, value string) (string, error) {
+	f := &c.m.Query.Flow
+	return c.batch.Token(c.ctx, vault.Scope{
+		Recipient: f.To.Domain, Group: c.m.Snapshot.Group(f.Purpose), Class: class, Origin: leaf.Origin,
+		Subject: leaf.Subject, Param: terms.Param, Task: f.Task.ID, Supplier: f.From.Agent,
+	}, value)
+}
+
+// canMask reports whether a stand-in is only over a cap, so that the value is masked instead.
+func canMask(err error) bool {
+	return errors.Is(err, vault.ErrTokenCap) || errors.Is(err, vault.ErrTaskFull) || errors.Is(err, vault.ErrTooLong)
+}
+
+// memberName removes a member whose name may not be shown raw: half a name is no name.
+func (c *changer) memberName(t *target, terms *flow.LeafTerms, leaf flow.Leaf) error {
+	if terms.Level == flow.Raw {
+		return nil
+	}
+	if terms.Level == flow.Tokenized {
+		class, _ := c.m.Snapshot.Taxonomy.Class(leaf.Label)
+		if token, err := c.standInFor(class, terms, leaf, t.value); err == nil {
+			t.view.edits.ReplaceKey(t.node, token)
+			return nil
+		} else if !canMask(err) {
+			return err
+		}
+	}
+	terms.Treatment = flow.Treatment{}
+	return c.takeOut(t.view, t.node, c.why(terms))
+}
+
+// file passes a file raw or puts a text part in its place: there is no middle without looking inside.
+func (c *changer) file(t *target, terms *flow.LeafTerms) error {
+	if terms.Level == flow.Raw {
+		return nil
+	}
+	v, n := t.view, t.node
+	if terms.Level != flow.Dropped {
+		terms.Treatment = flow.Treatment{Level: flow.Masked}
+	}
+	switch role := c.m.Table.Role(v.doc.Nodes[n].State); {
+	case role == wire.FileName:
+		v.edits.Remove(n)
+		return nil
+	case terms.Level == flow.Dropped && c.m.Query.Flow.Direction == flow.Request:
+		return refuse(RulePolicy, c.pointer(v, n), nil, "%s", c.why(terms))
+	}
+	part := int(v.doc.Nodes[n].Parent)
+	for child := range v.doc.Children(part) {
+		switch string(v.doc.Key(child)) {
+		case "metadata", "annotations", "_meta":
+		case "type":
+			v.edits.ReplaceText(child, "text")
+		default:
+			v.edits.Remove(child)
+		}
+	}
+	word := "[file]"
+	if terms.Level == flow.Dropped {
+		word = removedText
+	}
+	v.edits.Append(part, "text", json.AppendString(nil, word))
+	return nil
+}
+
+// text carries out the terms of a text and of what was found in it.
+func (c *changer) text(at *textAt) error {
+	base := &c.terms[at.leaf]
+	switch {
+	case base.Level == flow.Raw:
+	case base.Level == flow.Dropped && at.view.info != nil && at.view.info[at.node] != nil:
+		return c.takeOut(at.view, at.node, c.why(base))
+	case base.Level == flow.Dropped && c.m.Query.Flow.Direction == flow.Request:
+		return refuse(RulePolicy, c.leaves[at.leaf].Path, nil, "%s", c.why(base))
+	default:
+		word := removedText
+		if base.Level != flow.Dropped {
+			class, _ := c.m.Snapshot.Taxonomy.Class(c.leaves[at.leaf].Label)
+			word, base.Treatment = deidentify.Placeholder(class), flow.Treatment{Level: flow.Masked}
+		}
+		at.view.edits.ReplaceText(at.node, word)
+		return nil
+	}
+	if at.nested {
+		return nil
+	}
+	var spans []json.Span
+	var out strings.Builder
+	for i := range at.parts {
+		p := &at.parts[i]
+		text, changed, err := c.part(p)
+		if err != nil {
+			return err
+		}
+		out.WriteString(text)
+		if changed && at.stream == nil {
+			spans = append(spans, json.Span{Start: p.start, End: p.end, Text: text})
+		}
+	}
+	if at.stream != nil {
+		if text := out.String(); text != at.view.doc.Text(at.node) {
+			at.view.edits.ReplaceText(at.node, text)
+		}
+		return nil
+	}
+	if len(spans) > 0 {
+		at.view.edits.ReplaceSpans(at.node, spans)
+	}
+	return nil
+}
+
+// part returns what stands for one stretch of a text.
+func (c *changer) part(p *part) (text string, changed bool, err error) {
+	switch {
+	case p.stand != nil:
+		value, ok, err := c.open(p.stand)
+		if err != nil || !ok {
+			return p.text, false, err
+		}
+		return value, true, nil
+	case !p.found:
+		return p.text, false, nil
+	}
+	terms, leaf := &c.terms[p.leaf], c.leaves[p.leaf]
+	if p.text == "" { // too long to be looked into: nothing is left of it but its place
+		terms.Treatment = flow.Treatment{Level: min(terms.Level, flow.Masked)}
+		return removedText, true, nil
+	}
+	switch terms.Level {
+	case flow.Raw:
+		return p.text, false, nil
+	case flow.Dropped:
+		return removedText, true, nil
+	}
+	class, _ := c.m.Snapshot.Taxonomy.Class(leaf.Label)
+	value := p.text
+	if terms.Level == flow.Tokenized && p.known != "" {
+		value = p.known
+	}
+	out, err := c.changed(class, terms, leaf, deidentify.Scalar{Kind: deidentify.String, Text: value})
+	if err != nil {
+		return "", false, err
+	}
+	return out.Text, out.Text != p.text, nil
+}
+
+// takeOut removes a value from a result, or from a request where a schema says it may be left out. A value that its
+// object cannot be without takes the object along, up to the nearest that can go.
+func (c *changer) takeOut(v *view, n int, why string) error {
+	request := c.m.Query.Flow.Direction == flow.Request
+	refused := func() error {
+		rule := RulePolicy
+		if v.info == nil || v.info[n] == nil || !v.info[n].Declared {
+			rule = RuleSchema
+		}
+		return refuse(rule, c.pointer(v, n), nil, "%s", why)
+	}
+	for at := n; ; {
+		node, info := &v.doc.Nodes[at], infoAt(v, at)
+		member := node.KeyStart >= 0
+		switch {
+		case request && (info == nil || !info.Droppable):
+			return refused()
+		case info != nil && (node.Parent < 0 || infoAt(v, int(node.Parent)) == nil):
+			return refused() // the root of structured content: the protocol needs it
+		case info == nil || !info.Declared, member && !info.Required, !member && v.schema[at].Accepts(node.State, json.Null, ""):
+			v.edits.Remove(at) // an element becomes null
+			return nil
+		}
+		at = int(node.Parent)
+	}
+}
+
+func (c *changer) why(t *flow.LeafTerms) string {
+	if t.Reason != "" {
+		return t.Reason
+	}
+	return "The terms of this flow do not let this place be shown, and leaving it out would change the question."
+}
+
+// openWhole puts the original in place of a structured value that is nothing but a stand-in.
+func (c *changer) openWhole(i int) error {
+	t, terms := &c.targets[i], &c.terms[i]
+	value, ok, err := c.open(t.stand)
+	if err != nil {
+		return err
+	}
+	terms.Treatment, terms.By = flow.Treatment{Level: flow.Tokenized, Param: flow.TokenReversible}, flow.ByPolicy
+	if ok {
+		terms.Treatment = flow.Treatment{Level: flow.Raw}
+		t.view.edits.ReplaceText(t.node, value)
+	}
+	return nil
+}
+
+// open returns the original of a stand-in if it comes home from the domain it was minted for and policy lets this
+// recipient see it. What is opened is remembered: it is replaced again in everything that leaves the task.
+func (c *changer) open(s *standIn) (string, bool, error) {
+	f := &c.m.Query.Flow
+	if f.To.Domain != c.m.Snapshot.Domain || !f.CrossesDomain() {
+		return "", false, nil
+	}
+	original, found, err := c.original(c.ctx, s)
+	if err != nil || !found {
+		return "", false, err
+	}
+	may, _, _, err := c.m.Snapshot.Policy.MayOpen(policy.OpenQuery{
+		Query: c.m.Query, Label: original.label, MintedFor: f.From.Domain, SameTask: original.sameTask, Supplier: original.supplier,
+	})
+	if err != nil || !may {
+		return "", false, err
+	}
+	value := original.value.Expose()
+	if err := c.task.Remember(value, original.label, original.supplier); err != nil {
+		if canMask(err) {
+			return "", false, nil // what cannot be remembered could not be replaced again, so it stays closed
+		}
+		return "", false, err
+	}
+	c.opened++
+	return value, true, nil
+}
+
+type original struct {
+	value    flow.Secret
+	label    flow.Label
+	supplier flow.AgentID
+	sameTask bool
+}
+
+// original looks a stand-in up: surrogates in this task's memory, tokens in the vault. A token counts as of this task
+// where its value was supplied in it.
+func (c *changer) original(ctx context.Context, s *standIn) (original, bool, error) {
+	from := c.m.Query.Flow.From.Domain
+	if !s.Token {
+		o, ok := c.task.Original(from, s.Text)
+		return original{o.Value, o.Label, o.Supplier, true}, ok, nil
+	}
+	o, err := c.g.vault.Resolve(ctx, s.Text)
+	if errors.Is(err, vault.ErrNoToken) || err == nil && o.Recipient != from {
+		return original{}, false, nil
+	}
+	if err != nil {
+		return original{}, false, refuse(RuleInternal, "", err, "The gateway could not open a token, so the flow did not happen.")
+	}
+	out := original{value: o.Value, label: o.Label}
+	out.supplier, out.sameTask = c.task.Supplier(o.Value)
+	return out, true, nil
+}
+
+func scalarAt(d *json.Doc, n int, text string) deidentify.Scalar {
+	switch d.Nodes[n].Kind {
+	case json.String:
+		return deidentify.Scalar{Kind: deidentify.String, Text: text}
+	case json.Number:
+		return deidentify.Scalar{Kind: deidentify.Number, Text: text}
+	case json.True, json.False:
+		return deidentify.Scalar{Kind: deidentify.Bool, Text: text}
+	}
+	return deidentify.Scalar{}
+}
+
+func kindOf(s deidentify.Scalar) json.Kind {
+	switch {
+	case s.Kind == deidentify.String:
+		return json.String
+	case s.Kind == deidentify.Number:
+		return json.Number
+	case s.Kind == deidentify.Bool && s.Text == "true":
+		return json.True
+	case s.Kind == deidentify.Bool:
+		return json.False
+	}
+	return json.Null
+}

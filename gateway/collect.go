@@ -1,0 +1,471 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/privacy/detect"
+	"github.com/scrimhq/scrim/privacy/vault"
+)
+
+// view is one JSON document of a message: the message itself, or JSON that stands in a text of it.
+type view struct {
+	doc    *json.Doc
+	edits  *json.Edits
+	info   []*catalog.Info // by node; nil outside structured content
+	schema []*catalog.Schema
+	parent *view
+	node   int // in parent's document: the string that holds this one
+}
+
+// target is what a leaf's terms will be carried out on.
+type target struct {
+	view  *view
+	node  int
+	kind  targetKind
+	value string   // what a stand-in would stand for
+	stand *standIn // the value is nothing but a stand-in
+}
+
+type targetKind uint8
+
+const (
+	wholeValue targetKind = iota // a scalar of structured content
+	wholeText                    // the prose of a text outside its spans
+	textSpan
+	memberName
+	filePart // bytes, address or name of a file
+)
+
+// collector lists the leaves of one message with their labels, in one walk.
+type collector struct {
+	g       *Gateway
+	m       *Message
+	ctx     context.Context
+	views   []*view
+	leaves  []flow.Leaf
+	targets []target
+	dropped []dropped // what no schema declares
+	texts   []textAt  // prose, looked at once all structured values are known
+	known   []detect.Known
+	set     *detect.KnownSet
+	public  bool     // transparent: all of it
+	open    []string // transparent prefixes
+	ids     IDs
+	task    *vault.Task
+	batch   *vault.Batch
+	notes   int // notes of earlier gateways that were taken out
+}
+
+type dropped struct {
+	view *view
+	node int
+}
+
+type textAt struct {
+	view   *view
+	node   int
+	leaf   int // index of the leaf that stands for the prose
+	parts  []part
+	stream *textStream // the text is still coming
+	nested bool        // the text is JSON and was taken as such
+}
+
+func (c *collector) add(l flow.Leaf, t target) int {
+	c.leaves = append(c.leaves, l)
+	c.targets = append(c.targets, t)
+	return len(c.leaves) - 1
+}
+
+// collect walks the message. Protocol places are verified, content becomes leaves.
+func (c *collector) collect(v *view) error {
+	s := c.m.Snapshot
+	for _, a := range []flow.AgentID{c.m.Owner} {
+		open, all := s.transparent(a)
+		c.open, c.public = append(c.open, open...), c.public || all
+	}
+	d := v.doc
+	for n := 0; n < len(d.Nodes); {
+		next, err := c.place(v, n)
+		if err != nil {
+			return err
+		}
+		n = next
+	}
+	return c.readTexts()
+}
+
+// place deals with one node of the protocol's own and returns the node to go on with.
+func (c *collector) place(v *view, n int) (int, error) {
+	d, t := v.doc, c.m.Table
+	node := &d.Nodes[n]
+	after := int(node.Next)
+	role := t.Role(node.State)
+	if role != wire.Structure && role != wire.Refuse && !role.Content() && c.public && role != wire.Note {
+		c.takeID(role, d, n)
+		return c.step(d, n, role), nil
+	}
+	switch role {
+	case wire.Structure:
+		if !t.Allows(node.State, d, n) {
+			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+		}
+		return n + 1, nil
+	case wire.Unknown:
+		if c.isPublic(v, n) {
+			return after, nil
+		}
+		c.dropped = append(c.dropped, dropped{v, n})
+		return after, nil
+	case wire.Data, wire.Metadata:
+		return after, c.content(v, n, role)
+	case wire.Text:
+		if node.Kind == json.String && !c.isPublic(v, n) {
+			c.prose(v, n, flow.FreeText)
+		}
+		return c.step(d, n, role), nil
+	case wire.Bytes, wire.FileURL, wire.FileName:
+		if !c.isPublic(v, n) {
+			c.file(v, n, role)
+		}
+		return after, nil
+	case wire.Note:
+		c.notes++
+		v.edits.Remove(n)
+		return after, nil
+	case wire.Uncarried:
+		v.edits.Remove(n)
+		return after, nil
+	case wire.Refuse:
+		if node.Kind == json.Null {
+			return after, nil
+		}
+		return 0, refuse(RulePlace, c.pointer(v, n), nil, "This place of the protocol is not carried yet.")
+	case wire.Schema:
+		c.schemaTexts(v, n)
+		return after, nil
+	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Software, wire.Card:
+		if !t.Allows(node.State, d, n) {
+			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+		}
+		c.takeID(role, d, n)
+		return c.step(d, n, role), nil
+	}
+	return 0, refuse(RuleInternal, c.pointer(v, n), nil, "The gateway could not decide this flow, so it did not happen.")
+}
+
+// step is the node after n: into it where its own children have places, past it where they share its role.
+func (c *collector) step(d *json.Doc, n int, role wire.Role) int {
+	switch role {
+	case wire.Signed, wire.Software, wire.Card, wire.Opaque:
+		return int(d.Nodes[n].Next)
+	}
+	return n + 1
+}
+
+func (c *collector) takeID(role wire.Role, d *json.Doc, n int) {
+	if d.Nodes[n].Kind != json.String {
+		return
+	}
+	put := func(to *string) {
+		if *to == "" {
+			*to = d.Text(n)
+		}
+	}
+	switch role {
+	case wire.MessageID:
+		put(&c.ids.Message)
+	case wire.TaskID:
+		put(&c.ids.Task)
+	case wire.ContextID:
+		put(&c.ids.Context)
+	}
+}
+
+// pointer is a printable place: names that neither protocol nor schema declares are "*".
+func (c *collector) pointer(v *view, n int) flow.Path {
+	t := c.m.Table
+	p := v.doc.Pointer(n, func(n int) bool {
+		if v.info != nil && v.info[n] != nil {
+			return v.info[n].Named
+		}
+		return v.parent == nil && t.Rooted(v.doc.Nodes[n].State)
+	})
+	if v.parent != nil {
+		return c.pointer(v.parent, v.node) + "#" + p
+	}
+	return p
+}
+
+func (c *collector) isPublic(v *view, n int) bool {
+	if c.public {
+		return true
+	}
+	if len(c.open) == 0 {
+		return false
+	}
+	p := string(v.doc.Pointer(n, nil))
+	for _, prefix := range c.open {
+		if strings.HasPrefix(p, prefix) && (len(p) == len(prefix) || p[len(prefix)] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// prose puts a text aside; its leaf comes first so that leaves keep the order of the message.
+func (c *collector) prose(v *view, n int, label flow.Label) {
+	i := c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: flow.Detected}, target{view: v, node: n, kind: wholeText})
+	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i})
+}
+
+// file makes one leaf of a file part: what was not looked into is opaque.
+func (c *collector) file(v *view, n int, role wire.Role) {
+	label := flow.OpaqueFile
+	switch role {
+	case wire.FileName:
+		label = "file/name"
+	case wire.FileURL:
+		label = "technical/url"
+	}
+	c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: flow.Supplied},
+		target{view: v, node: n, kind: filePart, value: v.doc.Text(n)})
+}
+
+// schemaTexts looks at the prose inside a JSON Schema from outside: its words are read by models.
+func (c *collector) schemaTexts(v *view, n int) {
+	if c.public {
+		return
+	}
+	for i := n; i < int(v.doc.Nodes[n].Next); i++ {
+		if v.doc.Nodes[i].Kind == json.String {
+			switch string(v.doc.Key(i)) {
+			case "description", "title":
+				c.prose(v, i, flow.FreeText)
+			}
+		}
+	}
+}
+
+// content walks structured content by the schema that fits it; without one nothing in it is declared. Members that
+// the protocol itself declares within metadata are the protocol's.
+func (c *collector) content(v *view, n int, role wire.Role) error {
+	if role == wire.Metadata {
+		return c.metadata(v, n)
+	}
+	if c.isPublic(v, n) {
+		return nil
+	}
+	sc := catalog.Select(c.m.Schemas, v.doc, n)
+	if sc == nil {
+		c.undeclared(v, n)
+		return nil
+	}
+	return c.walk(v, sc, n, n, sc.Root())
+}
+
+func (c *collector) metadata(v *view, n int) error {
+	d := v.doc
+	if d.Nodes[n].Kind != json.Object {
+		if d.Nodes[n].Kind != json.Null && !c.isPublic(v, n) {
+			c.dropped = append(c.dropped, dropped{v, n})
+		}
+		return nil
+	}
+	sc := catalog.Select(c.m.Meta, d, n)
+	if sc != nil {
+		v.declare(n, sc, sc.Root())
+	}
+	for child := range d.Children(n) {
+		st := d.Nodes[child].State
+		switch {
+		case c.m.Table.Rooted(st) && c.m.Table.Role(st) != wire.Metadata:
+			for at := child; at < int(d.Nodes[child].Next); {
+				next, err := c.place(v, at)
+				if err != nil {
+					return err
+				}
+				at = next
+			}
+		case c.isPublic(v, child):
+		case sc == nil:
+			c.dropped = append(c.dropped, dropped{v, child})
+		default:
+			if err := c.walk(v, sc, n, child, sc.Member(sc.Root(), d.Key(child))); err != nil {
+				return err
+			}
+			c.name(v, child, sc.Info(sc.Root()))
+		}
+	}
+	return nil
+}
+
+// undeclared content: an empty object carries nothing, the members of another are taken out one by one.
+func (c *collector) undeclared(v *view, n int) {
+	switch v.doc.Nodes[n].Kind {
+	case json.Null:
+	case json.Object, json.Array:
+		for child := range v.doc.Children(n) {
+			if !c.isPublic(v, child) {
+				c.dropped = append(c.dropped, dropped{v, child})
+			}
+		}
+	default:
+		c.dropped = append(c.dropped, dropped{v, n})
+	}
+}
+
+// declare notes what a schema says of a node; the node's state is the schema's from then on.
+func (v *view) declare(n int, sc *catalog.Schema, st json.State) *catalog.Info {
+	if v.info == nil {
+		v.info = make([]*catalog.Info, len(v.doc.Nodes))
+		v.schema = make([]*catalog.Schema, len(v.doc.Nodes))
+	}
+	v.doc.Nodes[n].State, v.schema[n] = st, sc
+	v.info[n] = sc.Info(st)
+	return v.info[n]
+}
+
+// walk goes down a declared value. Afterwards the nodes' states are the schema's.
+func (c *collector) walk(v *view, sc *catalog.Schema, root, n int, st json.State) error {
+	d := v.doc
+	node := &d.Nodes[n]
+	info := v.declare(n, sc, st)
+	if !info.Declared {
+		if !c.isPublic(v, n) {
+			c.dropped = append(c.dropped, dropped{v, n})
+		}
+		return nil
+	}
+	switch node.Kind {
+	case json.Object, json.Array:
+		for child := range d.Children(n) {
+			next := sc.Element(st, int(d.Nodes[child].Index))
+			if node.Kind == json.Object {
+				next = sc.Member(st, d.Key(child))
+			}
+			if err := c.walk(v, sc, root, child, next); err != nil {
+				return err
+			}
+			c.name(v, child, info)
+		}
+		return nil
+	case json.Null:
+		return nil
+	}
+	return c.scalar(v, sc, root, n, st, info)
+}
+
+// name looks at a member's name that no schema spells out: it can be a value, which the object's own label names.
+func (c *collector) name(v *view, n int, object *catalog.Info) {
+	info := v.info[n]
+	if info == nil || info.Named || !info.Declared || v.doc.Nodes[n].KeyStart < 0 {
+		return
+	}
+	label := object.NameLabel
+	if label == "" {
+		label = flow.Unlabelled
+	}
+	c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: info.Origin}, target{view: v, node: n, kind: memberName, value: string(v.doc.Key(n))})
+}
+
+// scalar makes the leaf of one declared value. A value that is nothing but a stand-in is not labelled but perhaps opened.
+func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.State, info *catalog.Info) error {
+	leaf := flow.Leaf{Path: c.pointer(v, n), Label: info.Label, Field: info.Field, Origin: info.Origin, Need: info.Need}
+	if s, ok := sc.Subject(v.doc, root, n, st); ok {
+		leaf.Subject = c.subject(v, s, info.Unit)
+	}
+	if v.doc.Nodes[n].Kind != json.String {
+		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: string(v.doc.Raw(n))})
+		return nil
+	}
+	text := v.doc.Text(n)
+	class, _ := c.m.Snapshot.Taxonomy.Class(info.Label)
+	if stand := wholeStandIn(text); stand != nil {
+		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text, stand: stand})
+		return nil
+	}
+	if proseLabel(class) {
+		i := c.add(leaf, target{view: v, node: n, kind: wholeText})
+		c.texts = append(c.texts, textAt{view: v, node: n, leaf: i})
+		return nil
+	}
+	found, err := c.g.detector.Find(c.ctx, text, nil)
+	if err != nil {
+		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
+	}
+	for _, f := range found {
+		if l := c.m.Snapshot.Taxonomy.Stricter(leaf.Label, f.Label); l != leaf.Label {
+			leaf.Label, leaf.Origin = l, flow.Detected
+		}
+	}
+	c.learnValue(text, leaf.Label, class)
+	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text})
+	return nil
+}
+
+// subject returns the reference of the value at node s: a stand-in names nobody here.
+func (c *collector) subject(v *view, s int, unit string) flow.SubjectRef {
+	node := &v.doc.Nodes[s]
+	switch node.Kind {
+	case json.String:
+		if text := v.doc.Text(s); text != "" {
+			return c.g.vault.Subject(unit, text)
+		}
+	case json.Number:
+		return c.g.vault.Subject(unit, string(v.doc.Raw(s)))
+	}
+	return flow.SubjectRef{}
+}
+
+// proseLabel reports whether values of the class are texts in which single spans are found and changed.
+func proseLabel(c flow.Class) bool {
+	return c.Label.Within("text") || c.Label == "health/note"
+}
+
+// learnValue notes a structured value, so that the same value is found in the prose beside it.
+func (c *collector) learnValue(text string, l flow.Label, class flow.Class) {
+	if len(text) > 200 || class.Tier == flow.Public || l == flow.Unlabelled {
+		return
+	}
+	long := 3
+	if class.Family == flow.Attribute {
+		long = 6
+		if class.Kind == flow.Code || class.Kind == flow.Postal {
+			long = 4
+		}
+		if class.Kind == flow.Text && !strings.ContainsAny(text, "0123456789") {
+			return // "pending" in a note is not the status of the record
+		}
+	}
+	if len(text) >= long {
+		c.known = append(c.known, detect.Known{Text: text, Label: l})
+	}
+}
+
+// nested parses a text that is JSON, such as the text twin of an MCP tool's structured content.
+func (c *collector) nested(text string) *view {
+	trimmed := strings.TrimLeft(text, " \t\r\n")
+	if trimmed == "" || trimmed[0] != '{' && trimmed[0] != '[' {
+		return nil
+	}
+	d := new(json.Doc)
+	if err := d.Parse([]byte(text), nil, c.m.Snapshot.Limits); err != nil {
+		return nil
+	}
+	if len(d.Nodes) < 2 {
+		return nil // "[]" and "{}" say nothing
+	}
+	return &view{doc: d, edits: d.Edit(), info: make([]*catalog.Info, len(d.Nodes)), schema: make([]*catalog.Schema, len(d.Nodes))}
+}
+
+func infoAt(v *view, n int) *catalog.Info {
+	if v.info == nil {
+		return nil
+	}
+	return v.info[n]
+}

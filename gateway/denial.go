@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/gateway/wire"
+)
+
+// reasons maps the gateway's rules to what a protocol can say.
+var reasons = map[Rule]wire.Reason{
+	RuleIdentity:  wire.Unauthenticated,
+	RuleFace:      wire.NotFound,
+	RuleMalformed: wire.InvalidRequest,
+	RuleTooBig:    wire.TooLarge,
+	RuleVersion:   wire.VersionNotSupported,
+	RulePlace:     wire.InvalidParams,
+	RulePolicy:    wire.Denied,
+	RuleSchema:    wire.Denied,
+	RuleConflict:  wire.Conflict,
+	RuleUpstream:  wire.InvalidAnswer,
+	RuleRecord:    wire.Unavailable,
+	RuleEncoding:  wire.UnsupportedMedia,
+	RuleDrained:   wire.Unavailable,
+	RuleExhausted: wire.TooLarge,
+	RuleInternal:  wire.Internal,
+}
+
+// howToAsk tells a recipient how more could be shown. It is the same for everybody.
+const howToAsk = "Name a purpose that you were granted, or ask the owning domain with the reference."
+
+// Denial returns how a refusal is told, with what the protocol has for a method that is not carried and the versions that are.
+func Denial(err error, method wire.Reason, versions ...string) wire.Denial {
+	r, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return wire.Denial{Reason: wire.Internal}
+	}
+	d := wire.Denial{Reason: reasons[r.Rule], Text: r.Text(), Reference: string(r.Ref)}
+	switch r.Rule {
+	case RuleMethod:
+		d.Reason = method
+	case RuleVersion:
+		d.Supported = versions
+	case RulePolicy:
+		d.Ask = howToAsk
+	}
+	return d
+}
+
+// ReadRequest reads a JSON request body of at most limit bytes; 0 is the default limit of package json.
+func ReadRequest(w http.ResponseWriter, r *http.Request, limit int, types ...string) ([]byte, error) {
+	if err := readable(r.Header, types...); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(orDefault(limit, json.DefaultBytes))))
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, refuse(RuleTooBig, "", nil, "The message is larger than %d bytes.", orDefault(limit, json.DefaultBytes))
+		}
+		return nil, refuse(RuleMalformed, "", nil, "The message broke off.")
+	}
+	return b, nil
+}

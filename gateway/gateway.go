@@ -1,0 +1,213 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/base32"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/detect"
+	"github.com/scrimhq/scrim/privacy/vault"
+	"github.com/scrimhq/scrim/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Schema is the gateway's own tables: stored answers and the names of tasks.
+func Schema() store.Schema {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the embedded folder is named wrongly
+	}
+	return store.Schema{Name: "gateway", FS: sub}
+}
+
+// Journal is the part of the evidence that the gateway writes. An entry is durable when the transaction is.
+type Journal interface {
+	Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error)
+}
+
+// Hooks report what happens, for metrics. They get no value and must be quick; nil ones are left out.
+type Hooks struct {
+	Event func(flow.Event)             // recorded
+	Watch func(flow.Flow, Observation) // learn mode: one message that was only looked at
+	Error func(error)                  // for the operator's log
+}
+
+// Observation is what learn mode sees of a message: places and labels.
+type Observation struct {
+	Owner     flow.AgentID
+	Leaves    []flow.Leaf
+	Undeclare []flow.Path // places that no schema declares
+}
+
+// Options of a gateway. All fields without a default named are needed.
+type Options struct {
+	Store     store.DB
+	Journal   Journal
+	Vault     *vault.Vault
+	Keys      *vault.Keyring
+	Detector  *detect.Engine // nil: the default one
+	Hooks     Hooks
+	Clock     func() time.Time // nil: time.Now
+	Retention Retention
+}
+
+// Retention says how long things are kept; zero fields have the defaults named.
+type Retention struct {
+	Answers     time.Duration // answers to requests with an id; 24 h
+	AnswerBytes int64         // of all answers kept; 64 MiB
+	Tasks       time.Duration // names of tasks; 24 h
+}
+
+// Gateway decides, changes and records flows. It is safe for concurrent use.
+type Gateway struct {
+	db          store.DB
+	journal     Journal
+	vault       *vault.Vault
+	keys        *vault.Keyring
+	detector    *detect.Engine
+	sealInputs  *vault.AEAD
+	sealAnswers *vault.AEAD
+	hooks       Hooks
+	now         func() time.Time
+	retention   Retention
+	snap        atomic.Pointer[Snapshot]
+	answers     answers
+	tasks       taskNames
+}
+
+// New returns a gateway that serves the snapshot.
+func New(opt Options, snap *Snapshot) (*Gateway, error) {
+	if opt.Store == nil || opt.Journal == nil || opt.Vault == nil || opt.Keys == nil || snap == nil {
+		return nil, errors.New("gateway needs a store, a journal, a vault, keys and a snapshot")
+	}
+	g := &Gateway{
+		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
+		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"),
+		retention: Retention{
+			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),
+			AnswerBytes: orDefault(opt.Retention.AnswerBytes, 64<<20),
+			Tasks:       orDefault(opt.Retention.Tasks, 24*time.Hour),
+		},
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.detector == nil {
+		d, err := detect.New(detect.Options{Taxonomy: snap.Taxonomy})
+		if err != nil {
+			return nil, err
+		}
+		g.detector = d
+	}
+	g.snap.Store(snap)
+	return g, nil
+}
+
+// Snapshot returns the configuration in force. A message is decided by one snapshot from beginning to end.
+func (g *Gateway) Snapshot() *Snapshot { return g.snap.Load() }
+
+// Swap puts another configuration in force, after the change is on record.
+func (g *Gateway) Swap(ctx context.Context, snap *Snapshot, reason string) error {
+	ev := flow.Event{
+		Time: g.now(), Outcome: flow.Changed, Reason: reason, ConfigHash: snap.ConfigHash, PolicyHash: snap.Policy.Hash(),
+		Flow: flow.Flow{ID: NewFlowID(), From: flow.Party{Domain: snap.Domain}, To: flow.Party{Domain: snap.Domain}},
+	}
+	err := g.update(ctx, func(tx store.Tx) error {
+		_, err := g.journal.Append(tx, ev, nil)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	g.snap.Store(snap)
+	g.told(ev)
+	return nil
+}
+
+// NewFlowID returns a random flow id of 128 bits.
+func NewFlowID() flow.ID {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return flow.ID(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])))
+}
+
+func (g *Gateway) update(ctx context.Context, fn func(store.Tx) error) error {
+	return g.db.Update(ctx, fn)
+}
+
+func (g *Gateway) told(ev flow.Event) {
+	if g.hooks.Event != nil {
+		g.hooks.Event(ev)
+	}
+}
+
+// Fault reports an error that no caller is told of.
+func (g *Gateway) Fault(err error) {
+	if g.hooks.Error != nil && err != nil {
+		g.hooks.Error(err)
+	}
+}
+
+func (g *Gateway) observe(c *changer) {
+	if g.hooks.Watch == nil {
+		return
+	}
+	o := Observation{Owner: c.m.Owner, Leaves: c.leaves}
+	for _, d := range c.dropped {
+		o.Undeclare = append(o.Undeclare, c.pointer(d.view, d.node))
+	}
+	g.hooks.Watch(c.m.Query.Flow, o)
+}
+
+// Refused puts a refusal on record and returns it with its reference. If even that cannot be written, the refusal says so.
+func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err error) *Refusal {
+	r := *refusalOf(err)
+	r.Ref = f.ID
+	ev := flow.Event{
+		Time: g.now(), Flow: f, Outcome: flow.Refused, Reason: string(r.Rule) + " " + string(r.Place),
+		PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
+	}
+	if r.Rule == RuleConflict {
+		ev.Outcome = flow.Conflict
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // the refusal is on record even if the caller left
+	defer cancel()
+	werr := g.update(ctx, func(tx store.Tx) error {
+		_, err := g.journal.Append(tx, ev, nil)
+		return err
+	})
+	if werr != nil {
+		g.Fault(werr)
+		if r.Rule != RuleRecord {
+			r.Cause = errors.Join(r.Cause, werr)
+		}
+		r.Rule = RuleRecord
+	}
+	g.told(ev)
+	g.Fault(&r)
+	return &r
+}
+
+// Sweep deletes what has expired. It is to be called now and then, say once a minute.
+func (g *Gateway) Sweep(ctx context.Context) error {
+	now := g.now()
+	err := g.update(ctx, func(tx store.Tx) error {
+		if _, err := tx.Exec("DELETE FROM gateway_answers WHERE expires < ?", now.Unix()); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix()); err != nil {
+			return err
+		}
+		return trimAnswers(tx, g.retention.AnswerBytes)
+	})
+	return errors.Join(err, g.vault.Sweep(ctx, now))
+}

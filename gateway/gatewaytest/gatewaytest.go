@@ -1,0 +1,155 @@
+// Package gatewaytest makes real gateways for tests: real store, journal, vault and policies in a temporary directory.
+package gatewaytest
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/vault"
+	"github.com/scrimhq/scrim/store"
+)
+
+// Own and Other are the domains of the parties.
+const (
+	Own   flow.DomainID = "own"
+	Other flow.DomainID = "other"
+)
+
+// Schema is a JSON Schema with what it is bound to.
+type Schema struct {
+	Kind      catalog.Kind
+	Owner     flow.AgentID
+	Name      string
+	Direction flow.Direction
+	JSON      string
+}
+
+// Setup says what to make.
+type Setup struct {
+	Policy      string // Cedar
+	Schemas     []Schema
+	Agents      []*gateway.Agent
+	Callers     map[string]identity.Grant // by API key; every grant's party should be among the agents
+	Transparent []gateway.Transparent
+	Learn       bool
+	NoSync      bool // for benchmarks only
+	Dir         string
+	Hooks       gateway.Hooks
+}
+
+// Rig is a running gateway with what it keeps state in.
+type Rig struct {
+	*gateway.Gateway
+	DB    *store.SQLite
+	Log   *audit.Log
+	Vault *vault.Vault
+	Keys  *vault.Keyring
+	Dir   string
+
+	mu     sync.Mutex
+	events []flow.Event
+	closed bool
+}
+
+// New makes a gateway. It is closed with the test.
+func New(t testing.TB, setup Setup) *Rig {
+	t.Helper()
+	ctx := context.Background()
+	r := &Rig{Dir: setup.Dir}
+	if r.Dir == "" {
+		r.Dir = t.TempDir()
+	}
+	var err error
+	r.DB, err = store.Open(ctx, filepath.Join(r.Dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema()}, store.Options{NoSync: setup.NoSync})
+	must(t, err)
+	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
+	must(t, err)
+	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own})
+	must(t, err)
+	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/journal/own", r.Keys.Signer("log"), audit.Options{})
+	must(t, err)
+	hooks := setup.Hooks
+	tell := hooks.Event
+	hooks.Event = func(ev flow.Event) {
+		r.mu.Lock()
+		r.events = append(r.events, ev)
+		r.mu.Unlock()
+		if tell != nil {
+			tell(ev)
+		}
+	}
+	if hooks.Error == nil {
+		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
+	}
+	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks}, Snapshot(t, setup))
+	must(t, err)
+	t.Cleanup(func() { r.Close(t) })
+	return r
+}
+
+// Close closes the state; calling it again does nothing.
+func (r *Rig) Close(t testing.TB) {
+	t.Helper()
+	if r.closed {
+		return
+	}
+	r.closed = true
+	must(t, r.Log.Close(context.Background()))
+	must(t, r.DB.Close())
+}
+
+// Events returns the recorded events so far.
+func (r *Rig) Events() []flow.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]flow.Event(nil), r.events...)
+}
+
+// Snapshot builds a snapshot as configuration would.
+func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
+	t.Helper()
+	tax := flow.DefaultTaxonomy()
+	s := &gateway.Snapshot{Domain: Own, Taxonomy: tax, Agents: map[flow.AgentID]*gateway.Agent{}, Transparent: setup.Transparent, ConfigHash: "test", Learn: setup.Learn}
+	purposes := map[flow.Purpose][]flow.Purpose{}
+	var parties []flow.Party
+	for _, a := range setup.Agents {
+		s.Agents[a.Party.Agent] = a
+		parties = append(parties, a.Party)
+	}
+	var opt identity.Options
+	for key, grant := range setup.Callers {
+		opt.Keys = append(opt.Keys, identity.Key{ID: string(grant.Party.Agent), SHA256: identity.Digest(key), Grant: grant})
+		for _, p := range grant.Purposes {
+			purposes[p] = nil
+		}
+	}
+	var err error
+	s.Identity, err = identity.New(opt)
+	must(t, err)
+	s.Policy, err = policy.Load(fstest.MapFS{"test.cedar": {Data: []byte(setup.Policy)}}, policy.Options{Taxonomy: tax, Entities: policy.Entities{Agents: parties, Purposes: purposes}})
+	must(t, err)
+	var bindings []catalog.Binding
+	for _, sc := range setup.Schemas {
+		compiled, err := catalog.ParseSchema("test.json", []byte(sc.JSON), catalog.SchemaOptions{Taxonomy: tax})
+		must(t, err)
+		bindings = append(bindings, catalog.Binding{Schema: compiled, Kind: sc.Kind, Owner: sc.Owner, Name: sc.Name, Direction: sc.Direction})
+	}
+	s.Catalog = catalog.New(bindings, nil)
+	return s
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

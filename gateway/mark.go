@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/store"
+)
+
+// Mark writes an opened or closed row of a stream, with what else belongs into its transaction. Commit may be nil.
+func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome flow.Outcome, segments int, reason string, commit func(store.Tx) error) error {
+	ev := flow.Event{
+		Time: g.now(), Flow: f, Outcome: outcome, Segment: segments, Reason: reason,
+		PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
+	}
+	err := g.update(ctx, func(tx store.Tx) error {
+		if commit != nil {
+			if err := commit(tx); err != nil {
+				return err
+			}
+		}
+		_, err := g.journal.Append(tx, ev, nil)
+		return err
+	})
+	if err != nil {
+		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
+	}
+	g.told(ev)
+	return nil
+}
+
+// EventBytes is the limit of one event.
+func (l EventLimits) EventBytes() int { return orDefault(l.Event, 1<<20) }
+
+// MostEvents is the limit of events in one stream.
+func (l EventLimits) MostEvents() int { return orDefault(l.Events, 100_000) }
+
+// AnswerBytes is how much of a stream is kept to be given again.
+func (l EventLimits) AnswerBytes() int { return orDefault(l.Answer, 1<<20) }
+
+// BaseURL is the address under which a request reached the gateway: the configured one, else the request's own host.
+func BaseURL(s *Snapshot, r *http.Request) string {
+	if s.PublicURL != "" {
+		return s.PublicURL
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}

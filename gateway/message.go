@@ -1,0 +1,48 @@
+package gateway
+
+import (
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/store"
+)
+
+// Message is one transmission as a protocol adapter hands it to [Gateway.Pass].
+type Message struct {
+	Snapshot *Snapshot
+	Query    policy.Query // Query.Flow says who, to whom and why; its To is whose eyes the content is changed for
+	Table    *wire.Table  // what each place of the body is
+	Body     []byte
+	Owner    flow.AgentID      // the agent or server behind the gateway, whichever way the message goes
+	Schemas  []*catalog.Schema // that may describe its structured content; the one that fits is chosen
+	Meta     []*catalog.Schema // the same for metadata
+	Outcome  flow.Outcome      // what the journal says when it passes; "" is [flow.Released]
+	Segment  int               // of a stream, from 1
+	NoteIn   NotePlace         // where the recipient is told; the zero value tells nothing
+	Texts    *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
+
+	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
+	Commit func(tx store.Tx, out []byte) error
+}
+
+// NotePlace finds where a privacy note goes: the object that gets it, and the member names down to it, which are made if missing.
+type NotePlace struct {
+	Under string   // wire path of an object, such as "result/message"; the first of several separated by spaces that is there
+	Names []string // e.g. "metadata", the extension's URI
+}
+
+// Passed is a message that is on record and may leave.
+type Passed struct {
+	Body    []byte // the message's own bytes where nothing was changed
+	Changed bool
+	Note    flow.Note
+	Event   flow.Event
+	Receipt flow.Receipt
+	IDs     IDs
+}
+
+// IDs are the protocol's own identifiers that the message carries, as they stand on the wire.
+type IDs struct {
+	Message, Task, Context string
+}

@@ -1,0 +1,210 @@
+package gateway
+
+import (
+	"context"
+	stdjson "encoding/json"
+	"errors"
+	"time"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/vault"
+	"github.com/scrimhq/scrim/store"
+)
+
+// maxTries is how often a message is changed anew when another message of its task was recorded in between.
+const maxTries = 8
+
+// Pass takes a message down the whole road and returns when it is on record and may leave. The error is a [*Refusal],
+// already on record where that was possible at all. Pass is safe for concurrent use.
+func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
+	began := g.now()
+	for try := 1; ; try++ {
+		p, err := g.pass(ctx, m, began)
+		if err == nil {
+			return p, nil
+		}
+		if errors.Is(err, vault.ErrConflict) && try < maxTries {
+			continue
+		}
+		return nil, g.Refused(ctx, m.Snapshot, m.Query.Flow, err)
+	}
+}
+
+func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passed, error) {
+	c := &changer{collector: &collector{g: g, m: m, ctx: ctx, batch: g.vault.Begin()}}
+	defer c.batch.Discard()
+	f := &m.Query.Flow
+	if f.Task.ID == "" {
+		f.Task.ID = flow.TaskID(f.ID)
+	}
+	var err error
+	if c.task, err = c.batch.Task(ctx, vault.TaskKey{Task: f.Task.ID}); err != nil {
+		return nil, refuse(RuleInternal, "", err, "The gateway could not read the task's memory, so the flow did not happen.")
+	}
+	doc := new(json.Doc)
+	if err := doc.Parse(m.Body, nil, m.Snapshot.Limits); err != nil {
+		return nil, err
+	}
+	m.Table.Place(doc)
+	top := &view{doc: doc, edits: doc.Edit()}
+	c.views = append(c.views, top)
+	if err := c.collect(top); err != nil {
+		return nil, err
+	}
+	if m.Texts.full() {
+		return nil, refuse(RuleTooBig, "", nil, "The stream has more than %d texts open at once.", maxTexts)
+	}
+	terms, err := m.Snapshot.Policy.Decide(m.Query, c.leaves)
+	if err != nil {
+		return nil, refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
+	}
+	if len(terms.Leaves) != len(c.leaves) {
+		return nil, refuse(RuleInternal, "", errors.New("terms do not match leaves"), "The gateway could not decide this flow, so it did not happen.")
+	}
+	c.terms = terms.Leaves
+	out := &Passed{Body: m.Body, IDs: c.ids}
+	watched := m.Snapshot.Learn && !f.CrossesDomain()
+	if watched {
+		g.observe(c)
+	} else {
+		if err := c.carryOut(); err != nil {
+			return nil, err
+		}
+		c.remember()
+		if err := c.finish(top, out); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.record(ctx, c, terms, out, began); err != nil {
+		return nil, err
+	}
+	m.Texts.drop()
+	return out, nil
+}
+
+// remember keeps the identifiers that structured content gave, so that they are found in later texts of the task and
+// come home to who supplied them. A task whose memory is full goes on without.
+func (c *changer) remember() {
+	from := c.m.Query.Flow.From
+	for _, k := range c.known {
+		if class, _ := c.m.Snapshot.Taxonomy.Class(k.Label); class.Family != flow.Identifier {
+			continue
+		}
+		if err := c.task.Remember(k.Text, k.Label, from.Agent); err != nil {
+			return
+		}
+	}
+}
+
+// finish tells the recipient and splices the changes in.
+func (c *changer) finish(top *view, out *Passed) error {
+	out.Note = c.note()
+	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 {
+		c.tell(top, out.Note)
+	}
+	if top.edits.Empty() {
+		return nil
+	}
+	body, err := top.edits.Apply(make([]byte, 0, len(c.m.Body)+256))
+	if err != nil {
+		return refuse(RuleInternal, "", err, "The gateway could not change this message as its terms say, so the flow did not happen.")
+	}
+	out.Body, out.Changed = body, true
+	return nil
+}
+
+// sealedInputs is what a later replay of the decision needs. It holds places, labels and references, no value.
+type sealedInputs struct {
+	Query  policy.Query     `json:"query"`
+	Leaves []flow.Leaf      `json:"leaves"`
+	Terms  []flow.LeafTerms `json:"terms"`
+	Shadow []flow.LeafTerms `json:"shadow,omitempty"`
+}
+
+// record writes the decision, what it charges and what the caller adds in one transaction, durable when it returns.
+func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out *Passed, began time.Time) error {
+	m := c.m
+	ev := flow.Event{
+		Time: g.now(), Flow: m.Query.Flow, Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
+		Levels: flow.CountLevels(c.leaves, c.terms), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
+	}
+	if ev.Outcome == "" {
+		ev.Outcome = flow.Released
+	}
+	if m.Snapshot.Learn && !m.Query.Flow.CrossesDomain() {
+		ev.Outcome = flow.Watched
+	}
+	if len(c.dropped) > 0 {
+		ev.Levels = append(ev.Levels, flow.LevelCount{Label: flow.Unlabelled, Level: flow.Dropped, By: flow.BySchema, Count: len(c.dropped)})
+	}
+	ev.Policies = policiesOf(c.terms)
+	if len(terms.Shadow) == len(c.leaves) && len(c.leaves) > 0 {
+		ev.Shadow = flow.CountLevels(c.leaves, terms.Shadow)
+	}
+	for i := range c.leaves {
+		if c.leaves[i].Subject.Known() {
+			ev.Subjects++
+		} else {
+			ev.NoSubject++
+		}
+	}
+	plain, err := stdjson.Marshal(sealedInputs{m.Query, c.leaves, c.terms, terms.Shadow})
+	if err != nil {
+		return refuse(RuleInternal, "", err, "The decision could not be put on record, so the flow did not happen.")
+	}
+	sealed, err := g.sealInputs.Seal(plain, []byte(m.Query.Flow.ID))
+	if err != nil {
+		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
+	}
+	err = g.update(ctx, func(tx store.Tx) error {
+		if err := c.batch.Flush(tx); err != nil {
+			return err
+		}
+		if m.Commit != nil {
+			if err := m.Commit(tx, out.Body); err != nil {
+				return err
+			}
+		}
+		var err error
+		out.Receipt, err = g.journal.Append(tx, ev, sealed)
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, vault.ErrConflict) {
+			return err
+		}
+		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
+	}
+	c.batch.Keep()
+	out.Event = ev
+	g.told(ev)
+	return nil
+}
+
+func policiesOf(terms []flow.LeafTerms) []flow.PolicyID {
+	var ids []flow.PolicyID
+	seen := map[flow.PolicyID]bool{}
+	for i := range terms {
+		for _, id := range terms[i].Policies {
+			if !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// findPath returns the first node of the protocol's own at a wire path, or -1.
+func findPath(v *view, t *wire.Table, path string) int {
+	for n := range v.doc.Nodes {
+		st := v.doc.Nodes[n].State
+		if infoAt(v, n) == nil && t.Rooted(st) && t.Path(st) == path {
+			return n
+		}
+	}
+	return -1
+}

@@ -1,0 +1,99 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Rule is why a flow was refused, one word of a closed list that may only grow.
+type Rule string
+
+// The rules.
+const (
+	RuleIdentity  Rule = "identity"  // nobody, or not who they say
+	RuleFace      Rule = "face"      // this caller may not use this address
+	RuleMalformed Rule = "malformed" // not a message of the protocol
+	RuleTooBig    Rule = "too-big"   // over a limit
+	RuleMethod    Rule = "method"    // not carried
+	RuleVersion   Rule = "version"   // not spoken
+	RulePlace     Rule = "place"     // a place of the protocol that is not carried, or holds what it must not
+	RulePolicy    Rule = "policy"    // the terms do not allow it
+	RuleSchema    Rule = "schema"    // the level would not fit the recipient's schema
+	RuleConflict  Rule = "conflict"  // an id was used again with another request
+	RuleUpstream  Rule = "upstream"  // the agent behind did not answer, or not as it should
+	RuleRecord    Rule = "record"    // evidence could not be written
+	RuleInternal  Rule = "internal"  // anything else; refused because unsure
+	RuleEncoding  Rule = "encoding"  // a content encoding or media type that is not read
+	RuleDrained   Rule = "draining"  // the gateway is going away
+	RuleExhausted Rule = "exhausted" // a cap on tokens or task memory
+)
+
+// Refusal is the error of a flow that did not happen. Public is for the other side, Cause for the operator's log;
+// neither holds a value: Place has "*" for every member name that no schema declares.
+type Refusal struct {
+	Rule   Rule
+	Place  flow.Path
+	Public string  // what is wrong and what to do, in a sentence
+	Ref    flow.ID // resolves to the whole story in the journal
+	Cause  error
+}
+
+// Error returns the operator's text.
+func (r *Refusal) Error() string {
+	s := "refused by " + string(r.Rule)
+	if r.Place != "" {
+		s += " at " + string(r.Place)
+	}
+	if r.Ref != "" {
+		s += " (" + string(r.Ref) + ")"
+	}
+	if r.Cause != nil {
+		s += ": " + r.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// Text returns the public text: the rule's sentence, the place and the reference.
+func (r *Refusal) Text() string {
+	s := r.Public
+	if r.Place != "" {
+		s += " (at " + string(r.Place) + ")"
+	}
+	return s
+}
+
+// refuse makes a refusal. Format arguments must be places, rules or numbers, never values.
+func refuse(rule Rule, place flow.Path, cause error, format string, args ...any) *Refusal {
+	return &Refusal{Rule: rule, Place: place, Public: fmt.Sprintf(format, args...), Cause: cause}
+}
+
+// Refuse makes a refusal for protocol adapters. Format arguments must be places, rules or numbers, never values.
+func Refuse(rule Rule, cause error, format string, args ...any) *Refusal {
+	return refuse(rule, "", cause, format, args...)
+}
+
+// refusalOf returns err as a refusal: itself if it is one, else one by [RuleInternal] that tells the other side nothing.
+func refusalOf(err error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return r
+	}
+	if e, ok := errors.AsType[*json.Error](err); ok {
+		return parseRefusal(e)
+	}
+	return refuse(RuleInternal, "", err, "The gateway could not decide this flow, so it did not happen.")
+}
+
+func parseRefusal(e *json.Error) *Refusal {
+	for _, limit := range []error{json.ErrTooBig, json.ErrTooDeep, json.ErrTooMany, json.ErrNumber} {
+		if errors.Is(e.Err, limit) {
+			return refuse(RuleTooBig, "", e, "The message is over a limit at byte %d: %v.", e.Offset, limit)
+		}
+	}
+	return refuse(RuleMalformed, "", e, "The message is not acceptable JSON at byte %d: %v.", e.Offset, e.Err)
+}

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"strings"
+	"time"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/deidentify"
+)
+
+// Snapshot is everything that a reload can change. It is immutable once handed to a gateway: a reload builds
+// another and swaps it in, so that each message is decided by one configuration from beginning to end.
+type Snapshot struct {
+	Domain      flow.DomainID
+	PublicURL   string // base of the gateway's own addresses, without a slash at its end; "": taken from the request
+	Taxonomy    *flow.Taxonomy
+	Policy      *policy.Set
+	Catalog     *catalog.Catalog
+	Hierarchies deidentify.Hierarchies
+	Agents      map[flow.AgentID]*Agent
+	Identity    *identity.Authenticator
+	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
+	Transparent []Transparent
+	Limits      json.Limits
+	Events      EventLimits
+	ConfigHash  string
+	Learn       bool // watch flows inside the domain without enforcing; flows that leave it are still decided
+}
+
+// EventLimits bound streams; zero fields have the defaults named.
+type EventLimits struct {
+	Event  int           // bytes of one event; 1 MiB
+	Events int           // events of one stream; 100,000
+	Answer int           // bytes of an answer kept to be given again; 1 MiB
+	Idle   time.Duration // without an event; 5 min
+}
+
+// Agent is a party that the gateway knows, with the ways to reach it.
+type Agent struct {
+	Party flow.Party
+	A2A   *Upstream // nil: not reached over A2A
+	MCP   *Upstream // nil: not reached over MCP
+	Skill string    // what policies and schemas call its one skill, where configuration names one
+}
+
+// Transparent is an explicit catalog entry that labels a place public. It is for conformance runs and benchmarks
+// and for what really is public; it is never a default.
+type Transparent struct {
+	Agent flow.AgentID
+	Path  string // "/**", or a JSON Pointer with "/**" at its end
+}
+
+// transparent returns the path prefixes below which everything to or from the agent is public; all is true for "/**".
+func (s *Snapshot) transparent(a flow.AgentID) (prefixes []string, all bool) {
+	for _, t := range s.Transparent {
+		if t.Agent != a {
+			continue
+		}
+		prefix := strings.TrimSuffix(t.Path, "/**")
+		if prefix == "" {
+			return nil, true
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, false
+}
+
+// Group returns the purpose group whose tokens the purpose shares.
+func (s *Snapshot) Group(p flow.Purpose) string {
+	if g, ok := s.Groups[p]; ok {
+		return "group:" + g
+	}
+	return "purpose:" + string(p)
+}
+
+// Face is a side of the gateway.
+type Face uint8
+
+// The faces.
+const (
+	Inbound  Face = iota // callers from anywhere to the domain's own agents
+	Outbound             // the domain's own agents to foreign ones
+)
+
+// Reach returns the agent that a caller wants on a face, or the refusal. Unknown agents, agents of the other face and
+// callers of the other domain are refused alike, so that names cannot be tried.
+func (s *Snapshot) Reach(face Face, caller flow.Party, id flow.AgentID) (*Agent, error) {
+	a := s.Agents[id]
+	own := a != nil && a.Party.Domain == s.Domain
+	ok := a != nil && (face == Inbound) == own
+	if face == Outbound && caller.Domain != s.Domain {
+		ok = false
+	}
+	if !ok {
+		return nil, refuse(RuleFace, "", nil, "There is no such agent at this address for this caller.")
+	}
+	return a, nil
+}

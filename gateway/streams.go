@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/privacy/detect"
+)
+
+// maxTexts bounds how many texts of one stream may be open at once.
+const maxTexts = 256
+
+// TextStreams holds the texts of one event stream that are still coming, one for each task, artifact and part. What a
+// text holds back is bounded by [detect.Holdback] and the length of a stand-in. It is for one goroutine.
+type TextStreams struct {
+	open  map[textKey]*textStream
+	order []textKey
+
+	// At says which text a string of an event belongs to, and whether it begins anew or ends with this event.
+	At func(d *json.Doc, n int) (id TextID, ok bool)
+}
+
+// TextID names a text of a stream.
+type TextID struct {
+	Artifact string // with the task: whatever the protocol tells artifacts apart by
+	Part     int
+	Anew     bool // the text replaces what came under this name before
+	Last     bool // nothing more comes
+}
+
+type textKey struct {
+	artifact string
+	part     int
+}
+
+// textStream is one text: the detector's state, and plain text that may be the beginning of a stand-in.
+type textStream struct {
+	stream *detect.Stream
+	tail   string
+	last   bool
+}
+
+// at returns the stream that a string belongs to, or nil where it is a text by itself.
+func (ts *TextStreams) at(c *collector, v *view, n int) *textStream {
+	if ts == nil || v.parent != nil || infoAt(v, n) != nil || c.public {
+		return nil
+	}
+	id, ok := ts.At(v.doc, n)
+	if !ok {
+		return nil
+	}
+	key := textKey{id.Artifact, id.Part}
+	st := ts.open[key]
+	if st == nil || id.Anew {
+		st = &textStream{stream: c.g.detector.Stream(c.set)}
+		if ts.open == nil {
+			ts.open = map[textKey]*textStream{}
+		}
+		if _, again := ts.open[key]; !again {
+			ts.order = append(ts.order, key)
+		}
+		ts.open[key] = st
+	}
+	st.last = id.Last
+	return st
+}
+
+// full reports whether another text may not be opened.
+func (ts *TextStreams) full() bool { return ts != nil && len(ts.open) > maxTexts }
+
+// drop forgets texts that ended with the event.
+func (ts *TextStreams) drop() {
+	if ts == nil {
+		return
+	}
+	ts.order = slices.DeleteFunc(ts.order, func(k textKey) bool {
+		if !ts.open[k].last {
+			return false
+		}
+		delete(ts.open, k)
+		return true
+	})
+}
+
+// Rest is what a text still holds back when its stream ends.
+type Rest struct {
+	Artifact string
+	Part     int
+}
+
+// Rests lists the texts that hold something back, in the order in which they began.
+func (ts *TextStreams) Rests() []Rest {
+	var out []Rest
+	for _, k := range ts.order {
+		if st := ts.open[k]; st.stream.Held() > 0 || st.tail != "" {
+			out = append(out, Rest{k.artifact, k.part})
+		}
+	}
+	return out
+}
+
+// feed takes the next chunk and returns the parts that are decided.
+func (st *textStream) feed(chunk string) []part {
+	found := st.stream.Write(chunk)
+	if st.last {
+		found = append(found, st.stream.Close()...)
+	}
+	var out []part
+	plain := st.tail
+	st.tail = ""
+	flush := func() {
+		if plain != "" {
+			out = append(out, plainParts(plain)...)
+			plain = ""
+		}
+	}
+	for _, p := range found {
+		if p.Finding == nil {
+			plain += p.Text
+			continue
+		}
+		flush()
+		text := p.Text
+		if p.Long {
+			text = ""
+		}
+		out = append(out, partOf(p.Finding, text))
+	}
+	if !st.last {
+		plain, st.tail = holdStandIn(plain)
+	}
+	flush()
+	return out
+}
+
+// plainParts cuts text without findings at its stand-ins.
+func plainParts(text string) []part {
+	stands := withStandIns(nil, text, 0)
+	var out []part
+	at := 0
+	for _, s := range stands {
+		if s.start > at {
+			out = append(out, part{text: text[at:s.start]})
+		}
+		out = append(out, s)
+		at = s.end
+	}
+	if at < len(text) {
+		out = append(out, part{text: text[at:]})
+	}
+	return out
+}
+
+// longestSurrogate is the length of the longest stand-in with spaces in it.
+const longestSurrogate = 48
+
+// holdStandIn splits off an end of text that may be the beginning of a surrogate such as "[person 3]".
+func holdStandIn(text string) (now, tail string) {
+	open := strings.LastIndexByte(text, '[')
+	if open < 0 || len(text)-open > longestSurrogate || strings.IndexByte(text[open:], ']') >= 0 {
+		return text, ""
+	}
+	return text[:open], text[open:]
+}

@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/detect"
+	"github.com/scrimhq/scrim/privacy/vault"
+)
+
+// standIn is a token or surrogate found in a message.
+type standIn struct {
+	vault.Span
+}
+
+// wholeStandIn returns the stand-in if the text is nothing else.
+func wholeStandIn(text string) *standIn {
+	if len(text) < 4 || len(text) > 1024 {
+		return nil
+	}
+	if spans := vault.FindTokens(text); len(spans) == 1 && spans[0].Start == 0 && spans[0].End == len(text) {
+		return &standIn{spans[0]}
+	}
+	return nil
+}
+
+// readTexts looks at all prose of the message, now that the structured values beside it are known. JSON that stands
+// in a text is content like any other, and may hold further texts.
+func (c *collector) readTexts() error {
+	if len(c.texts) == 0 {
+		return nil
+	}
+	if err := c.knownSet(); err != nil {
+		return err
+	}
+	for i := 0; i < len(c.texts); i++ {
+		at := &c.texts[i]
+		text := at.view.doc.Text(at.node)
+		if st := c.m.Texts.at(c, at.view, at.node); st != nil {
+			at.stream = st
+			c.findings(at, st.feed(text))
+			continue
+		}
+		if len(text) == 0 {
+			continue
+		}
+		if v := c.nested(text); v != nil && depth(at.view) < 4 {
+			v.parent, v.node = at.view, at.node
+			c.views = append(c.views, v)
+			at.nested = true
+			if err := c.nestedContent(v); err != nil {
+				return err
+			}
+			continue
+		}
+		parts, err := c.parts(text)
+		if err != nil {
+			return refuse(RuleInternal, c.leaves[at.leaf].Path, err, "The gateway could not look at this text, so the flow did not happen.")
+		}
+		c.findings(at, parts)
+	}
+	return nil
+}
+
+func depth(v *view) (n int) {
+	for ; v.parent != nil; v = v.parent {
+		n++
+	}
+	return n
+}
+
+// nestedContent declares JSON in a text by the schemas of structured content.
+func (c *collector) nestedContent(v *view) error {
+	sc := catalog.Select(c.m.Schemas, v.doc, 0)
+	if sc == nil {
+		for child := range v.doc.Children(0) {
+			c.dropped = append(c.dropped, dropped{v, child})
+		}
+		return nil
+	}
+	return c.walk(v, sc, 0, 0, sc.Root())
+}
+
+// knownSet compiles the task's known values and those of this message.
+func (c *collector) knownSet() error {
+	if c.set != nil || c.public {
+		return nil
+	}
+	known := c.known
+	for _, k := range c.task.Known() {
+		known = append(known, detect.Known{Text: k.Text, Label: k.Label})
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	set, err := detect.NewKnownSet(known)
+	if err != nil {
+		return refuse(RuleExhausted, "", err, "The task has more known values than the gateway can look for.")
+	}
+	c.set = set
+	return nil
+}
+
+// part is a stretch of a text: prose, a finding with its leaf, or a stand-in.
+type part struct {
+	start, end int    // in the string's content; meaningless in a stream
+	text       string // "" for a long finding of a stream
+	known      string // the known value that was found, whatever part or spelling of it stands here
+	label      flow.Label
+	found      bool
+	leaf       int // index of a finding's leaf
+	stand      *standIn
+}
+
+func partOf(f *detect.Finding, text string) part {
+	return part{start: f.Start, end: f.End, text: text, known: f.Known, label: f.Label, found: true}
+}
+
+// parts finds what is in a whole text. A finding beats a stand-in that it overlaps.
+func (c *collector) parts(text string) ([]part, error) {
+	found, err := c.g.detector.Find(c.ctx, text, c.set)
+	if err != nil {
+		return nil, err
+	}
+	var out []part
+	for i := range found {
+		f := &found[i]
+		out = append(out, partOf(f, text[f.Start:f.End]))
+	}
+	return withStandIns(out, text, 0), nil
+}
+
+// withStandIns adds the stand-ins of the text, which begins at base, where no finding overlaps them.
+func withStandIns(out []part, text string, base int) []part {
+	for _, s := range vault.FindTokens(text) {
+		start, end := s.Start+base, s.End+base
+		at, _ := slices.BinarySearchFunc(out, start, func(p part, start int) int { return p.start - start })
+		if at < len(out) && out[at].start < end || at > 0 && out[at-1].end > start {
+			continue
+		}
+		out = slices.Insert(out, at, part{start: start, end: end, text: text[s.Start:s.End], stand: &standIn{s}})
+	}
+	return out
+}
+
+// findings makes a leaf of each finding of a text.
+func (c *collector) findings(at *textAt, parts []part) {
+	for i := range parts {
+		p := &parts[i]
+		if p.found {
+			leaf := flow.Leaf{Path: c.leaves[at.leaf].Path, Label: p.label, Origin: flow.Detected}
+			p.leaf = c.add(leaf, target{view: at.view, node: at.node, kind: textSpan, value: cmp.Or(p.known, p.text)})
+		}
+	}
+	at.parts = parts
+}

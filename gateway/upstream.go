@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Upstream is an agent or server behind (or, on the outbound face, beyond) the gateway.
+type Upstream struct {
+	URL        *url.URL
+	Header     string      // header that carries the credential; "" for none
+	Credential flow.Secret // the gateway's own; a caller's is never passed on
+	client     *http.Client
+}
+
+// UpstreamOptions are the limits of calls to upstreams; zero fields have the defaults named.
+type UpstreamOptions struct {
+	Dial    time.Duration // connecting; 5 s
+	Headers time.Duration // until the response's first byte; 60 s
+	Idle    int           // idle connections kept per upstream; 64
+}
+
+// NewUpstream returns an upstream at an absolute http or https URL.
+func NewUpstream(rawURL, header string, credential flow.Secret, opt UpstreamOptions) (*Upstream, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("upstream URL is not an absolute http or https URL")
+	}
+	if u.User != nil {
+		return nil, errors.New("upstream URL holds a credential; name its environment variable or file instead")
+	}
+	dial := orDefault(opt.Dial, 5*time.Second)
+	tr := &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    dial,
+		ResponseHeaderTimeout:  orDefault(opt.Headers, time.Minute),
+		MaxIdleConnsPerHost:    orDefault(opt.Idle, 64),
+		IdleConnTimeout:        90 * time.Second,
+		DisableCompression:     true, // an encoded body cannot be read, so none is asked for
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	client := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // a redirect could lead out of the domain
+	}}
+	return &Upstream{URL: u, Header: header, Credential: credential, client: client}, nil
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// passedHeaders go from the caller to the upstream as they are; everything else stays here, credentials above all.
+var passedHeaders = []string{
+	"A2a-Version", "A2a-Extensions", "Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-Id",
+}
+
+// returnedHeaders go from the upstream back to the caller.
+var returnedHeaders = []string{"A2a-Version", "A2a-Extensions", "Mcp-Session-Id", "Mcp-Protocol-Version"}
+
+// Send makes one call. Headers are taken from the list of protocol headers alone; extra ones are added as given.
+// The caller closes the response's body. The error is a [Refusal] that does not name the upstream's address.
+func (u *Upstream) Send(ctx context.Context, method string, from http.Header, extra map[string]string, body []byte) (*http.Response, error) {
+	return u.SendTo(ctx, method, u.URL.String(), from, extra, body)
+}
+
+// SendTo is Send to another address of the same upstream.
+func (u *Upstream) SendTo(ctx context.Context, method, address string, from http.Header, extra map[string]string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, refuse(RuleInternal, "", err, "The agent behind the gateway cannot be called.")
+	}
+	for _, h := range passedHeaders {
+		if v, ok := from[h]; ok && headerSafe(v) {
+			req.Header[h] = v
+		}
+	}
+	for k, v := range extra {
+		req.Header.Set(k, v)
+	}
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("User-Agent", "scrim")
+	if u.Header != "" {
+		req.Header.Set(u.Header, u.Credential.Expose())
+	}
+	res, err := u.client.Do(req)
+	if err != nil {
+		return nil, refuse(RuleUpstream, "", scrubURL(err), "The agent behind the gateway did not answer.")
+	}
+	if res.StatusCode >= 300 && res.StatusCode < 400 {
+		res.Body.Close()
+		return nil, refuse(RuleUpstream, "", fmt.Errorf("status %d", res.StatusCode), "The agent behind the gateway answered with a redirect.")
+	}
+	return res, nil
+}
+
+// headerSafe keeps header values short and printable: a header is no way round the message.
+func headerSafe(values []string) bool {
+	return len(values) == 1 && len(values[0]) <= 512 && !strings.ContainsFunc(values[0], func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// scrubURL drops the address from a client error: the operator finds it in the configuration.
+func scrubURL(err error) error {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		return ue.Err
+	}
+	return err
+}
+
+// ReadJSON reads a whole JSON body of at most limit bytes.
+func ReadJSON(res *http.Response, limit int) ([]byte, error) {
+	limit = orDefault(limit, json.DefaultBytes)
+	if err := readable(res.Header, "application/json", "application/a2a+json"); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
+	if err != nil {
+		return nil, refuse(RuleUpstream, "", scrubURL(err), "The agent behind the gateway broke off its answer.")
+	}
+	if len(b) > limit {
+		return nil, refuse(RuleTooBig, "", nil, "The answer is larger than %d bytes.", limit)
+	}
+	return b, nil
+}
+
+// readable refuses encodings and media types that cannot be looked into.
+func readable(h http.Header, types ...string) error {
+	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return refuse(RuleEncoding, "", nil, "The content encoding cannot be read; send it as identity.")
+	}
+	mt, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || !slices.Contains(types, mt) {
+		return refuse(RuleEncoding, "", nil, "The media type is not %s.", strings.Join(types, " or "))
+	}
+	return nil
+}
+
+// IsStream reports whether the response is a stream of server-sent events that can be read.
+func IsStream(res *http.Response) bool { return readable(res.Header, "text/event-stream") == nil }
