@@ -35,7 +35,8 @@ func (s Scope) token() bool {
 const (
 	modeReversible = "reversible"
 	modeOneWay     = "oneway"
-	modeLookup     = "lookup"
+	modeLookup     = "lookup reversible"
+	modeLookupOne  = "lookup oneway"
 	modeVaulted    = "vaulted"
 )
 
@@ -171,7 +172,11 @@ func (v *Vault) scope(ctx context.Context, s Scope) (*scope, error) {
 
 // fill derives the scope's keys and finds its handle or draws one.
 func (v *Vault) fill(ctx context.Context, sc *scope) (err error) {
-	if sc.lookup, err = v.secret(sc.scopeKey, sc.owner, modeLookup, 32); err != nil {
+	lookup := modeLookup
+	if sc.oneway {
+		lookup = modeLookupOne
+	}
+	if sc.lookup, err = v.secret(sc.scopeKey, sc.owner, lookup, 32); err != nil {
 		return err
 	}
 	if sc.oneway {

@@ -87,8 +87,12 @@ func TestTokensSurviveRestartAndRotation(t *testing.T) {
 	if err := h.keys.Retire(t.Context(), old[0]); err != nil {
 		t.Fatal(err)
 	}
+	handles := h.rows(t, "vault_handles")
 	if err := h.Sweep(t.Context(), h.clock.Now()); err != nil {
 		t.Fatal(err)
+	}
+	if n := h.rows(t, "vault_handles"); n != handles-1 {
+		t.Errorf("Sweep left %d of %d handles, want all but the one that died with its epoch", n, handles)
 	}
 	for i, token := range first {
 		_, err := h.Resolve(t.Context(), token)
@@ -153,66 +157,86 @@ func TestForgedTokensAllLookAlike(t *testing.T) {
 	}
 }
 
-// TestTokensOfTwoDomainsShareNothing compares tokens that differ in one part of the scope. Shared bits of random payloads of 384 bits are
-// binomial(384, ½); outside 192±70 (7.1 σ) is a false alarm once in 10¹² comparisons.
+// TestTokensOfTwoDomainsShareNothing compares tokens of every kind that differ in one part of the scope. Shared bits of random payloads of 384 bits
+// are binomial(384, ½); outside 192±70 (7.1 σ) is a false alarm once in 10¹² comparisons.
 func TestTokensOfTwoDomainsShareNothing(t *testing.T) {
 	h := open(t, vault.Options{DailyTokens: 1 << 20})
-	base := h.email()
+	kinds := map[string]func(s *vault.Scope){
+		"reversible":      func(*vault.Scope) {},
+		"oneway":          func(s *vault.Scope) { s.Param = flow.TokenOneWay },
+		"vaulted":         func(s *vault.Scope) { s.Class.Bits = 20 },
+		"vaulted, oneway": func(s *vault.Scope) { s.Class.Bits, s.Param = 20, flow.TokenOneWay },
+	}
 	variants := map[string]func(s *vault.Scope){
-		"recipient": func(s *vault.Scope) { s.Recipient = "lab" },
-		"group":     func(s *vault.Scope) { s.Group = "research" },
-		"label":     func(s *vault.Scope) { s.Class = class("technical/device-id") },
-		"subject":   func(s *vault.Scope) { s.Subject = h.Subject("patients/id", "2") },
-		"no subject": func(s *vault.Scope) {
-			s.Subject = flow.SubjectRef{}
-		},
-		"oneway": func(s *vault.Scope) { s.Param = flow.TokenOneWay },
-		"few bits": func(s *vault.Scope) {
-			s.Class.Bits = 20
-		},
-		"nothing but the value": func(*vault.Scope) {},
+		"recipient":  func(s *vault.Scope) { s.Recipient = "lab" },
+		"group":      func(s *vault.Scope) { s.Group = "research" },
+		"label":      func(s *vault.Scope) { s.Class.Label = "technical/device-id" },
+		"subject":    func(s *vault.Scope) { s.Subject = h.Subject("patients/id", "2") },
+		"no subject": func(s *vault.Scope) { s.Subject = flow.SubjectRef{} },
+		"value":      nil,
 	}
-	for name, edit := range variants {
-		s := base
-		edit(&s)
-		b := h.Begin()
-		shared, n := 0, 300
-		for i := range n {
-			value := fmt.Sprintf("user%04d@x.org", i)
-			one, err := b.Token(t.Context(), base, value)
-			if err != nil {
-				t.Fatal(err)
+	for kind, edit := range kinds {
+		base := h.email()
+		edit(&base)
+		for other, edit := range kinds {
+			if s := h.email(); kind != other && strings.TrimPrefix(kind, "vaulted, ") != strings.TrimPrefix(other, "vaulted, ") {
+				edit(&s)
+				compare(t, h, kind+" and "+other, base, s, "org")
 			}
-			if name == "nothing but the value" {
-				value = fmt.Sprintf("user%04d@x.com", i)
-			}
-			two, err := b.Token(t.Context(), s, value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(one) != len(two) {
-				t.Fatalf("%s: tokens have %d and %d characters", name, len(one), len(two))
-			}
-			x, _ := base64.RawURLEncoding.DecodeString(one[5:])
-			y, _ := base64.RawURLEncoding.DecodeString(two[5:])
-			same := 0
-			for j := range x {
-				same += 8 - bits.OnesCount8(x[j]^y[j])
-				if j >= 3 && bytes.Equal(x[j-3:j+1], y[j-3:j+1]) { // 45 × 2,400 places × 2⁻³²: once in 40,000 runs
-					t.Fatalf("%s: tokens share four bytes in one place", name)
-				}
-			}
-			if same < 192-70 || same > 192+70 {
-				t.Fatalf("%s: tokens share %d of 384 bits", name, same)
-			}
-			shared += same
 		}
-		// The mean of n has σ = 9.8/√n; 7 σ.
-		if mean := float64(shared) / float64(n); mean < 192-4 || mean > 192+4 {
-			t.Errorf("%s: tokens share %.2f of 384 bits on average", name, mean)
+		for name, edit := range variants {
+			s, ending := base, "org"
+			if edit == nil {
+				ending = "com"
+			} else {
+				edit(&s)
+			}
+			compare(t, h, kind+", "+name, base, s, ending)
 		}
-		b.Discard()
 	}
+}
+
+// compare mints tokens of many values in two scopes and looks for what they share.
+func compare(t *testing.T, h *house, name string, one, two vault.Scope, ending string) {
+	t.Helper()
+	b := h.Begin()
+	defer b.Discard()
+	shared, n := 0, 150
+	for i := range n {
+		x := payload(t, b, one, fmt.Sprintf("user%04d@x.org", i))
+		y := payload(t, b, two, fmt.Sprintf("user%04d@x.%s", i, ending))
+		if len(x) != len(y) {
+			t.Fatalf("%s: payloads have %d and %d bytes", name, len(x), len(y))
+		}
+		same := 0
+		for j := range x {
+			same += 8 - bits.OnesCount8(x[j]^y[j])
+			if j >= 4 && bytes.Equal(x[j-4:j+1], y[j-4:j+1]) { // 44 places × 5,000 comparisons × 2⁻⁴⁰: once in five million runs
+				t.Fatalf("%s: tokens share five bytes in one place", name)
+			}
+		}
+		if same < 192-70 || same > 192+70 {
+			t.Fatalf("%s: tokens share %d of 384 bits", name, same)
+		}
+		shared += same
+	}
+	// The mean of 150 has σ = 0.8; 7 σ.
+	if mean := float64(shared) / float64(n); mean < 192-5.6 || mean > 192+5.6 {
+		t.Errorf("%s: tokens share %.2f of 384 bits on average", name, mean)
+	}
+}
+
+func payload(t *testing.T, b *vault.Batch, s vault.Scope, value string) []byte {
+	t.Helper()
+	token, err := b.Token(t.Context(), s, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := base64.RawURLEncoding.DecodeString(token[len("stk1_"):])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // TestDictionaryAttackLearnsNothing: a recipient sends guesses and looks for tokens it holds in what it gets back.
@@ -284,6 +308,9 @@ func TestErasedSubjectsTokensStopResolving(t *testing.T) {
 	bobs := h.token(t, bob, "bob@example.org")
 	if err := h.Erase(t.Context(), scopes[0].Subject); err != nil {
 		t.Fatal(err)
+	}
+	if n := h.rows(t, "vault_subjects") + h.rows(t, "vault_handles") + h.rows(t, "vault_values"); n != 2 {
+		t.Errorf("%d rows are left, want Bob's key and handle", n)
 	}
 	for round := range 2 {
 		for i, token := range before {
@@ -433,20 +460,28 @@ func TestKeepWithoutFlushKeepsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bob := h.email()
+	bob.Subject = h.Subject("patients/id", "2")
+	bobs, err := b.Token(t.Context(), bob, "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
 	name, err := mustTask(t, b, "t").Surrogate("insurer", class("person/name"), "Jane Doe", "clerk")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Keep()
-	if got := h.token(t, low, jane); got != token {
-		t.Error("the value has another token within one process")
+	if h.token(t, low, jane) != token || h.token(t, bob, "bob") != bobs {
+		t.Error("a value has another token within one process")
 	}
 	if got := h.surrogate(t, "t", "insurer", "person/name", "Jane Doe"); got != name {
 		t.Error("the name has another surrogate within one process")
 	}
 	h.restart(t)
-	if _, err := h.Resolve(t.Context(), token); err != nil {
-		t.Errorf("Resolve() error = %v", err)
+	for _, token := range []string{token, bobs} {
+		if _, err := h.Resolve(t.Context(), token); err != nil {
+			t.Errorf("Resolve() error = %v", err)
+		}
 	}
 	if got := h.surrogate(t, "t", "insurer", "person/name", "Jane Doe"); got != name {
 		t.Error("the name has another surrogate after a restart")
