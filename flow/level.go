@@ -171,7 +171,8 @@ func (f Family) normal(t Treatment) Treatment {
 }
 
 // TierCap is the most revealing level that a label of the tier may have at a task of the criticality, without an
-// exception that names the label. Raw for restricted data at a critical task needs attestation or approval besides an exception.
+// exception that names the label. What an attested recipient or a person's approval adds for restricted data at a
+// critical task is for the caller to see to.
 func TierCap(t Tier, c Criticality, f Family) Level {
 	if c > Critical {
 		c = Low

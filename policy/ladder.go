@@ -32,7 +32,7 @@ type verdict struct {
 // judge asks every level of the label's family for a leaf seen as one resource.
 func (s *Set) judge(x *index, v *view, q *Query, leaf flow.Leaf, resource cedar.Entity) verdict {
 	class, _ := s.snap.tax.Class(leaf.Label)
-	out := verdict{class: class, cap: flow.TierCap(class.Tier, q.Flow.Task.Criticality, class.Family)}
+	out := verdict{class: class, cap: tierCap(class, q)}
 	m := x.ask(v, resource, actLevels)
 	for _, l := range class.Family.Levels() {
 		if l == flow.Dropped {
@@ -40,7 +40,7 @@ func (s *Set) judge(x *index, v *view, q *Query, leaf flow.Leaf, resource cedar.
 		}
 		r := rung{level: l, ans: m.to(levelAction(l))}
 		if r.allowed = r.ans.allowed(); r.allowed {
-			r.exception = exceptionTo(l, class, q, leaf, r.ans.permits)
+			r.exception = exceptionTo(leaf, r.ans.permits)
 		}
 		out.rungs = append(out.rungs, r)
 	}
@@ -52,12 +52,17 @@ func (s *Set) judge(x *index, v *view, q *Query, leaf flow.Leaf, resource cedar.
 	return out
 }
 
-// exceptionTo returns the permit that lifts the tier's cap to a level, nil if there is none.
-// Restricted data raw needs an attested recipient or a person's approval besides.
-func exceptionTo(l flow.Level, class flow.Class, q *Query, leaf flow.Leaf, permits []*rule) *rule {
-	if l == flow.Raw && class.Tier == flow.Restricted && !q.Flow.To.Attested && !q.Approved {
-		return nil
+// tierCap is the most revealing level without an exception. Restricted data is raw at a critical task for an attested
+// recipient, or where a person approved.
+func tierCap(class flow.Class, q *Query) flow.Level {
+	if class.Tier == flow.Restricted && q.Flow.Task.Criticality == flow.Critical && (q.Flow.To.Attested || q.Approved) {
+		return flow.Raw
 	}
+	return flow.TierCap(class.Tier, q.Flow.Task.Criticality, class.Family)
+}
+
+// exceptionTo returns the permit that lifts the tier's cap for a leaf, nil if there is none.
+func exceptionTo(leaf flow.Leaf, permits []*rule) *rule {
 	for _, p := range permits {
 		if p.lifts(leaf) {
 			return p

@@ -174,6 +174,8 @@ func TestExceptions(t *testing.T) {
 	const second = `permit (principal, action in Action::"upto_raw", resource);
 		@exception("agreed") permit (principal, action in Action::"upto_tokenized", resource in DataClass::"person/contact/email");`
 	const ssn = `@exception("agreed") permit (principal, action in Action::"upto_raw", resource in DataClass::"government-id/ssn");`
+	const all = `permit (principal, action in Action::"upto_raw", resource);`
+	critical := func(q *Query) { q.Flow.Task.Criticality = flow.Critical }
 	attested := func(q *Query) { q.Flow.To.Attested = true }
 	approved := func(q *Query) { q.Approved = true }
 	for _, c := range []struct {
@@ -186,10 +188,11 @@ func TestExceptions(t *testing.T) {
 		{"the field itself", field, flow.Leaf{Label: "person/contact/phone", Field: "patients/phone"}, nil, "raw"},
 		{"a parent is not named enough", parent, flow.Leaf{Label: email}, nil, "masked"},
 		{"up to the level that the exception names", second, flow.Leaf{Label: email}, nil, "tokenized(reversible)"},
-		{"restricted is not raw for it", ssn, flow.Leaf{Label: "government-id/ssn"}, nil, "tokenized(reversible)"},
-		{"restricted is raw for an attested recipient", ssn, flow.Leaf{Label: "government-id/ssn"}, attested, "raw"},
-		{"restricted is raw with approval", ssn, flow.Leaf{Label: "government-id/ssn"}, approved, "raw"},
-		{"attestation alone is no exception", `permit (principal, action in Action::"upto_raw", resource);`, flow.Leaf{Label: "government-id/ssn"}, attested, "dropped"},
+		{"restricted too, by an exception that names it", ssn, flow.Leaf{Label: "government-id/ssn"}, nil, "raw"},
+		{"restricted at a critical task", all, flow.Leaf{Label: "government-id/ssn"}, critical, "tokenized(reversible)"},
+		{"restricted at a critical task, attested", all, flow.Leaf{Label: "government-id/ssn"}, func(q *Query) { critical(q); attested(q) }, "raw"},
+		{"restricted at a critical task, approved", all, flow.Leaf{Label: "government-id/ssn"}, func(q *Query) { critical(q); approved(q) }, "raw"},
+		{"attestation alone is no exception", all, flow.Leaf{Label: "government-id/ssn"}, attested, "dropped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			q := toClaims()
