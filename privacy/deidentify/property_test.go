@@ -62,7 +62,7 @@ func TestCoarserIsAFunctionOfFiner(t *testing.T) {
 	h := cities(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	check := func(c flow.Class, kind flow.Kind, all []flow.Treatment) {
-		values := make([]deidentify.Scalar, 4000)
+		values := make([]deidentify.Scalar, 2000)
 		for i := range values {
 			values[i] = population(kind, r)
 		}
@@ -104,7 +104,7 @@ func TestAgainIsTheSame(t *testing.T) {
 		if kind == flow.Text {
 			continue
 		}
-		for range 4000 {
+		for range 1500 {
 			v := population(kind, r)
 			if kind == flow.Date && v.Kind == deidentify.Number && len(v.Text) > 8 {
 				continue
