@@ -304,50 +304,46 @@ func TestPoliciesGiveEachRecipientItsView(t *testing.T) {
 		crit     flow.Criticality
 		dir      flow.Direction
 		label    flow.Label
-		attested bool
 		want     string
 	}{
-		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "person/name", false, "raw"},
-		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "health/record-number", false, "tokenized(reversible)"},
-		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "health/record-number", true, "raw"},
-		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "health/diagnosis", true, "raw"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/name", true, "tokenized(surrogate)"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/member-number", true, "tokenized(reversible)"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/record-number", true, "dropped"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/diagnosis", true, "raw"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/diagnosis", false, "generalized(prefix:3)"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Routine, flow.Request, "health/diagnosis", true, "dropped"},
-		{Hospital, Intake, PriorAuth, "care-coordination", flow.Critical, flow.Request, "health/diagnosis", true, "dropped"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/contact/phone", false, "masked(keep:2)"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/contact/email", false, "dropped"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/birth-date", false, "generalized(year)"},
-		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "finance/amount", false, "raw"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "person/name", false, "dropped"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "person/birth-date", false, "generalized(decade)"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "health/diagnosis", false, "generalized(prefix:3)"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "location/postal", false, "generalized(prefix:3)"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "person/gender", false, "raw"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "finance/amount", false, "dropped"},
-		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, flow.FreeText, false, "raw"},
-		{Hospital, Cohort, Records, "research-screening", flow.Routine, flow.Request, "health/diagnosis", false, "dropped"},
-		{Hospital, Records, Cohort, "research-screening", flow.Routine, flow.Response, "person/name", false, "dropped"},
-		{Hospital, PriorAuth, Intake, "prior-authorization", flow.Critical, flow.Response, "person/name", false, "raw"},
-		{Hospital, Cohort, Intake, "research-screening", flow.Routine, flow.Response, "health/diagnosis", false, "generalized(prefix:3)"},
-		{Insurer, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "technical/record-id", false, "raw"},
-		{Insurer, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/diagnosis", true, "raw"},
-		{Insurer, PriorAuth, Cohort, "prior-authorization", flow.Critical, flow.Request, "health/member-number", true, "dropped"},
-		{Insurer, PriorAuth, Intake, "prior-authorization", flow.Critical, flow.Response, "person/name", false, "masked"},
-		{Insurer, PriorAuth, Intake, "prior-authorization", flow.Critical, flow.Response, "business/decision", false, "raw"},
-		{Lab, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "health/diagnosis", false, "generalized(prefix:3)"},
-		{Lab, Cohort, Trials, "research-screening", flow.Critical, flow.Request, "health/diagnosis", false, "generalized(prefix:3)"},
-		{Lab, Cohort, Intake, "research-screening", flow.Routine, flow.Response, "person/age", false, "raw"},
-		{Lab, Cohort, Records, "research-screening", flow.Routine, flow.Request, "health/diagnosis", false, "generalized(prefix:3)"},
+		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "person/name", "raw"},
+		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "health/record-number", "raw"},
+		{Hospital, Intake, Coordinator, "care-coordination", flow.Critical, flow.Request, "health/diagnosis", "raw"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/name", "tokenized(surrogate)"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/member-number", "tokenized(reversible)"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/record-number", "dropped"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/diagnosis", "raw"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Routine, flow.Request, "health/diagnosis", "dropped"},
+		{Hospital, Intake, PriorAuth, "care-coordination", flow.Critical, flow.Request, "health/diagnosis", "dropped"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/contact/phone", "masked(keep:2)"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/contact/email", "dropped"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "person/birth-date", "generalized(year)"},
+		{Hospital, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "finance/amount", "raw"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "person/name", "dropped"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "person/birth-date", "generalized(decade)"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "health/diagnosis", "generalized(prefix:3)"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "location/postal", "generalized(prefix:3)"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "person/gender", "raw"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "finance/amount", "dropped"},
+		{Hospital, Intake, Cohort, "research-screening", flow.Routine, flow.Request, flow.FreeText, "raw"},
+		{Hospital, Cohort, Records, "research-screening", flow.Routine, flow.Request, "health/diagnosis", "dropped"},
+		{Hospital, Records, Cohort, "research-screening", flow.Routine, flow.Response, "person/name", "dropped"},
+		{Hospital, PriorAuth, Intake, "prior-authorization", flow.Critical, flow.Response, "person/name", "raw"},
+		{Hospital, Cohort, Intake, "research-screening", flow.Routine, flow.Response, "health/diagnosis", "raw"},
+		{Insurer, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "technical/record-id", "raw"},
+		{Insurer, Intake, PriorAuth, "prior-authorization", flow.Critical, flow.Request, "health/diagnosis", "raw"},
+		{Insurer, PriorAuth, Cohort, "prior-authorization", flow.Critical, flow.Request, "health/member-number", "dropped"},
+		{Insurer, PriorAuth, Intake, "prior-authorization", flow.Critical, flow.Response, "person/name", "masked"},
+		{Insurer, PriorAuth, Intake, "prior-authorization", flow.Critical, flow.Response, "business/decision", "raw"},
+		{Lab, Intake, Cohort, "research-screening", flow.Routine, flow.Request, "health/diagnosis", "generalized(prefix:3)"},
+		{Lab, Cohort, Trials, "research-screening", flow.Critical, flow.Request, "health/diagnosis", "generalized(prefix:3)"},
+		{Lab, Cohort, Intake, "research-screening", flow.Routine, flow.Response, "person/age", "raw"},
+		{Lab, Cohort, Records, "research-screening", flow.Routine, flow.Request, "health/diagnosis", "generalized(prefix:3)"},
 	} {
 		from, to := who[c.gateway][c.from], who[c.gateway][c.to]
 		if from.Agent == "" || to.Agent == "" {
 			t.Fatalf("%s does not know %s or %s", c.gateway, c.from, c.to)
 		}
-		to.Attested = c.attested
 		q := policy.Query{Flow: flow.Flow{From: from, To: to, Purpose: c.purpose, Task: flow.Task{Criticality: c.crit}, Direction: c.dir}}
 		terms, err := sets[c.gateway].Decide(q, []flow.Leaf{{Label: c.label, Origin: flow.Catalogued}})
 		if err != nil {
