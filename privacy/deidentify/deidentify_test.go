@@ -84,6 +84,8 @@ func TestGeneralize(t *testing.T) {
 		{"person/birth-date", "year", num("1984"), "1984"},
 		{"person/birth-date", "decade", num("1984"), "1980"},
 		{"person/birth-date", "month", num("19840317"), "19840301"},
+		{"person/birth-date", "quarter", num("19840317"), "19840101"},
+		{"person/birth-date", "decade", num("19840317"), "19800101"},
 		{"time/event", "day", num("1700000000"), "1699920000"},
 		{"time/event", "year", num("1700000000123"), "1672531200000"},
 		{"time/event", "year", num("1.7e9"), "null"},
