@@ -122,12 +122,17 @@ func (w *writer) transaction(first *request, group *[]*request) {
 		return
 	}
 	var err error
+	wrote := false
 	for r := first; r != nil && err == nil; r = w.next(len(*group)) {
 		if !r.taken.CompareAndSwap(false, true) {
 			continue // its caller gave up
 		}
 		*group = append(*group, r)
-		err = w.closure(r)
+		if wrote {
+			err = w.closure(r)
+		} else {
+			wrote, err = w.alone(r)
+		}
 		if len(*group) == w.opt.MaxBatch {
 			break
 		}
@@ -162,6 +167,24 @@ func (w *writer) next(taken int) *request {
 	case <-timer.C:
 		return nil
 	}
+}
+
+// alone runs a request that has the transaction for itself so far and needs no savepoint: to undo it the transaction
+// begins anew. It reports whether the request's writes stay.
+func (w *writer) alone(r *request) (bool, error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return false, nil
+	}
+	t := &tx{s: w.session, ctx: context.Background()}
+	r.err = call(r.fn, t)
+	t.end()
+	if t.fatal != nil || r.err == nil {
+		return true, t.fatal
+	}
+	if err := w.session.control("ROLLBACK"); err != nil {
+		return false, err
+	}
+	return false, w.session.control("BEGIN IMMEDIATE")
 }
 
 // closure runs one request in its savepoint. It returns an error if the transaction as a whole is lost.

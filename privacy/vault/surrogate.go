@@ -98,6 +98,7 @@ func (t *Task) Original(recipient flow.DomainID, text string) (Original, bool) {
 
 // add puts the surrogate in. The caller holds s.mu, or the only reference to s.
 func (s *taskState) add(g *surrogate) {
+	s.touched.Store(true)
 	s.surrogates[g.valueKey] = g
 	s.byName[nameKey{g.recipient, g.text}] = g
 	s.counts[nameKey{g.recipient, g.word}]++

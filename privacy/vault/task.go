@@ -42,6 +42,7 @@ type taskState struct {
 	digest []byte // key of digests of values and surrogates
 
 	durable atomic.Bool
+	touched atomic.Bool // it holds something that is not yet known to be in the store
 	expires atomic.Int64
 
 	mu         sync.Mutex // guards the fields below
@@ -54,7 +55,8 @@ type taskState struct {
 	bytes      int
 }
 
-func (s *taskState) settled() bool { return s.durable.Load() }
+// settled also holds for a memory that was only looked into: it can be made again.
+func (s *taskState) settled() bool { return s.durable.Load() || !s.touched.Load() }
 
 // known is one remembered value.
 type known struct {
@@ -241,6 +243,7 @@ func (s *taskState) room(size, limit int) error {
 
 // remember adds the value. The caller holds s.mu, or the only reference to s.
 func (s *taskState) remember(k *known) {
+	s.touched.Store(true)
 	s.known[k.KnownValue] = k
 	s.list = append(s.list, k.KnownValue)
 	s.bytes += len(k.Text)
