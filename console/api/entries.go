@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Entry is a row of the journal as it is shown.
+type Entry struct {
+	Seq    int64      `json:"seq"`
+	Hash   string     `json:"hash"`
+	Event  flow.Event `json:"event"`
+	Inputs *Inputs    `json:"inputs,omitempty"` // of the decision, where they were asked for and are kept
+}
+
+// Inputs are what a decision was made of: places, labels and references, no value.
+type Inputs struct {
+	Leaves []flow.Leaf      `json:"leaves"`
+	Terms  []flow.LeafTerms `json:"terms"`
+	Shadow []flow.LeafTerms `json:"shadow,omitempty"`
+}
+
+// EntryQuery chooses rows. The zero query is all of them.
+type EntryQuery struct {
+	audit.Query
+	Last   int  // this many rows from the end; it is used instead of From
+	Story  bool // with Flow: the flows that answer or continue it too
+	Inputs bool // with the sealed inputs of each decision
+}
+
+// WriteEntries writes rows as JSON lines, in order.
+func WriteEntries(ctx context.Context, l Ledger, q EntryQuery, w io.Writer) error {
+	enc := json.NewEncoder(w)
+	if q.Last > 0 {
+		head, err := l.Journal.Checkpoint(ctx)
+		if err != nil {
+			return fmt.Errorf("finding the end of the journal: %w", err)
+		}
+		q.From = max(head.Size-int64(q.Last)+1, 1)
+	}
+	queries := []audit.Query{q.Query}
+	if q.Story && q.Flow != "" {
+		queries = append(queries, audit.Query{Parent: q.Flow, Limit: q.Limit})
+	}
+	for _, query := range queries {
+		for e, err := range audit.Entries(ctx, l.DB, query) {
+			if err != nil {
+				return err
+			}
+			out := Entry{Seq: e.Seq, Hash: hex.EncodeToString(e.Hash[:]), Event: e.Event}
+			if q.Inputs && e.Sealed != nil {
+				if out.Inputs, err = OpenInputs(l, e); err != nil {
+					return err
+				}
+			}
+			if err := enc.Encode(out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// OpenInputs unseals the inputs of a row's decision.
+func OpenInputs(l Ledger, e audit.Entry) (*Inputs, error) {
+	plain, err := l.Keys.AEAD("journal").Open(e.Sealed, []byte(e.Event.Flow.ID))
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: opening the sealed inputs: %w", e.Seq, err)
+	}
+	in := new(Inputs)
+	if err := json.Unmarshal(plain, in); err != nil {
+		return nil, fmt.Errorf("entry %d: the sealed inputs cannot be read", e.Seq)
+	}
+	return in, nil
+}
+
+// Values returns the query as an address carries it.
+func (q EntryQuery) Values() url.Values {
+	v := url.Values{}
+	for name, n := range map[string]int64{"from": q.From, "to": q.To, "limit": int64(q.Limit), "last": int64(q.Last)} {
+		if n != 0 {
+			v.Set(name, strconv.FormatInt(n, 10))
+		}
+	}
+	for name, on := range map[string]bool{"story": q.Story, "inputs": q.Inputs} {
+		if on {
+			v.Set(name, "true")
+		}
+	}
+	if q.Flow != "" {
+		v.Set("flow", string(q.Flow))
+	}
+	return v
+}
+
+func parseEntryQuery(v url.Values) (EntryQuery, error) {
+	var q EntryQuery
+	var errs []error
+	number := func(name string) int64 {
+		if !v.Has(name) {
+			return 0
+		}
+		n, err := strconv.ParseInt(v.Get(name), 10, 64)
+		if err != nil || n < 0 {
+			errs = append(errs, fmt.Errorf("%s is not a number", name))
+		}
+		return n
+	}
+	q.From, q.To, q.Limit, q.Last = number("from"), number("to"), int(number("limit")), int(number("last"))
+	q.Flow = flow.ID(v.Get("flow"))
+	q.Story, q.Inputs = v.Get("story") == "true", v.Get("inputs") == "true"
+	return q, errors.Join(errs...)
+}
+
+func (a *API) entries(w http.ResponseWriter, r *http.Request) {
+	q, err := parseEntryQuery(r.URL.Query())
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	w.Header().Set("Content-Type", "application/jsonl")
+	if err := WriteEntries(r.Context(), a.opt.Ledger, q, w); err != nil {
+		panic(http.ErrAbortHandler) // rows were sent already: cut the answer, so that it does not pass for the whole
+	}
+}

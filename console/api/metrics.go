@@ -1,0 +1,119 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/wire"
+)
+
+// Metrics counts what happens. Its labels are words out of closed lists: none is a value, an id or anything else that an
+// agent could choose, so their number is bounded. It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	flows    *prometheus.CounterVec
+	refusals *prometheus.CounterVec
+	leaves   *prometheus.CounterVec
+	shadow   *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	bytes    *prometheus.CounterVec
+	subjects *prometheus.CounterVec
+	rows     prometheus.Counter
+}
+
+// NewMetrics returns counters on a registry of their own.
+func NewMetrics() *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		flows:    counter("scrim_flows_total", "Flows, by how they ended.", "outcome", "protocol", "direction"),
+		refusals: counter("scrim_refusals_total", "Flows that were refused, by rule.", "rule", "protocol", "direction"),
+		leaves:   counter("scrim_leaves_total", "Values, by the level at which they were shown and what set it.", "level", "by"),
+		shadow:   counter("scrim_shadow_leaves_total", "Values, by the level at which shadow policies would show them.", "level"),
+		bytes:    counter("scrim_bytes_total", "Bytes of messages that left.", "protocol", "direction"),
+		subjects: counter("scrim_subjects_total", "Values, by whether it is known whom they are about.", "known"),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scrim_decision_seconds", Help: "Time from a message's arrival to its durable record.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1, 4},
+		}, []string{"protocol", "direction"}),
+		rows: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
+	}
+	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Event counts a row of the journal.
+func (m *Metrics) Event(ev flow.Event) {
+	protocol, direction := protocolName(ev.Flow.Protocol), ev.Flow.Direction.String()
+	m.rows.Inc()
+	m.flows.WithLabelValues(outcomeName(ev.Outcome), protocol, direction).Inc()
+	if ev.Outcome == flow.Refused || ev.Outcome == flow.Conflict {
+		m.refusals.WithLabelValues(ruleName(ev.Reason), protocol, direction).Inc()
+		return
+	}
+	for _, l := range ev.Levels {
+		m.leaves.WithLabelValues(l.Level.String(), l.By.String()).Add(float64(l.Count))
+	}
+	for _, l := range ev.Shadow {
+		m.shadow.WithLabelValues(l.Level.String()).Add(float64(l.Count))
+	}
+	m.bytes.WithLabelValues(protocol, direction).Add(float64(ev.Bytes))
+	m.subjects.WithLabelValues("yes").Add(float64(ev.Subjects))
+	m.subjects.WithLabelValues("no").Add(float64(ev.NoSubject))
+	if ev.Took > 0 {
+		m.took.WithLabelValues(protocol, direction).Observe(ev.Took.Seconds())
+	}
+}
+
+// Handler serves the counters.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+const other = "other"
+
+var protocolNames = []string{"a2a/" + wire.A2A10, "mcp/" + wire.MCP20260728, "mcp/" + wire.MCP20251125, "admin"}
+
+// protocolName keeps versions that a stranger named out of the labels.
+func protocolName(p string) string {
+	if slices.Contains(protocolNames, p) {
+		return p
+	}
+	return other
+}
+
+var outcomeNames = []flow.Outcome{
+	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Changed,
+}
+
+func outcomeName(o flow.Outcome) string {
+	if slices.Contains(outcomeNames, o) {
+		return string(o)
+	}
+	return other
+}
+
+var ruleNames = []gateway.Rule{
+	gateway.RuleIdentity, gateway.RuleFace, gateway.RuleMalformed, gateway.RuleTooBig, gateway.RuleMethod, gateway.RuleVersion,
+	gateway.RulePlace, gateway.RulePolicy, gateway.RuleSchema, gateway.RuleConflict, gateway.RuleUpstream, gateway.RuleRecord,
+	gateway.RuleInternal, gateway.RuleEncoding, gateway.RuleDrained, gateway.RuleExhausted,
+}
+
+// ruleName is the rule that a refusal's reason begins with.
+func ruleName(reason string) string {
+	rule, _, _ := strings.Cut(reason, " ")
+	if slices.Contains(ruleNames, gateway.Rule(rule)) {
+		return rule
+	}
+	return other
+}

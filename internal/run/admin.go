@@ -1,0 +1,41 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/evidence/audit"
+)
+
+// Admin returns the handler of the admin port. The token that it wants is in the data directory, made at the first start.
+func (r *Gateway) Admin() (http.Handler, error) {
+	c := r.Config()
+	token, err := api.Token(c.Path(c.Data))
+	if err != nil {
+		return nil, err
+	}
+	opt := api.Options{
+		Ledger: r.Ledger(), Token: token, Listen: c.Admin, Metrics: r.metrics,
+		Reload: r.Reload,
+		Verify: func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
+		Ready: func() error {
+			if !r.Ready() {
+				return errors.New("the gateway is starting or going away")
+			}
+			return nil
+		},
+		Snapshot: r.Gateway.Snapshot,
+	}
+	if r.Learner != nil {
+		opt.Proposals = func() ([]byte, error) { return json.Marshal(r.Learner.Seen()) }
+	}
+	return api.New(opt), nil
+}
+
+// Ledger is the open state as the admin API and its commands use it.
+func (st *State) Ledger() api.Ledger {
+	return api.Ledger{DB: st.DB, Journal: st.Log, Vault: st.Vault, Keys: st.Keys}
+}

@@ -1,0 +1,213 @@
+// Package run puts a gateway together from its configuration and keeps it running: state, keys, journal, doors, reload.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a"
+	"github.com/scrimhq/scrim/gateway/mcp"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/store"
+)
+
+// Options of a running gateway; the zero value is fine.
+type Options struct {
+	Logger  *slog.Logger // nil: nothing is logged
+	Hooks   gateway.Hooks
+	Store   store.Options
+	Listen  net.Listener // nil: the configured address
+	Watcher bool         // reload when files change
+	Learn   bool         // learn mode, whatever the file says; refused where agents of other domains are configured
+}
+
+// Gateway is a gateway with its state and its doors.
+type Gateway struct {
+	*State
+	Gateway *gateway.Gateway
+	Learner *Learner // nil unless in learn mode
+	log     *slog.Logger
+	opt     Options
+	handler http.Handler
+	metrics *api.Metrics
+	serving atomic.Bool // both ports listen, and the end was not asked for
+
+	mu     sync.Mutex // one reload at a time
+	config *config.Config
+}
+
+// Open opens the state and builds the gateway. Nothing listens yet.
+func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) {
+	return open(ctx, c, opt, Snapshot)
+}
+
+func open(ctx context.Context, c *config.Config, opt Options, snapshot func(*config.Config) (*gateway.Snapshot, error)) (*Gateway, error) {
+	c, err := inMode(c, opt.Learn)
+	if err != nil {
+		return nil, err
+	}
+	snap, err := snapshot(c)
+	if err != nil {
+		return nil, err
+	}
+	st, err := OpenState(ctx, c, opt.Store)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, config: c, metrics: api.NewMetrics()}
+	if c.Mode == config.Learn {
+		r.Learner = NewLearner(c.Path(c.Data))
+	}
+	r.Gateway, err = gateway.New(gateway.Options{
+		Store: st.DB, Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Hooks: r.hooks(),
+		Retention: gateway.Retention{
+			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
+		},
+	}, snap)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	r.handler = r.guard(atMost(c.Limits.Flows, r.doors()))
+	return r, nil
+}
+
+// ErrLearn is the error of learn mode where flows would leave the domain.
+var ErrLearn = errors.New("learn mode enforces nothing, so it is for one domain only; take agents of other domains out of the configuration")
+
+// inMode returns the configuration in learn mode if that is asked for.
+func inMode(c *config.Config, learn bool) (*config.Config, error) {
+	if !learn || c.Mode == config.Learn {
+		return c, nil
+	}
+	for _, a := range c.Agents {
+		if !c.Own(a) {
+			return nil, fmt.Errorf("agent %s belongs to %s: %w", a.ID, a.Domain, ErrLearn)
+		}
+	}
+	next := *c
+	next.Mode = config.Learn
+	return &next, nil
+}
+
+// hooks joins those of the options with our own.
+func (r *Gateway) hooks() gateway.Hooks {
+	given := r.opt.Hooks
+	h := gateway.Hooks{
+		Event: func(ev flow.Event) {
+			r.metrics.Event(ev)
+			if given.Event != nil {
+				given.Event(ev)
+			}
+		},
+		Error: func(err error) {
+			r.fault(err)
+			if given.Error != nil {
+				given.Error(err)
+			}
+		},
+		Watch: given.Watch,
+	}
+	if r.Learner != nil {
+		h.Watch = func(f flow.Flow, o gateway.Observation) {
+			r.Learner.Watch(f, o)
+			if given.Watch != nil {
+				given.Watch(f, o)
+			}
+		}
+	}
+	return h
+}
+
+// doors are the addresses of the data port.
+func (r *Gateway) doors() http.Handler {
+	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
+	tools := &mcp.Tools{}
+	mux := http.NewServeMux()
+	mux.Handle("/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards})
+	mux.Handle("/out/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards})
+	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
+	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
+	return mux
+}
+
+// Handler is the data port.
+func (r *Gateway) Handler() http.Handler { return r.handler }
+
+// Config is the configuration in force.
+func (r *Gateway) Config() *config.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.config
+}
+
+// fault logs what no caller is told of. Refusals are a normal outcome.
+func (r *Gateway) fault(err error) {
+	if ref, ok := errors.AsType[*gateway.Refusal](err); ok {
+		r.log.Info("flow refused", "rule", string(ref.Rule), "place", string(ref.Place), "reference", string(ref.Ref), "cause", cause(ref))
+		return
+	}
+	r.log.Error("fault", "error", err)
+}
+
+func cause(r *gateway.Refusal) string {
+	if r.Cause == nil {
+		return ""
+	}
+	return r.Cause.Error()
+}
+
+// Reload reads the configuration again, checks it, builds a new snapshot and puts it in force. On any mistake the old one stays.
+func (r *Gateway) Reload(ctx context.Context, why string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next, err := config.Load(r.config.File())
+	if err == nil {
+		next, err = inMode(next, r.opt.Learn)
+	}
+	if err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	if err := fixed(r.config, next); err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	snap, err := Snapshot(next)
+	if err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	r.config = next
+	r.log.Info("configuration reloaded", "why", why, "config", next.Hash(), "policy", snap.Policy.Hash())
+	return nil
+}
+
+// fixed refuses changes that need a restart.
+func fixed(old, next *config.Config) error {
+	var bad []error
+	check := func(name string, same bool) {
+		if !same {
+			bad = append(bad, fmt.Errorf("%s cannot change while the gateway runs; restart it", name))
+		}
+	}
+	check("domain", old.Domain == next.Domain)
+	check("data", old.Data == next.Data)
+	check("listen", old.Listen == next.Listen)
+	check("admin", old.Admin == next.Admin)
+	check("keys", old.Keys == next.Keys)
+	check("mode", old.Mode == next.Mode)
+	return errors.Join(bad...)
+}

@@ -1,0 +1,155 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Serve listens on the data port, and on the admin port if there is an admin handler, until ctx is done. Then it takes
+// no new calls, lets open ones end within the configured time, and closes the state. Ready is called when both listen.
+func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data, admin net.Addr)) error {
+	c := r.Config()
+	data := r.opt.Listen
+	if data == nil {
+		var err error
+		if data, err = net.Listen("tcp", c.Listen); err != nil {
+			return errors.Join(fmt.Errorf("taking the address for agents: %w", err), r.Close())
+		}
+	}
+	servers := []*http.Server{r.server(r.handler)}
+	listeners := []net.Listener{data}
+	var adminAddr net.Addr
+	if admin != nil {
+		l, err := net.Listen("tcp", c.Admin)
+		if err != nil {
+			return errors.Join(fmt.Errorf("taking the admin address: %w", err), data.Close(), r.Close())
+		}
+		servers, listeners, adminAddr = append(servers, r.server(r.guard(admin))), append(listeners, l), l.Addr()
+	}
+	errs := make(chan error, len(servers))
+	var wg sync.WaitGroup
+	for i, s := range servers {
+		wg.Go(func() {
+			if err := s.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				errs <- err
+			}
+		})
+	}
+	background, stop := context.WithCancel(ctx)
+	wg.Go(func() { r.sweep(background) })
+	if r.opt.Watcher {
+		wg.Go(func() { r.watch(background) })
+	}
+	r.serving.Store(true)
+	if ready != nil {
+		ready(data.Addr(), adminAddr)
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-errs:
+	}
+	r.serving.Store(false)
+	stop()
+	r.drain(servers)
+	wg.Wait()
+	return errors.Join(err, r.Close())
+}
+
+// drain lets open calls end within the configured time, agents' first, and cuts those that do not.
+func (r *Gateway) drain(servers []*http.Server) {
+	grace, cancel := context.WithTimeout(context.Background(), max(time.Duration(r.Config().Timeouts.Shutdown), time.Millisecond))
+	defer cancel()
+	for _, s := range servers {
+		if err := s.Shutdown(grace); err != nil {
+			r.log.Warn("calls that outlasted the time for shutting down were cut")
+			_ = s.Close() // its error is that of a listener that is closed already
+		}
+	}
+}
+
+// Ready reports whether both ports listen and the end was not asked for.
+func (r *Gateway) Ready() bool { return r.serving.Load() }
+
+func (r *Gateway) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Duration(r.Config().Timeouts.Read), IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       log.New(io.Discard, "", 0), // its lines may repeat what a stranger sent
+	}
+}
+
+// guard turns a panic into an error of the call. What the panic said may hold data, so the log gets its type and place alone.
+func (r *Gateway) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+				r.log.Error("panic", "type", fmt.Sprintf("%T", v), "place", panicPlace())
+			}
+			panic(http.ErrAbortHandler) // cuts the connection, so that half an answer does not pass for a whole one
+		}()
+		next.ServeHTTP(w, req)
+	})
+}
+
+// panicPlace returns file and line of the function that panicked.
+func panicPlace() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
+
+// atMost tells callers to come back while n flows are open.
+func atMost(n int, next http.Handler) http.Handler {
+	if n <= 0 {
+		return next
+	}
+	slots := make(chan struct{}, n)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "the gateway is busy; try again in a second", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// sweep deletes what has expired, once a minute.
+func (r *Gateway) sweep(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := r.Gateway.Sweep(ctx); err != nil && ctx.Err() == nil {
+				r.log.Error("sweeping", "error", err)
+			}
+		}
+	}
+}

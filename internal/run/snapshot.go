@@ -1,0 +1,141 @@
+package run
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/policy"
+)
+
+// Snapshot builds what a gateway decides by from a checked configuration. It reads policies and credentials, and
+// opens no connection. Servers that are programs are not reached by it: [Open] starts those.
+func Snapshot(c *config.Config) (*gateway.Snapshot, error) { return snapshot(c, reachable(c, nil)) }
+
+// Offline is a Snapshot that decides alike and reaches nobody. No secret is read for it.
+func Offline(c *config.Config) (*gateway.Snapshot, error) {
+	return snapshot(c, func(a *config.Agent) (*gateway.Agent, error) { return &gateway.Agent{Party: a.Party()}, nil })
+}
+
+func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error)) (*gateway.Snapshot, error) {
+	set, err := Policies(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &gateway.Snapshot{
+		Domain: c.Domain, PublicURL: c.PublicURL, Taxonomy: c.Taxonomy(), Policy: set, Catalog: c.Catalog(),
+		Agents:     map[flow.AgentID]*gateway.Agent{},
+		Groups:     map[flow.Purpose]string{},
+		Limits:     json.Limits{Bytes: int(c.Limits.Body), Depth: c.Limits.Depth, Nodes: c.Limits.Nodes, Number: c.Limits.Number},
+		Events:     gateway.EventLimits{Event: int(c.Limits.Event), Events: c.Limits.Events, Idle: time.Duration(c.Timeouts.Idle)},
+		ConfigHash: c.Hash(), Learn: c.Mode == config.Learn,
+	}
+	for name, purposes := range c.PurposeGroups {
+		for _, p := range purposes {
+			s.Groups[p] = name
+		}
+	}
+	for _, t := range c.Transparent {
+		s.Transparent = append(s.Transparent, gateway.Transparent{Agent: t.Agent, Path: t.Path})
+	}
+	for i := range c.Agents {
+		a, err := agent(&c.Agents[i])
+		if err != nil {
+			return nil, err
+		}
+		s.Agents[a.Party.Agent] = a
+	}
+	if s.Identity, err = authenticator(c); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Policies loads the configured policies against the configured taxonomy and entities.
+func Policies(c *config.Config) (*policy.Set, error) {
+	return policy.Load(PolicyFiles(c), PolicyOptions(c))
+}
+
+// PolicyFiles is the directory of policies.
+func PolicyFiles(c *config.Config) fs.FS { return os.DirFS(c.Path(c.Policies)) }
+
+// PolicyOptions is what policies may name.
+func PolicyOptions(c *config.Config) policy.Options {
+	e := policy.Entities{Agents: c.Parties(), Purposes: c.PurposeParents(), RoleParents: c.RoleParents()}
+	for _, f := range c.Catalog().Fields() {
+		e.Fields = append(e.Fields, policy.Field{Name: f.Name, Dataset: f.Dataset, Label: f.Label})
+	}
+	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}
+}
+
+// programs finds the way to a server that is a program of this configuration.
+type programs func(*config.Agent) (*gateway.Upstream, error)
+
+// reachable makes agents with their upstreams.
+func reachable(c *config.Config, program programs) func(*config.Agent) (*gateway.Agent, error) {
+	opt := gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)}
+	return func(a *config.Agent) (_ *gateway.Agent, err error) {
+		out := &gateway.Agent{Party: a.Party()}
+		if a.A2A != nil {
+			if out.A2A, err = upstream(c, a.A2A.URL, a.A2A.Credential, opt); err != nil {
+				return nil, fmt.Errorf("agent %s, a2a: %w", a.ID, err)
+			}
+		}
+		switch {
+		case a.MCP == nil:
+		case a.MCP.URL != "":
+			out.MCP, err = upstream(c, a.MCP.URL, a.MCP.Credential, opt)
+		case program != nil:
+			out.MCP, err = program(a)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("agent %s, mcp: %w", a.ID, err)
+		}
+		return out, nil
+	}
+}
+
+func upstream(c *config.Config, url string, cred *config.Credential, opt gateway.UpstreamOptions) (*gateway.Upstream, error) {
+	header, secret := "", flow.Secret{}
+	if cred != nil {
+		value, err := c.Credential(cred)
+		if err != nil {
+			return nil, err
+		}
+		header, secret = cred.Header, value
+	}
+	return gateway.NewUpstream(url, header, secret, opt)
+}
+
+func authenticator(c *config.Config) (*identity.Authenticator, error) {
+	var opt identity.Options
+	issuers := map[string]*identity.Issuer{}
+	for _, j := range c.Identity.JWT {
+		issuers[j.Issuer] = &identity.Issuer{
+			Issuer: j.Issuer, Audience: j.Audience, File: j.JWKSFile, URL: j.JWKSURL, Subjects: map[string]identity.Grant{},
+		}
+	}
+	for i := range c.Agents {
+		a := &c.Agents[i]
+		grant := identity.Grant{Party: a.Party(), Purposes: a.Purposes, Criticality: a.Criticality}
+		for n, k := range a.Keys {
+			opt.Keys = append(opt.Keys, identity.Key{ID: fmt.Sprintf("%s/%d", a.ID, n), SHA256: k.SHA256, Grant: grant, Until: k.Expires})
+		}
+		if a.JWT != nil {
+			issuers[a.JWT.Issuer].Subjects[a.JWT.Subject] = grant
+		}
+		if a.ID == c.Identity.Anonymous && a.ID != "" {
+			opt.Anonymous = &grant
+		}
+	}
+	for _, j := range c.Identity.JWT {
+		opt.Issuers = append(opt.Issuers, *issuers[j.Issuer])
+	}
+	return identity.New(opt)
+}

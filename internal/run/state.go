@@ -1,0 +1,113 @@
+package run
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/privacy/vault"
+	"github.com/scrimhq/scrim/store"
+)
+
+// Schemas are the tables of everything that keeps state, in the order in which they are made.
+func Schemas() []store.Schema {
+	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema()}
+}
+
+// State is an open data directory: what a gateway and the commands on a stopped one share.
+type State struct {
+	DB    store.DB
+	Keys  *vault.Keyring
+	Vault *vault.Vault
+	Log   *audit.Log
+}
+
+// Origin names a domain's journal in its checkpoints.
+func Origin(d flow.DomainID) string { return "scrim.dev/journal/" + string(d) }
+
+// OpenState opens the data directory of a configuration and makes what is missing. Only one process may have it open:
+// another one gets a [store.ErrLocked].
+func OpenState(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
+	st, err := OpenStore(ctx, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.open(ctx, c); err != nil {
+		return nil, errors.Join(err, st.DB.Close())
+	}
+	return st, nil
+}
+
+// OpenStore opens database and keys alone, for looking at a journal that may have been tampered with. Vault and Log are nil.
+func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
+	if err := os.MkdirAll(c.Path(c.Data), 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
+	}
+	var wrapper vault.Wrapper
+	if name := c.Keys.PassphraseEnv; name != "" {
+		phrase := os.Getenv(name)
+		if phrase == "" {
+			return nil, fmt.Errorf("environment variable %s, which holds the keyset's passphrase, is empty", name)
+		}
+		wrapper = vault.Passphrase(flow.NewSecret(phrase))
+	}
+	db, err := store.Open(ctx, c.Path(c.Data), Schemas(), opt)
+	if err != nil {
+		return nil, err
+	}
+	st := &State{DB: db}
+	if st.Keys, err = vault.OpenKeyring(ctx, c.Path(c.Keys.File), wrapper); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the keyset %s: %w", c.Keys.File, err), db.Close())
+	}
+	return st, nil
+}
+
+func (st *State) open(ctx context.Context, c *config.Config) (err error) {
+	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks)})
+	if err != nil {
+		return fmt.Errorf("opening the vault: %w", err)
+	}
+	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
+		Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
+	})
+	if err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	return nil
+}
+
+// Archive is the directory that keeps a copy of each checkpoint.
+func Archive(c *config.Config) string { return filepath.Join(c.Path(c.Data), "checkpoints") }
+
+// Verify walks the whole journal, against its own checkpoints, the archived ones and any kept elsewhere. It works on a state of [OpenStore] too.
+func (st *State) Verify(ctx context.Context, c *config.Config, elsewhere ...[]byte) (audit.Report, error) {
+	notes, err := audit.ReadArchive(Archive(c))
+	if err != nil {
+		return audit.Report{}, err
+	}
+	return audit.Verify(ctx, st.DB, Origin(c.Domain), st.LogKey(), audit.Against{Checkpoints: append(notes, elsewhere...)})
+}
+
+// LogKey is the public key of the journal's checkpoints.
+func (st *State) LogKey() ed25519.PublicKey {
+	return st.Keys.Signer("log").Public().(ed25519.PublicKey)
+}
+
+// Close signs the journal, if it is open, and closes everything.
+func (st *State) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	if st.Log != nil {
+		err = st.Log.Close(ctx)
+	}
+	return errors.Join(err, st.DB.Close())
+}

@@ -1,0 +1,81 @@
+package run
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// quietTime is how long files must be left alone before they are read again: editors write in several steps.
+const quietTime = 200 * time.Millisecond
+
+// watch reloads when something changes that the configuration was made of. It watches directories, since editors put
+// new files in the place of old ones.
+func (r *Gateway) watch(ctx context.Context) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		r.log.Warn("files are not watched; reload with SIGHUP", "error", err)
+		return
+	}
+	defer w.Close()
+	dirs, watched := r.watchAll(w, nil)
+	var quiet <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case err, ok := <-w.Errors:
+			if !ok {
+				return
+			}
+			r.log.Warn("watching files", "error", err)
+		case ev, ok := <-w.Events:
+			if !ok {
+				return
+			}
+			name := filepath.Clean(ev.Name)
+			if ev.Op != fsnotify.Chmod && (watched[name] || watched[filepath.Dir(name)]) {
+				quiet = time.After(quietTime)
+			}
+		case <-quiet:
+			quiet = nil
+			if err := r.Reload(ctx, "a file changed"); err != nil {
+				r.log.Error("not reloaded", "error", err)
+				continue
+			}
+			dirs, watched = r.watchAll(w, dirs)
+		}
+	}
+}
+
+// watchAll adds the directories of all files of the configuration in force to those watched already. It returns them,
+// and by absolute name the files, and the directories all of whose files count.
+func (r *Gateway) watchAll(w *fsnotify.Watcher, dirs map[string]bool) (map[string]bool, map[string]bool) {
+	if dirs == nil {
+		dirs = map[string]bool{}
+	}
+	watched := map[string]bool{}
+	for _, name := range r.Config().Files() {
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			continue
+		}
+		watched[abs] = true
+		dir := abs
+		if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+			dir = filepath.Dir(abs)
+		}
+		if dirs[dir] {
+			continue
+		}
+		if err := w.Add(dir); err != nil {
+			r.log.Warn("directory is not watched; reload with SIGHUP", "directory", dir)
+			continue
+		}
+		dirs[dir] = true
+	}
+	return dirs, watched
+}
