@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/store"
+)
+
+// withState does something with the state of a gateway: through the admin API if one is running, otherwise by opening
+// the data directory itself.
+func withState(ctx context.Context, c *config.Config, running func(*adminClient) error, stopped func(*run.State) error) error {
+	return eitherWay(c, running, func() error {
+		st, err := run.OpenState(ctx, c, store.Options{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(stopped(st), st.Close())
+	})
+}
+
+// eitherWay tries the data directory and asks the gateway that holds it, if one does.
+func eitherWay(c *config.Config, running func(*adminClient) error, stopped func() error) error {
+	if !hasState(c) {
+		return refuse(`Start one with "scrim run", or name another configuration with -c.`, "no gateway has run on %s yet", c.Data)
+	}
+	err := stopped()
+	if !errors.Is(err, store.ErrLocked) {
+		return err
+	}
+	token, err := api.ReadToken(c.Path(c.Data))
+	if err != nil {
+		return err
+	}
+	return running(&adminClient{base: "http://" + c.Admin, token: token})
+}
+
+// snapshotOf builds what the gateway would decide by, for commands on a stopped one.
+func (e *env) snapshotOf(c *config.Config) (*gateway.Snapshot, error) {
+	s, err := run.Offline(c)
+	if err != nil {
+		return nil, e.mistakes(c, err)
+	}
+	return s, nil
+}
+
+// adminClient talks to a running gateway.
+type adminClient struct {
+	base  string
+	token flow.Secret
+}
+
+// call sends body as JSON, if there is one, and decodes the answer into out.
+func (a *adminClient) call(ctx context.Context, method, path string, body, out any) error {
+	res, err := a.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return errors.New("the gateway's answer cannot be read; is it of another version?")
+	}
+	return nil
+}
+
+// copyTo writes the answer as it comes.
+func (a *adminClient) copyTo(ctx context.Context, path string, w io.Writer) error {
+	res, err := a.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(w, res.Body); err != nil {
+		return fmt.Errorf("the gateway broke off its answer: %w", err)
+	}
+	return nil
+}
+
+func (a *adminClient) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var r io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		r = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, r)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token.Expose())
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		if _, ok := errors.AsType[*net.OpError](err); ok {
+			return nil, refuse("Wait until it is ready, or see whether its admin address is the one in the configuration.",
+				"a process holds the data directory, yet no gateway answers at %s", strings.TrimPrefix(a.base, "http://"))
+		}
+		return nil, err
+	}
+	if res.StatusCode < 300 {
+		return res, nil
+	}
+	defer res.Body.Close()
+	var p struct {
+		Error string `json:"error"`
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&p); err != nil || p.Error == "" {
+		return nil, fmt.Errorf("the gateway answered %s", res.Status)
+	}
+	return nil, errors.New(p.Error)
+}

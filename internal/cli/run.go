@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/store"
+)
+
+func (e *env) runCommand() *cobra.Command {
+	var file, dir string
+	var c *cobra.Command
+	c = e.command("run [-c FILE]", "Run the gateway",
+		"Stands between the agents and MCP servers of scrim.yaml until it is told to stop. Where there is no scrim.yaml, it writes\n"+
+			"a commented one with starter policies, and binds 127.0.0.1.\n\n"+
+			"It reads its files again when they change, on SIGHUP, and on POST /-/reload; if there is a mistake, the old ones stay in\n"+
+			"force. On SIGTERM it takes no new calls and lets open ones end.", nil,
+		func(ctx context.Context, _ []string) error {
+			path := file
+			if !c.Flags().Changed("config") {
+				path = filepath.Join(dir, defaultConfig)
+				if err := e.firstFiles(dir); err != nil {
+					return err
+				}
+			}
+			return e.serve(ctx, path, false)
+		})
+	c.Flags().StringVar(&dir, "dir", ".", "directory of scrim.yaml, written to where there is none")
+	return fileFlag(c, &file)
+}
+
+// firstFiles writes a first configuration and starter policies where there is none. It overwrites nothing.
+func (e *env) firstFiles(dir string) error {
+	name := filepath.Join(dir, defaultConfig)
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
+		return err
+	}
+	written := []string{}
+	write := func(name string, content []byte) error {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			return nil // somebody's own; it stays
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(content)
+		written = append(written, name)
+		return errors.Join(err, f.Close())
+	}
+	starter := policy.Starter()
+	err := fs.WalkDir(starter, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(starter, path)
+		if err != nil {
+			return err
+		}
+		return write(filepath.Join(dir, "policies", filepath.FromSlash(path)), content)
+	})
+	if err == nil {
+		err = write(name, config.Default("home")) // last, so that a run that was cut short begins again
+	}
+	if err != nil {
+		return fmt.Errorf("writing the first files: %w", err)
+	}
+	for _, w := range written {
+		fmt.Fprintf(e.out, "wrote %s\n", w)
+	}
+	return nil
+}
+
+// serve runs a gateway until ctx is done.
+func (e *env) serve(ctx context.Context, file string, learn bool) error {
+	c, err := e.load(file)
+	if err != nil {
+		return err
+	}
+	e.warnings(c)
+	log := newLog(e.err, c.Log)
+	r, err := run.Open(ctx, c, run.Options{Logger: log, Watcher: true, Learn: learn})
+	if err != nil {
+		return e.notOpened(c, err)
+	}
+	admin, err := r.Admin()
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	reloads := make(chan struct{})
+	go func() {
+		defer close(reloads)
+		reloadOn(ctx, hup, r, log)
+	}()
+	err = r.Serve(ctx, admin, func(data, admin net.Addr) { e.started(r, data, admin) })
+	cancel()
+	<-reloads
+	if r.Learner != nil {
+		err = errors.Join(err, r.Learner.Save())
+		e.proposals(run.Propose(r.Learner.Seen()))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.out, "stopped: every call ended, the journal is signed")
+	return nil
+}
+
+// reloadOn reads the configuration again at each signal until ctx is done.
+func reloadOn(ctx context.Context, hup <-chan os.Signal, r *run.Gateway, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			if err := r.Reload(ctx, "SIGHUP"); err != nil {
+				log.Error("not reloaded", "error", err)
+			}
+		}
+	}
+}
+
+// notOpened says what to do about a gateway that does not start.
+func (e *env) notOpened(c *config.Config, err error) error {
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return refuse("Stop the other one, or give this one a data directory of its own.", "%v", err)
+	case errors.Is(err, store.ErrNewer):
+		return refuse("Run the newer scrim again, or restore the data directory from before it.", "%v", err)
+	case errors.Is(err, run.ErrLearn):
+		return refuse(`Use "scrim run": where flows leave the domain, something must be enforced.`, "%v", err)
+	}
+	return e.mistakes(c, err)
+}
+
+func (e *env) started(r *run.Gateway, data, admin net.Addr) {
+	st, c := e.style(e.out), r.Config()
+	if c.Mode == config.Learn {
+		e.banner()
+	}
+	fmt.Fprintf(e.out, "%s\n", st.good("scrim is ready"))
+	t := table{paint: map[int]func(string) string{1: st.bold}}
+	t.add("domain", string(c.Domain))
+	t.add("for agents", "http://"+data.String())
+	t.add("admin", "http://"+admin.String()+"  (token in "+filepath.Join(c.Data, api.TokenFile)+")")
+	for _, a := range c.Agents {
+		face := ""
+		if !c.Own(a) {
+			face = "/out"
+		}
+		if a.MCP != nil {
+			t.add("", c.PublicURL+face+"/mcp/"+string(a.ID))
+		}
+		if a.A2A != nil {
+			t.add("", c.PublicURL+face+"/a2a/"+string(a.ID))
+		}
+	}
+	t.write(e.out, style{}, "  ")
+	if len(c.Agents) == 0 {
+		fmt.Fprintf(e.out, "nobody is known yet. Next:\n"+
+			"  1. scrim key new              makes a key for an agent that calls\n"+
+			"  2. edit %-20s  put your agents and MCP servers under agents: it is read again as you save it\n"+
+			"  3. scrim config check         lists every mistake; scrim doctor looks at the surroundings\n"+
+			"  4. scrim check FILE --to AGENT --purpose P   shows what an agent would see of a text\n", c.File())
+	}
+	fmt.Fprintln(e.out, "Stop with Ctrl-C. Files are read again when they change.")
+}
