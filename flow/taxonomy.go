@@ -107,7 +107,7 @@ func healthClasses() []Class {
 		special(attr("health/genetic", Restricted, Text, "", "health", "Genetic data", "pd:Genetic")),
 		special(attr("health/visit-date", Confidential, Date, "month", "date", "Date of a visit", "pd:MedicalHealth")),
 		special(attr("health/note", Restricted, Text, "", "note", "Clinical note", "pd:HealthRecord")),
-		attr("health/provider", Confidential, Text, "", "provider", "Who gave care", ""),
+		id("health/provider", Confidential, Text, 24, "provider", "Who gave care", ""),
 	}
 }
 
