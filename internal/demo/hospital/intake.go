@@ -72,14 +72,11 @@ func (p Peers) start(ctx context.Context, msg *a2a.Message, work *node.Work) err
 		if to.IsZero() {
 			continue
 		}
-		answer, err := to.Send(ctx, ref.Message())
+		answer, err := to.Listen(ctx, ref.Message(), to.artifact)
 		if err != nil {
-			if err := work.Say("The " + to.name + " could not be asked."); err != nil {
-				return err
-			}
-			continue
+			answer = "The " + to.name + " could not be asked."
 		}
-		if err := work.Write(to.name, node.Text(node.Artifact(answer, to.artifact).Parts), 64); err != nil {
+		if err := work.Write(to.name, answer, 64); err != nil {
 			return err
 		}
 	}

@@ -1,12 +1,16 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/a2aproject/a2a-go/v2/a2aclient"
@@ -21,6 +25,10 @@ type Endpoint struct {
 	URL    string            // the base of an agent's card, or an MCP endpoint
 	Bearer flow.Secret       // presented to it; zero: nothing
 	Header map[string]string // sent along, such as the purpose that a gateway is told
+
+	// Seen is told of every exchange once the answer was read to its end or given up: the body that was sent and as much
+	// of the answer as was read, byte for byte. It may be called at once. Nil: nobody is told.
+	Seen func(sent, answer []byte)
 }
 
 // IsZero reports whether the endpoint is nowhere.
@@ -50,7 +58,58 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !t.Bearer.IsZero() {
 		req.Header.Set("Authorization", "Bearer "+t.Bearer.Expose())
 	}
-	return http.DefaultTransport.RoundTrip(req)
+	if t.Seen == nil || req.Body == nil {
+		return http.DefaultTransport.RoundTrip(req)
+	}
+	sent, err := io.ReadAll(req.Body)
+	_ = req.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		res.Body = &watched{ReadCloser: res.Body, sent: sent, seen: t.Seen}
+	}
+	return res, err
+}
+
+// watched keeps what is read of an answer, and tells of it once.
+type watched struct {
+	io.ReadCloser
+	sent []byte
+	seen func(sent, answer []byte)
+
+	mu     sync.Mutex // guards the fields below: clients close while they read
+	answer []byte
+	told   bool
+}
+
+// Read implements [io.Reader].
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	w.mu.Lock()
+	w.answer = append(w.answer, p[:n]...)
+	w.mu.Unlock()
+	if err != nil {
+		w.tell()
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (w *watched) Close() error {
+	defer w.tell()
+	return w.ReadCloser.Close()
+}
+
+func (w *watched) tell() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.told {
+		w.told = true
+		w.seen(w.sent, w.answer)
+	}
 }
 
 // Agent fetches the agent's card and returns a client of the official SDK for it. The caller calls Destroy on it in the end.
@@ -102,6 +161,33 @@ func (e Endpoint) Stream(ctx context.Context, msg *a2a.Message) iter.Seq2[a2a.Ev
 		}
 	}
 }
+
+// Listen sends one message, follows the stream to its end and returns the text of the artifacts of the given name. It
+// returns [ErrNotCompleted] if the task did not end well.
+func (e Endpoint) Listen(ctx context.Context, msg *a2a.Message, name string) (string, error) {
+	var text strings.Builder
+	var state a2a.TaskState
+	for ev, err := range e.Stream(ctx, msg) {
+		if err != nil {
+			return "", fmt.Errorf("following a stream: %w", err)
+		}
+		switch ev := ev.(type) {
+		case *a2a.TaskArtifactUpdateEvent:
+			if ev.Artifact.Name == name {
+				text.WriteString(Text(ev.Artifact.Parts))
+			}
+		case *a2a.TaskStatusUpdateEvent:
+			state = ev.Status.State
+		}
+	}
+	if state != a2a.TaskStateCompleted {
+		return "", ErrNotCompleted
+	}
+	return text.String(), nil
+}
+
+// ErrNotCompleted is returned for a task that was refused, failed or broke off.
+var ErrNotCompleted = errors.New("the task did not complete")
 
 // Server connects to an MCP server. The caller closes the session.
 func (e Endpoint) Server(ctx context.Context) (*mcp.ClientSession, error) {

@@ -38,6 +38,7 @@ type Received struct {
 	Time   time.Time
 	Header http.Header // without credentials
 	Body   []byte
+	Answer []byte // what the node has answered so far
 }
 
 // Running is a node at work. It is safe for concurrent use.
@@ -47,8 +48,8 @@ type Running struct {
 	ended  chan struct{}
 	keep   int
 
-	mu       sync.Mutex // guards the field below
-	received []Received // oldest first
+	mu       sync.Mutex  // guards the field below, and what it points to
+	received []*Received // oldest first
 }
 
 const mostBody = 4 << 20 // bytes of one request
@@ -137,7 +138,12 @@ func ServerURL(ln net.Listener) string { return "http://" + ln.Addr().String() +
 func (r *Running) Received() []Received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.received)
+	all := make([]Received, len(r.received))
+	for i, m := range r.received {
+		all[i] = *m
+		all[i].Answer = slices.Clone(m.Answer)
+	}
+	return all
 }
 
 // Close lets requests under way finish, for up to two seconds, and waits until the node has ended.
@@ -165,13 +171,33 @@ func (r *Running) admit(bearer flow.Secret, next http.Handler) http.Handler {
 			http.Error(w, "the request is too large or broke off", http.StatusRequestEntityTooLarge)
 			return
 		}
-		r.record(req, body)
 		req.Body = io.NopCloser(bytes.NewReader(body))
-		next.ServeHTTP(w, req)
+		next.ServeHTTP(&recorder{w, r, r.record(req, body)}, req)
 	})
 }
 
-func (r *Running) record(req *http.Request, body []byte) {
+// recorder keeps what is answered beside what was received.
+type recorder struct {
+	http.ResponseWriter
+	node *Running
+	of   *Received
+}
+
+// Write implements [io.Writer].
+func (w *recorder) Write(p []byte) (int, error) {
+	w.node.mu.Lock()
+	w.of.Answer = append(w.of.Answer, p...)
+	w.node.mu.Unlock()
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush implements [http.Flusher]: streams are flushed event by event.
+func (w *recorder) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Unwrap is for [http.ResponseController].
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (r *Running) record(req *http.Request, body []byte) *Received {
 	header := req.Header.Clone()
 	header.Del("Authorization")
 	header.Del("Cookie")
@@ -180,5 +206,7 @@ func (r *Running) record(req *http.Request, body []byte) {
 	if len(r.received) >= r.keep {
 		r.received = slices.Delete(r.received, 0, len(r.received)-r.keep+1)
 	}
-	r.received = append(r.received, Received{Time: time.Now().UTC(), Header: header, Body: body})
+	m := &Received{Time: time.Now().UTC(), Header: header, Body: body}
+	r.received = append(r.received, m)
+	return m
 }
