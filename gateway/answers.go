@@ -2,22 +2,57 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
 	stdjson "encoding/json"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 )
 
-// answers keeps requests with one id from reaching the upstream twice at once.
+// answers keeps requests with one id from reaching the upstream twice at once, and knows which answers are stored.
+// One process has the store to itself, so what is not in its index is not stored.
 type answers struct {
 	mu     sync.Mutex
 	flying map[flow.SubjectRef]chan struct{}
+	stored map[flow.SubjectRef]storedAnswer
+	bytes  int64 // of all sealed answers
+	seq    int64 // of the newest
+}
+
+type storedAnswer struct {
+	seq     int64
+	size    int64
+	expires int64
+}
+
+// loadAnswers reads the index of stored answers.
+func (g *Gateway) loadAnswers(ctx context.Context) error {
+	a := &g.answers
+	a.flying, a.stored = map[flow.SubjectRef]chan struct{}{}, map[flow.SubjectRef]storedAnswer{}
+	return g.db.View(ctx, func(tx store.Tx) error {
+		rows, err := tx.Query("SELECT seq, id, length(sealed), expires FROM gateway_answers ORDER BY seq")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s storedAnswer
+			var id []byte
+			if err := rows.Scan(&s.seq, &id, &s.size, &s.expires); err != nil {
+				return err
+			}
+			a.stored[flow.SubjectRef(id)] = s
+			a.bytes, a.seq = a.bytes+s.size, s.seq
+		}
+		return rows.Err()
+	})
 }
 
 // Request identifies a call that is to happen once.
@@ -64,6 +99,7 @@ type Ticket struct {
 	key    flow.SubjectRef
 	digest flow.SubjectRef
 	done   chan struct{}
+	kept   *storedAnswer // written; if its transaction was undone, there is no such row to be found
 }
 
 // Once returns the stored answer to a request, or a ticket to carry it out. A second caller with the same id waits
@@ -78,9 +114,6 @@ func (g *Gateway) Once(ctx context.Context, req *Request) (*Answer, *Ticket, err
 		busy := g.answers.flying[t.key]
 		if busy == nil {
 			t.done = make(chan struct{})
-			if g.answers.flying == nil {
-				g.answers.flying = map[flow.SubjectRef]chan struct{}{}
-			}
 			g.answers.flying[t.key] = t.done
 			g.answers.mu.Unlock()
 			break
@@ -105,9 +138,15 @@ func (g *Gateway) digest(req *Request) flow.SubjectRef {
 }
 
 func (t *Ticket) stored(ctx context.Context) (*Answer, error) {
+	t.g.answers.mu.Lock()
+	at, ok := t.g.answers.stored[t.key]
+	t.g.answers.mu.Unlock()
+	if !ok || at.expires < t.g.now().Unix() {
+		return nil, nil
+	}
 	var digest, pins, sealed []byte
 	err := t.g.db.View(ctx, func(tx store.Tx) error {
-		return tx.QueryRow("SELECT digest, pins, sealed FROM gateway_answers WHERE id = ? AND expires >= ?", t.key[:], t.g.now().Unix()).Scan(&digest, &pins, &sealed)
+		return tx.QueryRow("SELECT digest, pins, sealed FROM gateway_answers WHERE seq = ?", at.seq).Scan(&digest, &pins, &sealed)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -130,7 +169,7 @@ func (t *Ticket) stored(ctx context.Context) (*Answer, error) {
 	return a, nil
 }
 
-// Store keeps an answer in the transaction that records its release. Answers over the cap push out the oldest.
+// Store keeps an answer in the transaction that records its release. It is found from when the ticket ends.
 func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 	if t == nil || t.done == nil || int64(len(a.Body)) > t.g.retention.AnswerBytes/4 {
 		return nil
@@ -143,11 +182,16 @@ func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 	if err != nil {
 		return err
 	}
-	now := t.g.now()
-	_, err = tx.Exec(`INSERT INTO gateway_answers (id, digest, pins, sealed, size, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, pins = excluded.pins, sealed = excluded.sealed, size = excluded.size, created = excluded.created, expires = excluded.expires`,
-		t.key[:], t.digest[:], t.req.Pins.digest(), sealed, len(sealed), now.UnixNano(), now.Add(t.g.retention.Answers).Unix())
-	return err
+	t.g.answers.mu.Lock()
+	t.g.answers.seq++
+	at := storedAnswer{seq: t.g.answers.seq, size: int64(len(sealed)), expires: t.g.now().Add(t.g.retention.Answers).Unix()}
+	t.g.answers.mu.Unlock()
+	const insert = "INSERT INTO gateway_answers (seq, id, digest, pins, sealed, expires) VALUES (?, ?, ?, ?, ?, ?)"
+	if _, err := tx.Exec(insert, at.seq, t.key[:], t.digest[:], t.req.Pins.digest(), sealed, at.expires); err != nil {
+		return err
+	}
+	t.kept = &at
+	return nil
 }
 
 // End lets others with the same id go on. It may be called more than once.
@@ -157,6 +201,11 @@ func (t *Ticket) End() {
 	}
 	t.g.answers.mu.Lock()
 	defer t.g.answers.mu.Unlock()
+	if t.kept != nil {
+		t.g.answers.stored[t.key] = *t.kept
+		t.g.answers.bytes += t.kept.size
+		t.kept = nil
+	}
 	if t.g.answers.flying[t.key] == t.done {
 		delete(t.g.answers.flying, t.key)
 		close(t.done)
@@ -186,32 +235,31 @@ func (g *Gateway) Pins(s *Snapshot, f flow.Flow) Pins {
 	}
 }
 
-// trimAnswers deletes the oldest answers until the rest takes at most limit bytes.
-func trimAnswers(tx store.Tx, limit int64) error {
-	var total sql.NullInt64
-	if err := tx.QueryRow("SELECT SUM(size) FROM gateway_answers").Scan(&total); err != nil {
-		return err
+// sweepAnswers deletes answers that have expired, and the oldest until the rest takes at most the allowed bytes.
+func (g *Gateway) sweepAnswers(ctx context.Context) error {
+	a, now := &g.answers, g.now().Unix()
+	a.mu.Lock()
+	all := make([]flow.SubjectRef, 0, len(a.stored))
+	for id := range a.stored {
+		all = append(all, id)
 	}
-	over := total.Int64 - limit
-	if over <= 0 {
+	slices.SortFunc(all, func(x, y flow.SubjectRef) int { return cmp.Compare(a.stored[x].seq, a.stored[y].seq) })
+	var until int64
+	for _, id := range all { // all are kept for the same time, so the oldest expire first
+		s := a.stored[id]
+		if s.expires >= now && a.bytes <= g.retention.AnswerBytes {
+			break
+		}
+		until = s.seq
+		a.bytes -= s.size
+		delete(a.stored, id)
+	}
+	a.mu.Unlock()
+	if until == 0 {
 		return nil
 	}
-	rows, err := tx.Query("SELECT created, size FROM gateway_answers ORDER BY created")
-	if err != nil {
+	return g.update(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec("DELETE FROM gateway_answers WHERE seq <= ?", until)
 		return err
-	}
-	defer rows.Close()
-	var until int64
-	for over > 0 && rows.Next() {
-		var size int64
-		if err := rows.Scan(&until, &size); err != nil {
-			return err
-		}
-		over -= size
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	_, err = tx.Exec("DELETE FROM gateway_answers WHERE created <= ?", until)
-	return err
+	})
 }

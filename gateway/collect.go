@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
@@ -265,7 +267,7 @@ func (c *collector) content(v *view, n int, role wire.Role) error {
 		c.undeclared(v, n)
 		return nil
 	}
-	return c.walk(v, sc, n, n, sc.Root())
+	return c.walk(v, sc, n, n, sc.Root(), c.pointer(v, n))
 }
 
 func (c *collector) metadata(v *view, n int) error {
@@ -295,10 +297,11 @@ func (c *collector) metadata(v *view, n int) error {
 		case sc == nil:
 			c.dropped = append(c.dropped, dropped{v, child})
 		default:
-			if err := c.walk(v, sc, n, child, sc.Member(sc.Root(), d.Key(child))); err != nil {
+			next := sc.Member(sc.Root(), d.Key(child))
+			if err := c.walk(v, sc, n, child, next, step(c.pointer(v, n), d, child, sc.Info(next))); err != nil {
 				return err
 			}
-			c.name(v, child, sc.Info(sc.Root()))
+			c.name(v, child, sc.Info(sc.Root()), c.pointer(v, child))
 		}
 	}
 	return nil
@@ -330,8 +333,8 @@ func (v *view) declare(n int, sc *catalog.Schema, st json.State) *catalog.Info {
 	return v.info[n]
 }
 
-// walk goes down a declared value. Afterwards the nodes' states are the schema's.
-func (c *collector) walk(v *view, sc *catalog.Schema, root, n int, st json.State) error {
+// walk goes down a declared value at a path. Afterwards the nodes' states are the schema's.
+func (c *collector) walk(v *view, sc *catalog.Schema, root, n int, st json.State, path flow.Path) error {
 	d := v.doc
 	node := &d.Nodes[n]
 	info := v.declare(n, sc, st)
@@ -343,25 +346,45 @@ func (c *collector) walk(v *view, sc *catalog.Schema, root, n int, st json.State
 	}
 	switch node.Kind {
 	case json.Object, json.Array:
-		for child := range d.Children(n) {
-			next := sc.Element(st, int(d.Nodes[child].Index))
+		for child := n + 1; child < int(node.Next); child = int(d.Nodes[child].Next) {
+			next := st
 			if node.Kind == json.Object {
 				next = sc.Member(st, d.Key(child))
+			} else {
+				next = sc.Element(st, int(d.Nodes[child].Index))
 			}
-			if err := c.walk(v, sc, root, child, next); err != nil {
+			below := step(path, d, child, sc.Info(next))
+			if err := c.walk(v, sc, root, child, next, below); err != nil {
 				return err
 			}
-			c.name(v, child, info)
+			c.name(v, child, info, below)
 		}
 		return nil
 	case json.Null:
 		return nil
 	}
-	return c.scalar(v, sc, root, n, st, info)
+	return c.scalar(v, sc, root, n, st, info, path)
 }
 
+// step is the path of a child: a member's name that no schema spells out may be a value, and is "*".
+func step(parent flow.Path, d *json.Doc, child int, info *catalog.Info) flow.Path {
+	switch {
+	case d.Nodes[child].KeyStart < 0:
+		return parent + "/" + flow.Path(strconv.Itoa(int(d.Nodes[child].Index)))
+	case !info.Named:
+		return parent + "/*"
+	}
+	key := d.Key(child)
+	if bytes.ContainsAny(key, "~/") {
+		return parent + "/" + flow.Path(pointerEscapes.Replace(string(key)))
+	}
+	return parent + "/" + flow.Path(key)
+}
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // name looks at a member's name that no schema spells out: it can be a value, which the object's own label names.
-func (c *collector) name(v *view, n int, object *catalog.Info) {
+func (c *collector) name(v *view, n int, object *catalog.Info, path flow.Path) {
 	info := v.info[n]
 	if info == nil || info.Named || !info.Declared || v.doc.Nodes[n].KeyStart < 0 {
 		return
@@ -370,12 +393,12 @@ func (c *collector) name(v *view, n int, object *catalog.Info) {
 	if label == "" {
 		label = flow.Unlabelled
 	}
-	c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: info.Origin}, target{view: v, node: n, kind: memberName, value: string(v.doc.Key(n))})
+	c.add(flow.Leaf{Path: path, Label: label, Origin: info.Origin}, target{view: v, node: n, kind: memberName, value: string(v.doc.Key(n))})
 }
 
 // scalar makes the leaf of one declared value. A value that is nothing but a stand-in is not labelled but perhaps opened.
-func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.State, info *catalog.Info) error {
-	leaf := flow.Leaf{Path: c.pointer(v, n), Label: info.Label, Field: info.Field, Origin: info.Origin, Need: info.Need}
+func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.State, info *catalog.Info, path flow.Path) error {
+	leaf := flow.Leaf{Path: path, Label: info.Label, Field: info.Field, Origin: info.Origin, Need: info.Need}
 	if s, ok := sc.Subject(v.doc, root, n, st); ok {
 		leaf.Subject = c.subject(v, s, info.Unit)
 	}

@@ -6,8 +6,8 @@ import (
 	"embed"
 	"encoding/base32"
 	"errors"
+	"fmt"
 	"io/fs"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -108,6 +108,9 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 		}
 		g.detector = d
 	}
+	if err := g.loadAnswers(context.Background()); err != nil {
+		return nil, fmt.Errorf("reading the stored answers: %w", err)
+	}
 	g.snap.Store(snap)
 	return g, nil
 }
@@ -133,12 +136,19 @@ func (g *Gateway) Swap(ctx context.Context, snap *Snapshot, reason string) error
 	return nil
 }
 
-// NewFlowID returns a random flow id of 128 bits.
+// NewFlowID returns a flow id: the millisecond, so that an index of ids grows at its end, and 80 random bits.
 func NewFlowID() flow.ID {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return flow.ID(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])))
+	_, _ = rand.Read(b[6:]) // never fails
+	ms := uint64(time.Now().UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	return flow.ID(flowIDs.EncodeToString(b[:]))
 }
+
+// flowIDs is base32hex in lower case, whose order is that of the bytes.
+var flowIDs = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
 func (g *Gateway) update(ctx context.Context, fn func(store.Tx) error) error {
 	return g.db.Update(ctx, fn)
@@ -201,13 +211,8 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 func (g *Gateway) Sweep(ctx context.Context) error {
 	now := g.now()
 	err := g.update(ctx, func(tx store.Tx) error {
-		if _, err := tx.Exec("DELETE FROM gateway_answers WHERE expires < ?", now.Unix()); err != nil {
-			return err
-		}
-		if _, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix()); err != nil {
-			return err
-		}
-		return trimAnswers(tx, g.retention.AnswerBytes)
+		_, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix())
+		return err
 	})
-	return errors.Join(err, g.vault.Sweep(ctx, now))
+	return errors.Join(err, g.sweepAnswers(ctx), g.vault.Sweep(ctx, now))
 }

@@ -2,14 +2,12 @@ package gateway
 
 import (
 	"context"
-	stdjson "encoding/json"
 	"errors"
 	"time"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
-	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -116,14 +114,6 @@ func (c *changer) finish(top *view, out *Passed) error {
 	return nil
 }
 
-// sealedInputs is what a later replay of the decision needs. It holds places, labels and references, no value.
-type sealedInputs struct {
-	Query  policy.Query     `json:"query"`
-	Leaves []flow.Leaf      `json:"leaves"`
-	Terms  []flow.LeafTerms `json:"terms"`
-	Shadow []flow.LeafTerms `json:"shadow,omitempty"`
-}
-
 // record writes the decision, what it charges and what the caller adds in one transaction, durable when it returns.
 func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out *Passed, began time.Time) error {
 	m := c.m
@@ -151,7 +141,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 			ev.NoSubject++
 		}
 	}
-	plain, err := stdjson.Marshal(sealedInputs{m.Query, c.leaves, c.terms, terms.Shadow})
+	plain, err := appendInputs(make([]byte, 0, 512+128*len(c.leaves)), m.Query, c.leaves, c.terms)
 	if err != nil {
 		return refuse(RuleInternal, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}

@@ -80,7 +80,7 @@ func (c *collector) nestedContent(v *view) error {
 		}
 		return nil
 	}
-	return c.walk(v, sc, 0, 0, sc.Root())
+	return c.walk(v, sc, 0, 0, sc.Root(), c.pointer(v, 0))
 }
 
 // knownSet compiles the task's known values and those of this message.

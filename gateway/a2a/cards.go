@@ -26,13 +26,17 @@ type Cards struct {
 
 type fetchedCard struct {
 	from     *gateway.Upstream
-	at       time.Time
-	raw      []byte
+	until    time.Time
+	raw      []byte // nil: there is none
 	endpoint string
+	err      error
 }
 
-// cardLife is how long a fetched card is believed.
-const cardLife = 5 * time.Minute
+// cardLife is how long a fetched card is believed, cardRetry how long its absence is.
+const (
+	cardLife  = 5 * time.Minute
+	cardRetry = 10 * time.Second
+)
 
 const wellKnown = "/.well-known/agent-card.json"
 
@@ -58,29 +62,15 @@ func (c *Cards) get(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) 
 	c.mu.Lock()
 	got, ok := c.fetched[id]
 	c.mu.Unlock()
-	if ok && got.from == a.A2A && c.now().Sub(got.at) < cardLife {
-		return got, nil
+	if ok && got.from == a.A2A && c.now().Before(got.until) {
+		return got, got.err
 	}
-	base := strings.TrimSuffix(a.A2A.URL.String(), "/")
-	res, err := a.A2A.SendTo(ctx, http.MethodGet, base+wellKnown, http.Header{}, map[string]string{"Accept": "application/json"}, nil)
-	if err != nil {
-		return got, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return got, gateway.Refuse(gateway.RuleUpstream, nil, "The agent shows no card.")
-	}
-	raw, err := gateway.ReadJSON(res, 1<<20)
-	if err != nil {
-		return got, err
-	}
-	parsed, err := card.Parse(raw, s.Limits)
-	if err != nil {
-		return got, gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
-	}
-	got = fetchedCard{from: a.A2A, at: c.now(), raw: raw, endpoint: a.A2A.URL.String()}
-	if address, _, err := parsed.Upstream(); err == nil && sameHost(address, a.A2A.URL) {
-		got.endpoint = address
+	got = fetchedCard{from: a.A2A, until: c.now().Add(cardLife), endpoint: a.A2A.URL.String()}
+	if got.raw, got.endpoint, got.err = fetch(ctx, a, s); got.err != nil {
+		got.until = c.now().Add(cardRetry)
+		if ctx.Err() != nil {
+			return got, got.err // the caller left; that says nothing of the card
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,8 +78,35 @@ func (c *Cards) get(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) 
 		c.fetched = map[flow.AgentID]fetchedCard{}
 	}
 	c.fetched[id] = got
-	return got, nil
+	return got, got.err
 }
+
+func fetch(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (raw []byte, endpoint string, err error) {
+	base := strings.TrimSuffix(a.A2A.URL.String(), "/")
+	res, err := a.A2A.SendTo(ctx, http.MethodGet, base+wellKnown, http.Header{}, map[string]string{"Accept": "application/json"}, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, "", gateway.Refuse(gateway.RuleUpstream, nil, "The agent shows no card.")
+	}
+	if raw, err = gateway.ReadJSON(res, 1<<20); err != nil {
+		return nil, "", err
+	}
+	parsed, err := card.Parse(raw, s.Limits)
+	if err != nil {
+		return nil, "", gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
+	}
+	endpoint = a.A2A.URL.String()
+	if address, _, err := parsed.Upstream(); err == nil && sameHost(address, a.A2A.URL) {
+		endpoint = address
+	}
+	return raw, endpoint, nil
+}
+
+// bearerScheme is how callers authenticate at the gateway, whatever the agent behind it wants.
+const bearerScheme = `{"scrim":{"httpAuthSecurityScheme":{"scheme":"Bearer","description":"A key or token that the gateway's domain issued or trusts."}}}`
 
 func sameHost(address string, configured *url.URL) bool {
 	u, err := url.Parse(address)
@@ -124,7 +141,10 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID) 
 		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)
 		return
 	}
-	out, err := parsed.Rewrite(card.Options{URL: gateway.BaseURL(s, r) + h.Prefix + string(id), Signer: h.Cards.Signer, KeyID: h.Cards.KeyID})
+	out, err := parsed.Rewrite(card.Options{
+		URL: gateway.BaseURL(s, r) + h.Prefix + string(id), Signer: h.Cards.Signer, KeyID: h.Cards.KeyID,
+		SecuritySchemes: []byte(bearerScheme), // no requirements: SDKs do not agree on their form, and one that stumbles reads no card at all
+	})
 	if err != nil {
 		h.Gateway.Fault(err)
 		http.Error(w, "the agent's card cannot be shown", http.StatusBadGateway)

@@ -1,16 +1,16 @@
+-- Answers that were released, to be given again. They are only ever added at the end; the gateway knows by heart where each is.
 CREATE TABLE gateway_answers (
-    id BLOB PRIMARY KEY,
-    digest BLOB NOT NULL,
+    seq BIGINT PRIMARY KEY,
+    id BLOB NOT NULL,           -- keyed digest of caller, agent and the caller's own id
+    digest BLOB NOT NULL,       -- keyed digest of the request
     pins BLOB NOT NULL,
     sealed BLOB NOT NULL,
-    size BIGINT NOT NULL,
-    created BIGINT NOT NULL,
     expires BIGINT NOT NULL
 );
-CREATE INDEX gateway_answers_expires ON gateway_answers (expires);
+
+-- Which task of ours a protocol's own task or context id belongs to; ids are keyed digests.
 CREATE TABLE gateway_tasks (
     alias BLOB PRIMARY KEY,
     task TEXT NOT NULL,
     expires BIGINT NOT NULL
 );
-CREATE INDEX gateway_tasks_expires ON gateway_tasks (expires);

@@ -148,6 +148,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 const policies = `
 @id("text") @exception("measured") permit (principal, action in Action::"upto_raw", resource in DataClass::"text/free");
 @id("abroad") permit (principal in Domain::"elsewhere", action in [Action::"upto_tokenized", Action::"upto_generalized"], resource) when { resource.tier == "confidential" || resource.tier == "internal" };
+@id("public") permit (principal, action in Action::"upto_raw", resource in DataClass::"public");
+@id("order") @exception("measured") permit (principal, action in Action::"upto_raw", resource in DataClass::"business/category");
 @id("home") permit (principal in Domain::"here", action in Action::"upto_raw", resource);
 `
 
@@ -269,7 +271,7 @@ func (c *client) call(ctx context.Context, body []byte) error {
 		return err
 	}
 	if res.StatusCode != http.StatusOK || !bytes.Contains(b, []byte("Noted.")) {
-		return fmt.Errorf("a call was not answered: status %d", res.StatusCode)
+		return fmt.Errorf("a call was not answered: status %d, body %.600s", res.StatusCode, b)
 	}
 	return nil
 }
