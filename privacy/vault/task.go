@@ -102,11 +102,18 @@ func (v *Vault) task(ctx context.Context, id digest) (*taskState, error) {
 			ok = false
 		}
 		gen := v.gen
+		_, stored := v.stored[id]
+		stored = stored || v.stored == nil
 		v.mu.Unlock()
 		if ok {
 			return s, nil
 		}
-		s, err := v.loadTask(ctx, id, now)
+		var err error
+		if stored {
+			s, err = v.loadTask(ctx, id, now)
+		} else {
+			s, err = v.newTask(id, now)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +124,41 @@ func (v *Vault) task(ctx context.Context, id digest) (*taskState, error) {
 			return s, nil
 		}
 		v.mu.Unlock()
+	}
+}
+
+// maxStored is how many tasks' names are known by heart, so that a new task need not be looked up.
+const maxStored = 1 << 18
+
+func storedTasks(tx store.Tx) (map[digest]struct{}, error) {
+	rows, err := tx.Query("SELECT task FROM vault_tasks LIMIT ?", maxStored)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make(map[digest]struct{})
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		all[digest(id)] = struct{}{}
+	}
+	if len(all) == maxStored {
+		all = nil
+	}
+	return all, rows.Err()
+}
+
+// mayBeStored notes, before it is, that a task will be in the store. What is deleted there stays noted until the next start.
+func (v *Vault) mayBeStored(id digest) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.stored) >= maxStored {
+		v.stored = nil
+	}
+	if v.stored != nil {
+		v.stored[id] = struct{}{}
 	}
 }
 
@@ -352,6 +394,7 @@ func (t *Task) flushRow(tx store.Tx) error {
 	life := int64(t.b.v.opt.TaskLife / time.Second)
 	t.expires = t.b.v.now().Unix() + life
 	if !t.s.durable.Load() {
+		t.b.v.mayBeStored(t.s.id)
 		rows, err := tx.Exec("INSERT INTO vault_tasks (task, kid, sealed, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", t.s.id[:], t.s.kid[:], t.s.sealed, t.expires)
 		if err != nil || rows == 1 {
 			return err

@@ -45,6 +45,7 @@ type Options struct {
 	Clock       func() time.Time // nil: time.Now
 	DailyTokens int              // distinct tokens per recipient, label and day (UTC); 0: 10,000
 	TaskValues  int              // surrogates and known values of one task, at most 100,000; 0: 4,096
+	Shared      bool             // other processes use the same database, as replicas do: every task is looked up in it
 	TaskLife    time.Duration    // how long a task is remembered after its last change; 0: 24 hours
 }
 
@@ -87,6 +88,7 @@ type Vault struct {
 	values   cache[digest, *vaulted]
 	issued   map[issueKey]*issueSet
 	memory   cache[digest, *taskState]
+	stored   map[digest]struct{} // tasks that may be in the store; nil: any may
 }
 
 // digest is a truncated HMAC-SHA256.
@@ -119,7 +121,10 @@ func New(db store.DB, k *Keyring, opt Options) (*Vault, error) {
 		issued: make(map[issueKey]*issueSet),
 	}
 	err := db.View(context.Background(), func(tx store.Tx) (err error) {
-		v.erasures, err = erasures(tx)
+		if v.erasures, err = erasures(tx); err != nil || opt.Shared {
+			return err
+		}
+		v.stored, err = storedTasks(tx)
 		return err
 	})
 	if err != nil {
