@@ -90,7 +90,7 @@ func (c *changer) value(i int) error {
 		return nil
 	}
 	n := t.node
-	if sc := t.view.schema[n]; sc != nil && !sc.Accepts(t.view.doc.Nodes[n].State, kindOf(out), out.Text) {
+	if sc := t.view.schema[n]; !sc.Accepts(t.view.doc.Nodes[n].State, kindOf(out), out.Text) {
 		terms.Level, terms.Param, terms.By = flow.Dropped, "", flow.BySchema
 		return c.takeOut(t.view, n, "The level that the terms allow does not fit the recipient's schema, and the place is required.")
 	}
@@ -196,7 +196,7 @@ func (c *changer) text(at *textAt) error {
 	base := &c.terms[at.leaf]
 	switch {
 	case base.Level == flow.Raw:
-	case base.Level == flow.Dropped && at.view.info != nil && at.view.info[at.node] != nil:
+	case base.Level == flow.Dropped && infoAt(at.view, at.node) != nil:
 		return c.takeOut(at.view, at.node, c.why(base))
 	case base.Level == flow.Dropped && c.m.Query.Flow.Direction == flow.Request:
 		return refuse(RulePolicy, c.leaves[at.leaf].Path, nil, "%s", c.why(base))
@@ -278,7 +278,7 @@ func (c *changer) takeOut(v *view, n int, why string) error {
 	request := c.m.Query.Flow.Direction == flow.Request
 	refused := func() error {
 		rule := RulePolicy
-		if v.info == nil || v.info[n] == nil || !v.info[n].Declared {
+		if info := infoAt(v, n); info == nil || !info.Declared {
 			rule = RuleSchema
 		}
 		return refuse(rule, c.pointer(v, n), nil, "%s", why)

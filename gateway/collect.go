@@ -192,8 +192,8 @@ func (c *collector) takeID(role wire.Role, d *json.Doc, n int) {
 func (c *collector) pointer(v *view, n int) flow.Path {
 	t := c.m.Table
 	p := v.doc.Pointer(n, func(n int) bool {
-		if v.info != nil && v.info[n] != nil {
-			return v.info[n].Named
+		if info := infoAt(v, n); info != nil {
+			return info.Named
 		}
 		return v.parent == nil && t.Rooted(v.doc.Nodes[n].State)
 	})
@@ -324,9 +324,9 @@ func (c *collector) undeclared(v *view, n int) {
 
 // declare notes what a schema says of a node; the node's state is the schema's from then on.
 func (v *view) declare(n int, sc *catalog.Schema, st json.State) *catalog.Info {
-	if v.info == nil {
-		v.info = make([]*catalog.Info, len(v.doc.Nodes))
-		v.schema = make([]*catalog.Schema, len(v.doc.Nodes))
+	if n := len(v.doc.Nodes); len(v.info) != n {
+		v.info = append(v.info[:0], make([]*catalog.Info, n)...)
+		v.schema = append(v.schema[:0], make([]*catalog.Schema, n)...)
 	}
 	v.doc.Nodes[n].State, v.schema[n] = st, sc
 	v.info[n] = sc.Info(st)
@@ -385,7 +385,7 @@ var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 // name looks at a member's name that no schema spells out: it can be a value, which the object's own label names.
 func (c *collector) name(v *view, n int, object *catalog.Info, path flow.Path) {
-	info := v.info[n]
+	info := infoAt(v, n)
 	if info == nil || info.Named || !info.Declared || v.doc.Nodes[n].KeyStart < 0 {
 		return
 	}
@@ -487,7 +487,7 @@ func (c *collector) nested(text string) *view {
 }
 
 func infoAt(v *view, n int) *catalog.Info {
-	if v.info == nil {
+	if len(v.info) == 0 {
 		return nil
 	}
 	return v.info[n]

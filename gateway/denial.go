@@ -25,6 +25,8 @@ var reasons = map[Rule]wire.Reason{
 	RuleEncoding:  wire.UnsupportedMedia,
 	RuleDrained:   wire.Unavailable,
 	RuleExhausted: wire.TooLarge,
+	RuleHeader:    wire.HeaderMismatch,
+	RuleOrigin:    wire.Forbidden,
 	RuleInternal:  wire.Internal,
 }
 

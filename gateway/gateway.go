@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -171,7 +172,7 @@ func (g *Gateway) observe(c *changer) {
 	if g.hooks.Watch == nil {
 		return
 	}
-	o := Observation{Owner: c.m.Owner, Leaves: c.leaves}
+	o := Observation{Owner: c.m.Owner, Leaves: slices.Clone(c.leaves)}
 	for _, d := range c.dropped {
 		o.Undeclare = append(o.Undeclare, c.pointer(d.view, d.node))
 	}

@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
@@ -32,7 +34,10 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 }
 
 func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passed, error) {
-	c := &changer{collector: &collector{g: g, m: m, ctx: ctx, batch: g.vault.Begin()}}
+	work := scratch.Get().(*workspace)
+	defer work.put()
+	c := &changer{collector: &collector{g: g, m: m, ctx: ctx, batch: g.vault.Begin(), leaves: work.leaves, targets: work.targets}}
+	defer func() { work.leaves, work.targets = c.leaves, c.targets }()
 	defer c.batch.Discard()
 	f := &m.Query.Flow
 	if f.Task.ID == "" {
@@ -42,12 +47,14 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if c.task, err = c.batch.Task(ctx, vault.TaskKey{Task: f.Task.ID}); err != nil {
 		return nil, refuse(RuleInternal, "", err, "The gateway could not read the task's memory, so the flow did not happen.")
 	}
-	doc := new(json.Doc)
+	doc := &work.doc
 	if err := doc.Parse(m.Body, nil, m.Snapshot.Limits); err != nil {
 		return nil, err
 	}
 	m.Table.Place(doc)
-	top := &view{doc: doc, edits: doc.Edit()}
+	work.edits.Reset(doc)
+	top := &view{doc: doc, edits: &work.edits, info: work.info[:0], schema: work.schema[:0]}
+	defer func() { work.info, work.schema = top.info, top.schema }()
 	c.views = append(c.views, top)
 	if err := c.collect(top); err != nil {
 		return nil, err
@@ -95,6 +102,33 @@ func (c *changer) remember() {
 			return
 		}
 	}
+}
+
+// workspace is memory that one message after another uses. Nothing of it may outlive the pass.
+type workspace struct {
+	doc     json.Doc
+	edits   json.Edits
+	leaves  []flow.Leaf
+	targets []target
+	info    []*catalog.Info
+	schema  []*catalog.Schema
+}
+
+var scratch = sync.Pool{New: func() any { return new(workspace) }}
+
+// put gives the memory back, emptied of all that came from the message, unless the message was a very large one.
+func (w *workspace) put() {
+	if cap(w.doc.Nodes) > 8192 || cap(w.leaves) > 8192 {
+		return
+	}
+	w.doc.Src = nil
+	clear(w.leaves[:cap(w.leaves)])
+	clear(w.targets[:cap(w.targets)])
+	clear(w.info[:cap(w.info)])
+	clear(w.schema[:cap(w.schema)])
+	w.leaves, w.targets = w.leaves[:0], w.targets[:0]
+	w.edits.Reset(&w.doc)
+	scratch.Put(w)
 }
 
 // finish tells the recipient and splices the changes in.

@@ -29,6 +29,8 @@ const (
 	RuleEncoding  Rule = "encoding"  // a content encoding or media type that is not read
 	RuleDrained   Rule = "draining"  // the gateway is going away
 	RuleExhausted Rule = "exhausted" // a cap on tokens or task memory
+	RuleHeader    Rule = "header"    // a header says something else than the message
+	RuleOrigin    Rule = "origin"    // a web page of another site
 )
 
 // Refusal is the error of a flow that did not happen. Public is for the other side, Cause for the operator's log;
