@@ -2,164 +2,293 @@
 //
 // It reads framing and envelopes and leaves every decision to package gateway. Methods that are not carried are
 // refused with the protocol's own error; requests of a server to its client (sampling, elicitation, roots) are
-// answered with that error on the client's behalf.
+// answered with that error on the client's behalf. A notification that is not carried has no answer in the protocol:
+// it goes no further, and that is on record.
 package mcp
 
 import (
 	"context"
+	"net/http"
 	"sync"
 
-	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/wire"
-	"github.com/scrimhq/scrim/policy"
-	"github.com/scrimhq/scrim/store"
 )
+
+// parties are who talks, by one configuration.
+type parties struct {
+	snap   *gateway.Snapshot
+	agent  *gateway.Agent
+	caller identity.Caller
+}
 
 // exchange is a client and a server that talk through the gateway: one HTTP request's worth, or a whole stdio session.
 // It may be used by one goroutine for each direction.
 type exchange struct {
 	g       *gateway.Gateway
 	tools   *Tools
-	agent   *gateway.Agent
-	caller  identity.Caller
-	session string // what tells this conversation from others between the two; may be empty
+	session string                                                    // what tells this conversation from others between the two; may be empty
+	framed  string                                                    // the version that the framing named; stdio's has none
+	stdio   bool                                                      // nobody waits for the answer to a request before sending the next
+	renew   func(context.Context, *gateway.Snapshot) (parties, error) // who talks by another configuration; a refusal if they may not
+	missing func(id string) *calling                                  // a call of this conversation that another exchange left; may be nil
+	stream  *streaming                                                // set while the server's messages are events of one stream
 
 	mu      sync.Mutex
-	version string
-	pending map[string]*calling // by raw JSON-RPC id
+	who     parties
+	version string // settled by initialize, or named by the last message
+	pending map[string]*calling
 }
 
 // calling is a call that the client waits for.
 type calling struct {
-	flow   flow.Flow
-	method string
-	id     []byte
-	tool   string
-	ticket *gateway.Ticket
+	who     parties // by which it was decided
+	flow    flow.Flow
+	version string
+	method  string
+	id      []byte
+	key     string // of pending
+	tool    string
+	once    string // the client's own id of the call
+	reason  func(identity.Caller) (flow.Purpose, flow.Criticality)
+	ticket  *gateway.Ticket
+	silent  bool // a notification, or an answer: nothing is told back
+}
+
+// maxPending bounds how many calls of one session may be unanswered at once.
+const maxPending = 1024
+
+// incoming is a message of the client as it arrived.
+type incoming struct {
+	body    []byte
+	headers http.Header // what mirrors the message over HTTP; nil over stdio
+	reason  func(c identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality)
 }
 
 // fromClient is what becomes of a client's message: bytes for the server, or an answer for the client.
 type fromClient struct {
 	forward []byte
-	reply   []byte
-	status  int // of a reply over HTTP
+	reply   []byte // nil where nothing is told
+	status  int    // of a reply over HTTP
 	call    *calling
-	uri     string // of a resources/read, as it is forwarded
+	kind    wire.RPCKind
+	mirrors map[string]string // headers that say of the forwarded message what the protocol wants said
 }
 
-// client takes one message of the client. An error is a [*gateway.Refusal] on record; reply holds the protocol's words for it.
-func (x *exchange) client(ctx context.Context, purpose func(claimed, criticality string) (flow.Purpose, flow.Criticality), body []byte) fromClient {
+// now returns who talks by the configuration in force.
+func (x *exchange) now(ctx context.Context) (parties, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	s := x.g.Snapshot()
-	c := &calling{flow: flow.Flow{
-		ID: gateway.NewFlowID(), From: x.caller.Party, To: x.agent.Party, Protocol: "mcp/" + x.spoken(), Direction: flow.Request,
+	if s == x.who.snap {
+		return x.who, nil
+	}
+	next, err := x.renew(ctx, s)
+	if err != nil {
+		return x.who, err
+	}
+	x.who = next
+	return next, nil
+}
+
+// client takes one message of the client. What is refused is on record, and reply holds the protocol's words for it.
+func (x *exchange) client(ctx context.Context, in incoming) fromClient {
+	who, err := x.now(ctx)
+	c := &calling{who: who, flow: flow.Flow{
+		ID: gateway.NewFlowID(), From: who.caller.Party, To: who.agent.Party, Protocol: "mcp", Direction: flow.Request,
 	}}
-	doc := new(json.Doc)
-	refused := func(err error) fromClient { return x.refused(ctx, s, c, err) }
-	if err := doc.Parse(body, nil, s.Limits); err != nil {
-		return refused(err)
-	}
-	rpc, err := wire.ReadRPC(doc)
 	if err != nil {
-		return refused(gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 message: %v.", err))
+		x.peek(c, in.body)
+		return x.refused(ctx, c, err)
 	}
-	c.method, c.id, c.flow.Method = rpc.Method, append([]byte(nil), rpc.ID...), rpc.Method
-	if rpc.Kind != wire.Call && rpc.Kind != wire.Notification {
-		return refused(gateway.Refuse(gateway.RuleMethod, nil, "Answers to a server's requests are not carried."))
+	msg, err := x.read(c, in)
+	if err != nil {
+		return x.refused(ctx, c, err)
 	}
-	x.settleVersion(doc, rpc)
-	c.flow.Protocol = "mcp/" + x.spoken()
-	table, ok := wire.For("mcp", x.spoken(), rpc.Method, flow.Request, false)
-	if !ok {
-		if len(wire.Methods("mcp", x.spoken())) == 0 {
-			return refused(gateway.Refuse(gateway.RuleVersion, nil, "This version of MCP is not carried."))
+	ids := gateway.IDs{Context: x.conversation(msg.doc, msg.mcp), Message: c.once}
+	if c.flow.Task.ID, err = x.g.TaskOf(ctx, x.between(c), ids); err != nil {
+		return x.refused(ctx, c, err)
+	}
+	if msg.rpc.Kind == wire.Call {
+		if err := x.wait(c); err != nil {
+			return x.refused(ctx, c, err)
 		}
-		return refused(gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried."))
 	}
-	m, err := wire.ReadMCP(doc, rpc)
+	answer, err := x.onceMore(ctx, c, msg)
 	if err != nil {
-		return refused(gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of %s.", rpc.Method))
+		x.forget(c)
+		return x.refused(ctx, c, err)
 	}
-	if m.Name >= 0 {
-		c.tool = doc.Text(m.Name)
-		c.flow.Subject = c.tool
-	}
-	claimed, criticality := claims(doc, m.Meta)
-	c.flow.Purpose, c.flow.Task.Criticality = purpose(claimed, criticality)
-	if c.flow.Task.ID, err = x.g.TaskOf(ctx, x.between(), gateway.IDs{Context: x.conversation(doc, m)}); err != nil {
-		return refused(err)
-	}
-	if answer, err := x.once(ctx, s, c, doc, rpc, m); err != nil {
-		return refused(err)
-	} else if answer != nil {
-		return x.again(ctx, s, c, answer)
+	if answer != nil {
+		x.forget(c)
+		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: s, Query: policy.Query{Flow: c.flow}, Table: table, Body: body, Owner: x.agent.Party.Agent,
-		Schemas: x.tools.schemas(s, x.agent.Party.Agent, c.tool, flow.Request), Meta: metaSchemas(s, x.agent.Party.Agent, flow.Request),
+		Snapshot: who.snap, Query: query(c.flow), Table: msg.table, Body: msg.body, Owner: who.agent.Party.Agent,
+		Schemas: x.tools.schemas(who.snap, who.agent.Party.Agent, c.tool, flow.Request), Meta: metaSchemas(who, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
 	if err != nil {
-		c.ticket.End()
+		x.forget(c)
 		return x.denied(c, err)
 	}
-	out := fromClient{forward: passed.Body, uri: uriOf(passed.Body)}
-	if rpc.Kind == wire.Call {
-		x.wait(c)
+	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind}
+	if in.headers != nil && c.version == wire.MCP20260728 {
+		out.mirrors = x.tools.mirrors(who.agent.Party.Agent, passed.Body)
+	}
+	if msg.rpc.Kind == wire.Call {
 		out.call = c
 	} else {
 		c.ticket.End()
+		x.cancelled(c, passed.Body)
 	}
 	return out
 }
 
-func (x *exchange) wait(c *calling) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.pending == nil {
-		x.pending = map[string]*calling{}
-	}
-	x.pending[string(c.id)] = c
+// message is a client's message that was read.
+type message struct {
+	body  []byte
+	doc   *json.Doc
+	rpc   wire.RPC
+	mcp   wire.MCP
+	table *wire.Table
 }
 
-func (x *exchange) take(id []byte) *calling {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	c := x.pending[string(id)]
-	delete(x.pending, string(id))
-	return c
-}
-
-// abandon ends the calls that will not be answered any more.
-func (x *exchange) abandon() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for id, c := range x.pending {
-		c.ticket.End()
-		delete(x.pending, id)
-	}
-}
-
-// settleVersion takes the version that a message names, where none was settled by the transport.
-func (x *exchange) settleVersion(doc *json.Doc, rpc wire.RPC) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if rpc.Method == "initialize" {
-		x.version = wire.MCP20251125 // what else the client can do is for the server to say
+// peek reads the id of a message that is refused whatever it says.
+func (x *exchange) peek(c *calling, body []byte) {
+	var d json.Doc
+	if d.Parse(body, nil, c.who.snap.Limits) != nil {
 		return
 	}
-	if x.version != "" {
-		return
-	}
-	if m, err := wire.ReadMCP(doc, rpc); err == nil && m.ProtocolVersion >= 0 {
-		x.version = doc.Text(m.ProtocolVersion)
+	if rpc, err := wire.ReadRPC(&d); err == nil {
+		c.named(rpc)
 	}
 }
 
-// spoken is the version settled on, or "".
+func (c *calling) named(rpc wire.RPC) {
+	c.silent = rpc.Kind != wire.Call
+	if !c.silent {
+		c.id = append([]byte(nil), rpc.ID...)
+	}
+}
+
+// read finds out what is asked and settles version, purpose and the names that go on record.
+func (x *exchange) read(c *calling, in incoming) (*message, error) {
+	m := &message{body: in.body, doc: new(json.Doc)}
+	if err := m.doc.Parse(in.body, nil, c.who.snap.Limits); err != nil {
+		return nil, err
+	}
+	var err error
+	if m.rpc, err = wire.ReadRPC(m.doc); err != nil {
+		c.id = append(c.id, m.rpc.ID...)
+		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 message: %v.", err)
+	}
+	c.named(m.rpc)
+	if m.rpc.Kind != wire.Call && m.rpc.Kind != wire.Notification {
+		return nil, gateway.Refuse(gateway.RuleMethod, nil, "Answers to a server's requests are not carried.")
+	}
+	if m.mcp, err = wire.ReadMCP(m.doc, m.rpc); err != nil {
+		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of its method.")
+	}
+	if err := x.settle(c, m); err != nil {
+		return nil, err
+	}
+	var ok bool
+	if m.table, ok = wire.For("mcp", c.version, m.rpc.Method, flow.Request, false); !ok {
+		return nil, gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
+	}
+	c.method, c.flow.Method, c.flow.Protocol = m.rpc.Method, m.rpc.Method, "mcp/"+c.version
+	if in.headers != nil {
+		if err := mirrored(in.headers, c.version, m); err != nil {
+			return nil, err
+		}
+		if err := x.tools.mirrored(in.headers, c.who.agent.Party.Agent, c.version, m); err != nil {
+			return nil, err
+		}
+	}
+	if m.mcp.Name >= 0 && c.method == "tools/call" {
+		c.tool = m.doc.Text(m.mcp.Name)
+		c.flow.Subject = c.tool
+	}
+	if m.mcp.FlowID >= 0 {
+		c.once = m.doc.Text(m.mcp.FlowID)
+	}
+	claimed, criticality := claims(m.doc, m.mcp.Meta)
+	c.reason = func(caller identity.Caller) (flow.Purpose, flow.Criticality) {
+		return in.reason(caller, claimed, criticality)
+	}
+	c.flow.Purpose, c.flow.Task.Criticality = c.reason(c.who.caller)
+	return m, nil
+}
+
+// settle finds the version that a message is in: the framing's, else the one it names itself, else the session's.
+// Where two of them speak, they must say the same.
+func (x *exchange) settle(c *calling, m *message) error {
+	refused := gateway.Refuse(gateway.RuleVersion, nil, "This version of MCP is not carried; %s and %s are.", wire.MCP20260728, wire.MCP20251125)
+	if m.rpc.Method == "initialize" {
+		if x.framed != "" && x.framed != wire.MCP20251125 {
+			return refused
+		}
+		c.version = wire.MCP20251125 // negotiation: what is asked for beyond it is answered with this one
+		if n := m.mcp.ProtocolVersion; n >= 0 && m.doc.Text(n) != wire.MCP20251125 {
+			e := m.doc.Edit()
+			e.ReplaceText(n, wire.MCP20251125)
+			body, err := e.Apply(nil)
+			if err != nil {
+				return err
+			}
+			return x.reread(m, body, c)
+		}
+		x.speak(c.version)
+		return nil
+	}
+	named := ""
+	if m.mcp.ProtocolVersion >= 0 {
+		named = m.doc.Text(m.mcp.ProtocolVersion)
+	}
+	switch {
+	case x.framed != "" && named != "" && named != x.framed:
+		return gateway.Refuse(gateway.RuleHeader, nil, "The MCP-Protocol-Version header says something else than the message.")
+	case named != "":
+		c.version = named
+	case x.framed != "":
+		c.version = x.framed
+	case x.stdio:
+		c.version = x.spoken()
+	}
+	if len(wire.Methods("mcp", c.version)) == 0 {
+		c.version = ""
+		return refused
+	}
+	x.speak(c.version)
+	return nil
+}
+
+// reread takes up the message with other bytes.
+func (x *exchange) reread(m *message, body []byte, c *calling) error {
+	m.body = body
+	if err := m.doc.Parse(body, nil, c.who.snap.Limits); err != nil {
+		return err
+	}
+	var err error
+	if m.rpc, err = wire.ReadRPC(m.doc); err != nil {
+		return err
+	}
+	m.mcp, err = wire.ReadMCP(m.doc, m.rpc)
+	x.speak(c.version)
+	return err
+}
+
+func (x *exchange) speak(version string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.version = version
+}
+
+// spoken is the version of the session, or of the last message; "" before there was one.
 func (x *exchange) spoken() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -172,16 +301,16 @@ func claims(d *json.Doc, meta int) (purpose, criticality string) {
 		return "", ""
 	}
 	n, ok := d.Member(meta, wire.MetaNote)
-	if !ok {
+	if !ok || d.Nodes[n].Kind != json.Object {
 		return "", ""
 	}
-	if p, ok := d.Member(n, "purpose"); ok {
-		purpose = d.Text(p)
+	text := func(name string) string {
+		if m, ok := d.Member(n, name); ok && d.Nodes[m].Kind == json.String {
+			return d.Text(m)
+		}
+		return ""
 	}
-	if c, ok := d.Member(n, "criticality"); ok {
-		criticality = d.Text(c)
-	}
-	return purpose, criticality
+	return text("purpose"), text("criticality")
 }
 
 // conversation is what calls of one piece of work have in common: the session, else the trace they belong to.
@@ -190,7 +319,7 @@ func (x *exchange) conversation(d *json.Doc, m wire.MCP) string {
 		return "session " + x.session
 	}
 	if m.Meta >= 0 {
-		if n, ok := d.Member(m.Meta, "traceparent"); ok {
+		if n, ok := d.Member(m.Meta, "traceparent"); ok && d.Nodes[n].Kind == json.String {
 			if t := d.Text(n); len(t) == 55 {
 				return "trace " + t[3:35]
 			}
@@ -199,14 +328,15 @@ func (x *exchange) conversation(d *json.Doc, m wire.MCP) string {
 	return ""
 }
 
-func (x *exchange) between() gateway.Between {
-	return gateway.Between{Caller: x.caller.Party, Agent: x.agent.Party.Agent}
+func (x *exchange) between(c *calling) gateway.Between {
+	return gateway.Between{Caller: c.who.caller.Party, Agent: c.who.agent.Party.Agent}
 }
 
-func (x *exchange) once(ctx context.Context, s *gateway.Snapshot, c *calling, doc *json.Doc, rpc wire.RPC, m wire.MCP) (*gateway.Answer, error) {
-	req := &gateway.Request{Between: x.between(), Root: x.caller.TokenRoot, Method: rpc.Method, Pins: x.g.Pins(s, c.flow)}
-	if m.FlowID >= 0 && rpc.Kind == wire.Call {
-		req.ID, req.Params = doc.Text(m.FlowID), doc.Raw(rpc.Params)
+// onceMore looks for the stored answer to a call that has an id of its client's.
+func (x *exchange) onceMore(ctx context.Context, c *calling, m *message) (*gateway.Answer, error) {
+	req := &gateway.Request{Between: x.between(c), Root: c.who.caller.TokenRoot, Method: c.method, Pins: x.g.Pins(c.who.snap, c.flow)}
+	if c.once != "" && m.rpc.Kind == wire.Call {
+		req.ID, req.Params = c.once, m.doc.Raw(m.rpc.Params)
 	}
 	answer, ticket, err := x.g.Once(ctx, req)
 	if ticket == nil {
@@ -217,142 +347,37 @@ func (x *exchange) once(ctx context.Context, s *gateway.Snapshot, c *calling, do
 }
 
 // again gives a stored answer once more; one that was decided by other pins goes down the road again.
-func (x *exchange) again(ctx context.Context, s *gateway.Snapshot, c *calling, a *gateway.Answer) fromClient {
-	f := x.back(c.flow)
+func (x *exchange) again(ctx context.Context, c *calling, a *gateway.Answer) fromClient {
+	if a.Task != "" {
+		c.flow.Task.ID = a.Task
+	}
+	f := back(c.who, c.flow)
 	body := gateway.WithID(a.Body, c.id)
 	if a.SameAs {
-		if err := x.g.Replayed(ctx, s, f, a); err != nil {
-			return x.refused(ctx, s, c, err)
+		if err := x.g.Replayed(ctx, c.who.snap, f, a); err != nil {
+			return x.refused(ctx, c, err)
 		}
-		return fromClient{reply: body, status: 200}
+		return fromClient{reply: body, status: http.StatusOK}
 	}
-	m := x.answerMessage(s, c, f, body)
+	m := x.answerMessage(c, c.who, f, body)
 	m.Outcome = flow.Replayed
 	passed, err := x.g.Pass(ctx, m)
 	if err != nil {
 		return x.denied(c, err)
 	}
-	return fromClient{reply: passed.Body, status: 200}
+	return fromClient{reply: passed.Body, status: http.StatusOK}
 }
 
-// back is the flow of the answer to a flow.
-func (x *exchange) back(f flow.Flow) flow.Flow {
-	f.Parent, f.ID, f.Direction = f.ID, gateway.NewFlowID(), flow.Response
-	f.From, f.To = x.agent.Party, x.caller.Party
-	return f
+func (x *exchange) refused(ctx context.Context, c *calling, err error) fromClient {
+	return x.denied(c, x.g.Refused(ctx, c.who.snap, c.flow, err))
 }
 
-func (x *exchange) answerMessage(s *gateway.Snapshot, c *calling, f flow.Flow, body []byte) *gateway.Message {
-	table, _ := wire.For("mcp", x.spoken(), c.method, flow.Response, false)
-	return &gateway.Message{
-		Snapshot: s, Query: policy.Query{Flow: f}, Table: table, Body: body, Owner: x.agent.Party.Agent,
-		Schemas: x.tools.schemas(s, x.agent.Party.Agent, c.tool, flow.Response), Meta: metaSchemas(s, x.agent.Party.Agent, flow.Response),
-		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
-	}
-}
-
-// fromServer is what becomes of a server's message.
-type fromServer struct {
-	forward []byte // for the client
-	reply   []byte // for the server, on the client's behalf
-	final   bool   // it answered a call
-}
-
-// server takes one message of the server: an answer, a notification, or a request, which is refused on the client's behalf.
-func (x *exchange) server(ctx context.Context, body []byte) fromServer {
-	s := x.g.Snapshot()
-	f := flow.Flow{
-		ID: gateway.NewFlowID(), From: x.agent.Party, To: x.caller.Party, Protocol: "mcp/" + x.spoken(), Direction: flow.Response,
-	}
-	doc := new(json.Doc)
-	if err := doc.Parse(body, nil, s.Limits); err != nil {
-		x.g.Refused(ctx, s, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's message is not acceptable JSON."))
-		return fromServer{}
-	}
-	rpc, err := wire.ReadRPC(doc)
-	if err != nil {
-		x.g.Refused(ctx, s, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's message is not a JSON-RPC 2.0 message."))
-		return fromServer{}
-	}
-	f.Method = rpc.Method
-	switch rpc.Kind {
-	case wire.Call:
-		r := x.g.Refused(ctx, s, f, gateway.Refuse(gateway.RuleMethod, nil, "Requests of a server to its client are not carried."))
-		return fromServer{reply: denial(r).MCP(x.spoken(), rpc.Method, rpc.ID)}
-	case wire.Notification:
-		return x.notice(ctx, s, f, rpc, body)
-	}
-	c := x.take(rpc.ID)
-	if c == nil {
-		x.g.Refused(ctx, s, f, gateway.Refuse(gateway.RuleUpstream, nil, "The server answered a request that nobody waits for."))
-		return fromServer{}
-	}
-	defer c.ticket.End()
-	return fromServer{forward: x.answer(ctx, s, c, body), final: true}
-}
-
-func (x *exchange) notice(ctx context.Context, s *gateway.Snapshot, f flow.Flow, rpc wire.RPC, body []byte) fromServer {
-	table, ok := wire.For("mcp", x.spoken(), rpc.Method, flow.Response, false)
-	if !ok {
-		x.g.Refused(ctx, s, f, gateway.Refuse(gateway.RuleMethod, nil, "This notification is not carried."))
-		return fromServer{}
-	}
-	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: s, Query: policy.Query{Flow: f}, Table: table, Body: body, Owner: x.agent.Party.Agent, Outcome: flow.Segment,
-	})
-	if err != nil {
-		return fromServer{} // on record; a notification that cannot pass is left out
-	}
-	return fromServer{forward: passed.Body}
-}
-
-// answer passes the answer to a call and keeps it to be given again. It returns the protocol's words for a refusal.
-func (x *exchange) answer(ctx context.Context, s *gateway.Snapshot, c *calling, body []byte) []byte {
-	m := x.answerMessage(s, c, x.back(c.flow), body)
-	m.Commit = func(tx store.Tx, out []byte) error {
-		return c.ticket.Store(tx, &gateway.Answer{Status: 200, Body: out, Task: c.flow.Task.ID})
-	}
-	passed, err := x.g.Pass(ctx, m)
-	if err != nil {
-		return denial(err).MCP(x.spoken(), c.method, c.id)
-	}
-	if c.method == "tools/list" {
-		x.tools.learn(x.agent.Party.Agent, body, s)
-	}
-	return passed.Body
-}
-
-func (x *exchange) refused(ctx context.Context, s *gateway.Snapshot, c *calling, err error) fromClient {
-	c.ticket.End()
-	return x.denied(c, x.g.Refused(ctx, s, c.flow, err))
-}
-
+// denied tells the client, unless the protocol has no answer to what it sent.
 func (x *exchange) denied(c *calling, err error) fromClient {
+	c.ticket.End()
+	if c.silent {
+		return fromClient{status: http.StatusAccepted}
+	}
 	d := denial(err)
-	return fromClient{reply: d.MCP(x.spoken(), c.method, c.id), status: d.MCPStatus(x.spoken(), c.method)}
-}
-
-// uriOf reads the address of a resources/read as it goes to the server.
-func uriOf(body []byte) string {
-	var d json.Doc
-	if d.Parse(body, nil, json.Limits{}) != nil {
-		return ""
-	}
-	rpc, err := wire.ReadRPC(&d)
-	if err != nil {
-		return ""
-	}
-	m, err := wire.ReadMCP(&d, rpc)
-	if err != nil || m.URI < 0 {
-		return ""
-	}
-	return d.Text(m.URI)
-}
-
-func metaSchemas(s *gateway.Snapshot, a flow.AgentID, dir flow.Direction) []*catalog.Schema {
-	return s.Catalog.Schemas(catalog.Data, a, "metadata", dir)
-}
-
-func denial(err error) wire.Denial {
-	return gateway.Denial(err, wire.MethodNotFound, wire.MCP20260728, wire.MCP20251125)
+	return fromClient{reply: d.MCP(c.version, c.method, c.id), status: d.MCPStatus(c.version, c.method)}
 }

@@ -25,74 +25,215 @@ type Stdio struct {
 	ToServer   io.WriteCloser
 }
 
-// Run pumps both ways until the client ends its input and the server its output, or ctx is done.
+// maxReplies bounds the answers on the client's behalf that wait for the server to read them.
+const maxReplies = 256
+
+// Run pumps both ways. When the client's lines end, the server is told so and its remaining lines still pass; when the
+// server's end, calls that it left are answered with an error. It returns when the server's lines ended, or ctx is done
+// and both readers returned.
+//
+// A reader that blocks cannot be made to return: where the server ends first, one goroutine may stay in Client.Read
+// until that returns. It touches nothing else any more.
 func (s *Stdio) Run(ctx context.Context) error {
 	snap := s.Gateway.Snapshot()
-	agent := snap.Agents[s.Server]
-	if agent == nil {
+	first, err := s.parties(snap, parties{caller: s.Caller})
+	if err != nil {
 		return errors.New("no such server in the configuration")
 	}
-	x := &exchange{g: s.Gateway, tools: &Tools{}, agent: agent, caller: s.Caller, session: "stdio " + string(gateway.NewFlowID())}
-	defer x.abandon()
+	x := &exchange{
+		g: s.Gateway, tools: &Tools{}, who: first, session: "stdio " + string(gateway.NewFlowID()), stdio: true,
+	}
+	x.renew = func(_ context.Context, next *gateway.Snapshot) (parties, error) { return s.parties(next, x.who) }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	out := &lineWriter{w: s.ToClient}
-	in := &lineWriter{w: s.ToServer}
+	p := &pump{s: s, x: x, toClient: &lineWriter{w: s.ToClient}, toServer: &lineWriter{w: s.ToServer}}
+	lines := s.read(ctx, s.Client, snap.Limits.Bytes)
+	replies := make(chan []byte, maxReplies)
 	var wg sync.WaitGroup
 	var clientErr, serverErr error
 	wg.Go(func() {
 		defer s.ToServer.Close()
-		clientErr = s.eachLine(s.Client, snap.Limits.Bytes, func(line []byte) error {
-			got := x.client(ctx, func(claimed, criticality string) (flow.Purpose, flow.Criticality) {
-				return s.Caller.Choose(orElse(claimed, s.Purpose), criticality)
-			}, line)
-			if got.forward != nil {
-				return in.line(got.forward)
-			}
-			if len(got.reply) > 0 {
-				return out.line(got.reply)
-			}
-			return nil
-		})
+		clientErr = p.fromClient(ctx, lines)
+	})
+	wg.Go(func() { // apart from the server's lines, so that a server which writes before it reads is not waited for
+		for line := range replies {
+			_ = p.toServer.line(line) // a server that is gone needs none
+		}
 	})
 	wg.Go(func() {
 		defer cancel()
-		serverErr = s.eachLine(s.FromServer, snap.Limits.Bytes, func(line []byte) error {
-			got := x.server(ctx, line)
-			if got.reply != nil {
-				if err := in.line(got.reply); err != nil {
-					return err
-				}
-			}
-			if got.forward != nil {
-				return out.line(got.forward)
-			}
-			return nil
-		})
+		defer close(replies)
+		serverErr = p.fromServer(ctx, snap.Limits.Bytes, replies)
 	})
 	wg.Wait()
 	return errors.Join(clientErr, serverErr)
 }
 
-func (s *Stdio) eachLine(r io.Reader, limit int, fn func([]byte) error) error {
-	lines := json.NewLines(r, limit)
-	for {
-		line, err := lines.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		case len(line) == 0:
-			continue
+// parties are who talks, by another configuration: the server must still be in it, and so must the client if it was.
+func (s *Stdio) parties(snap *gateway.Snapshot, before parties) (parties, error) {
+	agent, caller := snap.Agents[s.Server], before.caller
+	if agent == nil {
+		return before, gateway.Refuse(gateway.RuleFace, nil, "There is no such server for this caller any more.")
+	}
+	if known := snap.Agents[caller.Party.Agent]; known != nil && known.Party.Domain == caller.Party.Domain {
+		caller.Party = known.Party
+	} else if before.snap != nil && before.snap.Agents[caller.Party.Agent] != nil {
+		return before, gateway.Refuse(gateway.RuleIdentity, nil, "The caller is not in the configuration any more.")
+	}
+	return parties{snap: snap, agent: agent, caller: caller}, nil
+}
+
+// lineOf is a line, or the error in its place.
+type lineOf struct {
+	text []byte
+	err  error
+}
+
+// read sends the lines of a reader until it ends.
+func (s *Stdio) read(ctx context.Context, r io.Reader, limit int) <-chan lineOf {
+	out := make(chan lineOf)
+	go func() {
+		defer close(out)
+		lines := json.NewLines(r, limit)
+		for {
+			line, err := lines.Next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			select {
+			case out <- lineOf{append([]byte(nil), line...), err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil && !errors.Is(err, json.ErrTooBig) {
+				return
+			}
 		}
-		if err := fn(append([]byte(nil), line...)); err != nil {
+	}()
+	return out
+}
+
+// pump is a running session.
+type pump struct {
+	s                  *Stdio
+	x                  *exchange
+	toClient, toServer *lineWriter
+}
+
+func (p *pump) fromClient(ctx context.Context, lines <-chan lineOf) error {
+	for {
+		var line lineOf
+		var ok bool
+		select {
+		case line, ok = <-lines:
+		case <-ctx.Done():
+			return nil
+		}
+		switch {
+		case !ok:
+			return nil
+		case line.err != nil && !errors.Is(line.err, json.ErrTooBig):
+			return line.err
+		}
+		var got fromClient
+		if line.err != nil {
+			got.reply = p.tooLong(ctx)
+		} else {
+			got = p.x.client(ctx, incoming{body: line.text, reason: p.reason})
+		}
+		var err error
+		if got.forward != nil {
+			err = p.toServer.line(got.forward)
+		} else if len(got.reply) > 0 {
+			err = p.toClient.line(got.reply)
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// lineWriter writes whole lines from two goroutines.
+func (p *pump) reason(c identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality) {
+	if claimed == "" {
+		claimed = p.s.Purpose
+	}
+	return c.Choose(claimed, criticality)
+}
+
+func (p *pump) fromServer(ctx context.Context, limit int, replies chan<- []byte) error {
+	lines := json.NewLines(p.s.FromServer, limit)
+	err := func() error {
+		for {
+			line, err := lines.Next()
+			switch {
+			case errors.Is(err, io.EOF):
+				return nil
+			case errors.Is(err, json.ErrTooBig):
+				p.leftOut(ctx)
+				continue
+			case err != nil:
+				return err
+			}
+			got, _ := p.x.server(ctx, append([]byte(nil), line...))
+			if got.reply != nil {
+				select {
+				case replies <- got.reply:
+				default: // it reads nothing; its request stays unanswered
+				}
+			}
+			if got.forward != nil {
+				if err := p.toClient.line(got.forward); err != nil {
+					return err
+				}
+			}
+		}
+	}()
+	for _, c := range p.x.abandon() {
+		d := p.x.unanswered(ctx, c, gateway.Refuse(gateway.RuleUpstream, nil, "The server ended before it answered."))
+		_ = p.toClient.line(d.MCP(c.version, c.method, c.id)) // the client may have gone first
+	}
+	return err
+}
+
+// tooLong answers a line of the client that was too long to be read.
+func (p *pump) tooLong(ctx context.Context) []byte {
+	who, _ := p.x.now(ctx)
+	f := flow.Flow{ID: gateway.NewFlowID(), From: who.caller.Party, To: who.agent.Party, Protocol: protocolName(p.x.spoken()), Direction: flow.Request}
+	return denial(p.x.g.Refused(ctx, who.snap, f, tooLong)).MCP("", "", nil)
+}
+
+// leftOut puts on record that a line of the server was too long. Which call it answered cannot be known, unless there
+// is but one.
+func (p *pump) leftOut(ctx context.Context) {
+	who, _ := p.x.now(ctx)
+	f, err := p.x.outside(ctx, who)
+	if err != nil {
+		p.x.g.Fault(err)
+	}
+	p.x.g.Refused(ctx, who.snap, f, tooLong)
+	if c := p.x.only(); c != nil {
+		d := p.x.unanswered(ctx, c, tooLong)
+		_ = p.toClient.line(d.MCP(c.version, c.method, c.id)) // the client may have gone
+	}
+}
+
+var tooLong = gateway.Refuse(gateway.RuleTooBig, json.ErrTooBig, "A line is over the limit.")
+
+// only takes the one call that is unanswered, if it is one.
+func (x *exchange) only() *calling {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.pending) != 1 {
+		return nil
+	}
+	for key, c := range x.pending {
+		delete(x.pending, key)
+		return c
+	}
+	return nil
+}
+
+// lineWriter writes whole lines from several goroutines.
 type lineWriter struct {
 	mu sync.Mutex
 	w  io.Writer

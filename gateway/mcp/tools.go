@@ -10,17 +10,37 @@ import (
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
-// maxTools bounds how many tools' schemas are remembered for one server.
-const maxTools = 1024
+// maxTools bounds how many tools are remembered for one server, maxToolBytes how large their schemas may be.
+const (
+	maxTools     = 1024
+	maxToolBytes = 256 << 10
+)
 
 // Tools remembers the schemas that servers gave for their tools. They declare places; labels are this domain's own,
-// and a schema from outside can only make them stricter. It is safe for concurrent use.
+// and a schema from outside can only make them stricter. The zero value is ready; it is safe for concurrent use.
 type Tools struct {
-	mu   sync.Mutex
-	seen map[flow.AgentID]map[string]toolSchemas
+	mu     sync.Mutex
+	seen   map[flow.AgentID]map[string]learned
+	merged [2]generation // by the configuration in force, and by the one before, which open calls may still have
 }
 
-type toolSchemas struct{ input, output *catalog.Schema }
+// learned is a tool as its server described it.
+type learned struct {
+	input, output string // JSON; "" where there is none
+	bounds        []bound
+}
+
+// generation holds what was compiled under one configuration.
+type generation struct {
+	snap    *gateway.Snapshot
+	schemas map[toolKey][]*catalog.Schema
+}
+
+type toolKey struct {
+	server flow.AgentID
+	tool   string
+	dir    flow.Direction
+}
 
 // learn takes the schemas out of an answer to tools/list, as the server gave it.
 func (t *Tools) learn(server flow.AgentID, body []byte, s *gateway.Snapshot) {
@@ -29,70 +49,131 @@ func (t *Tools) learn(server flow.AgentID, body []byte, s *gateway.Snapshot) {
 		return
 	}
 	rpc, err := wire.ReadRPC(&d)
-	if err != nil || rpc.Result < 0 {
+	if err != nil || rpc.Result < 0 || d.Nodes[rpc.Result].Kind != json.Object {
 		return
 	}
 	list, ok := d.Member(rpc.Result, "tools")
-	if !ok {
+	if !ok || d.Nodes[list].Kind != json.Array {
 		return
-	}
-	got := map[string]toolSchemas{}
-	for tool := range d.Children(list) {
-		name, ok := d.Member(tool, "name")
-		if !ok || len(got) == maxTools {
-			continue
-		}
-		got[d.Text(name)] = toolSchemas{input: foreign(&d, tool, "inputSchema", s), output: foreign(&d, tool, "outputSchema", s)}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.seen == nil {
-		t.seen = map[flow.AgentID]map[string]toolSchemas{}
+		t.seen = map[flow.AgentID]map[string]learned{}
 	}
 	if t.seen[server] == nil {
-		t.seen[server] = map[string]toolSchemas{}
+		t.seen[server] = map[string]learned{}
 	}
-	for name, sc := range got { // lists come in pages
-		if len(t.seen[server]) < maxTools {
-			t.seen[server][name] = sc
+	for tool := range d.Children(list) {
+		if d.Nodes[tool].Kind != json.Object {
+			continue
 		}
+		n, ok := d.Member(tool, "name")
+		if !ok || d.Nodes[n].Kind != json.String {
+			continue
+		}
+		t.keep(server, d.Text(n), describe(&d, tool))
 	}
 }
 
-func foreign(d *json.Doc, tool int, member string, s *gateway.Snapshot) *catalog.Schema {
-	n, ok := d.Member(tool, member)
-	if !ok || d.Nodes[n].Kind != json.Object {
-		return nil
+// keep remembers a tool and forgets what was compiled from another description of it. Lists come in pages.
+func (t *Tools) keep(server flow.AgentID, name string, now learned) {
+	old, known := t.seen[server][name]
+	if !known && len(t.seen[server]) >= maxTools {
+		return
 	}
-	sc, err := catalog.ParseSchema(member, d.Raw(n), catalog.SchemaOptions{Taxonomy: s.Taxonomy, Foreign: true})
-	if err != nil {
-		return nil // a schema that cannot be read declares nothing
+	t.seen[server][name] = now
+	if old.input == now.input && old.output == now.output {
+		return
 	}
-	return sc
+	for _, g := range t.merged {
+		delete(g.schemas, toolKey{server, name, flow.Request})
+		delete(g.schemas, toolKey{server, name, flow.Response})
+	}
 }
 
-// schemas returns what may describe a tool's arguments or structured result, and resources.
+func describe(d *json.Doc, tool int) learned {
+	raw := func(member string) (string, int) {
+		n, ok := d.Member(tool, member)
+		if !ok || d.Nodes[n].Kind != json.Object || len(d.Raw(n)) > maxToolBytes {
+			return "", -1
+		}
+		return string(d.Raw(n)), n
+	}
+	var out learned
+	var input int
+	out.input, input = raw("inputSchema")
+	out.output, _ = raw("outputSchema")
+	if input >= 0 {
+		out.bounds = bindings(d, input, nil, nil)
+	}
+	return out
+}
+
+func (t *Tools) bounds(server flow.AgentID, tool string) []bound {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen[server][tool].bounds
+}
+
+// schemas returns what may describe a tool's arguments or structured result, and resources. What is compiled is kept
+// until the configuration or the server's description changes.
 func (t *Tools) schemas(s *gateway.Snapshot, server flow.AgentID, tool string, dir flow.Direction) []*catalog.Schema {
 	if tool == "" {
 		return s.Catalog.Schemas(catalog.Resource, server, "", dir)
 	}
-	own := s.Catalog.Schemas(catalog.Tool, server, tool, dir)
+	key := toolKey{server, tool, dir}
 	t.mu.Lock()
-	seen, ok := t.seen[server][tool]
+	gen := t.generation(s)
+	list, ok := gen[key]
+	seen := t.seen[server][tool]
 	t.mu.Unlock()
+	if ok {
+		return list
+	}
 	theirs := seen.input
 	if dir == flow.Response {
 		theirs = seen.output
 	}
-	if !ok || theirs == nil {
+	list = compile(s, s.Catalog.Schemas(catalog.Tool, server, tool, dir), theirs)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.seen[server][tool]
+	same := now.input == seen.input && now.output == seen.output
+	if gen := t.generation(s); same && len(gen) < 4*maxTools {
+		gen[key] = list
+	}
+	return list
+}
+
+// generation returns what was compiled under s. It must be called with the mutex held.
+func (t *Tools) generation(s *gateway.Snapshot) map[toolKey][]*catalog.Schema {
+	for _, g := range t.merged {
+		if g.snap == s {
+			return g.schemas
+		}
+	}
+	g := generation{snap: s, schemas: map[toolKey][]*catalog.Schema{}}
+	t.merged = [2]generation{g, t.merged[0]}
+	return g.schemas
+}
+
+// compile merges the domain's own schemas with the server's. A schema from outside that cannot be read, or merged,
+// describes nothing: without it a place could be thought less strict than its server has it.
+func compile(s *gateway.Snapshot, own []*catalog.Schema, theirs string) []*catalog.Schema {
+	if theirs == "" {
+		return own
+	}
+	foreign, err := catalog.ParseSchema("server", []byte(theirs), catalog.SchemaOptions{Taxonomy: s.Taxonomy, Foreign: true})
+	if err != nil {
 		return own
 	}
 	if len(own) == 0 {
-		return []*catalog.Schema{theirs}
+		return []*catalog.Schema{foreign}
 	}
 	merged := make([]*catalog.Schema, 0, len(own))
 	for _, sc := range own {
-		if m, err := catalog.Merge(sc, theirs); err == nil {
+		if m, err := catalog.Merge(sc, foreign); err == nil {
 			merged = append(merged, m)
 		}
 	}

@@ -30,6 +30,8 @@ const (
 	TooLarge                          // over a limit
 	Conflict                          // an id was used again for another request
 	Unavailable                       // the agent cannot be reached, or no record can be written
+	HeaderMismatch                    // a header says something else than the message
+	Forbidden                         // a web page of another site
 )
 
 // reasonRow is how one reason is told. Codes and words of A2A are those of its specification and of its Go SDK.
@@ -58,6 +60,8 @@ var reasonRows = [...]reasonRow{
 	TooLarge:            {-32600, -32600, "TOO_LARGE", true, "the message is over a limit"},
 	Conflict:            {-32600, -32600, "ID_CONFLICT", true, "the id was used before for another request"},
 	Unavailable:         {-32603, -32603, "UNAVAILABLE", true, "the flow cannot be carried at the moment"},
+	HeaderMismatch:      {-32600, -32020, "HEADER_MISMATCH", true, "a header says something else than the message"},
+	Forbidden:           {-31403, -31403, "FORBIDDEN", true, "this origin may not call here"},
 }
 
 func (r Reason) row() reasonRow {
@@ -226,8 +230,10 @@ func (n Denial) MCPStatus(version, method string) int {
 		return http.StatusRequestEntityTooLarge
 	case UnsupportedMedia:
 		return http.StatusUnsupportedMediaType
-	case ParseError, InvalidRequest, VersionNotSupported:
+	case ParseError, InvalidRequest, VersionNotSupported, HeaderMismatch:
 		return http.StatusBadRequest
+	case Forbidden:
+		return http.StatusForbidden
 	}
 	if version != MCP20260728 || n.Reason == Denied && method == "tools/call" {
 		return http.StatusOK

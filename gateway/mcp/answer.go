@@ -1,0 +1,309 @@
+package mcp
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/store"
+)
+
+// streaming is an open stream of the server's messages.
+type streaming struct {
+	flow flow.Flow // of the way back; one for the whole stream
+	call *calling  // whose answer it will bring; nil for what nobody asked for
+	n    int       // events that were passed
+}
+
+// fromServer is what becomes of a server's message.
+type fromServer struct {
+	forward []byte // for the client
+	reply   []byte // for the server, on the client's behalf
+	final   bool   // it answered a call
+}
+
+func query(f flow.Flow) policy.Query { return policy.Query{Flow: f} }
+
+// back is the flow of the answer to a flow.
+func back(who parties, f flow.Flow) flow.Flow {
+	f.Parent, f.ID, f.Direction = f.ID, gateway.NewFlowID(), flow.Response
+	f.From, f.To = who.agent.Party, who.caller.Party
+	return f
+}
+
+func metaSchemas(who parties, dir flow.Direction) []*catalog.Schema {
+	return who.snap.Catalog.Schemas(catalog.Data, who.agent.Party.Agent, "metadata", dir)
+}
+
+func denial(err error) wire.Denial {
+	return gateway.Denial(err, wire.MethodNotFound, wire.MCP20260728, wire.MCP20251125)
+}
+
+func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []byte) *gateway.Message {
+	table, _ := wire.For("mcp", c.version, c.method, flow.Response, false)
+	return &gateway.Message{
+		Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent,
+		Schemas: x.tools.schemas(who.snap, who.agent.Party.Agent, c.tool, flow.Response), Meta: metaSchemas(who, flow.Response),
+		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
+	}
+}
+
+// outside is the flow of what the server sends unasked: it belongs to the conversation's task, whose memory it may
+// speak of.
+func (x *exchange) outside(ctx context.Context, who parties) (flow.Flow, error) {
+	f := flow.Flow{
+		ID: gateway.NewFlowID(), From: who.agent.Party, To: who.caller.Party, Protocol: protocolName(x.spoken()), Direction: flow.Response,
+	}
+	f.Purpose, f.Task.Criticality = who.caller.Choose("", "")
+	var err error
+	if x.session != "" {
+		between := gateway.Between{Caller: who.caller.Party, Agent: who.agent.Party.Agent}
+		f.Task.ID, err = x.g.TaskOf(ctx, between, gateway.IDs{Context: "session " + x.session})
+	}
+	return f, err
+}
+
+func protocolName(version string) string {
+	if len(wire.Methods("mcp", version)) == 0 {
+		return "mcp"
+	}
+	return "mcp/" + version
+}
+
+// server takes one message of the server: an answer, a notification, or a request, which is refused on the client's
+// behalf. The error is a refusal on record after which nothing more of the server may pass.
+func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) {
+	who, denied := x.now(ctx)
+	f, err := x.outside(ctx, who)
+	if s := x.stream; s != nil {
+		f, err = s.flow, nil
+		f.From, f.To = who.agent.Party, who.caller.Party
+		if s.call != nil {
+			f.Purpose, f.Task.Criticality = s.call.reason(who.caller)
+		}
+	}
+	if denied != nil {
+		return fromServer{}, x.g.Refused(ctx, who.snap, f, denied)
+	}
+	if err != nil {
+		return fromServer{}, x.g.Refused(ctx, who.snap, f, err)
+	}
+	refused := func(rule gateway.Rule, cause error, text string) *gateway.Refusal {
+		return x.g.Refused(ctx, who.snap, f, gateway.Refuse(rule, cause, "%s", text))
+	}
+	doc := new(json.Doc)
+	if err := doc.Parse(body, nil, who.snap.Limits); err != nil {
+		refused(gateway.RuleUpstream, err, "The server's message is not acceptable JSON.")
+		return fromServer{}, nil
+	}
+	rpc, err := wire.ReadRPC(doc)
+	if err != nil {
+		refused(gateway.RuleUpstream, err, "The server's message is not a JSON-RPC 2.0 message.")
+		return fromServer{}, nil
+	}
+	switch rpc.Kind {
+	case wire.Call:
+		r := refused(gateway.RuleMethod, nil, "Requests of a server to its client are not carried.")
+		return fromServer{reply: denial(r).MCP("", "", rpc.ID)}, nil
+	case wire.Notification:
+		return x.notice(ctx, who, f, rpc.Method, body), nil
+	}
+	c := x.take(callKey(doc, rpc.IDNode))
+	if c == nil {
+		refused(gateway.RuleUpstream, nil, "The server answered a request that nobody waits for.")
+		return fromServer{}, nil
+	}
+	defer c.ticket.End()
+	out, err := x.answer(ctx, who, c, doc, rpc, body)
+	if err != nil {
+		out = denial(err).MCP(c.version, c.method, c.id)
+	}
+	return fromServer{forward: out, final: true}, nil
+}
+
+// segment numbers a message of a stream.
+func (x *exchange) segment(m *gateway.Message) {
+	if x.stream != nil {
+		x.stream.n++
+		m.Outcome, m.Segment = flow.Segment, x.stream.n
+	}
+}
+
+func (x *exchange) notice(ctx context.Context, who parties, f flow.Flow, method string, body []byte) fromServer {
+	version := x.spoken()
+	if s := x.stream; s != nil && s.call != nil {
+		version = s.call.version
+	}
+	table, ok := wire.For("mcp", version, method, flow.Response, false)
+	if !ok {
+		x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleMethod, nil, "This notification is not carried."))
+		return fromServer{}
+	}
+	f.Method = method
+	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent}
+	m.Schemas, m.Meta = who.snap.Catalog.Schemas(catalog.Tool, who.agent.Party.Agent, method, flow.Response), metaSchemas(who, flow.Response)
+	x.segment(m)
+	passed, err := x.g.Pass(ctx, m)
+	if err != nil {
+		return fromServer{} // on record; a notification that cannot pass is left out
+	}
+	return fromServer{forward: passed.Body}
+}
+
+// answer passes the answer to a call and keeps it to be given again. The error is on record.
+func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *json.Doc, rpc wire.RPC, body []byte) ([]byte, error) {
+	f := back(who, c.flow)
+	f.Purpose, f.Task.Criticality = c.reason(who.caller)
+	if x.stream != nil {
+		f.ID, f.Parent = x.stream.flow.ID, x.stream.flow.Parent
+	}
+	given := body
+	if err := suits(c, doc, rpc); err != nil {
+		return nil, x.g.Refused(ctx, who.snap, f, err)
+	}
+	body, err := private(doc, rpc, body)
+	if err != nil {
+		return nil, x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's answer has not the form of the protocol."))
+	}
+	m := x.answerMessage(c, who, f, body)
+	x.segment(m)
+	m.Commit = func(tx store.Tx, out []byte) error {
+		return c.ticket.Store(tx, &gateway.Answer{Status: 200, Body: out, Task: c.flow.Task.ID})
+	}
+	passed, err := x.g.Pass(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if c.method == "tools/list" {
+		x.tools.learn(who.agent.Party.Agent, given, who.snap)
+	}
+	return passed.Body, nil
+}
+
+// suits holds the answer to initialize to the version that was asked for: no other would be carried.
+func suits(c *calling, doc *json.Doc, rpc wire.RPC) error {
+	if c.method != "initialize" || rpc.Kind != wire.Success {
+		return nil
+	}
+	if n, ok := doc.Member(rpc.Result, "protocolVersion"); ok && doc.Nodes[n].Kind == json.String && doc.Text(n) == c.version {
+		return nil
+	}
+	return gateway.Refuse(gateway.RuleUpstream, nil, "The server speaks a version of MCP that is not carried.")
+}
+
+// private takes a result's permission to be shared away: what one caller is shown is not what another may see.
+func private(doc *json.Doc, rpc wire.RPC, body []byte) ([]byte, error) {
+	if rpc.Kind != wire.Success || doc.Nodes[rpc.Result].Kind != json.Object {
+		return body, nil
+	}
+	n, ok := doc.Member(rpc.Result, "cacheScope")
+	if !ok || doc.Nodes[n].Kind != json.String || doc.Text(n) != "public" {
+		return body, nil
+	}
+	e := doc.Edit()
+	e.ReplaceText(n, "private")
+	return e.Apply(nil)
+}
+
+// callKey is what a call and its answer have in common: an id, however it is spelled.
+func callKey(d *json.Doc, id int) string {
+	if id < 0 {
+		return ""
+	}
+	if d.Nodes[id].Kind == json.String {
+		return strconv.Quote(d.Text(id))
+	}
+	return string(d.Raw(id))
+}
+
+// wait notes that the client waits for an answer.
+func (x *exchange) wait(c *calling) error {
+	var d json.Doc
+	if err := d.Parse(c.id, nil, json.Limits{}); err != nil {
+		return err
+	}
+	c.key = callKey(&d, 0)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	busy := x.pending[c.key] != nil
+	for _, p := range x.pending {
+		busy = busy || c.once != "" && p.once == c.once // to wait for it here would keep the client's next lines waiting
+	}
+	if busy {
+		c.key = ""
+		return gateway.Refuse(gateway.RuleConflict, nil, "A request of this id is still being carried out.")
+	}
+	if len(x.pending) >= maxPending {
+		c.key = ""
+		return gateway.Refuse(gateway.RuleExhausted, nil, "More than %d requests are unanswered.", maxPending)
+	}
+	if x.pending == nil {
+		x.pending = map[string]*calling{}
+	}
+	x.pending[c.key] = c
+	return nil
+}
+
+// forget takes a call back that was not forwarded.
+func (x *exchange) forget(c *calling) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if c.key != "" && x.pending[c.key] == c {
+		delete(x.pending, c.key)
+	}
+}
+
+func (x *exchange) take(key string) *calling {
+	x.mu.Lock()
+	c := x.pending[key]
+	delete(x.pending, key)
+	x.mu.Unlock()
+	if c == nil && x.missing != nil {
+		c = x.missing(key)
+	}
+	return c
+}
+
+// cancelled forgets the call that the client does not wait for any more: the server need not answer it.
+func (x *exchange) cancelled(c *calling, body []byte) {
+	if c.method != "notifications/cancelled" || !x.stdio {
+		return
+	}
+	var d json.Doc
+	if d.Parse(body, nil, json.Limits{}) != nil {
+		return
+	}
+	params, ok := d.Member(0, "params")
+	if !ok || d.Nodes[params].Kind != json.Object {
+		return
+	}
+	if n, ok := d.Member(params, "requestId"); ok {
+		if gone := x.take(callKey(&d, n)); gone != nil {
+			gone.ticket.End()
+		}
+	}
+}
+
+// abandon ends the calls that will not be answered any more and returns them.
+func (x *exchange) abandon() []*calling {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var left []*calling
+	for key, c := range x.pending {
+		c.ticket.End()
+		left = append(left, c)
+		delete(x.pending, key)
+	}
+	return left
+}
+
+// unanswered puts on record that a call got no answer, and returns the client's words for it.
+func (x *exchange) unanswered(ctx context.Context, c *calling, err error) wire.Denial {
+	c.ticket.End()
+	return denial(x.g.Refused(ctx, c.who.snap, back(c.who, c.flow), err))
+}
