@@ -125,13 +125,14 @@ func (c *collector) place(v *view, n int) (int, error) {
 		return after, nil
 	case wire.Data, wire.Metadata:
 		return after, c.content(v, n, role)
-	case wire.Text:
-		if node.Kind == json.String && !c.isPublic(v, n) {
+	case wire.Text, wire.Bytes, wire.FileURL, wire.FileName:
+		switch {
+		case node.Kind == json.Null, c.isPublic(v, n):
+		case !t.Allows(node.State, d, n): // a number in a text's place would pass without a label
+			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+		case role == wire.Text:
 			c.prose(v, n, flow.FreeText)
-		}
-		return c.step(d, n, role), nil
-	case wire.Bytes, wire.FileURL, wire.FileName:
-		if !c.isPublic(v, n) {
+		default:
 			c.file(v, n, role)
 		}
 		return after, nil
