@@ -114,8 +114,7 @@ func (w world) leaf() flow.Leaf {
 
 // cedarWorld asks Cedar itself, without an index, with entities and actions built from scratch.
 type cedarWorld struct {
-	static  cedar.EntityMap
-	actions cedar.EntityMap
+	static cedar.EntityMap
 }
 
 func newCedarWorld(t *testing.T, snap *snapshot) cedarWorld {

@@ -128,7 +128,7 @@ func (p *contractParser) budget(v *yaml.Node, place string) Budget {
 	for i := 0; i+1 < len(v.Content); i += 2 {
 		key, val := v.Content[i], v.Content[i+1]
 		at := place + "/" + escapePointer(key.Value)
-		ok := val.Kind == yaml.ScalarNode
+		var ok bool // what is no scalar has no value, which none of these reads
 		switch key.Value {
 		case "epsilon":
 			b.Total.EpsilonNano, ok = decimal(val.Value, 9)

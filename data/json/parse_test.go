@@ -67,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 			if !errors.Is(err, test.want) || e == nil || e.Offset != test.at {
 				t.Errorf("Parse(%q) error = %v, want %v at byte %d", test.in, err, test.want, test.at)
 			}
-			if d.Nodes != nil && len(d.Nodes) > 0 || d.Src != nil {
+			if len(d.Nodes) > 0 || d.Src != nil {
 				t.Error("a refused document left nodes behind")
 			}
 		})

@@ -131,7 +131,7 @@ var months = func() map[string]bool {
 
 // month reads the name of a month at i. Upper reports whether it begins with a capital.
 func (c *scanner) month(i int) (end int, upper, ok bool) {
-	const first = 1<<('j'-'a') | 1<<('f'-'a') | 1<<('m'-'a') | 1<<('a'-'a') | 1<<('s'-'a') | 1<<('o'-'a') | 1<<('n'-'a') | 1<<('d'-'a')
+	const first = 1<<('j'-'a') | 1<<('f'-'a') | 1<<('m'-'a') | 1 /* a */ | 1<<('s'-'a') | 1<<('o'-'a') | 1<<('n'-'a') | 1<<('d'-'a')
 	if x := c.at(i) | 0x20 - 'a'; x >= 26 || first>>x&1 == 0 {
 		return 0, false, false
 	}
