@@ -38,6 +38,8 @@ type Gateway struct {
 	Learner *Learner // nil unless in learn mode
 	log     *slog.Logger
 	opt     Options
+	build   func(*config.Config) (*gateway.Snapshot, error)
+	bridges *bridges // nil where no program is fronted
 	handler http.Handler
 	metrics *api.Metrics
 	serving atomic.Bool // both ports listen, and the end was not asked for
@@ -48,15 +50,24 @@ type Gateway struct {
 
 // Open opens the state and builds the gateway. Nothing listens yet.
 func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) {
-	return open(ctx, c, opt, Snapshot)
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	b := newBridges(opt.Logger)
+	r, err := open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) { return snapshot(c, reachable(c, b.program(c))) })
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	r.bridges = b
+	return r, nil
 }
 
-func open(ctx context.Context, c *config.Config, opt Options, snapshot func(*config.Config) (*gateway.Snapshot, error)) (*Gateway, error) {
+func open(ctx context.Context, c *config.Config, opt Options, build func(*config.Config) (*gateway.Snapshot, error)) (*Gateway, error) {
 	c, err := inMode(c, opt.Learn)
 	if err != nil {
 		return nil, err
 	}
-	snap, err := snapshot(c)
+	snap, err := build(c)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +78,7 @@ func open(ctx context.Context, c *config.Config, opt Options, snapshot func(*con
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Gateway{State: st, log: opt.Logger, opt: opt, config: c, metrics: api.NewMetrics()}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, config: c, metrics: api.NewMetrics()}
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
 	}
@@ -143,6 +154,15 @@ func (r *Gateway) doors() http.Handler {
 	return mux
 }
 
+// Close ends the programs that the gateway started, signs the journal and closes everything.
+func (r *Gateway) Close() error {
+	var err error
+	if r.bridges != nil {
+		err = r.bridges.Close()
+	}
+	return errors.Join(err, r.State.Close())
+}
+
 // Handler is the data port.
 func (r *Gateway) Handler() http.Handler { return r.handler }
 
@@ -183,7 +203,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err := fixed(r.config, next); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
-	snap, err := Snapshot(next)
+	snap, err := r.build(next)
 	if err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
@@ -191,6 +211,9 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
 	r.config = next
+	if r.bridges != nil {
+		r.bridges.retire(next)
+	}
 	r.log.Info("configuration reloaded", "why", why, "config", next.Hash(), "policy", snap.Policy.Hash())
 	return nil
 }

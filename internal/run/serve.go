@@ -47,7 +47,8 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	background, stop := context.WithCancel(ctx)
 	wg.Go(func() { r.sweep(background) })
 	if r.opt.Watcher {
-		wg.Go(func() { r.watch(background) })
+		reload := r.watch()
+		wg.Go(func() { reload(background) })
 	}
 	r.serving.Store(true)
 	if ready != nil {

@@ -12,16 +12,22 @@ import (
 // quietTime is how long files must be left alone before they are read again: editors write in several steps.
 const quietTime = 200 * time.Millisecond
 
-// watch reloads when something changes that the configuration was made of. It watches directories, since editors put
-// new files in the place of old ones.
-func (r *Gateway) watch(ctx context.Context) {
+// watch returns what reloads, until ctx is done, when something changes that the configuration was made of. From its
+// return on no change is missed. It watches directories, since editors put new files in the place of old ones.
+func (r *Gateway) watch() (reload func(ctx context.Context)) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		r.log.Warn("files are not watched; reload with SIGHUP", "error", err)
-		return
+		return func(context.Context) {}
 	}
-	defer w.Close()
 	dirs, watched := r.watchAll(w, nil)
+	return func(ctx context.Context) {
+		defer w.Close()
+		r.reloadOn(ctx, w, dirs, watched)
+	}
+}
+
+func (r *Gateway) reloadOn(ctx context.Context, w *fsnotify.Watcher, dirs, watched map[string]bool) {
 	var quiet <-chan time.Time
 	for {
 		select {

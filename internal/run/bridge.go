@@ -1,0 +1,157 @@
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/internal/config"
+)
+
+// bridges put MCP servers that are programs behind HTTP, so that the gateway fronts them like any other. They listen on
+// a loopback port of their own, and want a secret that is made anew at every start: nobody but this process gets in.
+//
+// A session is one process. Messages without a session, which later versions of MCP send, share one.
+type bridges struct {
+	log    *slog.Logger
+	ctx    context.Context
+	stop   context.CancelFunc
+	secret flow.Secret
+
+	mu       sync.Mutex // guards the fields below
+	server   *http.Server
+	base     string
+	byPath   map[string]*bridge
+	byServer map[string]*bridge // by what the program and its environment are
+	closed   bool
+}
+
+func newBridges(log *slog.Logger) *bridges {
+	ctx, stop := context.WithCancel(context.Background())
+	return &bridges{log: log, ctx: ctx, stop: stop, secret: flow.NewSecret(rand.Text()), byPath: map[string]*bridge{}, byServer: map[string]*bridge{}}
+}
+
+// program returns the way to the programs of a configuration. None is started before it is needed.
+func (b *bridges) program(c *config.Config) programs {
+	return func(a *config.Agent) (*gateway.Upstream, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if err := b.listen(); err != nil {
+			return nil, err
+		}
+		name, err := nameOf(c, a)
+		if err != nil {
+			return nil, err
+		}
+		br := b.byServer[name]
+		if br == nil {
+			br = &bridge{all: b, agent: a.ID, path: "/" + rand.Text(), argv: slices.Clone(a.MCP.Command), sessions: map[string]*child{}}
+			b.byServer[name], b.byPath[br.path] = br, br
+		}
+		mcp := *a.MCP
+		br.configure(int(c.Limits.Body), func() (map[string]flow.Secret, error) { return c.Environ(&mcp) })
+		return gateway.NewUpstream(b.base+br.path, "Authorization", flow.NewSecret("Bearer "+b.secret.Expose()),
+			gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)})
+	}
+}
+
+// nameOf tells servers apart by agent, program and environment. It says nothing about a secret.
+func nameOf(c *config.Config, a *config.Agent) (string, error) {
+	env, err := c.Environ(a.MCP)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, text := range append([]string{string(a.ID)}, a.MCP.Command...) {
+		fmt.Fprintf(h, "%d:%s", len(text), text)
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		fmt.Fprintf(h, "%d:%s%d:%s", len(name), name, len(env[name].Expose()), env[name].Expose())
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// listen opens the port at the first use.
+func (b *bridges) listen() error {
+	if b.closed {
+		return errors.New("the gateway is closed")
+	}
+	if b.server != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("taking a port for programs: %w", err)
+	}
+	b.base = "http://" + l.Addr().String()
+	b.server = &http.Server{Handler: b, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	go func() { _ = b.server.Serve(l) }() // ends with Close
+	return nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (b *bridges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || !b.secret.Equal(given) {
+		http.Error(w, "only the gateway calls here", http.StatusUnauthorized)
+		return
+	}
+	b.mu.Lock()
+	br := b.byPath[r.URL.Path]
+	b.mu.Unlock()
+	if br == nil {
+		http.NotFound(w, r)
+		return
+	}
+	br.serve(w, r)
+}
+
+// retire lets programs that the configuration does not have any more end with their sessions.
+func (b *bridges) retire(c *config.Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	keep := map[string]bool{}
+	for i := range c.Agents {
+		if a := &c.Agents[i]; a.MCP != nil && len(a.MCP.Command) > 0 {
+			if name, err := nameOf(c, a); err == nil {
+				keep[name] = true
+			}
+		}
+	}
+	for name, br := range b.byServer {
+		if !keep[name] {
+			delete(b.byServer, name)
+			br.retire()
+		}
+	}
+}
+
+// Close ends every program and waits until all have ended.
+func (b *bridges) Close() error {
+	b.mu.Lock()
+	b.closed = true
+	server, all := b.server, slices.Collect(maps.Values(b.byPath))
+	b.mu.Unlock()
+	b.stop()
+	var err error
+	if server != nil {
+		err = server.Close()
+	}
+	for _, br := range all {
+		br.close()
+	}
+	return err
+}
