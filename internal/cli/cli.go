@@ -28,7 +28,7 @@ const (
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.runCommand(), e.learnCommand(), e.mcpCommand(),
-		e.checkCommand(), e.configCommand(), e.policyCommand(),
+		e.checkCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.keyCommand(),
 		e.versionCommand(),
 	}

@@ -1,24 +1,48 @@
 package cli_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/scrimhq/scrim/internal/cli"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"scrim": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"scrim":        func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"ticketserver": ticketServer,
 	})
+}
+
+// ticketServer is an MCP server over standard input and output.
+func ticketServer() {
+	type lookup struct {
+		Number int `json:"number"`
+	}
+	type ticket struct {
+		Title string `json:"title"`
+		Email string `json:"email"`
+	}
+	s := mcp.NewServer(&mcp.Implementation{Name: "tickets", Version: "1"}, nil)
+	mcp.AddTool(s, &mcp.Tool{Name: "lookup"}, func(_ context.Context, _ *mcp.CallToolRequest, in lookup) (*mcp.CallToolResult, ticket, error) {
+		return nil, ticket{Title: fmt.Sprintf("ticket %d", in.Number), Email: "jane@example.com"}, nil
+	})
+	if err := s.Run(context.Background(), &mcp.StdioTransport{}); err != nil {
+		os.Exit(1)
+	}
 }
 
 // TestScripts runs sessions at the command line. With UPDATE=1 in the environment their expected outputs are rewritten.
@@ -107,4 +131,50 @@ func call(ts *testscript.TestScript, method, body string, args []string) {
 	b, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d %s", res.StatusCode, b)
+}
+
+// TestAServerIsWrapped: a client of the official SDK starts scrim before the server's program, and nothing else changes.
+func TestAServerIsWrapped(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/script/mcp.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := txtar.Write(archive, dir); err != nil {
+		t.Fatal(err)
+	}
+	connect := func() *mcp.ClientSession {
+		t.Helper()
+		cmd := exec.Command("scrim", "mcp", "--server", "tickets", "--", "ticketserver")
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		s, err := mcp.NewClient(&mcp.Implementation{Name: "editor", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := connect(), connect() // two clients of one server: each has a data directory of its own
+	for n, s := range []*mcp.ClientSession{first, second, first} {
+		res, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "lookup", Arguments: map[string]any{"number": n}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(res.StructuredContent)
+		if !strings.Contains(got, fmt.Sprintf("ticket %d", n)) || strings.Contains(got, "jane") || !strings.Contains(got, "[email]") {
+			t.Errorf("call %d got %s, want its ticket with a placeholder for the address", n, got)
+		}
+	}
+	for _, s := range []*mcp.ClientSession{first, second} {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{"scrim-data-mcp-tickets", "scrim-data-mcp-tickets-2"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "scrim-data")); err == nil {
+		t.Error("the configured data directory was made, want one of its own alone")
+	}
 }

@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/store"
+)
+
+func (e *env) doctorCommand() *cobra.Command {
+	var file string
+	return fileFlag(e.command("doctor [-c FILE]", "Look at configuration, disk, ports, agents, and ways round the gateway",
+		"Looks at everything that a gateway needs, without changing anything: configuration and policies, who can read its files,\n"+
+			"how fast the disk makes writes durable, whether its ports are free or its own, whether each agent answers, whether an\n"+
+			"agent answers callers that do not come through the gateway, and the clock.", nil,
+		func(ctx context.Context, _ []string) error {
+			c, err := e.load(file)
+			if err != nil {
+				return err
+			}
+			return e.examine(ctx, c)
+		}), &file)
+}
+
+// verdict is how one look ended.
+type verdict int
+
+const (
+	fine verdict = iota
+	doubtful
+	wrong
+)
+
+// doctor collects what it sees.
+type doctor struct {
+	c     *config.Config
+	out   table
+	worst verdict
+}
+
+func (d *doctor) say(v verdict, what, format string, args ...any) {
+	d.worst = max(d.worst, v)
+	d.out.add([]string{"ok", "warn", "FAIL"}[v], what, fmt.Sprintf(format, args...))
+}
+
+func (e *env) examine(ctx context.Context, c *config.Config) error {
+	d := &doctor{c: c}
+	d.configuration()
+	running := d.state(ctx)
+	d.disk()
+	if !running {
+		d.port("port for agents", c.Listen)
+		d.port("admin port", c.Admin)
+	}
+	for _, a := range c.Agents {
+		d.agent(ctx, a)
+	}
+	d.clock()
+	st := e.style(e.out)
+	d.out.paint = map[int]func(string) string{0: func(s string) string {
+		switch strings.TrimSpace(s) {
+		case "ok":
+			return st.good(s)
+		case "warn":
+			return st.warn(s)
+		}
+		return st.bad(s)
+	}}
+	d.out.write(e.out, st, "")
+	if d.worst == wrong {
+		return errSaid
+	}
+	return nil
+}
+
+func (d *doctor) configuration() {
+	for _, w := range d.c.Warnings() {
+		d.say(doubtful, "configuration", "%s", strings.ReplaceAll(w.String(), "warning: ", ""))
+	}
+	snap, err := run.Offline(d.c)
+	if err != nil {
+		d.say(wrong, "policies", "%v", err)
+		return
+	}
+	d.say(fine, "configuration", "%s, domain %s, %s", d.c.File(), d.c.Domain, count(len(d.c.Agents), "agent"))
+	d.say(fine, "policies", "hash %s", short(snap.Policy.Hash()))
+	if _, err := run.Snapshot(d.c); err != nil {
+		d.say(wrong, "credentials", "%v", err)
+	}
+}
+
+// state looks at the data directory and reports whether a gateway runs on it.
+func (d *doctor) state(ctx context.Context) (running bool) {
+	c := d.c
+	if !hasState(c) {
+		d.say(fine, "data directory", "%s will be made at the first start", c.Data)
+		return false
+	}
+	for _, name := range []string{c.Path(c.Data), c.Path(c.Keys.File), filepath.Join(c.Path(c.Data), api.TokenFile)} {
+		info, err := os.Stat(name)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			d.say(wrong, "data directory", "%v", err)
+		case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+			d.say(wrong, "data directory", "%s can be read by others; chmod go= it", name)
+		}
+	}
+	st, err := run.OpenStore(ctx, c, store.Options{})
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		d.running(ctx)
+		return true
+	case err != nil:
+		d.say(wrong, "data directory", "%v", err)
+		return false
+	}
+	v, err := api.Verified(st.Verify(ctx, c))
+	switch err = errors.Join(err, st.Close()); {
+	case err != nil:
+		d.say(wrong, "journal", "%v", err)
+	case v.What != "":
+		d.say(wrong, "journal", "not as it was written: at row %d %s", v.Bad, v.What)
+	default:
+		d.say(fine, "journal", "%s, verified", count(int(v.Report.Entries), "row"))
+	}
+	return false
+}
+
+func (d *doctor) running(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.c.Admin+"/-/readyz", nil)
+	if err != nil {
+		d.say(wrong, "gateway", "%v", err)
+		return
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		d.say(wrong, "gateway", "a process holds the data directory, yet nothing answers at %s", d.c.Admin)
+		return
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		d.say(doubtful, "gateway", "is running, and not ready")
+		return
+	}
+	d.say(fine, "gateway", "is running and ready")
+}
+
+// disk measures what a durable write costs where the data directory is, or will be.
+func (d *doctor) disk() {
+	dir := d.c.Path(d.c.Data)
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	took, err := fsyncs(dir, 50)
+	if err != nil {
+		d.say(wrong, "disk", "cannot make writes durable: %v", err)
+		return
+	}
+	p50, p99 := took[len(took)/2], took[len(took)*99/100]
+	v, note := fine, ""
+	if p99 > 50*time.Millisecond {
+		v, note = doubtful, "; every decision waits for one, so put the data directory on a faster disk"
+	}
+	d.say(v, "disk", "fsync p50 %s, p99 %s%s", p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), note)
+}
+
+// fsyncs returns the sorted times of n writes of 4 KiB, each made durable.
+func fsyncs(dir string, n int) (took []time.Duration, err error) {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	block := make([]byte, 4096)
+	_, _ = rand.Read(block) // never fails
+	for range n {
+		began := time.Now()
+		if _, err := f.Write(block); err != nil {
+			return nil, err
+		}
+		if err := f.Sync(); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+func (d *doctor) port(what, addr string) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		d.say(wrong, what, "%s cannot be taken: another program has it, or it is not of this machine", addr)
+		return
+	}
+	_ = l.Close() // nobody connected
+	d.say(fine, what, "%s is free", addr)
+}
+
+// agent looks whether an agent answers, and whether it answers those who do not come through the gateway.
+func (d *doctor) agent(ctx context.Context, a config.Agent) {
+	if a.A2A != nil {
+		d.reach(ctx, a, "a2a", a.A2A.URL, a.A2A.Credential, probeA2A)
+	}
+	if a.MCP == nil {
+		return
+	}
+	if len(a.MCP.Command) > 0 {
+		if _, err := exec.LookPath(a.MCP.Command[0]); err != nil {
+			d.say(wrong, "server "+string(a.ID), "its program is not there or cannot be started")
+			return
+		}
+		d.say(fine, "server "+string(a.ID), "its program is there; only the gateway starts it")
+		return
+	}
+	d.reach(ctx, a, "mcp", a.MCP.URL, a.MCP.Credential, probeMCP)
+}
+
+// Probes do nothing: they ask for a task that is not there, and for a sign of life.
+var (
+	probeA2A = probe{`{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{"id":"scrim-doctor"}}`, map[string]string{"A2A-Version": "1.0"}}
+	probeMCP = probe{
+		`{"jsonrpc":"2.0","id":1,"method":"ping"}`,
+		map[string]string{"MCP-Protocol-Version": "2025-11-25", "Accept": "application/json, text/event-stream"},
+	}
+)
+
+type probe struct {
+	body    string
+	headers map[string]string
+}
+
+func (d *doctor) reach(ctx context.Context, a config.Agent, protocol, address string, cred *config.Credential, p probe) {
+	what := fmt.Sprintf("agent %s (%s)", a.ID, protocol)
+	status, err := p.send(ctx, address)
+	if err != nil {
+		d.say(wrong, what, "does not answer: %s", err)
+		return
+	}
+	open := status != http.StatusUnauthorized && status != http.StatusForbidden
+	switch {
+	case !open:
+		d.say(fine, what, "answers, and turns away callers without a credential")
+	case !d.c.Own(a):
+		d.say(fine, what, "answers; whom it lets in is for its own domain to say")
+	case cred == nil:
+		d.say(doubtful, what, "answers anybody who can reach its address: give it a credential, or let only the gateway reach it")
+	default:
+		d.say(doubtful, what, "answers without the credential that the gateway shows it: whoever reaches its address goes round the gateway")
+	}
+}
+
+// send returns the status of the answer. The error holds no address.
+func (p probe) send(ctx context.Context, address string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	up, err := gateway.NewUpstream(address, "", flow.Secret{}, gateway.UpstreamOptions{Dial: 3 * time.Second, Headers: 3 * time.Second})
+	if err != nil {
+		return 0, err
+	}
+	res, err := up.Send(ctx, http.MethodPost, nil, p.headers, []byte(p.body))
+	if ref, ok := errors.AsType[*gateway.Refusal](err); ok {
+		if errors.Is(ref.Cause, context.DeadlineExceeded) {
+			return 0, errors.New("nothing came back in time")
+		}
+		return 0, ref.Cause
+	}
+	if err != nil {
+		return 0, err
+	}
+	res.Body.Close()
+	return res.StatusCode, nil
+}
+
+// clock notices clocks that were never set, by the age of this program's own file.
+func (d *doctor) clock() {
+	now := time.Now()
+	self, err := os.Executable()
+	if err == nil {
+		if info, err := os.Stat(self); err == nil && now.Before(info.ModTime().Add(-24*time.Hour)) {
+			d.say(wrong, "clock", "says %s, which is before this program was made; tokens and records need the time", now.Format(time.DateTime))
+			return
+		}
+	}
+	d.say(fine, "clock", "%s", now.Format(time.RFC3339))
+}
