@@ -27,6 +27,7 @@ const (
 // commands are all there are, in the order in which help lists them.
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
+		e.demoCommand(),
 		e.runCommand(), e.learnCommand(), e.mcpCommand(),
 		e.checkCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.keyCommand(),

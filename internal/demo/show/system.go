@@ -1,0 +1,270 @@
+package show
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/demo"
+	"github.com/scrimhq/scrim/internal/demo/node"
+	"github.com/scrimhq/scrim/internal/run"
+)
+
+// domains in the order of the story.
+var domains = []flow.DomainID{demo.Hospital, demo.Insurer, demo.Lab}
+
+// foreign says through whose name an own agent reaches an agent of another domain: what the other gateway knows the caller by.
+var foreign = map[[2]string]flow.AgentID{
+	{string(demo.Hospital), string(demo.PriorAuth)}: demo.Intake,
+	{string(demo.Hospital), string(demo.Cohort)}:    demo.Intake,
+	{string(demo.Insurer), string(demo.Cohort)}:     demo.PriorAuth,
+	{string(demo.Lab), string(demo.Records)}:        demo.Cohort,
+}
+
+// exchange is one HTTP exchange as the caller saw it.
+type exchange struct {
+	from, to     flow.AgentID
+	sent, answer []byte
+}
+
+// system is the world with a gateway round each domain. Close ends it and waits.
+type system struct {
+	dir      string
+	world    *demo.World
+	gateways map[flow.DomainID]*run.Gateway
+	base     map[flow.DomainID]string                       // of the gateways' URLs
+	file     map[flow.DomainID]string                       // scrim.yaml
+	keys     map[flow.DomainID]map[flow.AgentID]flow.Secret // of callers, by gateway
+	secrets  map[flow.DomainID]map[string]flow.Secret       // upstream credentials, by gateway
+	stop     context.CancelFunc
+	serving  sync.WaitGroup
+
+	mu     sync.Mutex // guards the fields below
+	seen   []exchange // oldest first
+	errs   []error
+	closed bool
+}
+
+// start lays everything out below dir and starts it.
+func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (_ *system, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	s := &system{
+		dir: dir, stop: stop, gateways: map[flow.DomainID]*run.Gateway{}, base: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
+		keys: map[flow.DomainID]map[flow.AgentID]flow.Secret{}, secrets: map[flow.DomainID]map[string]flow.Secret{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.world, err = demo.New(ctx, dir, demo.Options{Patients: patients}); err != nil {
+		return nil, err
+	}
+	ports, err := s.listen()
+	defer ports.close()
+	if err != nil {
+		return nil, err
+	}
+	s.makeKeys()
+	for _, d := range domains {
+		err := s.lay(d, ports[d].admin.Addr())
+		if err == nil {
+			err = s.open(ctx, d, ports[d], logger)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("starting the gateway of %s: %w", d, err)
+		}
+	}
+	if err := s.world.Start(ctx, s.route); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// ports are a gateway's listeners. They are taken before anything is laid out, so that everybody's address is known.
+type ports struct{ data, admin net.Listener }
+
+type allPorts map[flow.DomainID]*ports
+
+// close closes the listeners that no gateway took.
+func (all allPorts) close() {
+	for _, p := range all {
+		for _, ln := range []net.Listener{p.data, p.admin} {
+			if ln != nil {
+				_ = ln.Close()
+			}
+		}
+	}
+}
+
+func (s *system) listen() (allPorts, error) {
+	all := allPorts{}
+	for _, d := range domains {
+		p := &ports{}
+		all[d] = p
+		for _, to := range []*net.Listener{&p.data, &p.admin} {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return all, fmt.Errorf("taking a port for the gateway of %s: %w", d, err)
+			}
+			*to = ln
+		}
+		s.base[d] = "http://" + p.data.Addr().String()
+	}
+	return all, nil
+}
+
+// makeKeys gives every caller a key of its own at every gateway.
+func (s *system) makeKeys() {
+	for _, d := range domains {
+		s.keys[d] = map[flow.AgentID]flow.Secret{}
+		for _, id := range []flow.AgentID{demo.FrontDesk, demo.Intake, demo.PriorAuth, demo.Cohort} {
+			s.keys[d][id], _ = identity.NewKey()
+		}
+	}
+}
+
+// lay writes a domain's files: where everybody is, who may call with which key, and what the gateway itself presents.
+func (s *system) lay(d flow.DomainID, admin net.Addr) error {
+	vars := map[string]string{"LISTEN": strings.TrimPrefix(s.base[d], "http://"), "ADMIN": admin.String()}
+	secrets := map[string]flow.Secret{}
+	for _, m := range demo.Members {
+		up := s.world.Direct(m.ID)
+		if m.Domain != d {
+			door := "/a2a/"
+			if m.MCP {
+				door = "/mcp/"
+			}
+			as := foreign[[2]string{string(d), string(m.ID)}]
+			up = node.Endpoint{URL: s.base[m.Domain] + door + string(m.ID), Bearer: s.keys[m.Domain][as]}
+		}
+		vars[variable(m.ID)+"_URL"] = up.URL
+		if !up.Bearer.IsZero() {
+			secrets[string(m.ID)] = up.Bearer
+		}
+	}
+	for id, key := range s.keys[d] {
+		vars[variable(id)+"_KEY"] = identity.Digest(key.Expose())
+	}
+	var err error
+	s.secrets[d] = secrets
+	s.file[d], err = demo.Lay(filepath.Join(s.dir, string(d)), d, vars, secrets)
+	return err
+}
+
+func variable(id flow.AgentID) string {
+	return strings.ToUpper(strings.ReplaceAll(string(id), "-", "_"))
+}
+
+func (s *system) open(ctx context.Context, d flow.DomainID, p *ports, logger *slog.Logger) error {
+	c, err := config.Load(s.file[d])
+	if err != nil {
+		return err
+	}
+	g, err := run.Open(ctx, c, run.Options{Logger: logger.With("domain", string(d)), Listen: p.data})
+	if err != nil {
+		return err
+	}
+	admin, err := g.Admin()
+	if err != nil {
+		return errors.Join(err, g.Close())
+	}
+	s.gateways[d] = g
+	_ = p.admin.Close() // the gateway takes it again at once
+	p.data, p.admin = nil, nil
+	s.serving.Go(func() {
+		if err := g.Serve(ctx, admin, nil); err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.errs = append(s.errs, fmt.Errorf("the gateway of %s: %w", d, err))
+		}
+	})
+	return nil
+}
+
+// home is the domain of an agent.
+func home(id flow.AgentID) flow.DomainID {
+	for _, m := range demo.Members {
+		if m.ID == id {
+			return m.Domain
+		}
+	}
+	return demo.Hospital // the front desk
+}
+
+// route is how one agent reaches another: always through its own domain's gateway, and from there, if need be, through
+// the other's.
+func (s *system) route(from, to flow.AgentID) node.Endpoint {
+	for _, h := range demo.Hops {
+		if h.From == from && h.To == to {
+			e := node.Endpoint{
+				URL: s.door(from, to), Bearer: s.keys[home(from)][from],
+				Header: map[string]string{identity.HeaderPurpose: string(h.Purpose), identity.HeaderCriticality: h.Criticality.String()},
+			}
+			e.Seen = func(sent, answer []byte) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.seen = append(s.seen, exchange{from, to, sent, answer})
+			}
+			return e
+		}
+	}
+	return node.Endpoint{}
+}
+
+// door is the address at the sender's own gateway.
+func (s *system) door(from, to flow.AgentID) string {
+	path := "/a2a/"
+	for _, m := range demo.Members {
+		if m.ID == to && m.MCP {
+			path = "/mcp/"
+		}
+	}
+	if home(from) != home(to) {
+		path = "/out" + path
+	}
+	return s.base[home(from)] + path + string(to)
+}
+
+// exchanges are those between two, oldest first.
+func (s *system) exchanges(from, to flow.AgentID) []exchange {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []exchange
+	for _, e := range s.seen {
+		if e.from == from && e.to == to {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// close ends everything, waits for it, and returns what went wrong on the way. Closing again does nothing.
+func (s *system) close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return nil
+	}
+	var err error
+	if s.world != nil {
+		err = s.world.Close() // first, so that the gateways have nobody left to wait for
+	}
+	idle()
+	s.stop()
+	s.serving.Wait()
+	idle()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(append(s.errs, err)...)
+}
