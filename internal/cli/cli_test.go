@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +66,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fill": fill, "await": await, "get": get, "post": post,
+			"fill": fill, "await": await, "get": get, "post": post, "logged": logged, "upstream": upstream, "hangup": hangup,
 		},
 	})
 }
@@ -106,9 +109,13 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 // get URL [TOKENFILE] [HEADER:VALUE...] prints status and body.
 func get(ts *testscript.TestScript, _ bool, args []string) { call(ts, http.MethodGet, "", args) }
 
-// post BODY URL [TOKENFILE] [HEADER:VALUE...] does the same.
+// post BODY|@FILE URL [TOKENFILE] [HEADER:VALUE...] does the same.
 func post(ts *testscript.TestScript, _ bool, args []string) {
-	call(ts, http.MethodPost, args[0], args[1:])
+	body := args[0]
+	if name, ok := strings.CutPrefix(body, "@"); ok {
+		body = ts.ReadFile(name)
+	}
+	call(ts, http.MethodPost, body, args[1:])
 }
 
 func call(ts *testscript.TestScript, method, body string, args []string) {
@@ -131,6 +138,44 @@ func call(ts *testscript.TestScript, method, body string, args []string) {
 	b, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d %s", res.StatusCode, b)
+}
+
+// logged TEXT waits until the journal of the gateway on $ADMIN has the text.
+func logged(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADMIN")+"/-/log/entries", nil)
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile("scrim-data/admin.token")))
+		res, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		ts.Check(err)
+		if strings.Contains(string(b), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("the journal has no %q", args[0])
+}
+
+// hangup FILE sends SIGHUP to the process whose number is in the file.
+func hangup(ts *testscript.TestScript, _ bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	p, err := os.FindProcess(pid)
+	ts.Check(err)
+	ts.Check(p.Signal(syscall.SIGHUP))
+}
+
+// upstream FILE starts a server that gives every call the file for an answer, and puts its address into $UPSTREAM.
+func upstream(ts *testscript.TestScript, _ bool, args []string) {
+	answer := ts.ReadFile(args[0])
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("UPSTREAM", s.URL)
 }
 
 // TestAServerIsWrapped: a client of the official SDK starts scrim before the server's program, and nothing else changes.

@@ -33,7 +33,7 @@ func Propose(seen Seen) Proposals {
 	for _, s := range seen.Sources {
 		root := &shape{}
 		for _, p := range s.Places {
-			if p.Label != "" && p.Label != flow.FreeText {
+			if p.Label != "" && p.Label != flow.FreeText && p.Label != flow.Unlabelled && p.Label != flow.PublicData {
 				labels[p.Label] += p.Count
 			}
 			if p.Path == "" {
@@ -106,7 +106,7 @@ func proposePolicy(labels map[flow.Label]int) string {
 		if c.Tier == flow.Restricted {
 			level = flow.Masked
 		}
-		fmt.Fprintf(&b, "\n// %s: %s, seen %d times\n", l, c.Tier, labels[l])
+		fmt.Fprintf(&b, "\n// %s: %s, seen at %d values\n", l, c.Tier, labels[l])
 		fmt.Fprintf(&b, "// permit (principal in Role::\"WHO\", action in Action::\"upto_%s\", resource in DataClass::%q)\n//   when { context.purpose in Purpose::\"WHY\" };\n", level, string(l))
 	}
 	return b.String()
