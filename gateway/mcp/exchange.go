@@ -210,8 +210,9 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 		}
 	}
 	if m.mcp.Name >= 0 && c.method == "tools/call" {
-		c.tool = m.doc.Text(m.mcp.Name)
-		c.flow.Subject = c.tool
+		if c.tool = m.doc.Text(m.mcp.Name); wire.IsName(c.tool) {
+			c.flow.Subject = c.tool
+		}
 	}
 	if m.mcp.FlowID >= 0 {
 		c.once = m.doc.Text(m.mcp.FlowID)
