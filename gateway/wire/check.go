@@ -88,7 +88,7 @@ func (c check) text(s []byte) bool {
 	case "id", "rpcid":
 		return len(s) <= maxID && visible(s)
 	case "name":
-		return 0 < len(s) && len(s) <= maxName && made(s, ".-_/")
+		return isName(s)
 	case "version":
 		return 0 < len(s) && len(s) <= 16 && len(bytes.Trim(s, "0123456789.-")) == 0
 	case "time":
@@ -105,6 +105,12 @@ func (c check) text(s []byte) bool {
 		return false
 	}
 }
+
+// IsName reports whether a text has the form that both protocols give the names of tools and skills. One that has not
+// is refused at its place, and does not belong on record either: it may be a value.
+func IsName(s string) bool { return isName([]byte(s)) }
+
+func isName(s []byte) bool { return 0 < len(s) && len(s) <= maxName && made(s, ".-_/") }
 
 // textOf returns a string's content, without a copy where nothing in it is escaped.
 func textOf(d *json.Doc, n int) []byte {
