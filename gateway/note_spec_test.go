@@ -61,7 +61,7 @@ func TestNoteOfTheSpec(t *testing.T) {
 			Snapshot: s, Table: table, Body: []byte(block(t, page, tt.protocol+" sent")), Owner: "partner",
 			Schemas: s.Catalog.Schemas(tt.kind, "partner", "", flow.Request), NoteIn: tt.in,
 			Query: policy.Query{Flow: flow.Flow{
-				ID: "k3vq7d2m5x6hwbqn4yz8c9t2ra", From: from, To: to, Protocol: tt.protocol + "/" + version, Method: tt.method,
+				ID: "06h0a7pgdpkmbfokh1vp84m3r0", From: from, To: to, Protocol: tt.protocol + "/" + version, Method: tt.method,
 				Task: flow.Task{ID: "t", Criticality: flow.Routine},
 			}},
 		})
