@@ -170,8 +170,8 @@ func (c *changer) file(t *target, terms *flow.LeafTerms) error {
 	case role == wire.FileName:
 		v.edits.Remove(n)
 		return nil
-	case terms.Level == flow.Dropped && c.m.Query.Flow.Direction == flow.Request:
-		return refuse(RulePolicy, c.pointer(v, n), nil, "%s", c.why(terms))
+	case c.m.Query.Flow.Direction == flow.Request && (terms.Level == flow.Dropped || c.m.Table.Path(v.doc.Nodes[n].State) == "params/uri"):
+		return refuse(RulePolicy, c.pointer(v, n), nil, "%s", c.why(terms)) // what is asked for cannot be asked for in part
 	}
 	part := int(v.doc.Nodes[n].Parent)
 	for child := range v.doc.Children(part) {

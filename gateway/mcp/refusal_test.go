@@ -117,6 +117,19 @@ func TestHeadersSayWhatTheChangedMessageSays(t *testing.T) {
 	}
 }
 
+// The address of a resource is the question itself: what may not be shown of it cannot be asked.
+func TestResourceAddressIsAskedWholeOrNotAtAll(t *testing.T) {
+	u := stateless(t)
+	r := newRig(t, u, func(s *gatewaytest.Setup) {
+		s.Policy += `@id("no") forbid (principal, action in Action::"atleast_tokenized", resource in DataClass::"technical/url");`
+	})
+	read := strings.NewReplacer("tools/call", "resources/read", `"name":"plain","arguments":{"text":"hello"}`, `"uri":"mem://beds"`).Replace(plainCall)
+	_, body := r.send(t, read, "Mcp-Method", "resources/read", "Mcp-Name", "mem://beds")
+	if !strings.Contains(body, `"error"`) || !strings.Contains(body, "/params/uri") || len(u.bodies()) != 0 {
+		t.Errorf("answer = %s, server got %q, want a refusal", body, u.bodies())
+	}
+}
+
 // fixed is a server that answers every POST the same.
 func fixed(t *testing.T, answer func(w http.ResponseWriter)) *upstream {
 	return (&upstream{}).serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
