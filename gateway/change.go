@@ -220,6 +220,13 @@ func (c *changer) text(at *textAt) error {
 		if err != nil {
 			return err
 		}
+		switch {
+		case p.cross == nil:
+		case p.tail:
+			text, changed = "", p.cross.changed
+		default:
+			p.cross.changed = changed
+		}
 		out.WriteString(text)
 		if changed && at.stream == nil {
 			spans = append(spans, json.Span{Start: p.start, End: p.end, Text: text})

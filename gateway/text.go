@@ -59,7 +59,15 @@ func (c *collector) readTexts() error {
 		if err != nil {
 			return refuse(RuleInternal, c.leaves[at.leaf].Path, err, "The gateway could not look at this text, so the flow did not happen.")
 		}
-		c.findings(at, parts)
+		at.parts = parts
+	}
+	if err := c.join(); err != nil {
+		return err
+	}
+	for i := range c.texts {
+		if at := &c.texts[i]; !at.whole() {
+			c.findings(at, at.parts)
+		}
 	}
 	return nil
 }
@@ -112,6 +120,8 @@ type part struct {
 	found      bool
 	leaf       int // index of a finding's leaf
 	stand      *standIn
+	cross      *crossing // it goes on in the next text
+	tail       bool      // it began in a text before
 }
 
 func partOf(f *detect.Finding, text string) part {
