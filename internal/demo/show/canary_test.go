@@ -153,7 +153,7 @@ func TestGatewaysWriteNoValueDown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-check(fmt.Sprintf("row %d of the journal of %s", e.Seq, d), e.Raw)
+			check(fmt.Sprintf("row %d of the journal of %s", e.Seq, d), e.Raw)
 		}
 		for _, path := range []string{"/metrics", "/-/log/entries?inputs=true"} {
 			check(path+" of "+string(d), s.admin(t, d, path))
