@@ -71,9 +71,16 @@ func TestFullDiskFailsTheGroup(t *testing.T) {
 	errs := make([]error, 3)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		errs[0] = s.Update(t.Context(), func(tx Tx) error { close(held); <-hold; return small(1)(tx) })
+		errs[2] = s.Update(t.Context(), func(Tx) error { close(held); <-hold; return nil })
 	})
 	<-held
+	queued := func(n int) { // until so many are sure to share a transaction
+		for len(s.writer.queue) < n {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	wg.Go(func() { errs[0] = s.Update(t.Context(), small(1)) })
+	queued(1)
 	wg.Go(func() {
 		errs[1] = s.Update(t.Context(), func(tx Tx) error {
 			_, _ = tx.Exec("INSERT INTO things (id, data) VALUES (2, ?)", make([]byte, 1<<20))
@@ -81,13 +88,11 @@ func TestFullDiskFailsTheGroup(t *testing.T) {
 			return nil
 		})
 	})
-	for len(s.writer.queue) == 0 { // until it is sure to share the transaction
-		time.Sleep(time.Millisecond)
-	}
+	queued(2)
 	close(hold)
 	wg.Wait()
-	if errs[0] == nil || errs[1] == nil {
-		t.Errorf("Update() errors = %v and %v, want two", errs[0], errs[1])
+	if errs[0] == nil || errs[1] == nil || errs[2] != nil {
+		t.Errorf("Update() errors = %v and %v, want two, and %v, want none", errs[0], errs[1], errs[2])
 	}
 	limit("1000")
 	if err := s.Update(t.Context(), small(4)); err != nil {
@@ -152,5 +157,35 @@ func TestReadersAreReplaced(t *testing.T) {
 		if err := s.View(t.Context(), look); err != nil {
 			t.Errorf("View() after that: error = %v, want nil", err)
 		}
+	}
+}
+
+// A request that waits behind one that fails the transaction is not forgotten: it runs in the next one.
+func TestRequestBehindAFailureIsNotLost(t *testing.T) {
+	s := open(t)
+	if err := s.writer.session.control("PRAGMA max_page_count = 20"); err != nil {
+		t.Fatal(err)
+	}
+	hold, held := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = s.Update(t.Context(), func(Tx) error { close(held); <-hold; return nil }) })
+	<-held
+	errs := make([]error, 2)
+	for i, fn := range []func(Tx) error{
+		func(tx Tx) error {
+			_, err := tx.Exec("INSERT INTO things (id, data) VALUES (2, ?)", make([]byte, 1<<20))
+			return err
+		},
+		func(tx Tx) error { _, err := tx.Exec("INSERT INTO things (id) VALUES (3)"); return err },
+	} {
+		wg.Go(func() { errs[i] = s.Update(t.Context(), fn) })
+		for len(s.writer.queue) <= i {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(hold)
+	wg.Wait()
+	if errs[0] == nil || errs[1] != nil {
+		t.Errorf("Update() errors = %v and %v, want a full disk and none", errs[0], errs[1])
 	}
 }

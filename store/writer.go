@@ -21,8 +21,10 @@ type writer struct {
 	session *session
 	opt     Options
 	queue   chan *request
+	wake    chan struct{}         // holds one; sent after the queue was
 	done    chan struct{}         // closed when the goroutine has ended
 	broken  atomic.Pointer[error] // set once, when the disk failed
+	lead    sync.Mutex            // held by whoever runs transactions: the goroutine, or a caller with nobody before it
 
 	mu     sync.RWMutex // read-held while sending to queue, so that nobody sends after it is closed
 	closed bool
@@ -38,7 +40,7 @@ type request struct {
 }
 
 func startWriter(s *session, opt Options) *writer {
-	w := &writer{session: s, opt: opt, queue: make(chan *request, queueLength), done: make(chan struct{})}
+	w := &writer{session: s, opt: opt, queue: make(chan *request, queueLength), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -46,6 +48,9 @@ func startWriter(s *session, opt Options) *writer {
 // submit queues fn and waits for its outcome.
 func (w *writer) submit(ctx context.Context, fn func(Tx) error) error {
 	r := &request{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	if w.direct(r) {
+		return <-r.done
+	}
 	if err := w.enqueue(r); err != nil {
 		return err
 	}
@@ -60,6 +65,37 @@ func (w *writer) submit(ctx context.Context, fn func(Tx) error) error {
 	}
 }
 
+// direct runs the request in its caller's goroutine if nobody else is writing or waiting, which saves two handovers. It
+// reports whether it did; the outcome is then in r.done.
+func (w *writer) direct(r *request) bool {
+	if len(w.queue) > 0 || !w.lead.TryLock() {
+		return false
+	}
+	defer w.lead.Unlock()
+	w.mu.RLock()
+	closed := w.closed
+	w.mu.RUnlock()
+	if closed || r.ctx.Err() != nil {
+		return false // said better by enqueue
+	}
+	var group []*request
+	finished := false
+	defer func() {
+		if !finished { // the closure ended its goroutine, this one
+			w.lost(group)
+		}
+	}()
+	w.transaction(r, &group, false) // others must not run in this goroutine: one could end it
+	finished = true
+	return true
+}
+
+// lost answers for a transaction whose goroutine was ended within it.
+func (w *writer) lost(group []*request) {
+	_ = w.session.control("ROLLBACK") // nothing was committed, whatever it says
+	answer(group, &PanicError{Type: "call of runtime.Goexit"})
+}
+
 func (w *writer) enqueue(r *request) error {
 	if err := r.ctx.Err(); err != nil {
 		return err
@@ -71,6 +107,7 @@ func (w *writer) enqueue(r *request) error {
 	}
 	select {
 	case w.queue <- r:
+		w.rouse()
 		return nil
 	case <-r.ctx.Done():
 		return r.ctx.Err()
@@ -83,9 +120,12 @@ func (w *writer) drain() error {
 	if !w.closed {
 		w.closed = true
 		close(w.queue)
+		w.rouse()
 	}
 	w.mu.Unlock()
 	<-w.done
+	w.lead.Lock() // a caller may still be at it
+	w.lead.Unlock()
 	return nil
 }
 
@@ -99,19 +139,46 @@ func (w *writer) run() {
 			close(w.done)
 			return
 		}
-		_ = w.session.control("ROLLBACK") // nothing was committed, whatever it says
-		answer(group, &PanicError{Type: "call of runtime.Goexit"})
+		w.lost(group)
+		w.lead.Unlock()
+		w.rouse()
 		go w.run()
 	}()
-	for first := range w.queue {
-		group = group[:0]
-		w.transaction(first, &group)
+	for more := true; more; {
+		<-w.wake
+		w.lead.Lock() // whoever holds it meanwhile takes from the queue too
+		more = w.work(&group)
+		w.lead.Unlock()
 	}
 	finished = true
 }
 
-// transaction runs first and whatever else is waiting, commits, and answers all.
-func (w *writer) transaction(first *request, group *[]*request) {
+// work runs what is queued, and reports whether more can come.
+func (w *writer) work(group *[]*request) bool {
+	for {
+		select {
+		case first, open := <-w.queue:
+			if !open {
+				return false
+			}
+			*group = (*group)[:0]
+			w.transaction(first, group, true)
+		default:
+			return true
+		}
+	}
+}
+
+// rouse tells the goroutine that there may be something in the queue.
+func (w *writer) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // it has not yet come to the last one
+	}
+}
+
+// transaction runs first and, if it may, whatever else is waiting, commits, and answers all.
+func (w *writer) transaction(first *request, group *[]*request, others bool) {
 	if err := w.broken.Load(); err != nil {
 		first.done <- *err
 		return
@@ -123,7 +190,7 @@ func (w *writer) transaction(first *request, group *[]*request) {
 	}
 	var err error
 	wrote := false
-	for r := first; r != nil && err == nil; r = w.next(len(*group)) {
+	for r := first; r != nil; r = w.next(len(*group)) {
 		if !r.taken.CompareAndSwap(false, true) {
 			continue // its caller gave up
 		}
@@ -133,8 +200,8 @@ func (w *writer) transaction(first *request, group *[]*request) {
 		} else {
 			wrote, err = w.alone(r)
 		}
-		if len(*group) == w.opt.MaxBatch {
-			break
+		if err != nil || !others || len(*group) == w.opt.MaxBatch {
+			break // before another request is taken from the queue
 		}
 	}
 	if err == nil {
