@@ -28,7 +28,7 @@ type Purpose string
 // TaskID names the piece of work that a flow belongs to: an A2A task or context, or an MCP session.
 type TaskID string
 
-// ID names one flow. It is random and says nothing.
+// ID names one flow. It says when the flow was decided, to the millisecond, and otherwise nothing.
 type ID string
 
 // PolicyID names a policy, as its @id annotation or its file and position do.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,9 +43,17 @@ type Hooks struct {
 
 // Observation is what learn mode sees of a message: places and labels.
 type Observation struct {
-	Owner     flow.AgentID
-	Leaves    []flow.Leaf
-	Undeclare []flow.Path // places that no schema declares
+	Owner      flow.AgentID
+	Leaves     []flow.Leaf
+	Undeclared []Guess
+}
+
+// Guess is a place that no schema declares, with the label that it seems to have. A member's name is in the path only if
+// it is a well-known word; any other is "*".
+type Guess struct {
+	Path   flow.Path
+	Label  flow.Label // "" if nothing suggests one
+	InText bool       // the value suggests it, not the member's name
 }
 
 // Options of a gateway. All fields without a default named are needed.
@@ -166,17 +173,6 @@ func (g *Gateway) Fault(err error) {
 	if g.hooks.Error != nil && err != nil {
 		g.hooks.Error(err)
 	}
-}
-
-func (g *Gateway) observe(c *changer) {
-	if g.hooks.Watch == nil {
-		return
-	}
-	o := Observation{Owner: c.m.Owner, Leaves: slices.Clone(c.leaves)}
-	for _, d := range c.dropped {
-		o.Undeclare = append(o.Undeclare, c.pointer(d.view, d.node))
-	}
-	g.hooks.Watch(c.m.Query.Flow, o)
 }
 
 // Refused puts a refusal on record and returns it with its reference. If even that cannot be written, the refusal says so.

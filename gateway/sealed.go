@@ -2,6 +2,7 @@ package gateway
 
 import (
 	stdjson "encoding/json"
+	"errors"
 	"strconv"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -14,12 +15,11 @@ import (
 type Inputs struct {
 	Query  policy.Query     `json:"query"`
 	Leaves []flow.Leaf      `json:"leaves"`
-	Terms  []flow.LeafTerms `json:"terms"`
-	Of     []int            `json:"of"` // for each leaf, which of the terms
+	Terms  []flow.LeafTerms `json:"terms"` // one for each leaf
 }
 
 // appendInputs appends the JSON form of [Inputs]. Terms that say the same are written once: a table of a thousand rows
-// has few of them. It is written by hand because it is made for every message; [ReadInputs] is its check.
+// has few of them. It is written by hand because it is made for every message; [DecodeInputs] reads it.
 func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, terms []flow.LeafTerms) ([]byte, error) {
 	query, err := stdjson.Marshal(q)
 	if err != nil {
@@ -108,13 +108,27 @@ func sameTerms(a, b *flow.LeafTerms) bool {
 	return true
 }
 
-// ReadInputs opens the sealed inputs of a journal entry with the gateway's own keys.
-func (g *Gateway) ReadInputs(id flow.ID, sealed []byte) (Inputs, error) {
-	var in Inputs
-	plain, err := g.sealInputs.Open(sealed, []byte(id))
-	if err != nil {
-		return in, err
+// DecodeInputs reads the unsealed inputs of a journal entry.
+func DecodeInputs(plain []byte) (Inputs, error) {
+	var raw struct {
+		Inputs
+		Of []int `json:"of"` // for each leaf, which of the terms
 	}
-	err = stdjson.Unmarshal(plain, &in)
-	return in, err
+	if err := stdjson.Unmarshal(plain, &raw); err != nil {
+		return Inputs{}, errInputs
+	}
+	if len(raw.Of) != len(raw.Leaves) {
+		return Inputs{}, errInputs
+	}
+	terms := make([]flow.LeafTerms, len(raw.Of))
+	for i, n := range raw.Of {
+		if n < 0 || n >= len(raw.Terms) {
+			return Inputs{}, errInputs
+		}
+		terms[i] = raw.Terms[n]
+	}
+	raw.Terms = terms
+	return raw.Inputs, nil
 }
+
+var errInputs = errors.New("sealed inputs are not readable")

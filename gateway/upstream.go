@@ -72,9 +72,6 @@ var passedHeaders = []string{
 	"A2a-Version", "A2a-Extensions", "Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-Id",
 }
 
-// returnedHeaders go from the upstream back to the caller.
-var returnedHeaders = []string{"A2a-Version", "A2a-Extensions", "Mcp-Session-Id", "Mcp-Protocol-Version"}
-
 // Send makes one call. Headers are taken from the list of protocol headers alone; extra ones are added as given.
 // The caller closes the response's body. The error is a [Refusal] that does not name the upstream's address.
 func (u *Upstream) Send(ctx context.Context, method string, from http.Header, extra map[string]string, body []byte) (*http.Response, error) {

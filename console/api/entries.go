@@ -13,6 +13,7 @@ import (
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 )
 
 // Entry is a row of the journal as it is shown.
@@ -26,8 +27,7 @@ type Entry struct {
 // Inputs are what a decision was made of: places, labels and references, no value.
 type Inputs struct {
 	Leaves []flow.Leaf      `json:"leaves"`
-	Terms  []flow.LeafTerms `json:"terms"`
-	Shadow []flow.LeafTerms `json:"shadow,omitempty"`
+	Terms  []flow.LeafTerms `json:"terms"` // one for each leaf
 }
 
 // EntryQuery chooses rows. The zero query is all of them.
@@ -77,11 +77,11 @@ func OpenInputs(l Ledger, e audit.Entry) (*Inputs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("entry %d: opening the sealed inputs: %w", e.Seq, err)
 	}
-	in := new(Inputs)
-	if err := json.Unmarshal(plain, in); err != nil {
-		return nil, fmt.Errorf("entry %d: the sealed inputs cannot be read", e.Seq)
+	in, err := gateway.DecodeInputs(plain)
+	if err != nil {
+		return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
 	}
-	return in, nil
+	return &Inputs{Leaves: in.Leaves, Terms: in.Terms}, nil
 }
 
 // Values returns the query as an address carries it.

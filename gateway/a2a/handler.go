@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
@@ -276,6 +277,9 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		return
 	}
 	defer res.Body.Close()
+	if active := activated(c.r.Header, res.Header); active != "" {
+		c.w.Header().Set("A2A-Extensions", active)
+	}
 	if gateway.IsStream(res) {
 		if c.table(flow.Response, true) == nil {
 			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none.")))
@@ -375,4 +379,25 @@ func identityText(err error) string {
 		return "The credential cannot be checked at the moment; try again later."
 	}
 	return "The credential is not accepted."
+}
+
+// activated is which of the extensions that the caller asked for the agent says it used. Nothing else is told: a
+// header is no way round the message.
+func activated(asked, used http.Header) string {
+	names := func(h http.Header) (all []string) {
+		for _, v := range h.Values("A2A-Extensions") {
+			for name := range strings.SplitSeq(v, ",") {
+				all = append(all, strings.TrimSpace(name))
+			}
+		}
+		return all
+	}
+	wanted := names(asked)
+	var both []string
+	for _, name := range names(used) {
+		if name != "" && slices.Contains(wanted, name) && !slices.Contains(both, name) {
+			both = append(both, name)
+		}
+	}
+	return strings.Join(both, ", ")
 }

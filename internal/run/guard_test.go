@@ -73,7 +73,7 @@ func TestLearningProposesFromPlacesAlone(t *testing.T) {
 				{Path: "/result/structuredContent/people/0/mail", Label: "person/contact/email", Origin: flow.Detected},
 				{Path: "/result/content/0/text", Label: "person/contact/phone", Origin: flow.Detected},
 			},
-			Undeclare: []flow.Path{"/result/structuredContent/ssn", "/result/structuredContent/*"},
+			Undeclared: []gateway.Guess{{Path: "/result/structuredContent/ssn", Label: "government-id/ssn"}, {Path: "/result/structuredContent/*"}},
 		})
 	}
 	if err := l.Save(); err != nil {

@@ -15,11 +15,10 @@ import (
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
-	"github.com/scrimhq/scrim/privacy/detect"
 )
 
 // Learner keeps what learn mode sees: places and labels, never a value. A member's name is kept only where a schema
-// declares it or [detect.HintLabel] knows the word; any other is "*". It is safe for concurrent use.
+// declares it or it is a well-known word; any other is "*". It is safe for concurrent use.
 type Learner struct {
 	file string
 
@@ -136,12 +135,15 @@ func (l *Learner) Watch(f flow.Flow, o gateway.Observation) {
 		}
 		l.note(s, within(leaf.Path), leaf.Label, by, true)
 	}
-	for _, p := range o.Undeclare {
-		path, label, by := within(p), flow.Label(""), "none"
-		if hint, ok := detect.HintLabel(lastName(path)); ok {
-			label, by = hint, "name"
+	for _, g := range o.Undeclared {
+		by := "none"
+		switch {
+		case g.InText:
+			by = "found"
+		case g.Label != "":
+			by = "name"
 		}
-		l.note(s, path, label, by, false)
+		l.note(s, within(g.Path), g.Label, by, false)
 	}
 }
 
@@ -215,9 +217,4 @@ func within(p flow.Path) flow.Path {
 		return flow.Path("/" + strings.Join(inner, "/"))
 	}
 	return ""
-}
-
-func lastName(p flow.Path) string {
-	name := string(p[strings.LastIndexByte(string(p), '/')+1:])
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
 }
