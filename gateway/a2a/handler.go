@@ -305,7 +305,7 @@ func (c *call) answer(ctx context.Context, body []byte) {
 		return
 	}
 	m := c.responseMessage(c.h.Gateway.Snapshot(), body, false)
-	var named func()
+	named := func() {}
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
 		ids := answerIDs(out)
 		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {

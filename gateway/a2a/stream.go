@@ -137,7 +137,7 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 	m := s.responseMessage(s.snap, data, true)
 	m.Query.Flow = s.flow
 	m.Outcome, m.Segment, m.Texts = flow.Segment, s.segments, &s.texts
-	var named func()
+	named := func() {}
 	m.Commit = func(tx store.Tx, _ []byte) (err error) {
 		named, err = s.h.Gateway.NameTask(tx, s.between(), s.ids, s.call.flow.Task.ID)
 		return err

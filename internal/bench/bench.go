@@ -31,6 +31,7 @@ type Options struct {
 	Size        int  // bytes of a request, about; 1,024
 	Findings    bool // the request holds a name, an e-mail address and a telephone number
 	NoSync      bool // the record is not made durable: shows what durability costs, and is of no other use
+	NoRecord    bool // nothing is recorded at all: shows what the record costs, and is of no other use
 	Dir         string
 }
 
@@ -66,7 +67,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 		return res, err
 	}
 	defer stub.Close()
-	gw, key, err := open(ctx, dir, stub.url, opt.NoSync)
+	gw, key, err := open(ctx, dir, stub.url, opt)
 	if err != nil {
 		return res, err
 	}
@@ -158,7 +159,7 @@ const schema = `{"type":"object","properties":{
  "note":{"type":"string","x-scrim-label":"business/category","x-scrim-need":"raw"},
  "items":{"type":"array","items":{"type":"object","properties":{"sku":{"type":"string","x-scrim-label":"public"},"count":{"type":"number","x-scrim-label":"public"}}}}}}`
 
-func open(ctx context.Context, dir, stub string, noSync bool) (*run.Gateway, string, error) {
+func open(ctx context.Context, dir, stub string, opt Options) (*run.Gateway, string, error) {
 	key, digest := identity.NewKey()
 	file := fmt.Sprintf(`version: 1
 domain: here
@@ -186,7 +187,7 @@ schemas:
 	if err != nil {
 		return nil, "", err
 	}
-	gw, err := run.Open(ctx, c, run.Options{Store: store.Options{NoSync: noSync}})
+	gw, err := run.Open(ctx, c, run.Options{Store: store.Options{NoSync: opt.NoSync}, Unrecorded: opt.NoRecord})
 	return gw, key.Expose(), err
 }
 
@@ -213,17 +214,20 @@ func (c *client) body(n int) []byte {
 	if c.opt.Findings {
 		b.WriteString("Please call Jane Doe on +1 415 555 0132 or write to jane.doe@example.org. ")
 	}
-	b.WriteString(`We would like to order what is listed below."},{"data":{`)
+	b.WriteString(`We would like to order what is listed below, for delivery to the usual place. `)
+	for b.Len() < c.opt.Size-380 {
+		b.WriteString(`Please see to it that all of it is there by the end of the month, and say so if it cannot be. `)
+	}
+	b.WriteString(`"},{"data":{`)
 	if c.opt.Findings {
 		b.WriteString(`"name":"Jane Doe","email":"jane.doe@example.org",`)
 	}
 	b.WriteString(`"note":"standing order","items":[`)
-	for i := 0; ; i++ {
-		fmt.Fprintf(&b, `{"sku":"AB-%04d","count":%d}`, i, i%7)
-		if b.Len() > c.opt.Size-40 {
-			break
+	for i := range 6 {
+		if i > 0 {
+			b.WriteByte(',')
 		}
-		b.WriteByte(',')
+		fmt.Fprintf(&b, `{"sku":"AB-%04d","count":%d}`, i, i%7)
 	}
 	b.WriteString(`]}}]}}}`)
 	return []byte(b.String())
@@ -312,6 +316,9 @@ func (r Result) Print(w io.Writer) {
 	durable := "durable record"
 	if r.NoSync {
 		durable = "record not durable"
+	}
+	if r.NoRecord {
+		durable = "no record"
 	}
 	findings := "no findings"
 	if r.Findings {

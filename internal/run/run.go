@@ -23,12 +23,13 @@ import (
 
 // Options of a running gateway; the zero value is fine.
 type Options struct {
-	Logger  *slog.Logger // nil: nothing is logged
-	Hooks   gateway.Hooks
-	Store   store.Options
-	Listen  net.Listener // nil: the configured address
-	Watcher bool         // reload when files change
-	Learn   bool         // learn mode, whatever the file says; refused where agents of other domains are configured
+	Logger     *slog.Logger // nil: nothing is logged
+	Hooks      gateway.Hooks
+	Store      store.Options
+	Listen     net.Listener // nil: the configured address
+	Watcher    bool         // reload when files change
+	Unrecorded bool         // for benchmarks only: no decision is put on record, and so no retry is answered from it
+	Learn      bool         // learn mode, whatever the file says; refused where agents of other domains are configured
 }
 
 // Gateway is a gateway with its state and its doors.
@@ -83,7 +84,7 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 		r.Learner = NewLearner(c.Path(c.Data))
 	}
 	r.Gateway, err = gateway.New(gateway.Options{
-		Store: st.DB, Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Hooks: r.hooks(),
+		Store: recorded(st.DB, opt.Unrecorded), Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Hooks: r.hooks(),
 		Retention: gateway.Retention{
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 		},
@@ -234,3 +235,16 @@ func fixed(old, next *config.Config) error {
 	check("mode", old.Mode == next.Mode)
 	return errors.Join(bad...)
 }
+
+// recorded returns the database, or one that writes nothing.
+func recorded(db store.DB, not bool) store.DB {
+	if not {
+		return unrecorded{db}
+	}
+	return db
+}
+
+type unrecorded struct{ store.DB }
+
+// Update implements [store.DB] by doing nothing.
+func (unrecorded) Update(context.Context, func(store.Tx) error) error { return nil }
