@@ -124,6 +124,7 @@ type Note struct {
 	Delayed    bool     `json:"delayed,omitempty"`    // text was held back to look at it whole
 	Reference  ID       `json:"reference"`            // the operator resolves it to the whole story
 	Ask        string   `json:"ask,omitempty"`        // how to ask for more
+	Earlier    []Note   `json:"earlier,omitempty"`    // what gateways before this one said, the nearest first
 }
 
 // Change is one leaf that was not passed raw.

@@ -250,6 +250,7 @@ func (c *changer) part(p *part) (text string, changed bool, err error) {
 	case p.stand != nil:
 		value, ok, err := c.open(p.stand)
 		if err != nil || !ok {
+			c.reserve(p.stand)
 			return p.text, false, err
 		}
 		return value, true, nil
@@ -313,6 +314,14 @@ func (c *changer) why(t *flow.LeafTerms) string {
 	return "The terms of this flow do not let this place be shown, and leaving it out would change the question."
 }
 
+// reserve keeps the task from ever giving out a surrogate that another gateway gave out before: on its way home it
+// would be taken for the other one.
+func (c *changer) reserve(s *standIn) {
+	if f := &c.m.Query.Flow; !s.Token && f.CrossesDomain() {
+		c.task.Reserve(s.Text)
+	}
+}
+
 // openWhole puts the original in place of a structured value that is nothing but a stand-in.
 func (c *changer) openWhole(i int) error {
 	t, terms := &c.targets[i], &c.terms[i]
@@ -321,6 +330,9 @@ func (c *changer) openWhole(i int) error {
 		return err
 	}
 	terms.Treatment, terms.By = flow.Treatment{Level: flow.Tokenized, Param: flow.TokenReversible}, flow.ByPolicy
+	if !ok {
+		c.reserve(t.stand)
+	}
 	if ok {
 		terms.Treatment = flow.Treatment{Level: flow.Raw}
 		t.view.edits.ReplaceText(t.node, value)

@@ -60,7 +60,7 @@ type collector struct {
 	ids     IDs
 	task    *vault.Task
 	batch   *vault.Batch
-	notes   int // notes of earlier gateways that were taken out
+	earlier []flow.Note // what gateways before this one said; their own notes are taken out
 }
 
 type dropped struct {
@@ -137,8 +137,7 @@ func (c *collector) place(v *view, n int) (int, error) {
 		}
 		return after, nil
 	case wire.Note:
-		c.notes++
-		v.edits.Remove(n)
+		c.takeNote(v, n)
 		return after, nil
 	case wire.Uncarried:
 		v.edits.Remove(n)
@@ -148,10 +147,13 @@ func (c *collector) place(v *view, n int) (int, error) {
 			return after, nil
 		}
 		return 0, refuse(RulePlace, c.pointer(v, n), nil, "This place of the protocol is not carried yet.")
-	case wire.Schema:
-		c.schemaTexts(v, n)
+	case wire.Schema, wire.Software:
+		if !t.Allows(node.State, d, n) {
+			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+		}
+		c.inside(v, n, role)
 		return after, nil
-	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Software, wire.Card:
+	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Card:
 		if !t.Allows(node.State, d, n) {
 			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
 		}
@@ -164,7 +166,7 @@ func (c *collector) place(v *view, n int) (int, error) {
 // step is the node after n: into it where its own children have places, past it where they share its role.
 func (c *collector) step(d *json.Doc, n int, role wire.Role) int {
 	switch role {
-	case wire.Signed, wire.Software, wire.Card, wire.Opaque:
+	case wire.Signed, wire.Card, wire.Opaque:
 		return int(d.Nodes[n].Next)
 	}
 	return n + 1
@@ -239,19 +241,39 @@ func (c *collector) file(v *view, n int, role wire.Role) {
 		target{view: v, node: n, kind: filePart, value: v.doc.Text(n)})
 }
 
-// schemaTexts looks at the prose inside a JSON Schema from outside: its words are read by models.
-func (c *collector) schemaTexts(v *view, n int) {
+// inside looks at every string within a JSON Schema from outside, or within the name and version of a program. Models
+// read a schema's descriptions, defaults and examples, so these are prose; what makes it work is left alone. A program's
+// name passes if it is short and nothing is found in it.
+func (c *collector) inside(v *view, n int, role wire.Role) {
 	if c.public {
 		return
 	}
-	for i := n; i < int(v.doc.Nodes[n].Next); i++ {
-		if v.doc.Nodes[i].Kind == json.String {
-			switch string(v.doc.Key(i)) {
-			case "description", "title":
-				c.prose(v, i, flow.FreeText)
+	d := v.doc
+	for i := n; i < int(d.Nodes[n].Next); i++ {
+		switch {
+		case d.Nodes[i].Kind != json.String:
+		case role == wire.Software:
+			if text := d.Text(i); len(text) > 128 || !c.harmless(text) {
+				v.edits.ReplaceText(i, "unknown")
 			}
+		case !c.works(d, n, i):
+			c.prose(v, i, flow.FreeText)
 		}
 	}
+}
+
+// works reports whether a string is part of a schema's own machinery: a type, a reference, the name of a required member.
+func (c *collector) works(d *json.Doc, root, n int) bool {
+	key := d.Key(n)
+	if key == nil && int(d.Nodes[n].Parent) > root {
+		key = d.Key(int(d.Nodes[n].Parent))
+		return string(key) == "type" || string(key) == "required"
+	}
+	switch string(key) {
+	case "type", "$ref", "$schema", "$id", "$anchor", "format", "pattern", "contentEncoding", "contentMediaType", "x-mcp-header":
+		return true
+	}
+	return false
 }
 
 // content walks structured content by the schema that fits it; without one nothing in it is declared. Members that

@@ -10,17 +10,18 @@ import (
 
 // Message is one transmission as a protocol adapter hands it to [Gateway.Pass].
 type Message struct {
-	Snapshot *Snapshot
-	Query    policy.Query // Query.Flow says who, to whom and why; its To is whose eyes the content is changed for
-	Table    *wire.Table  // what each place of the body is
-	Body     []byte
-	Owner    flow.AgentID      // the agent or server behind the gateway, whichever way the message goes
-	Schemas  []*catalog.Schema // that may describe its structured content; the one that fits is chosen
-	Meta     []*catalog.Schema // the same for metadata
-	Outcome  flow.Outcome      // what the journal says when it passes; "" is [flow.Released]
-	Segment  int               // of a stream, from 1
-	NoteIn   NotePlace         // where the recipient is told; the zero value tells nothing
-	Texts    *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
+	Snapshot   *Snapshot
+	Query      policy.Query // Query.Flow says who, to whom and why; its To is whose eyes the content is changed for
+	Table      *wire.Table  // what each place of the body is
+	Body       []byte
+	Owner      flow.AgentID      // the agent or server behind the gateway, whichever way the message goes
+	Schemas    []*catalog.Schema // that may describe its structured content; the one that fits is chosen
+	Meta       []*catalog.Schema // the same for metadata
+	Outcome    flow.Outcome      // what the journal says when it passes; "" is [flow.Released]
+	Segment    int               // of a stream, from 1
+	NoteIn     NotePlace         // where the recipient is told; the zero value tells nothing
+	Undeclared bool              // nothing declares the tool that the flow names: policy sees the name, the record does not
+	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 
 	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
 	Commit func(tx store.Tx, out []byte) error
@@ -45,4 +46,15 @@ type Passed struct {
 // IDs are the protocol's own identifiers that the message carries, as they stand on the wire.
 type IDs struct {
 	Message, Task, Context string
+}
+
+// recorded is the flow as the journal may name it: a tool's name that nothing declares may be a value.
+func (m *Message) recorded() flow.Flow { return Recorded(m.Query.Flow, m.Undeclared) }
+
+// Recorded returns the flow as the journal may name it.
+func Recorded(f flow.Flow, undeclared bool) flow.Flow {
+	if undeclared && f.Subject != "" {
+		f.Subject = "*"
+	}
+	return f
 }

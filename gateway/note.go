@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	stdjson "encoding/json"
 	"strings"
 
@@ -14,7 +15,7 @@ const maxNoted = 64
 // note lists what the recipient is shown less of. Restricted labels are counted, not placed, and nothing in it varies
 // with what the recipient already holds.
 func (c *changer) note() flow.Note {
-	n := flow.Note{Reference: c.m.Query.Flow.ID}
+	n := flow.Note{Reference: c.m.Query.Flow.ID, Earlier: c.earlier}
 	hidden := func(i int) bool {
 		class, _ := c.m.Snapshot.Taxonomy.Class(c.leaves[i].Label)
 		return class.Tier == flow.Restricted
@@ -80,4 +81,72 @@ func (c *changer) tell(top *view, note flow.Note) {
 		raw = append(json.AppendString([]byte("{"), names[i]), append([]byte(":"), append(raw, '}')...)...)
 	}
 	top.edits.Append(obj, names[0], raw)
+}
+
+// Limits of what is carried on of earlier notes. A note from outside is written by whoever sent it.
+const (
+	maxNoteBytes = 32 << 10
+	maxEarlier   = 4
+)
+
+// takeNote takes a note of an earlier gateway out of its place, since what stands there is this gateway's word, and
+// keeps what it says where it has the form of a note and nothing is found in its words.
+func (c *collector) takeNote(v *view, n int) {
+	v.edits.Remove(n)
+	raw := v.doc.Raw(n)
+	if len(raw) > maxNoteBytes {
+		return
+	}
+	var note flow.Note
+	dec := stdjson.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&note) != nil || note.Reference == "" {
+		return // what a sender says about itself, or something else
+	}
+	before := note.Earlier
+	note.Earlier = nil
+	for _, one := range append([]flow.Note{note}, before...) {
+		if len(c.earlier) < maxEarlier && len(one.Earlier) == 0 && c.sound(&one) {
+			c.earlier = append(c.earlier, one)
+		}
+	}
+}
+
+// sound reports whether every word of a note is one that a note may hold.
+func (c *collector) sound(n *flow.Note) bool {
+	if len(n.Changes) > maxNoted || !plainWord(string(n.Reference), 64) || !c.harmless(n.Ask) {
+		return false
+	}
+	for i := range n.Changes {
+		ch := &n.Changes[i]
+		if !c.m.Snapshot.Taxonomy.Known(ch.Label) || len(ch.Policy) > 16 || !plainWord(string(ch.Path), 512) || !c.harmless(ch.Reason) {
+			return false
+		}
+		if _, err := flow.ParseParam(ch.Level, string(ch.Param)); err != nil {
+			return false
+		}
+		for _, id := range ch.Policy {
+			if !plainWord(string(id), 128) {
+				return false
+			}
+		}
+		if !c.harmless(string(ch.Path)) {
+			return false
+		}
+	}
+	return true
+}
+
+// plainWord reports whether s is short and of the letters that places, ids and references are made of.
+func plainWord(s string, most int) bool {
+	return len(s) <= most && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.:#~*$@-") == ""
+}
+
+// harmless reports whether detection finds nothing in a short text.
+func (c *collector) harmless(s string) bool {
+	if len(s) > 512 {
+		return false
+	}
+	found, err := c.g.detector.Find(c.ctx, s, nil)
+	return err == nil && len(found) == 0
 }

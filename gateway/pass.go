@@ -29,7 +29,7 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 		if errors.Is(err, vault.ErrConflict) && try < maxTries {
 			continue
 		}
-		return nil, g.Refused(ctx, m.Snapshot, m.Query.Flow, err)
+		return nil, g.Refused(ctx, m.Snapshot, m.recorded(), err)
 	}
 }
 
@@ -134,7 +134,7 @@ func (w *workspace) put() {
 // finish tells the recipient and splices the changes in.
 func (c *changer) finish(top *view, out *Passed) error {
 	out.Note = c.note()
-	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 {
+	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 {
 		c.tell(top, out.Note)
 	}
 	if top.edits.Empty() {
@@ -152,7 +152,7 @@ func (c *changer) finish(top *view, out *Passed) error {
 func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out *Passed, began time.Time) error {
 	m := c.m
 	ev := flow.Event{
-		Time: g.now(), Flow: m.Query.Flow, Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
+		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
 		Levels: flow.CountLevels(c.leaves, c.terms), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
 	}
 	if ev.Outcome == "" {
@@ -175,7 +175,9 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 			ev.NoSubject++
 		}
 	}
-	plain, err := appendInputs(make([]byte, 0, 512+128*len(c.leaves)), m.Query, c.leaves, c.terms)
+	query := m.Query
+	query.Flow = ev.Flow
+	plain, err := appendInputs(make([]byte, 0, 512+128*len(c.leaves)), query, c.leaves, c.terms)
 	if err != nil {
 		return refuse(RuleInternal, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}

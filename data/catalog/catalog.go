@@ -74,6 +74,16 @@ func (c *Catalog) Schemas(kind Kind, owner flow.AgentID, name string, dir flow.D
 	return all
 }
 
+// Names reports whether a schema is bound to the name itself, of the owner or of any.
+func (c *Catalog) Names(kind Kind, owner flow.AgentID, name string) bool {
+	for _, dir := range []flow.Direction{flow.Request, flow.Response} {
+		if c.bindings[bindingKey{kind, owner, name, dir}] != nil || c.bindings[bindingKey{kind, "*", name, dir}] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Fields returns the fields of every contract, in the order of the contracts.
 func (c *Catalog) Fields() []Field {
 	var all []Field

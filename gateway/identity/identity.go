@@ -46,6 +46,7 @@ const KeyPrefix = "scrim_"
 type Grant struct {
 	Party       flow.Party
 	Purposes    []flow.Purpose   // that it may name; empty: none
+	Default     flow.Purpose     // of requests that name none; empty or not among Purposes: the only one there is, or none
 	Criticality flow.Criticality // the highest it may name
 }
 
@@ -53,6 +54,7 @@ type Grant struct {
 type Caller struct {
 	Party       flow.Party
 	Purposes    []flow.Purpose   // granted
+	Default     flow.Purpose     // as in [Grant]
 	Criticality flow.Criticality // the highest granted
 	TokenRoot   string           // stable name of the root credential: of a key, or of an issuer and subject; says nothing to others
 	Expires     time.Time        // when the credential ends; zero: when configuration says
@@ -62,12 +64,14 @@ type Caller struct {
 // Choose returns the purpose and criticality that hold for a request that names these.
 //
 // What was not granted is not an error: the least privileged holds instead, which is the empty purpose, or low
-// criticality. A request that names no purpose gets the only one granted if there is exactly one, otherwise none; one
-// that names no criticality gets low. A criticality above the granted one is low, not the granted one: who asks for
+// criticality. A request that names no purpose gets the default if it is granted, otherwise the only one granted if there
+// is exactly one, otherwise none; one that names no criticality gets low. A criticality above the granted one is low, not the granted one: who asks for
 // more than they may have is told nothing about how much they may have.
 func (c Caller) Choose(purpose, criticality string) (flow.Purpose, flow.Criticality) {
 	var p flow.Purpose
 	switch {
+	case purpose == "" && c.Default != "" && slices.Contains(c.Purposes, c.Default):
+		p = c.Default
 	case purpose == "" && len(c.Purposes) == 1:
 		p = c.Purposes[0]
 	case purpose != "" && slices.Contains(c.Purposes, flow.Purpose(purpose)):
@@ -116,13 +120,15 @@ func Digest(key string) string {
 
 // Issuer is one whose JWTs are believed. Exactly one of File and URL is set.
 type Issuer struct {
-	Issuer     string           // the iss claim, exactly
-	Audience   string           // what the aud claim must contain
-	Algorithms []string         // out of EdDSA, ES256, RS256, PS256; empty: EdDSA and ES256
-	File       string           // path of a JWKS file, read again when it changes
-	URL        string           // https address of a JWKS; http only for loopback
-	Subjects   map[string]Grant // by the sub claim
-	Default    *Grant           // for subjects not listed; nil: refused
+	Issuer       string           // the iss claim, exactly
+	Audience     string           // what the aud claim must contain
+	Algorithms   []string         // out of EdDSA, ES256, RS256, PS256; empty: EdDSA and ES256
+	File         string           // path of a JWKS file, read again when it changes
+	URL          string           // https address of a JWKS; http only for loopback
+	AgentClaim   string           // the claim, a string, that names the agent; empty: sub
+	PurposeClaim string           // the claim, a string or strings, without whose purposes none is granted; empty: configuration grants alone
+	Subjects     map[string]Grant // by the agent claim
+	Default      *Grant           // for agents not listed; nil: refused
 }
 
 // Options are what may be left out.
@@ -227,7 +233,7 @@ func (g Grant) clone() Grant {
 
 func (g Grant) caller(root string, expires time.Time) Caller {
 	g = g.clone()
-	return Caller{Party: g.Party, Purposes: g.Purposes, Criticality: g.Criticality, TokenRoot: root, Expires: expires}
+	return Caller{Party: g.Party, Purposes: g.Purposes, Default: g.Default, Criticality: g.Criticality, TokenRoot: root, Expires: expires}
 }
 
 // Authenticate says who sent the request. It returns a zero Caller with every error, and never echoes the credential.

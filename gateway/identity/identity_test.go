@@ -309,6 +309,73 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// Which agent and which purposes a token stands for, where the issuer has claims of its own for them.
+func TestClaimsOfTheIssuer(t *testing.T) {
+	pub, key, _ := ed25519.GenerateKey(rand.Reader)
+	srv := newIssuerServer(t, public("k", pub))
+	grant := desk
+	grant.Purposes, grant.Default = []flow.Purpose{"care", "billing", "audit"}, "billing"
+	a := must(New(Options{
+		Issuers: []Issuer{{Issuer: iss, Audience: aud, URL: srv.URL, AgentClaim: "azp", PurposeClaim: "purpose", Subjects: map[string]Grant{"client-7": grant}}},
+		Clock:   func() time.Time { return start },
+	}))(t)
+	mine := func() claims { return good().with("azp", "client-7") }
+	for name, c := range map[string]struct {
+		claims claims
+		want   []flow.Purpose
+		first  flow.Purpose // of a request that names none
+		err    error
+	}{
+		"one purpose":                    {mine().with("purpose", "care"), []flow.Purpose{"care"}, "care", nil},
+		"several":                        {mine().with("purpose", []string{"audit", "billing"}), []flow.Purpose{"billing", "audit"}, "billing", nil},
+		"the default is not among them":  {mine().with("purpose", []string{"audit", "care"}), []flow.Purpose{"care", "audit"}, "", nil},
+		"more than is granted":           {mine().with("purpose", []string{"care", "ads"}), []flow.Purpose{"care"}, "care", nil},
+		"none that is granted":           {mine().with("purpose", "ads"), nil, "", nil},
+		"none named":                     {mine(), nil, "", nil},
+		"purposes that are no strings":   {mine().with("purpose", []any{"care", 5}), nil, "", ErrBadCredential},
+		"a purpose that is a number":     {mine().with("purpose", 5), nil, "", ErrBadCredential},
+		"the agent's claim is missing":   {good().with("purpose", "care"), nil, "", ErrBadCredential},
+		"the agent's claim is no string": {good().with("azp", []string{"client-7"}), nil, "", ErrBadCredential},
+		"the agent is in sub":            {good().with("azp", "other").with("sub", "client-7"), nil, "", ErrUnknownCaller},
+	} {
+		got, err := a.Authenticate(context.Background(), request("Authorization", "Bearer "+sign(t, jose.EdDSA, key, "k", c.claims)))
+		if !errors.Is(err, c.err) || (c.err == nil) != (err == nil) {
+			t.Errorf("%s: error = %v, want %v", name, err, c.err)
+		}
+		if !slices.Equal(got.Purposes, c.want) {
+			t.Errorf("%s: purposes = %q, want %q", name, got.Purposes, c.want)
+		}
+		if p, _ := got.Choose("", ""); p != c.first {
+			t.Errorf("%s: a request that names no purpose is for %q, want %q", name, p, c.first)
+		}
+	}
+	again, err := a.Authenticate(context.Background(), request("Authorization", "Bearer "+sign(t, jose.EdDSA, key, "k", mine().with("purpose", []string{"care", "billing", "audit"}))))
+	if err != nil || len(again.Purposes) != 3 {
+		t.Errorf("after the others the agent has %q, %v; one token took from the next", again.Purposes, err)
+	}
+}
+
+func TestDefaultPurpose(t *testing.T) {
+	both := []flow.Purpose{"care", "billing"}
+	for name, c := range map[string]struct {
+		caller Caller
+		named  string
+		want   flow.Purpose
+	}{
+		"named":                      {Caller{Purposes: both, Default: "billing"}, "care", "care"},
+		"none named":                 {Caller{Purposes: both, Default: "billing"}, "", "billing"},
+		"one that is not granted":    {Caller{Purposes: both, Default: "billing"}, "ads", ""},
+		"no default among several":   {Caller{Purposes: both}, "", ""},
+		"no default, only one":       {Caller{Purposes: both[:1]}, "", "care"},
+		"a default not granted":      {Caller{Purposes: both, Default: "ads"}, "", ""},
+		"a default not granted, one": {Caller{Purposes: both[:1], Default: "ads"}, "", "care"},
+	} {
+		if p, _ := c.caller.Choose(c.named, ""); p != c.want {
+			t.Errorf("%s: purpose = %q, want %q", name, p, c.want)
+		}
+	}
+}
+
 func TestKeyRotationAndCaching(t *testing.T) {
 	pub1, key1, _ := ed25519.GenerateKey(rand.Reader)
 	pub2, key2, _ := ed25519.GenerateKey(rand.Reader)

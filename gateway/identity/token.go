@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/scrimhq/scrim/flow"
 )
 
 // algorithms are all that can be configured: no shared secrets, no none.
@@ -29,12 +32,14 @@ type issuer struct {
 	audience   string
 	algorithms []jose.SignatureAlgorithm
 	keys       *keySource
+	agent      string // the claim that names the agent
+	purpose    string // the claim that names purposes; "": none does
 	subjects   map[string]Grant
 	fallback   *Grant
 }
 
 func newIssuer(in Issuer, client *http.Client, now func() time.Time) (*issuer, error) {
-	is := &issuer{name: in.Issuer, audience: in.Audience, subjects: make(map[string]Grant)}
+	is := &issuer{name: in.Issuer, audience: in.Audience, agent: cmp.Or(in.AgentClaim, "sub"), purpose: in.PurposeClaim, subjects: make(map[string]Grant)}
 	if in.Issuer == "" || in.Audience == "" {
 		return nil, errors.New("issuer or audience is empty")
 	}
@@ -75,21 +80,67 @@ func (a *Authenticator) token(ctx context.Context, token string) (Caller, error)
 	if err != nil || len(parsed.Headers) != 1 {
 		return Caller{}, fmt.Errorf("%w: the algorithm is not one that this issuer may use", ErrBadCredential)
 	}
-	var claims jwt.Claims
-	if err := is.verify(ctx, parsed, &claims); err != nil {
+	claims, all, err := is.verify(ctx, parsed)
+	if err != nil {
 		return Caller{}, err
 	}
 	if err := a.inForce(is, claims); err != nil {
 		return Caller{}, err
 	}
-	grant, ok := is.subjects[claims.Subject]
-	if !ok {
-		if is.fallback == nil {
-			return Caller{}, ErrUnknownCaller
-		}
-		grant = *is.fallback
+	grant, err := is.grant(all)
+	if err != nil {
+		return Caller{}, err
 	}
 	return grant.caller(tokenRoot(is.name, claims.Subject), claims.Expiry.Time()), nil
+}
+
+// grant is what configuration grants the agent that the claims name, with no purpose that the token does not name too
+// where it is the issuer's to name them. A token that names none then has none.
+func (is *issuer) grant(claims map[string]any) (Grant, error) {
+	name, _ := claims[is.agent].(string)
+	if name == "" {
+		return Grant{}, fmt.Errorf("%w: the claim that names the agent is missing", ErrBadCredential)
+	}
+	grant, ok := is.subjects[name]
+	switch {
+	case !ok && is.fallback == nil:
+		return Grant{}, ErrUnknownCaller
+	case !ok:
+		grant = *is.fallback
+	}
+	if is.purpose == "" {
+		return grant, nil
+	}
+	named, err := purposes(claims[is.purpose])
+	if err != nil {
+		return Grant{}, err
+	}
+	grant = grant.clone() // the purposes are the issuer's own
+	grant.Purposes = slices.DeleteFunc(grant.Purposes, func(p flow.Purpose) bool { return !slices.Contains(named, p) })
+	return grant, nil
+}
+
+// purposes reads a claim that is a string, an array of strings, or absent.
+func purposes(claim any) ([]flow.Purpose, error) {
+	switch v := claim.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		return []flow.Purpose{flow.Purpose(v)}, nil
+	case []any:
+		all := make([]flow.Purpose, 0, len(v))
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				break
+			}
+			all = append(all, flow.Purpose(s))
+		}
+		if len(all) == len(v) {
+			return all, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: the claim that names purposes is neither a string nor strings", ErrBadCredential)
 }
 
 // tokenRoot names an issuer and subject without telling them.
@@ -115,23 +166,24 @@ func (a *Authenticator) issuerOf(token string) (*issuer, error) {
 	return is, nil
 }
 
-// verify checks the signature with the issuer's keys, fetching them again where the token names one that is not known.
-func (is *issuer) verify(ctx context.Context, parsed *jwt.JSONWebToken, claims *jwt.Claims) error {
+// verify checks the signature with the issuer's keys, fetching them again where the token names one that is not known,
+// and returns the claims that every token has, and all that this one has.
+func (is *issuer) verify(ctx context.Context, parsed *jwt.JSONWebToken) (claims jwt.Claims, all map[string]any, err error) {
 	head := parsed.Headers[0]
 	set, err := is.keys.get(ctx, head.KeyID)
 	if err != nil {
-		return err
+		return jwt.Claims{}, nil, err
 	}
 	for _, k := range set {
 		if head.KeyID != "" && k.KeyID != head.KeyID || !fits(k, jose.SignatureAlgorithm(head.Algorithm)) {
 			continue
 		}
-		if parsed.Claims(k.Key, claims) == nil {
-			return nil
+		if parsed.Claims(k.Key, &claims, &all) == nil {
+			return claims, all, nil
 		}
-		*claims = jwt.Claims{}
+		claims, all = jwt.Claims{}, nil
 	}
-	return fmt.Errorf("%w: no key of the issuer verifies it", ErrBadCredential)
+	return jwt.Claims{}, nil, fmt.Errorf("%w: no key of the issuer verifies it", ErrBadCredential)
 }
 
 // fits reports whether the key is for the algorithm: by its type and strength, and by what it says of itself.

@@ -47,7 +47,7 @@ func denial(err error) wire.Denial {
 func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []byte) *gateway.Message {
 	table, _ := wire.For("mcp", c.version, c.method, flow.Response, false)
 	return &gateway.Message{
-		Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent,
+		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent,
 		Schemas: x.tools.schemas(who.snap, who.agent.Party.Agent, c.tool, flow.Response), Meta: metaSchemas(who, flow.Response),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
 )
 
 // parties are who talks, by one configuration.
@@ -127,7 +128,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: query(c.flow), Table: msg.table, Body: msg.body, Owner: who.agent.Party.Agent,
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Owner: who.agent.Party.Agent,
 		Schemas: x.tools.schemas(who.snap, who.agent.Party.Agent, c.tool, flow.Request), Meta: metaSchemas(who, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
@@ -211,7 +212,10 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 	}
 	if m.mcp.Name >= 0 && c.method == "tools/call" {
 		if c.tool = m.doc.Text(m.mcp.Name); wire.IsName(c.tool) {
-			c.flow.Subject = c.tool
+			c.flow.Subject = "*" // the record does not name what nothing declares
+			if x.tools.known(c.who.snap, c.who.agent.Party.Agent, c.tool) {
+				c.flow.Subject = c.tool
+			}
 		}
 	}
 	if m.mcp.FlowID >= 0 {
@@ -381,4 +385,12 @@ func (x *exchange) denied(c *calling, err error) fromClient {
 	}
 	d := denial(err)
 	return fromClient{reply: d.MCP(c.version, c.method, c.id), status: d.MCPStatus(c.version, c.method)}
+}
+
+// query asks policy about the tool by its name, whatever the record calls it.
+func (c *calling) query(f flow.Flow) policy.Query {
+	if f.Subject != "" {
+		f.Subject = c.tool
+	}
+	return query(f)
 }

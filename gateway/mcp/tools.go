@@ -179,3 +179,11 @@ func compile(s *gateway.Snapshot, own []*catalog.Schema, theirs string) []*catal
 	}
 	return merged
 }
+
+// known reports whether the server's own list or a schema of this domain names the tool.
+func (t *Tools) known(s *gateway.Snapshot, server flow.AgentID, tool string) bool {
+	t.mu.Lock()
+	_, ok := t.seen[server][tool]
+	t.mu.Unlock()
+	return ok || s.Catalog.Names(catalog.Tool, server, tool)
+}

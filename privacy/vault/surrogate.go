@@ -117,7 +117,7 @@ func (s *taskState) draw(recipient, word string, numbered bool) string {
 			}
 			text = "[" + word + " " + strconv.FormatInt(1+random(top), 10) + "]"
 		}
-		if _, ok := s.byName[nameKey{recipient, text}]; !ok {
+		if _, ok := s.byName[nameKey{recipient, text}]; !ok && !s.reserved[strings.ToLower(text)] {
 			return text
 		}
 	}
@@ -172,4 +172,19 @@ func normalKind(kind, value string) string {
 		}
 	}
 	return strings.Join(strings.Fields(value), " ")
+}
+
+// maxReserved bounds how many surrogates of others a task keeps clear of.
+const maxReserved = 1024
+
+// Reserve keeps the task from drawing a surrogate that somebody else gave out, as long as its memory is in the cache.
+func (t *Task) Reserve(text string) {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
+	if t.s.reserved == nil {
+		t.s.reserved = map[string]bool{}
+	}
+	if len(t.s.reserved) < maxReserved {
+		t.s.reserved[strings.ToLower(text)] = true
+	}
 }

@@ -49,6 +49,7 @@ type taskState struct {
 	surrogates map[valueKey]*surrogate
 	byName     map[nameKey]*surrogate
 	counts     map[nameKey]int // by recipient and word
+	reserved   map[string]bool // surrogates that others gave out, in lower case
 	known      map[KnownValue]*known
 	list       []KnownValue // only ever appended to
 	version    uint64
