@@ -116,7 +116,7 @@ func (e *env) pump(ctx context.Context, c *config.Config, gw *run.Gateway, w *wr
 	if err != nil {
 		return err
 	}
-	caller := identity.Caller{Party: client.Party(), Purposes: client.Purposes, Criticality: client.Criticality, TokenRoot: "stdio/" + string(client.ID)}
+	caller := identity.Caller{Party: client.Party(), Purposes: client.Purposes, Default: client.DefaultPurpose, Criticality: client.Criticality, TokenRoot: "stdio/" + string(client.ID)}
 	purpose := w.purpose
 	if purpose == "" {
 		purpose = string(client.DefaultPurpose)

@@ -118,8 +118,8 @@ type Issuer struct {
 	Audience     string `yaml:"audience" doc:"Value that the aud claim must contain." required:"true"`
 	JWKSFile     string `yaml:"jwks_file" doc:"File of the issuer's public keys."`
 	JWKSURL      string `yaml:"jwks_url" doc:"URL of the issuer's public keys, https unless on loopback." pattern:"url"`
-	AgentClaim   string `yaml:"agent_claim" doc:"Claim that names the agent." default:"sub"`
-	PurposeClaim string `yaml:"purpose_claim" doc:"Claim that names the purpose. Absent: tokens name none."`
+	AgentClaim   string `yaml:"agent_claim" doc:"Claim, a text, that names the agent." default:"sub"`
+	PurposeClaim string `yaml:"purpose_claim" doc:"Claim, a text or a list, that names purposes: a call can only claim one that its token names too. Absent: tokens name none, and what is configured holds."`
 }
 
 // Purpose is why a flow happens.
@@ -170,14 +170,13 @@ type Transparent struct {
 
 // Limits is what is refused for its size.
 type Limits struct {
-	Body     Size `yaml:"body" doc:"Bytes of one message." default:"4MiB" min:"1KiB" max:"1GiB"`
-	Depth    int  `yaml:"depth" doc:"Arrays and objects within each other." default:"64" min:"4" max:"1000"`
-	Nodes    int  `yaml:"nodes" doc:"Values in one message." default:"200000" min:"16" max:"10000000"`
-	Number   int  `yaml:"number" doc:"Characters of one number." default:"128" min:"16" max:"4096"`
-	Event    Size `yaml:"event" doc:"Bytes of one event of a stream." default:"1MiB" min:"1KiB" max:"64MiB"`
-	Events   int  `yaml:"events" doc:"Events of one stream." default:"100000" min:"1" max:"100000000"`
-	Holdback int  `yaml:"holdback" doc:"Bytes of streamed text held back until it is known what they are part of." default:"256" min:"64" max:"256"`
-	Flows    int  `yaml:"flows" doc:"Flows at one time; more are told to come back." default:"1024" min:"1" max:"100000"`
+	Body   Size `yaml:"body" doc:"Bytes of one message." default:"4MiB" min:"1KiB" max:"1GiB"`
+	Depth  int  `yaml:"depth" doc:"Arrays and objects within each other." default:"64" min:"4" max:"1000"`
+	Nodes  int  `yaml:"nodes" doc:"Values in one message." default:"200000" min:"16" max:"10000000"`
+	Number int  `yaml:"number" doc:"Characters of one number." default:"128" min:"16" max:"4096"`
+	Event  Size `yaml:"event" doc:"Bytes of one event of a stream." default:"1MiB" min:"1KiB" max:"64MiB"`
+	Events int  `yaml:"events" doc:"Events of one stream." default:"100000" min:"1" max:"100000000"`
+	Flows  int  `yaml:"flows" doc:"Flows at one time; more are told to come back." default:"1024" min:"1" max:"100000"`
 }
 
 // Retention is how long and how much is kept.
@@ -185,7 +184,6 @@ type Retention struct {
 	Answers      Duration `yaml:"answers" doc:"How long an answer is kept sealed, to be given again on a retry." default:"24h" min:"1m"`
 	AnswersBytes Size     `yaml:"answers_bytes" doc:"Bytes of kept answers; the oldest go first." default:"256MiB" min:"1MiB"`
 	Tasks        Duration `yaml:"tasks" doc:"How long a task's memory outlives its last message." default:"24h" min:"1m"`
-	Journal      Duration `yaml:"journal" doc:"How long the journal keeps sealed decision inputs." default:"90d" min:"1h"`
 }
 
 // Timeouts is how long the gateway waits.

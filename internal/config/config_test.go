@@ -108,7 +108,7 @@ func TestGoodFile(t *testing.T) {
 		"mode is enforce":                              c.Mode == Enforce,
 		"body is in bytes":                             c.Limits.Body == 1<<20,
 		"depth has its default":                        c.Limits.Depth == 64,
-		"journal is in days":                           c.Retention.Journal == Duration(30*24*time.Hour),
+		"tasks are kept for days":                      c.Retention.Tasks == Duration(30*24*time.Hour),
 		"the keyset lies in the data directory":        c.Keys.File == "/var/lib/scrim/keyset.json",
 		"agents are of this domain":                    c.Agents[0].Domain == "hospital" && c.Own(c.Agents[0]) && !c.Own(c.Agents[2]),
 		"a token's subject is the agent's id":          c.Agents[1].JWT.Subject == "intake",

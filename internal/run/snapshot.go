@@ -118,12 +118,13 @@ func authenticator(c *config.Config) (*identity.Authenticator, error) {
 	issuers := map[string]*identity.Issuer{}
 	for _, j := range c.Identity.JWT {
 		issuers[j.Issuer] = &identity.Issuer{
-			Issuer: j.Issuer, Audience: j.Audience, File: j.JWKSFile, URL: j.JWKSURL, Subjects: map[string]identity.Grant{},
+			Issuer: j.Issuer, Audience: j.Audience, File: c.Path(j.JWKSFile), URL: j.JWKSURL,
+			AgentClaim: j.AgentClaim, PurposeClaim: j.PurposeClaim, Subjects: map[string]identity.Grant{},
 		}
 	}
 	for i := range c.Agents {
 		a := &c.Agents[i]
-		grant := identity.Grant{Party: a.Party(), Purposes: a.Purposes, Criticality: a.Criticality}
+		grant := identity.Grant{Party: a.Party(), Purposes: a.Purposes, Default: a.DefaultPurpose, Criticality: a.Criticality}
 		for n, k := range a.Keys {
 			opt.Keys = append(opt.Keys, identity.Key{ID: fmt.Sprintf("%s/%d", a.ID, n), SHA256: k.SHA256, Grant: grant, Until: k.Expires})
 		}
