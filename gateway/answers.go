@@ -235,6 +235,9 @@ func (g *Gateway) Pins(s *Snapshot, f flow.Flow) Pins {
 	}
 }
 
+// maxAnswers bounds how many answers are known by heart.
+const maxAnswers = 200_000
+
 // sweepAnswers deletes answers that have expired, and the oldest until the rest takes at most the allowed bytes.
 func (g *Gateway) sweepAnswers(ctx context.Context) error {
 	a, now := &g.answers, g.now().Unix()
@@ -247,7 +250,7 @@ func (g *Gateway) sweepAnswers(ctx context.Context) error {
 	var until int64
 	for _, id := range all { // all are kept for the same time, so the oldest expire first
 		s := a.stored[id]
-		if s.expires >= now && a.bytes <= g.retention.AnswerBytes {
+		if s.expires >= now && a.bytes <= g.retention.AnswerBytes && len(a.stored) <= maxAnswers {
 			break
 		}
 		until = s.seq

@@ -41,6 +41,7 @@ const (
 	textSpan
 	memberName
 	filePart // bytes, address or name of a file
+	declared // what configuration declares public, all of it as one leaf
 )
 
 // collector lists the leaves of one message with their labels, in one walk.
@@ -91,6 +92,9 @@ func (c *collector) collect(v *view) error {
 		c.open, c.public = append(c.open, open...), c.public || all
 	}
 	d := v.doc
+	if c.public || len(c.open) > 0 { // public is a label like any other: policy has a word to say
+		c.add(flow.Leaf{Path: "/**", Label: flow.PublicData, Origin: flow.Catalogued}, target{view: v, kind: declared})
+	}
 	for n := 0; n < len(d.Nodes); {
 		next, err := c.place(v, n)
 		if err != nil {

@@ -90,6 +90,7 @@ type Gateway struct {
 	snap        atomic.Pointer[Snapshot]
 	answers     answers
 	tasks       taskNames
+	strangers   strangers
 }
 
 // New returns a gateway that serves the snapshot.
@@ -185,6 +186,16 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	}
 	if r.Rule == RuleConflict {
 		ev.Outcome = flow.Conflict
+	}
+	if r.Rule == RuleIdentity {
+		more, ok := g.strangers.admit(ev.Time)
+		if !ok {
+			g.told(ev)
+			return &r
+		}
+		if more > 0 {
+			ev.Reason += fmt.Sprintf("and %d more before it", more)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // the refusal is on record even if the caller left
 	defer cancel()
