@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"strings"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
@@ -39,7 +41,9 @@ func (l EventLimits) MostEvents() int { return orDefault(l.Events, 100_000) }
 // AnswerBytes is how much of a stream is kept to be given again.
 func (l EventLimits) AnswerBytes() int { return orDefault(l.Answer, 1<<20) }
 
-// BaseURL is the address under which a request reached the gateway: the configured one, else the request's own host.
+// BaseURL is the address under which a request reached the gateway: the configured one, else the request's own host if
+// that leads to this machine for certain, else the address that was connected to. A host that a caller makes up is not
+// ours to sign or to compare with.
 func BaseURL(s *Snapshot, r *http.Request) string {
 	if s.PublicURL != "" {
 		return s.PublicURL
@@ -48,5 +52,18 @@ func BaseURL(s *Snapshot, r *http.Request) string {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + r.Host
+	host := r.Host
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !Loopback(host) {
+		host = at.String()
+	}
+	return scheme + "://" + host
+}
+
+// Loopback reports whether a host, with or without a port, is this machine's own name or address for itself.
+func Loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -101,7 +103,7 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	}
 	res, err := u.client.Do(req)
 	if err != nil {
-		return nil, refuse(RuleUpstream, "", scrubURL(err), "The agent behind the gateway did not answer.")
+		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway did not answer.")
 	}
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		res.Body.Close()
@@ -115,12 +117,30 @@ func headerSafe(values []string) bool {
 	return len(values) == 1 && len(values[0]) <= 512 && !strings.ContainsFunc(values[0], func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// scrubURL drops the address from a client error: the operator finds it in the configuration.
-func scrubURL(err error) error {
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		return ue.Err
+// fault says what kind of failure a client error is, in words of its own: the error's may repeat the address, which
+// the operator finds in the configuration, or bytes that the peer wrote.
+func fault(err error) error {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(err, known) {
+			return known
+		}
 	}
-	return err
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return errors.New("it took too long")
+	}
+	if code, ok := errors.AsType[syscall.Errno](err); ok {
+		return code
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return errors.New("its host name cannot be resolved")
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return errors.New("its certificate is not accepted")
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return errors.New("it does not speak TLS")
+	}
+	return errors.New("it does not speak HTTP as it should")
 }
 
 // ReadJSON reads a whole JSON body of at most limit bytes.
@@ -131,7 +151,7 @@ func ReadJSON(res *http.Response, limit int) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
 	if err != nil {
-		return nil, refuse(RuleUpstream, "", scrubURL(err), "The agent behind the gateway broke off its answer.")
+		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway broke off its answer.")
 	}
 	if len(b) > limit {
 		return nil, refuse(RuleTooBig, "", nil, "The answer is larger than %d bytes.", limit)

@@ -106,7 +106,7 @@ func local(r *http.Request, s *gateway.Snapshot) bool {
 		return false
 	}
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && s.PublicURL == "" {
-		if ap, ok := addr.(*net.TCPAddr); ok && ap.IP.IsLoopback() && !loopback(base.Hostname()) {
+		if ap, ok := addr.(*net.TCPAddr); ok && ap.IP.IsLoopback() && !gateway.Loopback(r.Host) {
 			return false
 		}
 	}
@@ -118,11 +118,6 @@ func local(r *http.Request, s *gateway.Snapshot) bool {
 		return err == nil && u.Scheme == base.Scheme && strings.EqualFold(u.Host, base.Host)
 	}
 	return false
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {
