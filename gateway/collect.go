@@ -56,8 +56,8 @@ type collector struct {
 	texts   []textAt  // prose, looked at once all structured values are known
 	known   []detect.Known
 	set     *detect.KnownSet
-	public  bool     // transparent: all of it
-	open    []string // transparent prefixes
+	public  bool           // transparent: all of it
+	open    []placePattern // transparent places
 	ids     IDs
 	task    *vault.Task
 	batch   *vault.Batch
@@ -122,10 +122,13 @@ func (c *collector) place(v *view, n int) (int, error) {
 		}
 		return n + 1, nil
 	case wire.Unknown:
-		if c.isPublic(v, n) {
-			return after, nil
+		switch {
+		case c.isPublic(v, n):
+		case c.holdsPublic(v, n):
+			c.undeclared(v, n)
+		default:
+			c.dropped = append(c.dropped, dropped{v, n})
 		}
-		c.dropped = append(c.dropped, dropped{v, n})
 		return after, nil
 	case wire.Data, wire.Metadata:
 		return after, c.content(v, n, role)
@@ -208,22 +211,6 @@ func (c *collector) pointer(v *view, n int) flow.Path {
 		return c.pointer(v.parent, v.node) + "#" + p
 	}
 	return p
-}
-
-func (c *collector) isPublic(v *view, n int) bool {
-	if c.public {
-		return true
-	}
-	if len(c.open) == 0 {
-		return false
-	}
-	p := string(v.doc.Pointer(n, nil))
-	for _, prefix := range c.open {
-		if strings.HasPrefix(p, prefix) && (len(p) == len(prefix) || p[len(prefix)] == '/') {
-			return true
-		}
-	}
-	return false
 }
 
 // prose puts a text aside; its leaf comes first so that leaves keep the order of the message.
@@ -321,6 +308,8 @@ func (c *collector) metadata(v *view, n int) error {
 				at = next
 			}
 		case c.isPublic(v, child):
+		case sc == nil && c.holdsPublic(v, child):
+			c.undeclared(v, child)
 		case sc == nil:
 			c.dropped = append(c.dropped, dropped{v, child})
 		default:
@@ -340,7 +329,11 @@ func (c *collector) undeclared(v *view, n int) {
 	case json.Null:
 	case json.Object, json.Array:
 		for child := range v.doc.Children(n) {
-			if !c.isPublic(v, child) {
+			switch {
+			case c.isPublic(v, child):
+			case c.holdsPublic(v, child):
+				c.undeclared(v, child)
+			default:
 				c.dropped = append(c.dropped, dropped{v, child})
 			}
 		}
@@ -362,13 +355,18 @@ func (v *view) declare(n int, sc *catalog.Schema, st json.State) *catalog.Info {
 
 // walk goes down a declared value at a path. Afterwards the nodes' states are the schema's.
 func (c *collector) walk(v *view, sc *catalog.Schema, root, n int, st json.State, path flow.Path) error {
+	if c.isPublic(v, n) {
+		return nil
+	}
 	d := v.doc
 	node := &d.Nodes[n]
 	info := v.declare(n, sc, st)
 	if !info.Declared {
-		if !c.isPublic(v, n) {
-			c.dropped = append(c.dropped, dropped{v, n})
+		if c.holdsPublic(v, n) {
+			c.undeclared(v, n)
+			return nil
 		}
+		c.dropped = append(c.dropped, dropped{v, n})
 		return nil
 	}
 	switch node.Kind {

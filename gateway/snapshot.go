@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
@@ -45,28 +44,6 @@ type Agent struct {
 	A2A   *Upstream // nil: not reached over A2A
 	MCP   *Upstream // nil: not reached over MCP
 	Skill string    // what policies and schemas call its one skill, where configuration names one
-}
-
-// Transparent is an explicit catalog entry that labels a place public. It is for conformance runs and benchmarks
-// and for what really is public; it is never a default.
-type Transparent struct {
-	Agent flow.AgentID
-	Path  string // "/**", or a JSON Pointer with "/**" at its end
-}
-
-// transparent returns the path prefixes below which everything to or from the agent is public; all is true for "/**".
-func (s *Snapshot) transparent(a flow.AgentID) (prefixes []string, all bool) {
-	for _, t := range s.Transparent {
-		if t.Agent != a {
-			continue
-		}
-		prefix := strings.TrimSuffix(t.Path, "/**")
-		if prefix == "" {
-			return nil, true
-		}
-		prefixes = append(prefixes, prefix)
-	}
-	return prefixes, false
 }
 
 // Group returns the purpose group whose tokens the purpose shares.

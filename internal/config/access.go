@@ -87,8 +87,7 @@ func (c *Config) PurposeGroup(p flow.Purpose) string {
 // Taxonomy returns the built-in classes with those of the file.
 func (c *Config) Taxonomy() *flow.Taxonomy { return c.loaded.taxonomy }
 
-// Catalog returns the schemas and contracts that the file names, read and bound. Transparent entries are bound to
-// every kind of data of their agent, behind the more specific schemas.
+// Catalog returns the schemas and contracts that the file names, read and bound.
 func (c *Config) Catalog() *catalog.Catalog { return c.loaded.catalog }
 
 // Credential returns the secret as its header carries it, the scheme before it. It is read anew each time, so that it

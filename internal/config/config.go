@@ -164,7 +164,7 @@ type SchemaBinding struct {
 // Transparent declares traffic public.
 type Transparent struct {
 	Agent  flow.AgentID `yaml:"agent" doc:"Whose traffic, or * for all." required:"true"`
-	Path   string       `yaml:"path" doc:"Pattern of places: a JSON Pointer in which * stands for any name, and ** at its end for everything below." default:"/**" pattern:"path"`
+	Path   string       `yaml:"path" doc:"Pattern of places in a message, such as /params/arguments/query: a JSON Pointer in which * stands for any name or index, and ** at its end for the place and all below it." default:"/**" pattern:"path"`
 	Reason string       `yaml:"reason" doc:"Why it may be public. It is kept on record." required:"true"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
@@ -34,8 +35,8 @@ func (v *validator) files(agents map[flow.AgentID]int) {
 		v.secret("keys/passphrase_env", k, "")
 	}
 	contracts := v.contracts()
-	bindings := append(v.schemas(agents, contracts), v.transparent(agents)...)
-	v.c.loaded.catalog = catalog.New(bindings, contracts)
+	v.transparent(agents)
+	v.c.loaded.catalog = catalog.New(v.schemas(agents, contracts), contracts)
 }
 
 // read returns the content of a file, or notes why not. Its name is not repeated: the place says which.
@@ -221,30 +222,16 @@ func (v *validator) kinds(b SchemaBinding, at string) map[catalog.Kind]string {
 	return out
 }
 
-// transparent binds a schema that declares everything public to both directions of each entry.
-func (v *validator) transparent(agents map[flow.AgentID]int) []catalog.Binding {
-	var all []catalog.Binding
+// transparent checks the entries. They are no schemas: their places are those of whole messages.
+func (v *validator) transparent(agents map[flow.AgentID]int) {
 	for i, t := range v.c.Transparent {
 		at := fmt.Sprintf("transparent/%d", i)
 		if t.Agent != "*" {
 			known(v, at+"/agent", "agent", t.Agent, agents)
 		}
 		v.warn(at, "", "this traffic passes unchanged")
-		if !patterns["path"].fits(t.Path) {
-			continue // noted already
-		}
-		s, err := catalog.Transparent(t.Path)
-		if err != nil {
-			if ms, ok := errors.AsType[catalog.Mistakes](err); ok {
-				v.wrong(at+"/path", "", "%s", ms[0].Message)
-			}
-			continue
-		}
-		for _, kind := range catalog.Kinds() {
-			for _, dir := range []flow.Direction{flow.Request, flow.Response} {
-				all = append(all, catalog.Binding{Schema: s, Kind: kind, Owner: t.Agent, Direction: dir})
-			}
+		if i := strings.Index(t.Path, "/**"); i >= 0 && i+len("/**") != len(t.Path) {
+			v.wrong(at+"/path", "", "** may stand at the end only")
 		}
 	}
-	return all
 }
