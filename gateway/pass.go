@@ -94,6 +94,19 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 // come home to who supplied them. A task whose memory is full goes on without.
 func (c *changer) remember() {
 	from := c.m.Query.Flow.From
+	if from.Domain != c.m.Snapshot.Domain {
+		for i := range c.leaves {
+			if t := &c.targets[i]; t.kind != wholeValue && t.kind != memberName || t.stand != nil {
+				continue
+			}
+			if class, _ := c.m.Snapshot.Taxonomy.Class(c.leaves[i].Label); class.Family != flow.Identifier {
+				continue
+			}
+			if err := c.task.Supply(c.leaves[i].Label); err != nil {
+				break // a memory that is full says of every label that it was supplied
+			}
+		}
+	}
 	for _, k := range c.known {
 		if class, _ := c.m.Snapshot.Taxonomy.Class(k.Label); class.Family != flow.Identifier {
 			continue
