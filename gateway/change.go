@@ -202,6 +202,9 @@ func (c *changer) file(t *target, terms *flow.LeafTerms) error {
 // text carries out the terms of a text and of what was found in it.
 func (c *changer) text(at *textAt) error {
 	base := &c.terms[at.leaf]
+	if at.opaque {
+		return c.opaqueText(at, base)
+	}
 	switch {
 	case base.Level == flow.Raw:
 	case base.Level == flow.Dropped && infoAt(at.view, at.node) != nil:
@@ -218,6 +221,9 @@ func (c *changer) text(at *textAt) error {
 		return nil
 	}
 	if at.nested {
+		if at.instead != nil { // what was changed within it is put in its place later
+			at.view.edits.ReplaceText(at.node, *at.instead)
+		}
 		return nil
 	}
 	var spans []json.Span
@@ -240,6 +246,10 @@ func (c *changer) text(at *textAt) error {
 			spans = append(spans, json.Span{Start: p.start, End: p.end, Text: text})
 		}
 	}
+	if at.instead != nil {
+		at.view.edits.ReplaceText(at.node, spliced(*at.instead, spans))
+		return nil
+	}
 	if at.stream != nil {
 		if text := out.String(); text != at.view.doc.Text(at.node) {
 			at.view.edits.ReplaceText(at.node, text)
@@ -250,6 +260,29 @@ func (c *changer) text(at *textAt) error {
 		at.view.edits.ReplaceSpans(at.node, spans)
 	}
 	return nil
+}
+
+// opaqueText takes out a text that is meant to be JSON and cannot be read: nothing declares what it holds.
+func (c *changer) opaqueText(at *textAt, base *flow.LeafTerms) error {
+	if c.m.Query.Flow.Direction == flow.Request {
+		return refuse(RuleSchema, c.leaves[at.leaf].Path, nil, "This text is meant to be JSON but cannot be read as one document, so nothing in it is declared.")
+	}
+	base.Treatment, base.By = flow.Treatment{}, flow.BySchema
+	at.view.edits.ReplaceText(at.node, removedText)
+	return nil
+}
+
+// spliced puts other text in place of spans.
+func spliced(text string, spans []json.Span) string {
+	var b strings.Builder
+	at := 0
+	for _, s := range spans {
+		b.WriteString(text[at:s.Start])
+		b.WriteString(s.Text)
+		at = s.End
+	}
+	b.WriteString(text[at:])
+	return b.String()
 }
 
 // part returns what stands for one stretch of a text.

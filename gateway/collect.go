@@ -61,6 +61,8 @@ type collector struct {
 	ids     IDs
 	task    *vault.Task
 	batch   *vault.Batch
+	idNodes []int       // strings of the protocol that pass as they are
+	looked  int         // targets that detection has seen
 	earlier []flow.Note // what gateways before this one said; their own notes are taken out
 }
 
@@ -70,12 +72,14 @@ type dropped struct {
 }
 
 type textAt struct {
-	view   *view
-	node   int
-	leaf   int // index of the leaf that stands for the prose
-	parts  []part
-	stream *textStream // the text is still coming
-	nested bool        // the text is JSON and was taken as such
+	view    *view
+	node    int
+	leaf    int // index of the leaf that stands for the prose
+	parts   []part
+	stream  *textStream // the text is still coming
+	nested  bool        // the text is JSON and was taken as such
+	opaque  bool        // the text is meant to be JSON but cannot be read as such
+	instead *string     // what stands here in place of the text: all of a text that came in pieces
 }
 
 func (c *collector) add(l flow.Leaf, t target) int {
@@ -102,7 +106,22 @@ func (c *collector) collect(v *view) error {
 		}
 		n = next
 	}
-	return c.readTexts()
+	if err := c.knownSet(); err != nil {
+		return err
+	}
+	if err := c.look(); err != nil {
+		return err
+	}
+	if err := c.readTexts(); err != nil {
+		return err
+	}
+	if c.public {
+		return nil
+	}
+	if err := c.lookAtIDs(v); err != nil {
+		return err
+	}
+	return c.look() // what JSON in texts added
 }
 
 // place deals with one node of the protocol's own and returns the node to go on with.
@@ -158,8 +177,7 @@ func (c *collector) place(v *view, n int) (int, error) {
 		if !t.Allows(node.State, d, n) {
 			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
 		}
-		c.inside(v, n, role)
-		return after, nil
+		return after, c.inside(v, n, role)
 	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Card:
 		if !t.Allows(node.State, d, n) {
 			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
@@ -182,6 +200,9 @@ func (c *collector) step(d *json.Doc, n int, role wire.Role) int {
 func (c *collector) takeID(role wire.Role, d *json.Doc, n int) {
 	if d.Nodes[n].Kind != json.String {
 		return
+	}
+	if role == wire.MessageID || role == wire.TaskID || role == wire.ContextID || role == wire.OtherID || role == wire.Opaque {
+		c.idNodes = append(c.idNodes, n)
 	}
 	put := func(to *string) {
 		if *to == "" {
@@ -235,12 +256,27 @@ func (c *collector) file(v *view, n int, role wire.Role) {
 // inside looks at every string within a JSON Schema from outside, or within the name and version of a program. Models
 // read a schema's descriptions, defaults and examples, so these are prose; what makes it work is left alone. A program's
 // name passes if it is short and nothing is found in it.
-func (c *collector) inside(v *view, n int, role wire.Role) {
-	if c.public {
-		return
-	}
+func (c *collector) inside(v *view, n int, role wire.Role) error {
 	d := v.doc
+	switch d.Nodes[n].Kind {
+	case json.Object, json.Null:
+	case json.True, json.False:
+		if role == wire.Schema {
+			break // a schema may be yes or no
+		}
+		fallthrough
+	default:
+		if !c.public {
+			return refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+		}
+	}
+	if c.public {
+		return nil
+	}
 	for i := n; i < int(d.Nodes[n].Next); i++ {
+		if i > n && d.Nodes[i].KeyStart >= 0 && !c.harmless(string(d.Key(i))) {
+			return refuse(RulePlace, c.pointer(v, n), nil, "A name within this place holds a value that is protected.")
+		}
 		switch {
 		case d.Nodes[i].Kind != json.String:
 		case role == wire.Software:
@@ -251,6 +287,7 @@ func (c *collector) inside(v *view, n int, role wire.Role) {
 			c.prose(v, i, flow.FreeText)
 		}
 	}
+	return nil
 }
 
 // works reports whether a string is part of a schema's own machinery: a type, a reference, the name of a required member.
@@ -261,7 +298,7 @@ func (c *collector) works(d *json.Doc, root, n int) bool {
 		return string(key) == "type" || string(key) == "required"
 	}
 	switch string(key) {
-	case "type", "$ref", "$schema", "$id", "$anchor", "format", "pattern", "contentEncoding", "contentMediaType", "x-mcp-header":
+	case "type", "$ref", "$schema", "$id", "$anchor", "format", "contentEncoding", "contentMediaType", "x-mcp-header":
 		return true
 	}
 	return false
@@ -442,15 +479,6 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 		c.texts = append(c.texts, textAt{view: v, node: n, leaf: i})
 		return nil
 	}
-	found, err := c.g.detector.Find(c.ctx, text, nil)
-	if err != nil {
-		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
-	}
-	for _, f := range found {
-		if l := c.m.Snapshot.Taxonomy.Stricter(leaf.Label, f.Label); l != leaf.Label {
-			leaf.Label, leaf.Origin = l, flow.Detected
-		}
-	}
 	c.learnValue(text, leaf.Label, class)
 	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text})
 	return nil
@@ -493,22 +521,6 @@ func (c *collector) learnValue(text string, l flow.Label, class flow.Class) {
 	if len(text) >= long {
 		c.known = append(c.known, detect.Known{Text: text, Label: l})
 	}
-}
-
-// nested parses a text that is JSON, such as the text twin of an MCP tool's structured content.
-func (c *collector) nested(text string) *view {
-	trimmed := strings.TrimLeft(text, " \t\r\n")
-	if trimmed == "" || trimmed[0] != '{' && trimmed[0] != '[' {
-		return nil
-	}
-	d := new(json.Doc)
-	if err := d.Parse([]byte(text), nil, c.m.Snapshot.Limits); err != nil {
-		return nil
-	}
-	if len(d.Nodes) < 2 {
-		return nil // "[]" and "{}" say nothing
-	}
-	return &view{doc: d, edits: d.Edit(), info: make([]*catalog.Info, len(d.Nodes)), schema: make([]*catalog.Schema, len(d.Nodes))}
 }
 
 func infoAt(v *view, n int) *catalog.Info {

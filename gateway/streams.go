@@ -39,6 +39,49 @@ type textStream struct {
 	stream *detect.Stream
 	tail   string
 	last   bool
+	json   bool   // it may be JSON, and is held until it ends
+	held   string // what was held so far
+	begun  bool   // something was let go
+}
+
+// maxHeldJSON is how much of a text that may be JSON is held. What is longer is cut: half of it cannot be read.
+const maxHeldJSON = 256 << 10
+
+// hold keeps back a text that may be JSON, since only the whole of it can be read as such. It returns what is to be read
+// now, and whether that is all of a held text, which is empty until it ends.
+func (st *textStream) hold(chunk string) (text string, whole bool) {
+	if st.begun {
+		return chunk, false
+	}
+	st.held += chunk
+	trimmed := strings.TrimLeft(st.held, "\ufeff \t\r\n")
+	switch {
+	case trimmed == "" && !st.last:
+		return "", true
+	case !st.json && trimmed != "" && strings.IndexByte("{[\"", trimmed[0]) >= 0 && (len(trimmed) < 16 || jsonLike(trimmed)):
+		if len(trimmed) >= 16 || st.last {
+			st.json = jsonLike(trimmed)
+		}
+		if !st.json && st.last {
+			break
+		}
+		if !st.last {
+			return "", true
+		}
+	}
+	switch {
+	case st.json && !st.last && len(st.held) <= maxHeldJSON:
+		return "", true
+	case st.json:
+		text, st.held = st.held, ""
+		if !st.last {
+			text = text[:maxHeldJSON] // not well-formed, and so not read
+		}
+		st.begun = st.last
+		return text, true
+	}
+	text, st.held, st.begun = st.held, "", true
+	return text, false
 }
 
 // at returns the stream that a string belongs to, or nil where it is a text by itself.
@@ -93,7 +136,7 @@ type Rest struct {
 func (ts *TextStreams) Rests() []Rest {
 	var out []Rest
 	for _, k := range ts.order {
-		if st := ts.open[k]; st.stream.Held() > 0 || st.tail != "" {
+		if st := ts.open[k]; st.stream.Held() > 0 || st.tail != "" || st.held != "" {
 			out = append(out, Rest{k.artifact, k.part})
 		}
 	}

@@ -80,6 +80,9 @@ func (g *Gateway) keepTask(alias flow.SubjectRef, t flow.TaskID) {
 // NameTask adds the identifiers that an answer gave to a task, within the transaction that records the answer. It
 // returns what to call once that is durable.
 func (g *Gateway) NameTask(tx store.Tx, b Between, ids IDs, t flow.TaskID) (func(), error) {
+	if t == "" {
+		return func() {}, nil // a task of nobody's
+	}
 	var kept []flow.SubjectRef
 	for _, n := range []struct{ kind, id string }{{"task", ids.Task}, {"context", ids.Context}} {
 		if n.id == "" {

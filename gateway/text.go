@@ -29,24 +29,26 @@ func wholeStandIn(text string) *standIn {
 // readTexts looks at all prose of the message, now that the structured values beside it are known. JSON that stands
 // in a text is content like any other, and may hold further texts.
 func (c *collector) readTexts() error {
-	if len(c.texts) == 0 {
-		return nil
-	}
-	if err := c.knownSet(); err != nil {
-		return err
-	}
 	for i := 0; i < len(c.texts); i++ {
 		at := &c.texts[i]
 		text := at.view.doc.Text(at.node)
 		if st := c.m.Texts.at(c, at.view, at.node); st != nil {
-			at.stream = st
-			c.findings(at, st.feed(text))
-			continue
+			whole, held := st.hold(text)
+			if !held {
+				at.stream = st
+				c.findings(at, st.feed(whole))
+				continue
+			}
+			at.instead, text = &whole, whole
 		}
 		if len(text) == 0 {
 			continue
 		}
-		if v := c.nested(text); v != nil && depth(at.view) < 4 {
+		v, opaque := c.nested(text, at.view)
+		if at.opaque = opaque; opaque {
+			continue
+		}
+		if v != nil {
 			v.parent, v.node = at.view, at.node
 			c.views = append(c.views, v)
 			at.nested = true

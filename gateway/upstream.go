@@ -71,7 +71,7 @@ func orDefault[T comparable](v, def T) T {
 
 // passedHeaders go from the caller to the upstream as they are; everything else stays here, credentials above all.
 var passedHeaders = []string{
-	"A2a-Version", "A2a-Extensions", "Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-Id",
+	"A2a-Version", "Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-Id",
 }
 
 // Send makes one call. Headers are taken from the list of protocol headers alone; extra ones are added as given.

@@ -156,11 +156,13 @@ func (c *call) why(ctx context.Context) error {
 		c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
 	}
 	c.flow.Subject = c.agent.Skill
-	task, err := c.h.Gateway.TaskOf(ctx, c.between(), c.ids())
-	if err != nil {
-		return err
+	if !c.caller.Anonymous { // strangers share nothing, so none of them has another's task
+		task, err := c.h.Gateway.TaskOf(ctx, c.between(), c.ids())
+		if err != nil {
+			return err
+		}
+		c.flow.Task.ID = task
 	}
-	c.flow.Task.ID = task
 	c.query = policy.Query{Flow: c.flow}
 	return nil
 }
@@ -209,7 +211,7 @@ func (c *call) ids() (ids gateway.IDs) {
 // once looks for an earlier answer to the same message; only what is sent has an id.
 func (c *call) once(ctx context.Context) (*gateway.Answer, *gateway.Ticket, error) {
 	c.req = gateway.Request{Between: c.between(), Root: c.caller.TokenRoot, Method: c.rpc.Method, Pins: c.h.Gateway.Pins(c.snap, c.flow)}
-	if strings.HasPrefix(c.rpc.Method, "Send") && c.rpc.Params >= 0 {
+	if strings.HasPrefix(c.rpc.Method, "Send") && c.rpc.Params >= 0 && !c.caller.Anonymous {
 		c.req.ID, c.req.Params = c.ids().Message, c.doc.Raw(c.rpc.Params)
 	}
 	return c.h.Gateway.Once(ctx, &c.req)
@@ -264,6 +266,9 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		return
 	}
 	extra := map[string]string{"Accept": "application/json, text/event-stream"}
+	if asked := extensions(c.r.Header); len(asked) > 0 {
+		extra["A2A-Extensions"] = strings.Join(asked, ", ")
+	}
 	if c.h.Face == gateway.Outbound {
 		// The next domain believes only what it granted; it is told what we settled on.
 		if c.flow.Purpose != "" {
@@ -384,20 +389,19 @@ func identityText(err error) string {
 // activated is which of the extensions that the caller asked for the agent says it used. Nothing else is told: a
 // header is no way round the message.
 func activated(asked, used http.Header) string {
-	names := func(h http.Header) (all []string) {
-		for _, v := range h.Values("A2A-Extensions") {
-			for name := range strings.SplitSeq(v, ",") {
-				all = append(all, strings.TrimSpace(name))
+	wanted := extensions(asked)
+	return strings.Join(slices.DeleteFunc(extensions(used), func(name string) bool { return !slices.Contains(wanted, name) }), ", ")
+}
+
+// extensions reads the names in an A2A-Extensions header that have the form of one, each once and at most sixteen.
+func extensions(h http.Header) (all []string) {
+	for _, v := range h.Values("A2A-Extensions") {
+		for name := range strings.SplitSeq(v, ",") {
+			name = strings.TrimSpace(name)
+			if wire.IsExtension(name) && !slices.Contains(all, name) && len(all) < 16 {
+				all = append(all, name)
 			}
 		}
-		return all
 	}
-	wanted := names(asked)
-	var both []string
-	for _, name := range names(used) {
-		if name != "" && slices.Contains(wanted, name) && !slices.Contains(both, name) {
-			both = append(both, name)
-		}
-	}
-	return strings.Join(both, ", ")
+	return all
 }

@@ -110,6 +110,9 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.refused(ctx, c, err)
 	}
 	ids := gateway.IDs{Context: x.conversation(msg.doc, msg.mcp), Message: c.once}
+	if who.caller.Anonymous {
+		ids, c.once = gateway.IDs{}, "" // strangers share nothing, so none of them has another's task or answer
+	}
 	if c.flow.Task.ID, err = x.g.TaskOf(ctx, x.between(c), ids); err != nil {
 		return x.refused(ctx, c, err)
 	}

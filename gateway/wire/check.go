@@ -215,3 +215,6 @@ func traceparent(s []byte) bool {
 	}
 	return true
 }
+
+// IsExtension reports whether s has the form of an extension's URI: it names something and carries nothing.
+func IsExtension(s string) bool { return extension(s) }

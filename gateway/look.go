@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/detect"
+)
+
+// look runs detection over the structured values, names and addresses that were listed since it was last called. It
+// comes after the walk, so that a value known from one place, or from an earlier message of the task, is found in every other.
+func (c *collector) look() error {
+	for ; c.looked < len(c.targets); c.looked++ {
+		t, leaf := &c.targets[c.looked], &c.leaves[c.looked]
+		switch {
+		case t.stand != nil, t.kind == wholeText, t.kind == textSpan, t.kind == declared, leaf.Label == flow.OpaqueFile:
+			continue
+		case t.kind == wholeValue && t.view.doc.Nodes[t.node].Kind != json.String:
+			continue
+		}
+		if err := c.raise(leaf, t.value); err != nil {
+			return err
+		}
+		if t.kind == filePart {
+			if plain, err := url.PathUnescape(t.value); err == nil && plain != t.value {
+				if err := c.raise(leaf, plain); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// raise gives a leaf the stricter of its label and what is found in its value.
+func (c *collector) raise(leaf *flow.Leaf, value string) error {
+	found, err := c.g.detector.Find(c.ctx, value, c.set)
+	if err != nil {
+		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
+	}
+	for i := range found {
+		if l := c.m.Snapshot.Taxonomy.Stricter(leaf.Label, found[i].Label); l != leaf.Label {
+			leaf.Label, leaf.Origin = l, flow.Detected
+		}
+	}
+	return nil
+}
+
+// inIDs are the findings for which an identifier of the protocol is refused: identifiers pass as they are, so they
+// must not hold what is protected elsewhere. Numbers alone are left out, since ids are made of them.
+var inIDs = []string{detect.Email, detect.SSN, detect.IBAN, detect.KnownValue}
+
+// lookAtIDs refuses a message whose identifiers or cursors hold a protected value.
+func (c *collector) lookAtIDs(v *view) error {
+	for _, n := range c.idNodes {
+		found, err := c.g.detector.Find(c.ctx, v.doc.Text(n), c.set)
+		if err != nil {
+			return refuse(RuleInternal, c.pointer(v, n), err, "The gateway could not look at this place, so the flow did not happen.")
+		}
+		for i := range found {
+			class, _ := c.m.Snapshot.Taxonomy.Class(found[i].Label)
+			if class.Tier <= flow.Confidential && slices.Contains(inIDs, found[i].Type) {
+				return refuse(RulePlace, c.pointer(v, n), nil, "An identifier holds a value that is protected; identifiers must say nothing.")
+			}
+		}
+	}
+	return nil
+}
+
+// jsonLike reports whether a text as a whole means to be JSON, well-formed or not. "[person 3] is well" does not.
+func jsonLike(text string) bool {
+	s := strings.TrimLeft(text, "\ufeff \t\r\n")
+	if len(s) == 0 {
+		return false
+	}
+	rest := strings.TrimLeft(s[1:], " \t\r\n")
+	switch s[0] {
+	case '{':
+		return rest == "" || rest[0] == '"' || rest[0] == '}' || strings.Contains(rest, `":`)
+	case '[':
+		return rest == "" || strings.ContainsRune(`"{[]`, rune(rest[0])) || strings.Contains(rest, `":`)
+	case '"':
+		return strings.HasPrefix(rest, "{") || strings.HasPrefix(rest, "[") || strings.HasPrefix(rest, `\`)
+	}
+	return false
+}
+
+// nested parses a text that is JSON, such as the text twin of an MCP tool's structured content. Opaque means that the
+// text is meant to be JSON but is not to be read here: several documents, duplicate names, too deep, quoted twice. As
+// prose it would pass though nothing declares it, so it does not.
+func (c *collector) nested(text string, in *view) (v *view, opaque bool) {
+	like := jsonLike(text)
+	trimmed := strings.TrimLeft(text, " \t\r\n")
+	if !like && (trimmed == "" || trimmed[0] != '[' && trimmed[0] != '{') {
+		return nil, false
+	}
+	d := new(json.Doc)
+	if err := d.Parse([]byte(text), nil, c.m.Snapshot.Limits); err != nil {
+		return nil, like
+	}
+	switch d.Nodes[0].Kind {
+	case json.Object, json.Array:
+	default:
+		return nil, like // a string that holds JSON once more
+	}
+	if len(d.Nodes) < 2 {
+		return nil, false // "[]" and "{}" say nothing
+	}
+	if depth(in) >= 4 {
+		return nil, true
+	}
+	return &view{doc: d, edits: d.Edit(), info: make([]*catalog.Info, len(d.Nodes)), schema: make([]*catalog.Schema, len(d.Nodes))}, false
+}
