@@ -31,7 +31,7 @@ func (e *env) commands() []*cobra.Command {
 		e.runCommand(), e.learnCommand(), e.mcpCommand(),
 		e.checkCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.keyCommand(),
-		e.versionCommand(),
+		e.benchCommand(), e.versionCommand(),
 	}
 }
 

@@ -18,6 +18,7 @@ func (e *env) demoCommand() *cobra.Command {
 			"authorisation from the first to the other two, prints what each of them saw, and ends. All of it is made up, listens on\n"+
 			"127.0.0.1 alone and leaves nothing behind.", nil,
 		func(ctx context.Context, _ []string) error {
+			collectLess()
 			opt.Out, opt.Colour = e.out, e.style(e.out).on && !plain
 			if f, ok := e.out.(*os.File); ok {
 				opt.Width, _, _ = term.GetSize(int(f.Fd())) // no terminal: 0, which is the default

@@ -95,6 +95,7 @@ func (e *env) serve(ctx context.Context, file string, learn bool) error {
 		return err
 	}
 	e.warnings(c)
+	collectLess()
 	log := newLog(e.err, c.Log)
 	r, err := run.Open(ctx, c, run.Options{Logger: log, Watcher: true, Learn: learn})
 	if err != nil {
