@@ -10,6 +10,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/deidentify"
 )
 
 // File returns the name that Load was given.
@@ -86,6 +87,9 @@ func (c *Config) PurposeGroup(p flow.Purpose) string {
 
 // Taxonomy returns the built-in classes with those of the file.
 func (c *Config) Taxonomy() *flow.Taxonomy { return c.loaded.taxonomy }
+
+// Trees returns the hierarchies that values climb.
+func (c *Config) Trees() deidentify.Hierarchies { return c.loaded.trees }
 
 // Catalog returns the schemas and contracts that the file names, read and bound.
 func (c *Config) Catalog() *catalog.Catalog { return c.loaded.catalog }

@@ -23,6 +23,7 @@ type Config struct {
 	Classes       []Class                   `yaml:"taxonomy" doc:"Classes of data beside the built-in ones. A built-in class can only be made stricter."`
 	Policies      string                    `yaml:"policies" doc:"Directory of Cedar policies (*.cedar)." default:"./policies"`
 	Schemas       []SchemaBinding           `yaml:"schemas" doc:"JSON Schemas of messages, and whose they are."`
+	Hierarchies   []Hierarchy               `yaml:"hierarchies" doc:"Trees that values climb when a policy says @generalize(\"up:N\")."`
 	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
@@ -147,6 +148,12 @@ type Class struct {
 	Default   flow.Param  `yaml:"default" doc:"Generalisation where a policy names none, such as year or bucket:10."`
 	KeepFirst bool        `yaml:"keep_first" doc:"Partial masks keep the beginning, not the end."`
 	Word      string      `yaml:"word" doc:"What placeholders call it. Default: value."`
+}
+
+// Hierarchy is the tree of one label's values.
+type Hierarchy struct {
+	Label flow.Label `yaml:"label" doc:"Class of data whose values it holds." required:"true" pattern:"label"`
+	File  string     `yaml:"file" doc:"CSV, each row a value followed by its ancestors, nearest first." required:"true"`
 }
 
 // SchemaBinding binds a JSON Schema to the data it describes: one of Tool, Skill, Resource, or Data. Absent all: any data of the agent.

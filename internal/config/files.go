@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ func (v *validator) files(agents map[flow.AgentID]int) {
 	if k := v.c.Keys.PassphraseEnv; k != "" {
 		v.secret("keys/passphrase_env", k, "")
 	}
+	v.trees()
 	contracts := v.contracts()
 	v.transparent(agents)
 	v.c.loaded.catalog = catalog.New(v.schemas(agents, contracts), contracts)
@@ -96,6 +98,36 @@ func (v *validator) secret(at, env, file string) {
 		v.warn(at, "", "the file that holds the secret cannot be read here")
 	case info.Mode().Perm()&0o077 != 0:
 		v.warn(at, "chmod 600", "the file that holds the secret can be read by others")
+	}
+}
+
+// trees reads the hierarchies.
+func (v *validator) trees() {
+	seen := map[flow.Label]bool{}
+	for i, h := range v.c.Hierarchies {
+		at := fmt.Sprintf("hierarchies/%d", i)
+		if seen[h.Label] {
+			v.wrong(at+"/label", "", "another hierarchy has the same label")
+			continue
+		}
+		seen[h.Label] = true
+		if h.Label != "" && !v.c.loaded.taxonomy.Known(h.Label) {
+			v.wrong(at+"/label", "classes of your own go under taxonomy", "no such class of data")
+			continue
+		}
+		if !v.look() || h.File == "" {
+			continue
+		}
+		raw, ok := v.read(at+"/file", h.File)
+		if !ok {
+			continue
+		}
+		trees, err := v.c.loaded.trees.With(h.Label, bytes.NewReader(raw))
+		if err != nil {
+			v.wrong(at+"/file", "each row is a value followed by its ancestors, all rows of one length", "%v", err)
+			continue
+		}
+		v.c.loaded.trees = trees
 	}
 }
 

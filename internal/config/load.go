@@ -18,6 +18,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/deidentify"
 )
 
 // loaded is what Parse learned beside the fields.
@@ -28,6 +29,7 @@ type loaded struct {
 	places   map[string]place
 	taxonomy *flow.Taxonomy
 	catalog  *catalog.Catalog
+	trees    deidentify.Hierarchies
 	warnings Mistakes
 	files    []string // that were read, as the system knows them
 }

@@ -29,7 +29,7 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 		return nil, err
 	}
 	s := &gateway.Snapshot{
-		Domain: c.Domain, PublicURL: c.PublicURL, Taxonomy: c.Taxonomy(), Policy: set, Catalog: c.Catalog(),
+		Domain: c.Domain, PublicURL: c.PublicURL, Taxonomy: c.Taxonomy(), Policy: set, Catalog: c.Catalog(), Hierarchies: c.Trees(),
 		Agents:     map[flow.AgentID]*gateway.Agent{},
 		Groups:     map[flow.Purpose]string{},
 		Limits:     json.Limits{Bytes: int(c.Limits.Body), Depth: c.Limits.Depth, Nodes: c.Limits.Nodes, Number: c.Limits.Number},
