@@ -219,8 +219,12 @@ func atoi(s string) int {
 	return n
 }
 
-// shortenNumericDate keeps numbers numbers: a year (4 digits), YYYYMMDD (8), or seconds (10) or milliseconds (13)
-// since 1970, which go to the beginning of their day, month, quarter, year or decade in UTC.
+// year2000 is where numbers begin to be read as seconds since 1970. It is the beginning of a day, month, quarter, year and
+// decade, so that a number from there on, made coarser, is still one.
+const year2000 = 946_684_800
+
+// shortenNumericDate keeps numbers numbers: a year (4 digits), YYYYMMDD (8), or seconds (up to 10 digits) or milliseconds
+// (up to 13) from the year 2000 on, which go to the beginning of their day, month, quarter, year or decade in UTC.
 func shortenNumericDate(literal string, to step) (string, bool) {
 	if !isDigits(literal) || literal[0] == '0' {
 		return "", false
@@ -234,12 +238,12 @@ func shortenNumericDate(literal string, to step) (string, bool) {
 		return strconv.Itoa(y), true
 	case 8:
 		return shortenCompact(literal, to)
-	case 10:
-		sec := floorTime(time.Unix(int64(atoi(literal)), 0).UTC(), to).Unix()
-		return strconv.FormatInt(sec, 10), true
-	case 13:
-		ms := floorTime(time.UnixMilli(int64(atoi(literal))).UTC(), to).UnixMilli()
-		return strconv.FormatInt(ms, 10), true
+	case 9, 10:
+		n := int64(atoi(literal))
+		return strconv.FormatInt(floorTime(time.Unix(n, 0).UTC(), to).Unix(), 10), n >= year2000
+	case 12, 13:
+		n := int64(atoi(literal))
+		return strconv.FormatInt(floorTime(time.UnixMilli(n).UTC(), to).UnixMilli(), 10), n >= year2000*1000
 	}
 	return "", false
 }

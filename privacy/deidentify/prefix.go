@@ -41,7 +41,8 @@ func cutPostal(text string, n int) (string, bool) {
 	return stem[:min(n, len(stem)-1)] + "**", true
 }
 
-// cutCode leaves a code that is no longer than its category as it is: E11 is the category of E11.9 and of itself.
+// cutCode leaves a code that is no longer than its category as it is: E11 is the category of E11.9 and of itself. A cut
+// that leaves letters alone goes on to the first of them, since several letters would be read as a word the next time.
 func cutCode(text string, n int) (string, bool) {
 	text = strings.ToUpper(strings.TrimSpace(text))
 	if !code.MatchString(text) || len(text) > 1 && !strings.ContainsAny(text, "0123456789") {
@@ -52,6 +53,9 @@ func cutCode(text string, n int) (string, bool) {
 			continue
 		}
 		if n == 0 {
+			if !strings.ContainsAny(text[:i], "0123456789") {
+				return text[:1], true
+			}
 			return strings.TrimRight(text[:i], "./-"), true
 		}
 		n--
