@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,49 +40,58 @@ type textStream struct {
 	stream *detect.Stream
 	tail   string
 	last   bool
-	json   bool   // it may be JSON, and is held until it ends
-	held   string // what was held so far
-	begun  bool   // something was let go
+	held   string // of a text that may be JSON: what came so far
+	begun  bool   // it is none, or it ended
+	cut    bool   // it is too long to be read: no more of it is shown
 }
 
-// maxHeldJSON is how much of a text that may be JSON is held. What is longer is cut: half of it cannot be read.
+// maxHeldJSON is how much of a text that may be JSON is held. What is longer cannot be read, so none of it is shown.
 const maxHeldJSON = 256 << 10
 
 // hold keeps back a text that may be JSON, since only the whole of it can be read as such. It returns what is to be read
-// now, and whether that is all of a held text, which is empty until it ends.
+// now, and whether that is to be read as a whole text, which is empty until it ends.
 func (st *textStream) hold(chunk string) (text string, whole bool) {
-	if st.begun {
+	switch {
+	case st.begun:
 		return chunk, false
+	case st.cut:
+		return "", true
 	}
 	st.held += chunk
-	trimmed := strings.TrimLeft(st.held, "\ufeff \t\r\n")
-	switch {
-	case trimmed == "" && !st.last:
-		return "", true
-	case !st.json && trimmed != "" && strings.IndexByte("{[\"", trimmed[0]) >= 0 && (len(trimmed) < 16 || jsonLike(trimmed)):
-		if len(trimmed) >= 16 || st.last {
-			st.json = jsonLike(trimmed)
-		}
-		if !st.json && st.last {
-			break
-		}
-		if !st.last {
-			return "", true
-		}
+	start := strings.TrimLeft(st.held, jsonBlanks)
+	if start != "" && !mayBeJSON(start) {
+		text, st.held, st.begun = st.held, "", true
+		return text, false
 	}
 	switch {
-	case st.json && !st.last && len(st.held) <= maxHeldJSON:
+	case st.last:
+		text, st.held, st.begun = st.held, "", true
+		return text, true
+	case len(st.held) <= maxHeldJSON:
 		return "", true
-	case st.json:
+	case start == "": // nothing has begun yet
 		text, st.held = st.held, ""
-		if !st.last {
-			text = text[:maxHeldJSON] // not well-formed, and so not read
-		}
-		st.begun = st.last
 		return text, true
 	}
-	text, st.held, st.begun = st.held, "", true
-	return text, false
+	st.held, st.cut = "", true
+	return unreadable, true
+}
+
+// unreadable is JSON that ends too early, which is taken out like any that cannot be read.
+const unreadable = `{"`
+
+const jsonBlanks = "\ufeff \t\r\n"
+
+// firstOfList is the beginning of an array of numbers and the like, as far as it goes.
+var firstOfList = regexp.MustCompile(`^(?:-?[0-9][0-9.eE+-]*|true|false|null)[ \t\r\n]*(?:,|$)`)
+
+// mayBeJSON reports whether a text that begins so may turn out to be a JSON document. A short beginning gets the benefit
+// of the doubt: it is not for long.
+func mayBeJSON(start string) bool {
+	if strings.IndexByte("{[\"", start[0]) < 0 {
+		return false
+	}
+	return len(start) < 16 || jsonLike(start) || start[0] == '[' && firstOfList.MatchString(strings.TrimLeft(start[1:], jsonBlanks))
 }
 
 // at returns the stream that a string belongs to, or nil where it is a text by itself.
