@@ -48,8 +48,9 @@ func (g *Gateway) loadAnswers(ctx context.Context) error {
 			if err := rows.Scan(&s.seq, &id, &s.size, &s.expires); err != nil {
 				return err
 			}
+			old := a.stored[flow.SubjectRef(id)].size
 			a.stored[flow.SubjectRef(id)] = s
-			a.bytes, a.seq = a.bytes+s.size, s.seq
+			a.bytes, a.seq = a.bytes+s.size-old, s.seq
 		}
 		return rows.Err()
 	})
@@ -169,6 +170,13 @@ func (t *Ticket) stored(ctx context.Context) (*Answer, error) {
 	return a, nil
 }
 
+// By says that another configuration than the request's decides the answer.
+func (t *Ticket) By(p Pins) {
+	if t != nil && t.req != nil {
+		t.req.Pins = p
+	}
+}
+
 // Store keeps an answer in the transaction that records its release. It is found from when the ticket ends.
 func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 	if t == nil || t.done == nil || int64(len(a.Body)) > t.g.retention.AnswerBytes/4 {
@@ -202,8 +210,9 @@ func (t *Ticket) End() {
 	t.g.answers.mu.Lock()
 	defer t.g.answers.mu.Unlock()
 	if t.kept != nil {
+		old := t.g.answers.stored[t.key].size // expired, and no longer counted
 		t.g.answers.stored[t.key] = *t.kept
-		t.g.answers.bytes += t.kept.size
+		t.g.answers.bytes += t.kept.size - old
 		t.kept = nil
 	}
 	if t.g.answers.flying[t.key] == t.done {

@@ -370,6 +370,9 @@ func (c *changer) openWhole(i int) error {
 	if err != nil {
 		return err
 	}
+	if !ok && terms.Level <= flow.Masked && c.m.Query.Flow.To.Domain != c.m.Snapshot.Domain {
+		return c.value(i) // not even a stand-in may be shown abroad
+	}
 	terms.Treatment, terms.By = flow.Treatment{Level: flow.Tokenized, Param: flow.TokenReversible}, flow.ByPolicy
 	if !ok {
 		c.reserve(t.stand)
@@ -385,7 +388,7 @@ func (c *changer) openWhole(i int) error {
 // recipient see it. What is opened is remembered: it is replaced again in everything that leaves the task.
 func (c *changer) open(s *standIn) (string, bool, error) {
 	f := &c.m.Query.Flow
-	if f.To.Domain != c.m.Snapshot.Domain || !f.CrossesDomain() {
+	if f.To.Domain != c.m.Snapshot.Domain || !f.CrossesDomain() || c.m.Again {
 		return "", false, nil
 	}
 	original, found, err := c.original(c.ctx, s)

@@ -20,6 +20,7 @@ type Message struct {
 	Outcome    flow.Outcome      // what the journal says when it passes; "" is [flow.Released]
 	Segment    int               // of a stream, from 1
 	NoteIn     NotePlace         // where the recipient is told; the zero value tells nothing
+	Again      bool              // an earlier answer under other terms: nothing in it is opened that was not opened then
 	Undeclared bool              // nothing declares the tool that the flow names: policy sees the name, the record does not
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 

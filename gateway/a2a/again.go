@@ -37,7 +37,7 @@ func (c *call) again(ctx context.Context, a *gateway.Answer) {
 		_, _ = c.w.Write(gateway.WithIDs(body, c.rpc.ID))
 		return
 	}
-	c.ticket = &gateway.Ticket{} // the earlier answer stays as it is
+	c.ticket, c.anew = &gateway.Ticket{}, true // the earlier answer stays as it is
 	if a.Stream {
 		c.stream(ctx, bytes.NewReader(gateway.WithIDs(a.Body, c.rpc.ID)))
 		return

@@ -66,6 +66,7 @@ type call struct {
 	body    []byte
 	ticket  *gateway.Ticket
 	req     gateway.Request
+	anew    bool // an earlier answer goes down the road once more
 }
 
 func (c *call) serve() {
@@ -240,7 +241,7 @@ func (c *call) responseFlow() flow.Flow {
 
 func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool) *gateway.Message {
 	return &gateway.Message{
-		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID,
+		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew,
 		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
 		NoteIn: gateway.NotePlace{
 			Under: "result/task result/message result/statusUpdate result/artifactUpdate result",
@@ -309,7 +310,9 @@ func (c *call) answer(ctx context.Context, body []byte) {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return
 	}
-	m := c.responseMessage(c.h.Gateway.Snapshot(), body, false)
+	snap := c.h.Gateway.Snapshot()
+	c.ticket.By(c.h.Gateway.Pins(snap, c.flow))
+	m := c.responseMessage(snap, body, false)
 	named := func() {}
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
 		ids := answerIDs(out)

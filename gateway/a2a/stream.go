@@ -128,7 +128,7 @@ func describe(data []byte) (ids gateway.IDs, ends bool) {
 
 // pass takes one event's payload down the road; a configuration that was reloaded meanwhile decides it.
 func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
-	if err := s.anew(ctx); err != nil {
+	if err := s.renew(ctx); err != nil {
 		return nil, err
 	}
 	if s.segments++; s.segments > s.snap.Events.MostEvents() {
@@ -150,9 +150,9 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 	return passed.Body, nil
 }
 
-// anew decides an open stream again when the configuration was reloaded: the caller must still be who it was, and may
+// renew decides an open stream again when the configuration was reloaded: the caller must still be who it was, and may
 // still have to reach the agent; a purpose that was taken away no longer counts.
-func (s *relay) anew(ctx context.Context) error {
+func (s *relay) renew(ctx context.Context) error {
 	snap := s.h.Gateway.Snapshot()
 	if snap == s.snap {
 		return nil
@@ -166,6 +166,7 @@ func (s *relay) anew(ctx context.Context) error {
 		return err
 	}
 	s.snap, s.caller, s.agent = snap, caller, agent
+	s.ticket.By(gateway.Pins{}) // decided by more than one configuration: never taken for an answer of one
 	s.flow.From, s.flow.To = agent.Party, caller.Party
 	s.flow.Purpose, s.flow.Task.Criticality = caller.Choose(string(s.flow.Purpose), s.flow.Task.Criticality.String())
 	return nil

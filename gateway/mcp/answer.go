@@ -170,6 +170,11 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if err != nil {
 		return nil, x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's answer has not the form of the protocol."))
 	}
+	if who.snap != c.who.snap { // the answer is one of the configuration that decides it
+		asked := c.flow
+		asked.Purpose, asked.Task.Criticality = f.Purpose, f.Task.Criticality
+		c.ticket.By(x.g.Pins(who.snap, asked))
+	}
 	m := x.answerMessage(c, who, f, body)
 	x.segment(m)
 	m.Commit = func(tx store.Tx, out []byte) error {

@@ -368,7 +368,7 @@ func (x *exchange) again(ctx context.Context, c *calling, a *gateway.Answer) fro
 		return fromClient{reply: body, status: http.StatusOK}
 	}
 	m := x.answerMessage(c, c.who, f, body)
-	m.Outcome = flow.Replayed
+	m.Outcome, m.Again = flow.Replayed, true
 	passed, err := x.g.Pass(ctx, m)
 	if err != nil {
 		return x.denied(c, err)
