@@ -125,7 +125,7 @@ func (w *writer) drain() error {
 	w.mu.Unlock()
 	<-w.done
 	w.lead.Lock() // a caller may still be at it
-	w.lead.Unlock()
+	defer w.lead.Unlock()
 	return nil
 }
 
