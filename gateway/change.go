@@ -289,6 +289,9 @@ func spliced(text string, spans []json.Span) string {
 func (c *changer) part(p *part) (text string, changed bool, err error) {
 	switch {
 	case p.stand != nil:
+		if other, err := c.ofAnother(p.stand); err != nil || other {
+			return removedText, true, err
+		}
 		value, ok, err := c.open(p.stand)
 		if err != nil || !ok {
 			c.reserve(p.stand)
@@ -366,6 +369,11 @@ func (c *changer) reserve(s *standIn) {
 // openWhole puts the original in place of a structured value that is nothing but a stand-in.
 func (c *changer) openWhole(i int) error {
 	t, terms := &c.targets[i], &c.terms[i]
+	if other, err := c.ofAnother(t.stand); err != nil {
+		return err
+	} else if other {
+		return c.withhold(i)
+	}
 	value, ok, err := c.open(t.stand)
 	if err != nil {
 		return err
@@ -410,6 +418,38 @@ func (c *changer) open(s *standIn) (string, bool, error) {
 	}
 	c.opened++
 	return value, true, nil
+}
+
+// withhold puts a placeholder where a token is that the recipient must not have. A part of the token would do harm too.
+func (c *changer) withhold(i int) error {
+	t, terms, n := &c.targets[i], &c.terms[i], c.targets[i].node
+	t.stand = nil // the note tells of it
+	class, _ := c.m.Snapshot.Taxonomy.Class(c.leaves[i].Label)
+	word := deidentify.Placeholder(class)
+	terms.Treatment = flow.Treatment{Level: min(terms.Level, flow.Masked)}
+	if terms.Level == flow.Dropped || !t.view.schema[n].Accepts(t.view.doc.Nodes[n].State, json.String, word) {
+		terms.Treatment = flow.Treatment{}
+		return c.takeOut(t.view, n, c.why(terms))
+	}
+	t.view.edits.ReplaceText(n, word)
+	return nil
+}
+
+// ofAnother reports whether a stand-in that leaves the domain is a token that this domain minted for somebody else: two
+// domains that hold one token can tell that it is one value.
+func (c *changer) ofAnother(s *standIn) (bool, error) {
+	f := &c.m.Query.Flow
+	if !s.Token || f.From.Domain != c.m.Snapshot.Domain || !f.CrossesDomain() {
+		return false, nil
+	}
+	o, err := c.g.vault.Resolve(c.ctx, s.Text)
+	switch {
+	case errors.Is(err, vault.ErrNoToken):
+		return false, nil
+	case err != nil:
+		return false, refuse(RuleInternal, "", err, "The gateway could not look at a token, so the flow did not happen.")
+	}
+	return o.Recipient != f.To.Domain, nil
 }
 
 type original struct {
