@@ -82,6 +82,9 @@ type textAt struct {
 	instead *string     // what stands here in place of the text: all of a text that came in pieces
 }
 
+// maxLeaves bounds what one message may have decided, and so how much of the journal it takes.
+const maxLeaves = 20_000
+
 func (c *collector) add(l flow.Leaf, t target) int {
 	c.leaves = append(c.leaves, l)
 	c.targets = append(c.targets, t)
@@ -114,6 +117,9 @@ func (c *collector) collect(v *view) error {
 	}
 	if err := c.readTexts(); err != nil {
 		return err
+	}
+	if len(c.leaves) > maxLeaves {
+		return refuse(RuleTooBig, "", nil, "The message has more than %d places and findings to decide.", maxLeaves)
 	}
 	if c.public {
 		return nil

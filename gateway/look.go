@@ -80,7 +80,7 @@ func jsonLike(text string) bool {
 	rest := strings.TrimLeft(s[1:], " \t\r\n")
 	switch s[0] {
 	case '{':
-		return rest == "" || rest[0] == '"' || rest[0] == '}' || strings.Contains(rest, `":`)
+		return rest == "" || strings.IndexByte("\"'}", rest[0]) >= 0 || strings.Contains(rest, `":`)
 	case '[':
 		return rest == "" || strings.ContainsRune(`"{[]`, rune(rest[0])) || strings.Contains(rest, `":`)
 	case '"':

@@ -12,11 +12,11 @@ import (
 // maxTexts bounds how many texts of one stream may be open at once.
 const maxTexts = 256
 
-// TextStreams holds the texts of one event stream that are still coming, one for each task, artifact and part. What a
+// TextStreams holds the texts of one event stream that are still coming, one for each task and artifact. What a
 // text holds back is bounded by [detect.Holdback] and the length of a stand-in. It is for one goroutine.
 type TextStreams struct {
-	open  map[textKey]*textStream
-	order []textKey
+	open  map[string]*textStream
+	order []string
 
 	// At says which text a string of an event belongs to, and whether it begins anew or ends with this event.
 	At func(d *json.Doc, n int) (id TextID, ok bool)
@@ -25,14 +25,8 @@ type TextStreams struct {
 // TextID names a text of a stream.
 type TextID struct {
 	Artifact string // with the task: whatever the protocol tells artifacts apart by
-	Part     int
-	Anew     bool // the text replaces what came under this name before
-	Last     bool // nothing more comes
-}
-
-type textKey struct {
-	artifact string
-	part     int
+	Anew     bool   // the text replaces what came under this name before
+	Last     bool   // nothing more comes
 }
 
 // textStream is one text: the detector's state, and plain text that may be the beginning of a stand-in.
@@ -103,12 +97,12 @@ func (ts *TextStreams) at(c *collector, v *view, n int) *textStream {
 	if !ok {
 		return nil
 	}
-	key := textKey{id.Artifact, id.Part}
+	key := id.Artifact
 	st := ts.open[key]
 	if st == nil || id.Anew {
 		st = &textStream{stream: c.g.detector.Stream(c.set)}
 		if ts.open == nil {
-			ts.open = map[textKey]*textStream{}
+			ts.open = map[string]*textStream{}
 		}
 		if _, again := ts.open[key]; !again {
 			ts.order = append(ts.order, key)
@@ -127,7 +121,7 @@ func (ts *TextStreams) drop() {
 	if ts == nil {
 		return
 	}
-	ts.order = slices.DeleteFunc(ts.order, func(k textKey) bool {
+	ts.order = slices.DeleteFunc(ts.order, func(k string) bool {
 		if !ts.open[k].last {
 			return false
 		}
@@ -139,7 +133,6 @@ func (ts *TextStreams) drop() {
 // Rest is what a text still holds back when its stream ends.
 type Rest struct {
 	Artifact string
-	Part     int
 }
 
 // Rests lists the texts that hold something back, in the order in which they began.
@@ -147,7 +140,7 @@ func (ts *TextStreams) Rests() []Rest {
 	var out []Rest
 	for _, k := range ts.order {
 		if st := ts.open[k]; st.stream.Held() > 0 || st.tail != "" || st.held != "" {
-			out = append(out, Rest{k.artifact, k.part})
+			out = append(out, Rest{k})
 		}
 	}
 	return out

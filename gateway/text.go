@@ -29,7 +29,7 @@ func wholeStandIn(text string) *standIn {
 // readTexts looks at all prose of the message, now that the structured values beside it are known. JSON that stands
 // in a text is content like any other, and may hold further texts.
 func (c *collector) readTexts() error {
-	for i := 0; i < len(c.texts); i++ {
+	for i := 0; i < len(c.texts) && len(c.leaves) <= maxLeaves; i++ {
 		at := &c.texts[i]
 		text := at.view.doc.Text(at.node)
 		if st := c.m.Texts.at(c, at.view, at.node); st != nil {
@@ -160,6 +160,9 @@ func withStandIns(out []part, text string, base int) []part {
 // findings makes a leaf of each finding of a text.
 func (c *collector) findings(at *textAt, parts []part) {
 	for i := range parts {
+		if len(c.leaves) > maxLeaves {
+			break // the message is refused for it
+		}
 		p := &parts[i]
 		if p.found {
 			leaf := flow.Leaf{Path: c.leaves[at.leaf].Path, Label: p.label, Origin: flow.Detected}

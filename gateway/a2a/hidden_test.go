@@ -134,3 +134,25 @@ func TestIdentifiersMustSayNothing(t *testing.T) {
 		t.Errorf("A2A-Extensions upstream = %q, want the one extension", got)
 	}
 }
+
+// Texts that stand side by side in one chunk of an artifact are one text to their reader.
+func TestPartsOfOneChunkAreOneText(t *testing.T) {
+	agent := newAgent(t, func(w http.ResponseWriter, _ string) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"artifactUpdate\":{\"taskId\":\"t-1\",\"contextId\":\"c-1\",\"artifact\":{\"artifactId\":\"a-1\",\"parts\":[{\"text\":\"write to jane.d\"},{\"text\":\"oe@example.org now\"}]},\"lastChunk\":true}}}\n\n")
+	})
+	r := newRig(t, agent, nil)
+	_, body := r.send(t, fmt.Sprintf(streamingMessage, "m-1"))
+	if text := joinTexts(body); strings.Contains(text, "jane") || !strings.HasPrefix(text, "write to [email ") || !strings.HasSuffix(text, " now") {
+		t.Errorf("text = %q, want the address gone whole", text)
+	}
+}
+
+func TestTooManyFindingsAreRefused(t *testing.T) {
+	agent := newAgent(t, answerWith(okMessage))
+	r := newRig(t, agent, nil)
+	_, body := r.send(t, strings.Replace(plainMessage, "How are the beds today?", strings.Repeat("a@b.co ", 30_000), 1))
+	if !strings.Contains(body, "more than 20000 places") || len(agent.received()) != 0 {
+		t.Errorf("answer = %s, want a refusal", body)
+	}
+}

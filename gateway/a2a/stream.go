@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -189,15 +190,21 @@ func (s *relay) textID(d *json.Doc, n int) (gateway.TextID, bool) {
 	if a.Artifact.ID >= 0 {
 		name += "\x00" + d.Text(a.Artifact.ID)
 	}
-	for i, p := range a.Artifact.Parts {
-		if p.Kind == wire.TextPart && p.Content == n {
-			if s.rest != nil {
-				return gateway.TextID{Artifact: s.rest.Artifact, Part: s.rest.Part, Last: true}, true
-			}
-			return gateway.TextID{Artifact: name, Part: i, Anew: !a.Append, Last: a.LastChunk}, true
+	// A chunk's parts are added to those before, so a reader joins all of an artifact's texts: they are one text here.
+	var texts []int
+	for _, p := range a.Artifact.Parts {
+		if p.Kind == wire.TextPart {
+			texts = append(texts, p.Content)
 		}
 	}
-	return gateway.TextID{}, false
+	switch i := slices.Index(texts, n); {
+	case i < 0:
+		return gateway.TextID{}, false
+	case s.rest != nil:
+		return gateway.TextID{Artifact: s.rest.Artifact, Last: true}, true
+	default:
+		return gateway.TextID{Artifact: name, Anew: !a.Append && i == 0, Last: a.LastChunk && i == len(texts)-1}, true
+	}
 }
 
 // rests releases what texts still hold back, each as a last chunk of its artifact.
