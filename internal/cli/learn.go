@@ -90,6 +90,6 @@ func (e *env) proposals(p run.Proposals) {
 		fmt.Fprintf(e.out, "\n%s\n%s", st.bold("== for policies/learned.cedar"), p.Policy)
 	}
 	if p.Unnamed > 0 {
-		fmt.Fprintf(e.out, "\n%s are not named: no schema declares them, and a name can be a value. Write them in.\n", count(p.Unnamed, "place"))
+		fmt.Fprintf(e.out, "\n%s without a name: no schema declares them, and a name can be a value. Write them in.\n", count(p.Unnamed, "place"))
 	}
 }
