@@ -310,9 +310,14 @@ func (c *call) answer(ctx context.Context, body []byte) {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return
 	}
-	snap := c.h.Gateway.Snapshot()
-	c.ticket.By(c.h.Gateway.Pins(snap, c.flow))
-	m := c.responseMessage(snap, body, false)
+	if snap := c.h.Gateway.Snapshot(); snap != c.snap {
+		if err := c.renew(ctx, snap); err != nil {
+			c.deny(c.h.Gateway.Refused(ctx, snap, c.responseFlow(), err))
+			return
+		}
+	}
+	c.ticket.By(c.h.Gateway.Pins(c.snap, c.flow))
+	m := c.responseMessage(c.snap, body, false)
 	named := func() {}
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
 		ids := answerIDs(out)
@@ -328,6 +333,23 @@ func (c *call) answer(ctx context.Context, body []byte) {
 	}
 	named()
 	c.send(passed.Body)
+}
+
+// renew takes up a configuration that was put in force while the agent was at work: the caller must still be who it
+// was, and may still have to reach the agent; a purpose that was taken away no longer counts.
+func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
+	caller, err := snap.Identity.Authenticate(ctx, c.r)
+	if err != nil || caller.Party.Agent != c.caller.Party.Agent || caller.Party.Domain != c.caller.Party.Domain {
+		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted any more.")
+	}
+	agent, err := snap.Reach(c.h.Face, caller.Party, c.agentID)
+	if err != nil {
+		return err
+	}
+	c.snap, c.caller, c.agent = snap, caller, agent
+	c.flow.From, c.flow.To = caller.Party, agent.Party
+	c.flow.Purpose, c.flow.Task.Criticality = caller.Choose(string(c.flow.Purpose), c.flow.Task.Criticality.String())
+	return nil
 }
 
 // sameID holds the upstream to the id of the request.

@@ -151,25 +151,18 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 	return passed.Body, nil
 }
 
-// renew decides an open stream again when the configuration was reloaded: the caller must still be who it was, and may
-// still have to reach the agent; a purpose that was taken away no longer counts.
+// renew decides an open stream again when the configuration was reloaded.
 func (s *relay) renew(ctx context.Context) error {
 	snap := s.h.Gateway.Snapshot()
 	if snap == s.snap {
 		return nil
 	}
-	caller, err := snap.Identity.Authenticate(ctx, s.r)
-	if err != nil || caller.Party.Agent != s.caller.Party.Agent || caller.Party.Domain != s.caller.Party.Domain {
-		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted any more.")
-	}
-	agent, err := snap.Reach(s.h.Face, caller.Party, s.agentID)
-	if err != nil {
+	if err := s.call.renew(ctx, snap); err != nil {
 		return err
 	}
-	s.snap, s.caller, s.agent = snap, caller, agent
 	s.ticket.By(gateway.Pins{}) // decided by more than one configuration: never taken for an answer of one
-	s.flow.From, s.flow.To = agent.Party, caller.Party
-	s.flow.Purpose, s.flow.Task.Criticality = caller.Choose(string(s.flow.Purpose), s.flow.Task.Criticality.String())
+	s.flow.From, s.flow.To = s.agent.Party, s.caller.Party
+	s.flow.Purpose, s.flow.Task.Criticality = s.call.flow.Purpose, s.call.flow.Task.Criticality
 	return nil
 }
 
