@@ -47,8 +47,8 @@ func (c *Cards) now() time.Time {
 	return time.Now()
 }
 
-// Endpoint returns where the agent takes JSON-RPC calls: what its card says, if that is on the configured host, else
-// the configured address itself. A card cannot send the gateway's credential elsewhere.
+// Endpoint returns where the agent takes JSON-RPC calls: what its card says, if that lies under the configured
+// address, else that address itself. A card cannot send the gateway's credential elsewhere.
 func (c *Cards) Endpoint(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (string, error) {
 	got, err := c.get(ctx, a, s)
 	if err != nil {
@@ -99,7 +99,7 @@ func fetch(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (raw []by
 		return nil, "", gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
 	}
 	endpoint = a.A2A.URL.String()
-	if address, _, err := parsed.Upstream(); err == nil && sameHost(address, a.A2A.URL) {
+	if address, _, err := parsed.Upstream(); err == nil && below(address, a.A2A.URL) {
 		endpoint = address
 	}
 	return raw, endpoint, nil
@@ -108,9 +108,14 @@ func fetch(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (raw []by
 // bearerScheme is how callers authenticate at the gateway, whatever the agent behind it wants.
 const bearerScheme = `{"scrim":{"httpAuthSecurityScheme":{"scheme":"Bearer","description":"A key or token that the gateway's domain issued or trusts."}}}`
 
-func sameHost(address string, configured *url.URL) bool {
+// below reports whether an address lies under the configured one: a host may serve more than this agent.
+func below(address string, configured *url.URL) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Scheme == configured.Scheme && u.Host == configured.Host && u.User == nil
+	if err != nil || u.Scheme != configured.Scheme || u.Host != configured.Host || u.User != nil || strings.Contains(u.Path, "..") {
+		return false
+	}
+	base := strings.TrimSuffix(configured.Path, "/")
+	return u.Path == base || strings.HasPrefix(u.Path, base+"/")
 }
 
 // card shows the agent's card as this gateway's own: its addresses, its signature, nothing it does not carry. Cards
