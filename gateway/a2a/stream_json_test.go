@@ -38,6 +38,7 @@ func TestStreamedJSONIsNoProse(t *testing.T) {
 		"nulls first":   {"[null, null, null, ", "null, ", secret, "]"},
 		"two documents": {secret, "\n", secret},
 		"a string":      {`"{\"diagnosis\"`, `:\"Zanzibar\"}"`},
+		"other quotes":  {"[{'diag", "nosis': 'Zanzibar'}]"},
 		"too long":      pieces,
 		"after blanks":  {strings.Repeat(" ", 300<<10), secret},
 	} {
