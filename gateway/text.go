@@ -93,12 +93,18 @@ func (c *collector) nestedContent(v *view) error {
 	return c.walk(v, sc, 0, 0, sc.Root(), c.pointer(v, 0))
 }
 
+// maxTableKnown is how many values of a message without prose are looked for in its other values.
+const maxTableKnown = 2000
+
 // knownSet compiles the task's known values and those of this message.
 func (c *collector) knownSet() error {
 	if c.set != nil || c.public {
 		return nil
 	}
 	known := c.known
+	if len(c.texts) == 0 && len(known) > maxTableKnown {
+		known = nil // a large table and no prose beside it: each value has its own label already
+	}
 	for _, k := range c.task.Known() {
 		known = append(known, detect.Known{Text: k.Text, Label: k.Label})
 	}
