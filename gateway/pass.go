@@ -21,7 +21,11 @@ const maxTries = 8
 // already on record where that was possible at all. Pass is safe for concurrent use.
 func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 	began := g.now()
+	texts := m.Texts.copied()
 	for try := 1; ; try++ {
+		if try > 1 && texts != nil {
+			*m.Texts = *texts.copied() // a text takes each chunk once
+		}
 		p, err := g.pass(ctx, m, began)
 		if err == nil {
 			return p, nil

@@ -22,6 +22,20 @@ type TextStreams struct {
 	At func(d *json.Doc, n int) (id TextID, ok bool)
 }
 
+// copied returns the texts as they are now, whatever comes of them.
+func (ts *TextStreams) copied() *TextStreams {
+	if ts == nil {
+		return nil
+	}
+	out := &TextStreams{open: make(map[string]*textStream, len(ts.open)), order: slices.Clone(ts.order), At: ts.At}
+	for k, st := range ts.open {
+		one := *st
+		one.stream = st.stream.Clone()
+		out.open[k] = &one
+	}
+	return out
+}
+
 // TextID names a text of a stream.
 type TextID struct {
 	Artifact string // with the task: whatever the protocol tells artifacts apart by

@@ -24,6 +24,12 @@ type Stream struct {
 // Stream returns a detector for one text that comes in chunks. Known may be nil.
 func (e *Engine) Stream(known *KnownSet) *Stream { return &Stream{c: e.scanner(known)} }
 
+// Clone returns a detector that goes on from where this one is, by itself.
+func (s *Stream) Clone() *Stream {
+	out := *s
+	return &out
+}
+
 // Held returns how many bytes were taken and neither returned nor swallowed. It is below [Holdback].
 func (s *Stream) Held() int { return len(s.buf) - s.at }
 
