@@ -123,6 +123,7 @@ func (ts *TextStreams) at(c *collector, v *view, n int) *textStream {
 		}
 		ts.open[key] = st
 	}
+	st.stream.Know(c.set) // what was named or opened since it began is looked for in what is still to come
 	st.last = id.Last
 	return st
 }

@@ -167,22 +167,36 @@ func TestValueOpenedInMidstreamIsReplaced(t *testing.T) {
 	_, body := r.to(t, "/a2a/desk", "scrim_guest", fmt.Sprintf(question, "ask"))
 	tok := tokens.FindAllString(body, -1)
 	begun, opened := make(chan struct{}), make(chan struct{})
+	under := begun
 	agent.answer = func(w http.ResponseWriter, body string) {
 		if !strings.Contains(body, "Streaming") {
 			answerWith(okMessage)(w, body)
 			return
 		}
 		streamOf(event(`{"task":{"id":"t","contextId":"c","status":{"state":"TASK_STATE_WORKING"}}}`), chunk("a", "You asked. ", true, false))(w, body)
-		close(begun)
 		<-opened
 		streamOf(chunk("a", "It is Jane Doe", false, false), chunk("a", ", I think.", false, true), event(completed))(w, body)
 	}
 	done := make(chan string, 1)
 	go func() {
-		_, got := r.to(t, "/a2a/desk", "scrim_guest", strings.Replace(message("s", "c", "hello", `{"name":"Somebody"}`), "SendMessage", "SendStreamingMessage", 1))
-		done <- got
+		res, err := http.DefaultClient.Do(r.request(t, "/a2a/desk", "scrim_guest", strings.Replace(message("s", "c", "hello", `{"name":"Somebody"}`), "SendMessage", "SendStreamingMessage", 1)))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer res.Body.Close()
+		var got []byte
+		for part := make([]byte, 4096); err == nil; {
+			var n int
+			n, err = res.Body.Read(part)
+			if got = append(got, part[:n]...); begun != nil && strings.Contains(string(got), "You asked") {
+				close(begun) // the text is under way in the gateway, too
+				begun = nil
+			}
+		}
+		done <- string(got)
 	}()
-	wait(t, begun)
+	wait(t, under)
 	if _, body := r.to(t, "/a2a/desk", "scrim_guest", message("m", "c", "and "+tok[0], fmt.Sprintf(`{"name":%q}`, tok[0]))); !strings.Contains(body, "Done.") {
 		t.Errorf("answer = %s", body)
 	}

@@ -24,6 +24,14 @@ type Stream struct {
 // Stream returns a detector for one text that comes in chunks. Known may be nil.
 func (e *Engine) Stream(known *KnownSet) *Stream { return &Stream{c: e.scanner(known)} }
 
+// Know gives the stream another set of known values, for all that is not decided yet. Nil is the empty set.
+func (s *Stream) Know(known *KnownSet) {
+	if known == nil {
+		known = noKnown
+	}
+	s.c.known = known
+}
+
 // Clone returns a detector that goes on from where this one is, by itself.
 func (s *Stream) Clone() *Stream {
 	out := *s
