@@ -71,9 +71,11 @@ type dropped struct {
 type textAt struct {
 	view    *view
 	node    int
-	leaf    int // index of the leaf that stands for the prose
+	leaf    int    // index of the leaf that stands for the prose
+	prose   string // what of it is to be read as such
 	parts   []part
 	stream  *textStream // the text is still coming
+	last    bool        // and ends with this piece
 	nested  bool        // the text is JSON and was taken as such
 	opaque  bool        // the text is meant to be JSON but cannot be read as such
 	instead *string     // what stands here in place of the text: all of a text that came in pieces

@@ -8,6 +8,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify"
+	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
 )
 
@@ -55,6 +56,9 @@ func (c *changer) open(s *standIn) (string, bool, error) {
 		return "", false, err
 	}
 	value := original.value.Expose()
+	if len(value) > detect.MaxKnownBytes {
+		return "", false, nil // it could not be found again in what leaves the task, so it stays closed
+	}
 	if err := c.task.Remember(value, original.label, original.supplier); err != nil {
 		if canMask(err) {
 			return "", false, nil // what cannot be remembered could not be replaced again, so it stays closed

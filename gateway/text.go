@@ -29,39 +29,30 @@ func wholeStandIn(text string) *standIn {
 // readTexts looks at all prose of the message, now that the structured values beside it are known. JSON that stands
 // in a text is content like any other, and may hold further texts.
 func (c *collector) readTexts() error {
+	learned := len(c.known)
+	for i := 0; i < len(c.texts) && len(c.leaves) <= maxLeaves; i++ {
+		if err := c.structured(i); err != nil {
+			return err
+		}
+	}
+	if len(c.known) > learned { // JSON in one text names what stands in another
+		c.set = nil
+		if err := c.knownSet(); err != nil {
+			return err
+		}
+	}
 	for i := 0; i < len(c.texts) && len(c.leaves) <= maxLeaves; i++ {
 		at := &c.texts[i]
-		text := at.view.doc.Text(at.node)
-		if st := c.m.Texts.at(c, at.view, at.node); st != nil {
-			whole, held := st.hold(text)
-			if !held {
-				at.stream = st
-				c.findings(at, st.feed(whole))
-				continue
+		switch {
+		case at.stream != nil:
+			at.stream.last = at.last // several texts of one event may belong to it
+			c.findings(at, at.stream.feed(at.prose))
+		case at.prose != "":
+			var err error
+			if at.parts, err = c.parts(at.prose); err != nil {
+				return refuse(RuleInternal, c.leaves[at.leaf].Path, err, "The gateway could not look at this text, so the flow did not happen.")
 			}
-			at.instead, text = &whole, whole
 		}
-		if len(text) == 0 {
-			continue
-		}
-		v, opaque := c.nested(text, at.view)
-		if at.opaque = opaque; opaque {
-			continue
-		}
-		if v != nil {
-			v.parent, v.node = at.view, at.node
-			c.views = append(c.views, v)
-			at.nested = true
-			if err := c.nestedContent(v); err != nil {
-				return err
-			}
-			continue
-		}
-		parts, err := c.parts(text)
-		if err != nil {
-			return refuse(RuleInternal, c.leaves[at.leaf].Path, err, "The gateway could not look at this text, so the flow did not happen.")
-		}
-		at.parts = parts
 	}
 	if err := c.join(); err != nil {
 		return err
@@ -72,6 +63,35 @@ func (c *collector) readTexts() error {
 		}
 	}
 	return nil
+}
+
+// structured takes a text for JSON if it is, and otherwise puts aside what there is to read as prose.
+func (c *collector) structured(i int) error {
+	at := &c.texts[i]
+	text := at.view.doc.Text(at.node)
+	if st := c.m.Texts.at(c, at.view, at.node); st != nil {
+		whole, held := st.hold(text)
+		if !held {
+			at.stream, at.prose, at.last = st, whole, st.last
+			return nil
+		}
+		at.instead, text = &whole, whole
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	v, opaque := c.nested(text, at.view)
+	if at.opaque = opaque; opaque {
+		return nil
+	}
+	if v == nil {
+		at.prose = text
+		return nil
+	}
+	v.parent, v.node = at.view, at.node
+	c.views = append(c.views, v)
+	at.nested = true
+	return c.nestedContent(v)
 }
 
 func depth(v *view) (n int) {

@@ -173,6 +173,9 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 		leaf.Subject = c.subject(v, s, info.Unit)
 	}
 	if v.doc.Nodes[n].Kind != json.String {
+		if class, _ := c.m.Snapshot.Taxonomy.Class(info.Label); v.doc.Nodes[n].Kind == json.Number {
+			c.learnValue(string(v.doc.Raw(n)), info.Label, class)
+		}
 		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: string(v.doc.Raw(n))})
 		return nil
 	}
@@ -213,7 +216,7 @@ func proseLabel(c flow.Class) bool {
 
 // learnValue notes a structured value, so that the same value is found in the prose beside it.
 func (c *collector) learnValue(text string, l flow.Label, class flow.Class) {
-	if len(text) > 200 || class.Tier == flow.Public || l == flow.Unlabelled {
+	if len(text) > detect.MaxKnownBytes || class.Tier == flow.Public || l == flow.Unlabelled {
 		return
 	}
 	long := 3

@@ -156,3 +156,13 @@ func TestTooManyFindingsAreRefused(t *testing.T) {
 		t.Errorf("answer = %s, want a refusal", body)
 	}
 }
+
+// What JSON in one text names is found in the prose beside it, before and after.
+func TestNamesInJSONTextAreFoundInProse(t *testing.T) {
+	agent := newAgent(t, answerWith(okMessage))
+	r := newRig(t, agent, nil)
+	r.send(t, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"j-1","role":"ROLE_USER","parts":[{"text":"About Jane Doe:"},{"text":"{\"name\":\"Jane Doe\"}"},{"text":"So much for Jane Doe."}]}}}`)
+	if got := agent.received(); len(got) != 1 || strings.Contains(got[0], "Jane") {
+		t.Errorf("agent received %s", got)
+	}
+}
