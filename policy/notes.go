@@ -104,45 +104,15 @@ func (l *linter) exception(why string) {
 
 // didYouMean returns a hint at the nearest of the words, or "" if none is near.
 func didYouMean(word string, words []string) string {
-	best, at := len(word)/3+2, ""
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), strings.ToLower(w), best); d < best {
-			best, at = d, w
-		}
+	if at, ok := flow.Nearest(word, words); ok {
+		return fmt.Sprintf("did you mean %q?", at)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", at)
+	return ""
 }
 
 // oneOf hints at the nearest of a few words, or else lists them.
 func oneOf(word string, words []string) string {
 	return cmp.Or(didYouMean(word, words), "one of "+strings.Join(words, ", "))
-}
-
-// distance is the Levenshtein distance of two words, or at least limit if they are further apart.
-func distance(a, b string, limit int) int {
-	if max(len(a)-len(b), len(b)-len(a)) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, diag+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // sort orders mistakes by place.
