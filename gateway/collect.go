@@ -142,7 +142,7 @@ func (c *collector) place(v *view, n int) (int, error) {
 	switch role {
 	case wire.Structure:
 		if !t.Allows(node.State, d, n) {
-			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+			return 0, c.misfit(v, n)
 		}
 		return n + 1, nil
 	case wire.Unknown:
@@ -160,18 +160,17 @@ func (c *collector) place(v *view, n int) (int, error) {
 		switch {
 		case node.Kind == json.Null, c.isPublic(v, n):
 		case !t.Allows(node.State, d, n): // a number in a text's place would pass without a label
-			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+			return 0, c.misfit(v, n)
 		case role == wire.Text:
 			c.prose(v, n, flow.FreeText)
 		default:
 			c.file(v, n, role)
 		}
 		return after, nil
-	case wire.Note:
-		c.takeNote(v, n)
-		return after, nil
-	case wire.Uncarried:
-		v.edits.Remove(n)
+	case wire.Note, wire.Uncarried:
+		if v.edits.Remove(n); role == wire.Note {
+			c.takeNote(v, n)
+		}
 		return after, nil
 	case wire.Refuse:
 		if node.Kind == json.Null {
@@ -180,17 +179,22 @@ func (c *collector) place(v *view, n int) (int, error) {
 		return 0, refuse(RulePlace, c.pointer(v, n), nil, "This place of the protocol is not carried yet.")
 	case wire.Schema, wire.Software:
 		if !t.Allows(node.State, d, n) {
-			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+			return 0, c.misfit(v, n)
 		}
 		return after, c.inside(v, n, role)
 	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Card:
 		if !t.Allows(node.State, d, n) {
-			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+			return 0, c.misfit(v, n)
 		}
 		c.takeID(role, d, n)
 		return c.step(d, n, role), nil
 	}
 	return 0, refuse(RuleInternal, c.pointer(v, n), nil, "The gateway could not decide this flow, so it did not happen.")
+}
+
+// misfit refuses a place of the protocol for what it holds.
+func (c *collector) misfit(v *view, n int) error {
+	return refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
 }
 
 // step is the node after n: into it where its own children have places, past it where they share its role.
@@ -272,7 +276,7 @@ func (c *collector) inside(v *view, n int, role wire.Role) error {
 		fallthrough
 	default:
 		if !c.public {
-			return refuse(RulePlace, c.pointer(v, n), nil, "A place of the protocol holds something else than the protocol has there.")
+			return c.misfit(v, n)
 		}
 	}
 	if c.public {
