@@ -22,8 +22,9 @@ type answers struct {
 	mu     sync.Mutex
 	flying map[flow.SubjectRef]chan struct{}
 	stored map[flow.SubjectRef]storedAnswer
-	bytes  int64 // of all sealed answers
-	seq    int64 // of the newest
+	bytes  int64              // of all sealed answers
+	seq    int64              // of the newest
+	open   map[int64]struct{} // written, but not yet in the index
 }
 
 type storedAnswer struct {
@@ -35,7 +36,7 @@ type storedAnswer struct {
 // loadAnswers reads the index of stored answers.
 func (g *Gateway) loadAnswers(ctx context.Context) error {
 	a := &g.answers
-	a.flying, a.stored = map[flow.SubjectRef]chan struct{}{}, map[flow.SubjectRef]storedAnswer{}
+	a.flying, a.stored, a.open = map[flow.SubjectRef]chan struct{}{}, map[flow.SubjectRef]storedAnswer{}, map[int64]struct{}{}
 	return g.db.View(ctx, func(tx store.Tx) error {
 		rows, err := tx.Query("SELECT seq, id, length(sealed), expires FROM gateway_answers ORDER BY seq")
 		if err != nil {
@@ -191,14 +192,18 @@ func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 		return err
 	}
 	t.g.answers.mu.Lock()
+	if t.kept != nil { // the message was changed anew: what was written before is undone
+		delete(t.g.answers.open, t.kept.seq)
+	}
 	t.g.answers.seq++
+	t.g.answers.open[t.g.answers.seq] = struct{}{}
 	at := storedAnswer{seq: t.g.answers.seq, size: int64(len(sealed)), expires: t.g.now().Add(t.g.retention.Answers).Unix()}
 	t.g.answers.mu.Unlock()
+	t.kept = &at
 	const insert = "INSERT INTO gateway_answers (seq, id, digest, pins, sealed, expires) VALUES (?, ?, ?, ?, ?, ?)"
 	if _, err := tx.Exec(insert, at.seq, t.key[:], t.digest[:], t.req.Pins.digest(), sealed, at.expires); err != nil {
 		return err
 	}
-	t.kept = &at
 	return nil
 }
 
@@ -213,6 +218,7 @@ func (t *Ticket) End() {
 		old := t.g.answers.stored[t.key].size // expired, and no longer counted
 		t.g.answers.stored[t.key] = *t.kept
 		t.g.answers.bytes += t.kept.size - old
+		delete(t.g.answers.open, t.kept.seq)
 		t.kept = nil
 	}
 	if t.g.answers.flying[t.key] == t.done {
@@ -257,9 +263,13 @@ func (g *Gateway) sweepAnswers(ctx context.Context) error {
 	}
 	slices.SortFunc(all, func(x, y flow.SubjectRef) int { return cmp.Compare(a.stored[x].seq, a.stored[y].seq) })
 	var until int64
+	below := a.seq + 1 // what is being written stays, and so does what came after it
+	for seq := range a.open {
+		below = min(below, seq)
+	}
 	for _, id := range all { // all are kept for the same time, so the oldest expire first
 		s := a.stored[id]
-		if s.expires >= now && a.bytes <= g.retention.AnswerBytes && len(a.stored) <= maxAnswers {
+		if s.seq >= below || s.expires >= now && a.bytes <= g.retention.AnswerBytes && len(a.stored) <= maxAnswers {
 			break
 		}
 		until = s.seq

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/evidence/audit"
@@ -44,6 +45,8 @@ type Setup struct {
 	NoSync      bool // for benchmarks only
 	Dir         string
 	Hooks       gateway.Hooks
+	Retention   gateway.Retention
+	Clock       func() time.Time
 }
 
 // Rig is a running gateway with what it keeps state in.
@@ -90,7 +93,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	if hooks.Error == nil {
 		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
 	}
-	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks}, Snapshot(t, setup))
+	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Clock: setup.Clock}, Snapshot(t, setup))
 	must(t, err)
 	t.Cleanup(func() { r.Close(t) })
 	return r
