@@ -92,11 +92,7 @@ func (c *collector) add(l flow.Leaf, t target) int {
 
 // collect walks the message. Protocol places are verified, content becomes leaves.
 func (c *collector) collect(v *view) error {
-	s := c.m.Snapshot
-	for _, a := range []flow.AgentID{c.m.Owner} {
-		open, all := s.transparent(a)
-		c.open, c.public = append(c.open, open...), c.public || all
-	}
+	c.open, c.public = c.m.Snapshot.transparent(c.m.Owner)
 	d := v.doc
 	if c.public || len(c.open) > 0 { // public is a label like any other: policy has a word to say
 		c.add(flow.Leaf{Path: "/**", Label: flow.PublicData, Origin: flow.Catalogued}, target{view: v, kind: declared})

@@ -150,3 +150,22 @@ func (c *collector) harmless(s string) bool {
 	found, err := c.g.detector.Find(c.ctx, s, nil)
 	return err == nil && len(found) == 0
 }
+
+// Claimed reads the purpose and criticality that a sender names where the privacy note goes: in the member of an object,
+// which may be absent (-1). They only choose among what the sender was granted.
+func Claimed(d *json.Doc, object int, member string) (purpose, criticality string) {
+	if object < 0 {
+		return "", ""
+	}
+	ext, ok := d.Member(object, member)
+	if !ok {
+		return "", ""
+	}
+	if n, ok := d.Member(ext, "purpose"); ok {
+		purpose = d.Text(n)
+	}
+	if n, ok := d.Member(ext, "criticality"); ok {
+		criticality = d.Text(n)
+	}
+	return purpose, criticality
+}

@@ -121,7 +121,7 @@ func (c *collector) knownSet() error {
 	if c.set != nil || c.public {
 		return nil
 	}
-	known := c.known
+	known := slices.Clip(c.known) // what is appended here is not the message's own
 	if len(c.texts) == 0 && len(known) > maxTableKnown {
 		known = nil // a large table and no prose beside it: each value has its own label already
 	}

@@ -151,7 +151,7 @@ func (c *call) version() error {
 func (c *call) why(ctx context.Context) error {
 	purpose, criticality := c.r.Header.Get(identity.HeaderPurpose), c.r.Header.Get(identity.HeaderCriticality)
 	if purpose == "" && criticality == "" && c.a2a.Message != nil {
-		purpose, criticality = claimed(&c.doc, c.a2a.Message.Metadata)
+		purpose, criticality = gateway.Claimed(&c.doc, c.a2a.Message.Metadata, card.PrivacyExtension)
 		c.flow.Purpose, c.flow.Task.Criticality = c.caller.Choose(purpose, criticality)
 	} else {
 		c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
@@ -166,24 +166,6 @@ func (c *call) why(ctx context.Context) error {
 	}
 	c.query = policy.Query{Flow: c.flow}
 	return nil
-}
-
-// claimed reads purpose and criticality from the privacy extension of a message's metadata.
-func claimed(d *json.Doc, metadata int) (purpose, criticality string) {
-	if metadata < 0 {
-		return "", ""
-	}
-	ext, ok := d.Member(metadata, card.PrivacyExtension)
-	if !ok {
-		return "", ""
-	}
-	if n, ok := d.Member(ext, "purpose"); ok {
-		purpose = d.Text(n)
-	}
-	if n, ok := d.Member(ext, "criticality"); ok {
-		criticality = d.Text(n)
-	}
-	return purpose, criticality
 }
 
 func (c *call) between() gateway.Between {
@@ -320,7 +302,7 @@ func (c *call) answer(ctx context.Context, body []byte) {
 	m := c.responseMessage(c.snap, body, false)
 	named := func() {}
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
-		ids := answerIDs(out)
+		ids, _ := describe(out)
 		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
 			return err
 		}
@@ -366,32 +348,6 @@ func (c *call) sameID(body []byte) error {
 		return gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered another request.")
 	}
 	return nil
-}
-
-// answerIDs reads the task and context that an answer names.
-func answerIDs(body []byte) (ids gateway.IDs) {
-	var d json.Doc
-	if d.Parse(body, nil, json.Limits{}) != nil {
-		return ids
-	}
-	rpc, err := wire.ReadRPC(&d)
-	if err != nil || rpc.Result < 0 {
-		return ids
-	}
-	a, err := wire.ReadA2A(&d, rpc)
-	if err != nil {
-		return ids
-	}
-	if len(a.Tasks) > 1 {
-		return ids
-	}
-	if a.TaskID >= 0 {
-		ids.Task = d.Text(a.TaskID)
-	}
-	if a.ContextID >= 0 {
-		ids.Context = d.Text(a.ContextID)
-	}
-	return ids
 }
 
 func (c *call) send(body []byte) {

@@ -93,7 +93,8 @@ func (s *relay) event(ctx context.Context, ev wire.Event) error {
 	return s.write(ev.AppendPlain(nil, body))
 }
 
-// describe reads the ids of an event and whether it ends the stream's task.
+// describe reads the task and context that an answer or event names, none where it names several, and whether it ends
+// its stream's task.
 func describe(data []byte) (ids gateway.IDs, ends bool) {
 	var d json.Doc
 	if d.Parse(data, nil, json.Limits{}) != nil {
@@ -107,7 +108,7 @@ func describe(data []byte) (ids gateway.IDs, ends bool) {
 		return ids, true
 	}
 	a, err := wire.ReadA2A(&d, rpc)
-	if err != nil {
+	if err != nil || len(a.Tasks) > 1 {
 		return ids, false
 	}
 	if a.TaskID >= 0 {

@@ -224,7 +224,7 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 	if m.mcp.FlowID >= 0 {
 		c.once = m.doc.Text(m.mcp.FlowID)
 	}
-	claimed, criticality := claims(m.doc, m.mcp.Meta)
+	claimed, criticality := gateway.Claimed(m.doc, m.mcp.Meta, wire.MetaNote)
 	c.reason = func(caller identity.Caller) (flow.Purpose, flow.Criticality) {
 		return in.reason(caller, claimed, criticality)
 	}
@@ -301,24 +301,6 @@ func (x *exchange) spoken() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.version
-}
-
-// claims reads purpose and criticality from the privacy member of _meta.
-func claims(d *json.Doc, meta int) (purpose, criticality string) {
-	if meta < 0 {
-		return "", ""
-	}
-	n, ok := d.Member(meta, wire.MetaNote)
-	if !ok || d.Nodes[n].Kind != json.Object {
-		return "", ""
-	}
-	text := func(name string) string {
-		if m, ok := d.Member(n, name); ok && d.Nodes[m].Kind == json.String {
-			return d.Text(m)
-		}
-		return ""
-	}
-	return text("purpose"), text("criticality")
 }
 
 // conversation is what calls of one piece of work have in common: the session, else the trace they belong to.
