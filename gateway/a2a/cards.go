@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -25,11 +24,11 @@ type Cards struct {
 }
 
 type fetchedCard struct {
-	from     *gateway.Upstream
-	until    time.Time
-	raw      []byte // nil: there is none
-	endpoint string
-	err      error
+	from       *gateway.Upstream
+	until      time.Time
+	raw        []byte // nil: there is none
+	interfaces []card.Interface
+	err        error
 }
 
 // cardLife is how long a fetched card is believed, cardRetry how long its absence is.
@@ -47,16 +46,6 @@ func (c *Cards) now() time.Time {
 	return time.Now()
 }
 
-// Endpoint returns where the agent takes JSON-RPC calls: what its card says, if that lies under the configured
-// address, else that address itself. A card cannot send the gateway's credential elsewhere.
-func (c *Cards) Endpoint(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (string, error) {
-	got, err := c.get(ctx, a, s)
-	if err != nil {
-		return a.A2A.URL.String(), nil // an agent without a card is called where configuration says
-	}
-	return got.endpoint, nil
-}
-
 func (c *Cards) get(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (fetchedCard, error) {
 	id := a.Party.Agent
 	c.mu.Lock()
@@ -65,8 +54,8 @@ func (c *Cards) get(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) 
 	if ok && got.from == a.A2A && c.now().Before(got.until) {
 		return got, got.err
 	}
-	got = fetchedCard{from: a.A2A, until: c.now().Add(cardLife), endpoint: a.A2A.URL.String()}
-	if got.raw, got.endpoint, got.err = fetch(ctx, a, s); got.err != nil {
+	got = fetchedCard{from: a.A2A, until: c.now().Add(cardLife)}
+	if got.raw, got.interfaces, got.err = fetch(ctx, a, s); got.err != nil {
 		got.until = c.now().Add(cardRetry)
 		if ctx.Err() != nil {
 			return got, got.err // the caller left; that says nothing of the card
@@ -81,42 +70,28 @@ func (c *Cards) get(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) 
 	return got, got.err
 }
 
-func fetch(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (raw []byte, endpoint string, err error) {
+func fetch(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot) (raw []byte, interfaces []card.Interface, err error) {
 	base := strings.TrimSuffix(a.A2A.URL.String(), "/")
 	res, err := a.A2A.SendTo(ctx, http.MethodGet, base+wellKnown, http.Header{}, map[string]string{"Accept": "application/json"}, nil)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, "", gateway.Refuse(gateway.RuleUpstream, nil, "The agent shows no card.")
+		return nil, nil, gateway.Refuse(gateway.RuleUpstream, nil, "The agent shows no card.")
 	}
 	if raw, err = gateway.ReadJSON(res, 1<<20); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	parsed, err := card.Parse(raw, s.Limits)
 	if err != nil {
-		return nil, "", gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
+		return nil, nil, gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
 	}
-	endpoint = a.A2A.URL.String()
-	if address, _, err := parsed.Upstream(); err == nil && below(address, a.A2A.URL) {
-		endpoint = address
-	}
-	return raw, endpoint, nil
+	return raw, parsed.Interfaces(), nil
 }
 
 // bearerScheme is how callers authenticate at the gateway, whatever the agent behind it wants.
 const bearerScheme = `{"scrim":{"httpAuthSecurityScheme":{"scheme":"Bearer","description":"A key or token that the gateway's domain issued or trusts."}}}`
-
-// below reports whether an address lies under the configured one: a host may serve more than this agent.
-func below(address string, configured *url.URL) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != configured.Scheme || u.Host != configured.Host || u.User != nil || strings.Contains(u.Path, "..") {
-		return false
-	}
-	base := strings.TrimSuffix(configured.Path, "/")
-	return u.Path == base || strings.HasPrefix(u.Path, base+"/")
-}
 
 // card shows the agent's card as this gateway's own: its addresses, its signature, nothing it does not carry. Cards
 // are what agents publish; on the outbound face only the domain's own agents see them.

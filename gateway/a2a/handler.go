@@ -243,7 +243,7 @@ func metaSchemas(s *gateway.Snapshot, a flow.AgentID, dir flow.Direction) []*cat
 
 // forward sends what passed, and brings the answer back down the same road.
 func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
-	address, err := c.h.Cards.Endpoint(ctx, c.agent, c.snap)
+	at, err := c.h.Cards.Choose(ctx, c.agent, c.snap, wire.A2A10, card.JSONRPC)
 	if err != nil {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return
@@ -259,7 +259,7 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		}
 		extra[identity.HeaderCriticality] = c.flow.Task.Criticality.String()
 	}
-	res, err := c.agent.A2A.SendTo(ctx, http.MethodPost, address, c.r.Header, extra, passed.Body)
+	res, err := c.agent.A2A.SendTo(ctx, http.MethodPost, at.URL, c.r.Header, extra, passed.Body)
 	if err != nil {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return

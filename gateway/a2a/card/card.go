@@ -1,4 +1,4 @@
-// Package card changes A2A 1.0 agent cards: bytes in, bytes out.
+// Package card changes A2A agent cards: bytes in, bytes out. It reads those of A2A 1.0 and of 0.3.
 //
 // A gateway shows callers a card whose interface is its own, that offers nothing the gateway does not carry, and that
 // it signed itself. Everything else in the card keeps its bytes, members that nobody declares included.
@@ -21,7 +21,7 @@ const PrivacyExtension = "https://scrim.dev/ext/privacy/v1"
 
 // Errors that callers may act on.
 var (
-	ErrNotCard     = errors.New("not an A2A 1.0 agent card")
+	ErrNotCard     = errors.New("not an A2A agent card")
 	ErrNoInterface = errors.New("the card has no JSON-RPC interface of A2A 1.0")
 	ErrUnsigned    = errors.New("the card has no signature by this key")
 	ErrSignature   = errors.New("the card's signature does not verify")
@@ -47,11 +47,11 @@ type Options struct {
 type Card struct {
 	Doc *json.Doc
 
-	capabilities, interfaces int // nodes
+	capabilities, interfaces int // nodes; interfaces is -1 where only A2A 0.3's members name any
 	chosen                   int // the interface that is carried; -1: none
 }
 
-// Parse reads an agent card and checks that what the gateway must change has the form of A2A 1.0.
+// Parse reads an agent card and checks that what the gateway must change has the form of A2A 1.0 or 0.3.
 // The error wraps [ErrNotCard] or is a [*json.Error]. Src is kept, not copied.
 func Parse(src []byte, lim json.Limits) (*Card, error) {
 	c := &Card{Doc: new(json.Doc), chosen: -1}
@@ -67,7 +67,10 @@ func Parse(src []byte, lim json.Limits) (*Card, error) {
 		return nil, err
 	}
 	if c.interfaces, err = c.member("supportedInterfaces", json.Array); err != nil {
-		return nil, err
+		if _, given := d.Member(0, "supportedInterfaces"); given || text(d, 0, "url") == "" {
+			return nil, err
+		}
+		c.interfaces = -1 // a card of A2A 0.3
 	}
 	if _, err = c.member("name", json.String); err != nil {
 		return nil, err
@@ -75,9 +78,11 @@ func Parse(src []byte, lim json.Limits) (*Card, error) {
 	if n, ok := d.Member(c.capabilities, "extensions"); ok && d.Nodes[n].Kind != json.Array && d.Nodes[n].Kind != json.Null {
 		return nil, fmt.Errorf("%w: capabilities/extensions is not an array", ErrNotCard)
 	}
-	for n := range d.Children(c.interfaces) {
-		if c.chosen < 0 && carried(d, n) {
-			c.chosen = n
+	if c.interfaces >= 0 {
+		for n := range d.Children(c.interfaces) {
+			if c.chosen < 0 && carried(d, n) {
+				c.chosen = n
+			}
 		}
 	}
 	return c, nil
@@ -96,19 +101,13 @@ func carried(d *json.Doc, n int) bool {
 }
 
 func text(d *json.Doc, obj int, name string) string {
-	if n, ok := d.Member(obj, name); ok {
+	if d.Nodes[obj].Kind != json.Object {
+		return ""
+	}
+	if n, ok := d.Member(obj, name); ok && d.Nodes[n].Kind == json.String {
 		return d.Text(n)
 	}
 	return ""
-}
-
-// Upstream returns the interface that requests for the agent are forwarded to: the first JSON-RPC interface of
-// A2A 1.0. The error is [ErrNoInterface].
-func (c *Card) Upstream() (url, tenant string, err error) {
-	if c.chosen < 0 {
-		return "", "", ErrNoInterface
-	}
-	return text(c.Doc, c.chosen, "url"), text(c.Doc, c.chosen, "tenant"), nil
 }
 
 // Signed reports whether the card came with signatures.

@@ -20,8 +20,7 @@ func ExampleCard_Rewrite() {
 	if err != nil {
 		panic(err)
 	}
-	upstream, _, _ := c.Upstream()
-	fmt.Println(upstream)
+	fmt.Println(c.Interfaces()[0].URL)
 	fmt.Println(card.Verify(shown, "2026-11", key.Public()))
 	// Output:
 	// http://10.0.0.7:9000

@@ -1,0 +1,71 @@
+package a2a
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a/card"
+)
+
+// Choose returns where and how to call the agent in a version of A2A: the interface of its card that has the first of
+// the bindings, or the next. A card leads nowhere but below the configured address, or, for gRPC, to its host; an
+// interface that lies elsewhere is taken to be reached at the configured address. An agent without a card speaks
+// JSON-RPC there.
+//
+// The error is a [gateway.Refusal]: by [gateway.RuleVersion] if the agent has other versions only, by
+// [gateway.RuleUpstream] if it has none of the bindings.
+func (c *Cards) Choose(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot, version string, bindings ...string) (card.Interface, error) {
+	all := []card.Interface{{URL: a.A2A.URL.String(), Binding: card.JSONRPC, Version: version}}
+	if got, err := c.get(ctx, a, s); err == nil {
+		all = got.interfaces
+	}
+	return choose(all, a.A2A.URL, version, bindings)
+}
+
+func choose(all []card.Interface, configured *url.URL, version string, bindings []string) (card.Interface, error) {
+	spoken := slices.DeleteFunc(slices.Clone(all), func(i card.Interface) bool { return i.Version != version })
+	if len(spoken) == 0 {
+		return card.Interface{}, gateway.Refuse(gateway.RuleVersion, nil, "The agent does not speak A2A %s.", version)
+	}
+	elsewhere := card.Interface{}
+	for _, binding := range bindings {
+		for _, i := range spoken {
+			switch {
+			case i.Binding != binding:
+			case below(i, configured):
+				return i, nil
+			case elsewhere.Binding == "" && binding != card.GRPC:
+				elsewhere = i
+			}
+		}
+	}
+	if elsewhere.Binding == "" {
+		return card.Interface{}, gateway.Refuse(gateway.RuleUpstream, nil, "The agent speaks A2A %s in no binding that is carried to it.", version)
+	}
+	elsewhere.URL = configured.String()
+	return elsewhere, nil
+}
+
+// below reports whether an interface lies under the configured address: a host may serve more than this agent. Where
+// gRPC is served, the host is all that an address says; its port is commonly another one than that of HTTP.
+func below(i card.Interface, configured *url.URL) bool {
+	address := i.URL
+	if i.Binding == card.GRPC && !strings.Contains(address, "://") {
+		address = "grpc://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User != nil {
+		return false
+	}
+	if i.Binding == card.GRPC {
+		return u.Hostname() != "" && strings.EqualFold(u.Hostname(), configured.Hostname()) && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
+	}
+	if u.Scheme != configured.Scheme || u.Host != configured.Host || strings.Contains(u.Path, "..") {
+		return false
+	}
+	base := strings.TrimSuffix(configured.Path, "/")
+	return u.Path == base || strings.HasPrefix(u.Path, base+"/")
+}
