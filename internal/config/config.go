@@ -195,7 +195,8 @@ type Retention struct {
 
 // Timeouts is how long the gateway waits.
 type Timeouts struct {
-	Read     Duration `yaml:"read" doc:"For a caller to send its message." default:"30s" min:"1s"`
+	Read     Duration `yaml:"read" doc:"For a caller to send its message; one that comes by the byte is cut sooner." default:"30s" min:"1s"`
+	Write    Duration `yaml:"write" doc:"For a caller to take in what is there to be sent. A slow reader holds its stream up; one that stands still this long is cut." default:"30s" min:"1s"`
 	Upstream Duration `yaml:"upstream" doc:"For an agent's answer to begin." default:"120s" min:"1s"`
 	Idle     Duration `yaml:"idle" doc:"For the next event of a stream." default:"5m" min:"1s"`
 	Shutdown Duration `yaml:"shutdown" doc:"For open flows to end when the gateway is stopped." default:"10s" min:"0s"`

@@ -81,12 +81,35 @@ func (r *Gateway) drain(servers []*http.Server) {
 // Ready reports whether both ports listen and the end was not asked for.
 func (r *Gateway) Ready() bool { return r.serving.Load() }
 
+// The bounds of one connection. What net/http bounds by itself: control frames that wait to be written, streams that
+// are reset before they are answered, header fields and their continuation.
+const (
+	headerTime       = 10 * time.Second // for the headers of a call, and for a TLS handshake
+	idleTime         = 2 * time.Minute  // between two calls
+	headerBytes      = 32 << 10
+	streamsPerPeer   = 250       // calls at one time on one HTTP/2 connection
+	windowPerPeer    = 1 << 20   // bytes on their way to us on one HTTP/2 connection
+	windowPerStream  = 256 << 10 // and in one of its calls
+	livenessInterval = 30 * time.Second
+)
+
+// server speaks HTTP/1.1 and HTTP/2, which a caller without TLS begins by itself: gRPC does.
 func (r *Gateway) server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Duration(r.Config().Timeouts.Read), IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10,
-		ErrorLog:       log.New(io.Discard, "", 0), // its lines may repeat what a stranger sent
+	t := r.Config().Timeouts
+	p := pace{read: time.Duration(t.Read), write: time.Duration(t.Write)}
+	s := &http.Server{
+		Handler: p.wrap(h), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
+		ErrorLog:  log.New(io.Discard, "", 0), // its lines may repeat what a stranger sent
+		Protocols: new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: streamsPerPeer, MaxReceiveBufferPerConnection: windowPerPeer, MaxReceiveBufferPerStream: windowPerStream,
+			SendPingTimeout: livenessInterval, PingTimeout: livenessInterval / 2, WriteByteTimeout: p.write,
+		},
 	}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+	return s
 }
 
 // guard turns a panic into an error of the call. What the panic said may hold data, so the log gets its type and place alone.

@@ -1,0 +1,169 @@
+package run_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/run"
+)
+
+// town is a gateway of one client and one MCP server, whose messages are all public.
+type town struct {
+	*run.Gateway
+	addr string
+	key  flow.Secret
+	stop func() error
+}
+
+// settle runs a town; more is added to its configuration.
+func settle(t *testing.T, upstream http.Handler, more string, opt run.Options) *town {
+	t.Helper()
+	up := httptest.NewServer(upstream)
+	t.Cleanup(up.Close)
+	key, digest := identity.NewKey()
+	g, addr, stop := serve(t, load(t, lay(t, fmt.Sprintf(`version: 1
+domain: clinic
+agents:
+  - {id: client, keys: [{sha256: %s}]}
+  - {id: tools, mcp: {url: %q}}
+  - {id: scribe, a2a: {url: %q}}
+transparent: [{agent: "*", reason: a test}]
+%s`, digest, up.URL, up.URL, more), nil)), opt)
+	return &town{g, addr, key, stop}
+}
+
+// request is a call of the client.
+func (tw *town) request(t *testing.T, scheme, path, body string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://"+tw.addr+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+tw.key.Expose())
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("MCP-Protocol-Version", "2025-11-25")
+	req.Header.Set("A2A-Version", "1.0")
+	return req
+}
+
+const ping = `{"jsonrpc":"2.0","id":1,"method":"ping"}`
+
+// pong answers calls by hand.
+func pong(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{}}`)
+}
+
+// speaking returns a client that speaks the protocols alone.
+func speaking(t *testing.T, set func(*http.Protocols)) *http.Client {
+	t.Helper()
+	tr := &http.Transport{Protocols: new(http.Protocols)}
+	set(tr.Protocols)
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+func TestBothVersionsOfHTTPAreSpokenWithoutTLS(t *testing.T) {
+	tw := settle(t, http.HandlerFunc(pong), "", run.Options{})
+	for major, set := range map[int]func(*http.Protocols){
+		1: func(p *http.Protocols) { p.SetHTTP1(true) },
+		2: func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },
+	} {
+		client := speaking(t, set)
+		for range 3 {
+			res, err := client.Do(tw.request(t, "http", "/mcp/tools", ping))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || res.ProtoMajor != major || res.StatusCode != http.StatusOK || !strings.Contains(string(body), `"result":{}`) {
+				t.Errorf("HTTP/%d: got %s %d %s (%v), want an answer over that version", major, res.Proto, res.StatusCode, body, err)
+			}
+		}
+	}
+}
+
+// TestAStreamOutlivesTheTimesForReadingAndWriting holds a stream open for longer than a caller may take to send its message.
+func TestAStreamOutlivesTheTimesForReadingAndWriting(t *testing.T) {
+	tw := settle(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range 6 {
+			_, _ = io.WriteString(w, ": still here\n\n")
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n")
+	}), "timeouts: {read: 1s, write: 1s}\n", run.Options{})
+	for name, set := range map[string]func(*http.Protocols){
+		"HTTP/1.1": func(p *http.Protocols) { p.SetHTTP1(true) },
+		"HTTP/2":   func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			res, err := speaking(t, set).Do(tw.request(t, "http", "/mcp/tools", ping))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			if err != nil || !strings.Contains(string(body), `"result":{}`) {
+				t.Errorf("the stream ended with %q (%v), want its answer", body, err)
+			}
+		})
+	}
+}
+
+// TestSlowCallersAreCut sends what never ends, and wants its connection closed in time.
+func TestSlowCallersAreCut(t *testing.T) {
+	tw := settle(t, http.HandlerFunc(pong), "timeouts: {read: 2s}\n", run.Options{})
+	head := "POST /mcp/tools HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tw.key.Expose() + "\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\n"
+	for name, opening := range map[string]string{
+		"a body that is never sent":     head + "Content-Length: 5000\r\n\r\n",
+		"a body that comes by the byte": head + "Content-Length: 5000\r\n\r\n{",
+		"a chunk that never ends":       head + "Transfer-Encoding: chunked\r\n\r\nfff\r\n",
+		"a body nobody asked for":       "GET /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := net.Dial("tcp", tw.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := io.WriteString(c, opening); err != nil {
+				t.Fatal(err)
+			}
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				_, _ = io.Copy(io.Discard, bufio.NewReader(c))
+			}()
+			end := time.After(12 * time.Second)
+			for {
+				select {
+				case <-gone:
+					return
+				case <-end:
+					t.Fatal("the connection is still open")
+				case <-time.After(100 * time.Millisecond):
+					_, _ = io.WriteString(c, " ")
+				}
+			}
+		})
+	}
+}
