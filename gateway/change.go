@@ -38,16 +38,19 @@ func (c *changer) carryOut() error {
 			return err
 		}
 	}
-	for i := len(c.views) - 1; i > 0; i-- { // innermost first
+	for i := len(c.views) - 1; i >= 0; i-- { // innermost first
 		v := c.views[i]
-		if v.edits.Empty() {
+		if err := c.keepSigned(v); err != nil {
+			return err
+		}
+		if v.parent == nil || v.edits.Empty() {
 			continue
 		}
 		out, err := v.edits.Apply(nil)
 		if err != nil {
 			return err
 		}
-		v.parent.edits.ReplaceText(v.node, string(out))
+		v.parent.edits.ReplaceText(v.node, inForm(v.form, string(out)))
 	}
 	return nil
 }
@@ -205,6 +208,8 @@ func (c *changer) text(at *textAt) error {
 	}
 	switch {
 	case base.Level == flow.Raw:
+	case at.file != nil:
+		return c.file(&c.targets[at.leaf], base)
 	case base.Level == flow.Dropped && infoAt(at.view, at.node) != nil:
 		return c.takeOut(at.view, at.node, c.why(base))
 	case base.Level == flow.Dropped && c.m.Query.Flow.Direction == flow.Request:
@@ -244,11 +249,14 @@ func (c *changer) text(at *textAt) error {
 			spans = append(spans, json.Span{Start: p.start, End: p.end, Text: text})
 		}
 	}
-	if at.instead != nil {
+	switch {
+	case at.instead != nil:
 		at.view.edits.ReplaceText(at.node, spliced(*at.instead, spans))
 		return nil
-	}
-	if at.stream != nil {
+	case at.file != nil && len(spans) > 0:
+		at.view.edits.ReplaceText(at.node, inForm(at.file.form, spliced(at.file.text, spans)))
+		return nil
+	case at.stream != nil:
 		if text := out.String(); text != at.view.doc.Text(at.node) {
 			at.view.edits.ReplaceText(at.node, text)
 		}
@@ -266,6 +274,9 @@ func (c *changer) opaqueText(at *textAt, base *flow.LeafTerms) error {
 		return refuse(RuleSchema, c.leaves[at.leaf].Path, nil, "This text is meant to be JSON but cannot be read as one document, so nothing in it is declared.")
 	}
 	base.Treatment, base.By = flow.Treatment{}, flow.BySchema
+	if at.file != nil {
+		return c.file(&c.targets[at.leaf], base)
+	}
 	at.view.edits.ReplaceText(at.node, removedText)
 	return nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/base64"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
@@ -18,7 +19,9 @@ type view struct {
 	info   []*catalog.Info // by node; nil outside structured content
 	schema []*catalog.Schema
 	parent *view
-	node   int // in parent's document: the string that holds this one
+	node   int              // in parent's document: the string that holds this one
+	form   *base64.Encoding // of that string, where it is a file; nil: it holds this document as it is
+	signed []int            // nodes that a signature covers
 }
 
 // target is what a leaf's terms will be carried out on.
@@ -71,8 +74,9 @@ type dropped struct {
 type textAt struct {
 	view    *view
 	node    int
-	leaf    int    // index of the leaf that stands for the prose
-	prose   string // what of it is to be read as such
+	file    *fileText // the text is a file's, and stands here in base64; nil: it stands here as it is
+	leaf    int       // index of the leaf that stands for the prose
+	prose   string    // what of it is to be read as such
 	parts   []part
 	stream  *textStream // the text is still coming
 	last    bool        // and ends with this piece
@@ -245,8 +249,11 @@ func (c *collector) prose(v *view, n int, label flow.Label) {
 	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i})
 }
 
-// file makes one leaf of a file part: what was not looked into is opaque.
+// file makes one leaf of a file part: what cannot be looked into is opaque.
 func (c *collector) file(v *view, n int, role wire.Role) {
+	if role == wire.Bytes && c.readFile(v, n) {
+		return
+	}
 	label := flow.OpaqueFile
 	switch role {
 	case wire.FileName:

@@ -28,7 +28,7 @@ func (c *collector) join() error {
 
 // besides reports whether b is the next element after a in one list.
 func besides(a, b *textAt) bool {
-	if a.view != b.view || a.whole() || b.whole() {
+	if a.view != b.view || a.whole() || b.whole() || a.file != nil || b.file != nil {
 		return false
 	}
 	d := a.view.doc

@@ -68,7 +68,7 @@ func (c *collector) readTexts() error {
 // structured takes a text for JSON if it is, and otherwise puts aside what there is to read as prose.
 func (c *collector) structured(i int) error {
 	at := &c.texts[i]
-	text := at.view.doc.Text(at.node)
+	text := at.text()
 	if st := c.m.Texts.at(c, at.view, at.node); st != nil {
 		whole, held := st.hold(text)
 		if !held {
@@ -88,7 +88,7 @@ func (c *collector) structured(i int) error {
 		at.prose = text
 		return nil
 	}
-	v.parent, v.node = at.view, at.node
+	v.parent, v.node, v.form = at.view, at.node, at.file.encoding()
 	c.views = append(c.views, v)
 	at.nested = true
 	return c.nestedContent(v)

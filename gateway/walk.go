@@ -114,6 +114,7 @@ func (c *collector) walk(v *view, sc *catalog.Schema, root, n int, st json.State
 		c.dropped = append(c.dropped, dropped{v, n})
 		return nil
 	}
+	c.takeSigned(v, n, info)
 	switch node.Kind {
 	case json.Object, json.Array:
 		for child := n + 1; child < int(node.Next); child = int(d.Nodes[child].Next) {

@@ -13,6 +13,7 @@
 //	                   {"level", "param"}     object; with several, their meet
 //	x-scrim-droppable  true                   a request may be sent on without it; on an object this holds for its
 //	                                          undeclared members too
+//	x-scrim-signed     true                   a signature covers it: with all it holds it passes as it is or not at all
 //	x-scrim-subject    "/patients/*/id"       who the value is about: see [Schema.Subject]
 //	x-scrim-unit       "patient"              what kind of thing the subject is; holds within
 //	x-scrim-field      "claims/diagnosis"     a contract's dataset and column, which give label and unit

@@ -15,6 +15,7 @@ type Info struct {
 	NameLabel flow.Label      // of an object: label of the names of its members that are not Named, such as keys by e-mail
 	Need      *flow.Treatment // what the recipient's task needs; nil: what policy permits
 	Droppable bool            // a request may be sent on without it
+	Signed    bool            // a signature covers it: with all it holds it passes as it is or not at all
 	Required  bool            // the object is not valid without the member
 	Subject   string          // see [Schema.Subject]; "" if unknown
 	Unit      string          // what kind of thing the subject is, "patient"; "" if unknown

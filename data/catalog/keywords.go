@@ -178,7 +178,7 @@ func (p *schemaParser) scalar(n int) scalar {
 	return s
 }
 
-var ownKeywords = []string{"x-scrim-label", "x-scrim-need", "x-scrim-droppable", "x-scrim-subject", "x-scrim-unit", "x-scrim-field"}
+var ownKeywords = []string{"x-scrim-label", "x-scrim-need", "x-scrim-droppable", "x-scrim-signed", "x-scrim-subject", "x-scrim-unit", "x-scrim-field"}
 
 // ownKeyword reads the keywords of ours.
 func (p *schemaParser) ownKeyword(nd *node, key string, m int) {
@@ -191,6 +191,8 @@ func (p *schemaParser) ownKeyword(nd *node, key string, m int) {
 		nd.need = p.need(m)
 	case "x-scrim-droppable":
 		nd.droppable = p.truth(m)
+	case "x-scrim-signed":
+		nd.signed = p.truth(m)
 	case "x-scrim-subject":
 		if s, ok := p.text(m); ok {
 			nd.subject = s

@@ -12,6 +12,7 @@ func (c *compiler) info(s spot, all []source) Info {
 	info := Info{Declared: true, Named: s.named, Required: s.required, Origin: flow.Supplied}
 	for _, src := range all {
 		info.Droppable = info.Droppable || src.node.droppable
+		info.Signed = info.Signed || src.node.signed
 		if !src.node.foreign {
 			info.Origin = flow.Catalogued
 		}

@@ -32,6 +32,7 @@ type node struct {
 	label     flow.Label
 	need      *flow.Treatment
 	droppable bool
+	signed    bool
 	subject   string
 	unit      string
 	field     *Field

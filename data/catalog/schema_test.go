@@ -74,6 +74,7 @@ func show(i *Info) string {
 		words = append(words, "need="+i.Need.String())
 	}
 	add(i.Droppable, "droppable")
+	add(i.Signed, "signed")
 	add(i.Required, "required")
 	add(i.Subject != "", "subject="+i.Subject)
 	add(i.Unit != "", "unit="+i.Unit)
@@ -131,6 +132,10 @@ func TestPlaces(t *testing.T) {
 		"a label beside $ref joins the one referred to, and holds within": {
 			`{"properties":{"a":{"$ref":"#/$defs/m","x-scrim-label":"health/diagnosis"},"b":{"$ref":"#m"},"c":{"$ref":"#/$defs/o","x-scrim-label":"person"}},"$defs":{"m":{"$anchor":"m","x-scrim-label":"person/age"},"o":{"properties":{"x":{}}}}}`,
 			map[string]string{"/a": "health/diagnosis", "/b": "person/age", "/c/x": "person"},
+		},
+		"signed holds for its own place": {
+			`{"properties":{"a":{"x-scrim-signed":true,"properties":{"b":{}}},"c":{}}}`,
+			map[string]string{"/a": "unlabelled signed", "/a/b": "unlabelled", "/c": "unlabelled"},
 		},
 		"droppable holds for an object's undeclared members": {
 			`{"x-scrim-droppable":true,"properties":{"a":{},"b":{"x-scrim-droppable":true}}}`,

@@ -208,6 +208,20 @@ func (e *Edits) valid(n int, raw []byte) bool {
 	return err == nil
 }
 
+// Within reports whether an edit touches value n, its name, or anything within it. Edits that an outer one makes moot count.
+func (e *Edits) Within(n int) bool {
+	if e.Doc == nil || n < 0 || n >= len(e.Doc.Nodes) {
+		return false
+	}
+	next := e.Doc.Nodes[n].Next
+	for i := range e.ops {
+		if at := e.ops[i].node; int32(n) <= at && at < next {
+			return true
+		}
+	}
+	return false
+}
+
 func (e *Edits) misfit(n int) { e.fail(n, ErrEdit) }
 
 // fail keeps the first reason why the edits cannot be carried out; n is the node, or -1.

@@ -193,3 +193,30 @@ func TestEditsAreReused(t *testing.T) {
 		t.Errorf(`Apply = %s, %v, want {"a":2}`, out, err)
 	}
 }
+
+func TestWithinFindsEditsOfAValueAndOfAllItHolds(t *testing.T) {
+	var d Doc
+	if err := d.Parse([]byte(`{"a":{"b":[1,"two"]},"c":3}`), nil, Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := d.Member(0, "a")
+	c, _ := d.Member(0, "c")
+	b, _ := d.Member(a, "b")
+	for name, tt := range map[string]struct {
+		edit             func(*Edits)
+		inA, inC, inRoot bool
+	}{
+		"none":             {func(*Edits) {}, false, false, false},
+		"an element below": {func(e *Edits) { e.Remove(b + 2) }, true, false, true},
+		"the name":         {func(e *Edits) { e.ReplaceKey(a, "x") }, true, false, true},
+		"a new member":     {func(e *Edits) { e.Append(a, "x", []byte("1")) }, true, false, true},
+		"beside":           {func(e *Edits) { e.ReplaceText(c, "x") }, false, true, true},
+		"the root":         {func(e *Edits) { e.Append(0, "x", []byte("1")) }, false, false, true},
+	} {
+		e := d.Edit()
+		tt.edit(e)
+		if got := [3]bool{e.Within(a), e.Within(c), e.Within(0)}; got != [3]bool{tt.inA, tt.inC, tt.inRoot} {
+			t.Errorf("%s: within a, c and the root: %v", name, got)
+		}
+	}
+}
