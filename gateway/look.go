@@ -19,15 +19,15 @@ func (c *collector) look() error {
 		switch {
 		case t.stand != nil, t.kind == wholeText, t.kind == textSpan, t.kind == declared, leaf.Label == flow.OpaqueFile:
 			continue
-		case t.kind == wholeValue && t.view.doc.Nodes[t.node].Kind != json.String:
-			continue
+		case t.kind == wholeValue && (c.set == nil || t.view.doc.Nodes[t.node].Kind != json.String):
+			continue // what it looks like was seen on the walk
 		}
-		if err := c.raise(leaf, t.value); err != nil {
+		if err := c.raise(leaf, t.value, c.set); err != nil {
 			return err
 		}
 		if t.kind == filePart {
 			if plain, err := url.PathUnescape(t.value); err == nil && plain != t.value {
-				if err := c.raise(leaf, plain); err != nil {
+				if err := c.raise(leaf, plain, c.set); err != nil {
 					return err
 				}
 			}
@@ -37,8 +37,8 @@ func (c *collector) look() error {
 }
 
 // raise gives a leaf the stricter of its label and what is found in its value.
-func (c *collector) raise(leaf *flow.Leaf, value string) error {
-	found, err := c.g.detector.Find(c.ctx, value, c.set)
+func (c *collector) raise(leaf *flow.Leaf, value string, known *detect.KnownSet) error {
+	found, err := c.g.detector.Find(c.ctx, value, known)
 	if err != nil {
 		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
 	}

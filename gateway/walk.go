@@ -191,6 +191,11 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 		c.texts = append(c.texts, textAt{view: v, node: n, leaf: i})
 		return nil
 	}
+	// What the value looks like comes before what it teaches: known under a mild label it would pass elsewhere, too.
+	if err := c.raise(&leaf, text, nil); err != nil {
+		return err
+	}
+	class, _ = c.m.Snapshot.Taxonomy.Class(leaf.Label)
 	c.learnValue(text, leaf.Label, class)
 	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text})
 	return nil

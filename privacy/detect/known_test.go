@@ -114,3 +114,16 @@ func FuzzKnown(f *testing.F) {
 		replay(t, e, known, text+" "+value+" "+text, func() int { return 7 })
 	})
 }
+
+// What is known under a mild label is still what it looks like.
+func TestKnownValueIsAsStrictAsItLooks(t *testing.T) {
+	known := knownSet(t, Known{"alice@example.org", "business/category"}, Known{"+1 415 555 0199", "business/quantity"}, Known{"bob@example.org", "finance/iban"})
+	for text, want := range map[string]flow.Label{
+		"to alice@example.org": "person/contact/email", "at +1 415 555 0199.": "person/contact/phone", "to bob@example.org": "finance/iban",
+	} {
+		found, err := engine(t).Find(t.Context(), text, known)
+		if err != nil || len(found) != 1 || found[0].Label != want || found[0].Type != KnownValue {
+			t.Errorf("Find(%q) = %v, %v; want one known value of %s", text, found, err, want)
+		}
+	}
+}

@@ -254,8 +254,12 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 		return v
 	}
 	if val != nil && known.end >= h.end {
+		label := val.Label
+		if ok { // a value that is known under a mild label is still what it looks like
+			label = c.tax.Stricter(label, c.labelOf(h))
+		}
 		c.f = known.rule.finding(q, known.end)
-		c.f.Label, c.f.Known = val.Label, val.Text
+		c.f.Label, c.f.Known = label, val.Text
 		return found
 	}
 	switch {
@@ -266,10 +270,16 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 		return long
 	}
 	c.f = h.rule.finding(q, h.end)
-	if h.rule == &byURL {
-		c.f.Label = c.label
-	}
+	c.f.Label = c.labelOf(h)
 	return found
+}
+
+// labelOf is the label of what structured just took.
+func (c *scanner) labelOf(h hit) flow.Label {
+	if h.rule == &byURL {
+		return c.label
+	}
+	return h.rule.label
 }
 
 // structured tries what has a form of its own, the longest and surest forms first.
