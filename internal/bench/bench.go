@@ -1,342 +1,267 @@
-// Package bench measures what a gateway costs: the same calls straight to a stub agent and through a gateway before
-// it, in turn, so that the machine's drift falls on both.
+// Package bench measures what a gateway costs: the same calls straight to a stub agent, through a gateway before it, and
+// through something to compare it with, in turn, so that the machine's drift falls on all.
+//
+// Clients and stub live in this process, each gateway in one of its own, so that its processor time can be told apart.
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
-	"sync"
 	"time"
-
-	"github.com/scrimhq/scrim/gateway/identity"
-	"github.com/scrimhq/scrim/internal/config"
-	"github.com/scrimhq/scrim/internal/run"
-	"github.com/scrimhq/scrim/store"
 )
 
-// Options of a run. Zero fields have the defaults named.
+// Options of a run. Zero fields have the scenario's values.
 type Options struct {
-	Calls       int  // counted calls of each kind; 2,000
-	Concurrency int  // clients at once; 1
-	Size        int  // bytes of a request, about; 1,024
-	Findings    bool // the request holds a name, an e-mail address and a telephone number
-	NoSync      bool // the record is not made durable: shows what durability costs, and is of no other use
-	NoRecord    bool // nothing is recorded at all: shows what the record costs, and is of no other use
-	Dir         string
+	Scenario    string        // see [Scenarios]
+	Protocol    string        // "a2a" or "mcp"
+	Calls       int           // counted calls of each way
+	Concurrency int           // connections at once
+	Request     int           // bytes of a request, about
+	Response    int           // bytes of an answer, about
+	Findings    int           // protected values in an answer
+	Streams     int           // streams held open at once
+	For         time.Duration // how long a soak lasts
+	NoSync      bool          // the record is not made durable: shows what durability costs, and is of no other use
+	NoRecord    bool          // nothing is recorded at all: shows what the record costs, and is of no other use
+	Dir         string        // where the record is kept while it runs; "": the system's temporary directory
+	Profile     string        // file that gets a processor profile of the gateway that the scenario is about; "": none
+
+	// Child returns a command that calls [Serve] with the argument, in a process of its own.
+	Child func(arg string) *exec.Cmd
 }
 
-// Percentiles of a kind of call.
-type Percentiles struct{ P50, P90, P99, Max time.Duration }
+// Percentiles of one kind of duration.
+type Percentiles struct {
+	P50 time.Duration `json:"p50_ns"`
+	P90 time.Duration `json:"p90_ns"`
+	P99 time.Duration `json:"p99_ns"`
+	Max time.Duration `json:"max_ns"`
+}
 
-// Result is what one run measured.
+// Way is what was measured of one way to the agent.
+type Way struct {
+	Name       string      `json:"name"`
+	Calls      int         `json:"calls"`
+	Latency    Percentiles `json:"latency"`
+	First      Percentiles `json:"first,omitzero"`           // until the first event of a stream
+	PerSecond  float64     `json:"calls_per_second"`         // with clients, stub and all on the same processors
+	ServerCPU  float64     `json:"server_cpu_ms,omitempty"`  // of the process in between alone, for a call
+	AllCPU     float64     `json:"all_cpu_ms"`               // of clients, stub and the process in between, for a call
+	OwnTwo     float64     `json:"on_two_cores,omitempty"`   // calls a second that two processors of its own can carry at this cost
+	Resident   int64       `json:"resident_bytes,omitempty"` // of the process in between, after the run
+	AnswerSize int         `json:"answer_bytes"`
+}
+
+// Result is what one run measured, with its conditions.
 type Result struct {
-	Options
-	Direct, Through Percentiles
-	Fsync           Percentiles // of a 4 KiB append in the same directory, the machine's own
-	CallsPerSecond  float64     // through the gateway
-	CPUPerCall      time.Duration
-	Resident        int64 // bytes, of the whole process with client and stub, after the run
+	Scenario    string      `json:"scenario"`
+	Protocol    string      `json:"protocol"`
+	Conditions  string      `json:"conditions"`
+	Cores       int         `json:"cores"`
+	Go          string      `json:"go"`
+	Concurrency int         `json:"concurrency"`
+	Fsync       Percentiles `json:"fsync"` // of a 4 KiB append in the same directory, before and after, the machine's own
+	Ways        []Way       `json:"ways,omitempty"`
+	Ratios      []Ratio     `json:"ratios,omitempty"`
+	Memory      []Memory    `json:"memory,omitempty"`
 }
 
-// Added is what the gateway adds at a percentile.
-func (r Result) Added() Percentiles {
-	return Percentiles{P50: r.Through.P50 - r.Direct.P50, P90: r.Through.P90 - r.Direct.P90, P99: r.Through.P99 - r.Direct.P99, Max: r.Through.Max - r.Direct.Max}
+// Ratio compares two ways.
+type Ratio struct {
+	What  string  `json:"what"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
 }
 
-// Run measures.
+// Memory is what the gateway's process held at one moment.
+type Memory struct {
+	After    time.Duration `json:"after_ns"`
+	Calls    int64         `json:"calls"`
+	Streams  int           `json:"streams,omitempty"`
+	Resident int64         `json:"resident_bytes"`
+	Heap     int64         `json:"heap_bytes"`
+	Routines int           `json:"goroutines"`
+}
+
+// Run measures one scenario.
 func Run(ctx context.Context, opt Options) (Result, error) {
-	opt.Calls, opt.Concurrency, opt.Size = orDefault(opt.Calls, 2000), orDefault(opt.Concurrency, 1), orDefault(opt.Size, 1024)
-	res := Result{Options: opt}
+	sc, ok := find(opt.Scenario)
+	if !ok {
+		return Result{}, fmt.Errorf("there is no scenario %q", opt.Scenario)
+	}
+	opt = sc.fill(opt)
 	dir, err := os.MkdirTemp(opt.Dir, "scrim-bench-")
 	if err != nil {
-		return res, fmt.Errorf("making a directory to measure in: %w", err)
+		return Result{}, fmt.Errorf("making a directory to measure in: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	stub, err := serve(http.HandlerFunc(answer))
+	b := &bench{opt: opt, dir: dir, load: newPayload(opt)}
+	defer b.close()
+	if b.stub, err = startStub(b.load); err != nil {
+		return Result{}, err
+	}
+	res := conditions(opt)
+	before, err := fsync(dir)
 	if err != nil {
-		return res, err
+		return Result{}, err
 	}
-	defer stub.Close()
-	gw, key, err := open(ctx, dir, stub.url, opt)
+	if err := sc.run(ctx, b, &res); err != nil {
+		return Result{}, err
+	}
+	after, err := fsync(dir)
+	res.Fsync = percentiles(slices.Concat(before, after))
+	return res, errors.Join(err, b.close())
+}
+
+// bench is one run on its way.
+type bench struct {
+	opt   Options
+	dir   string
+	load  *payload
+	stub  *stub
+	ways  []*way
+	spare []func() error
+}
+
+// close ends all processes and servers; calling it again does nothing.
+func (b *bench) close() error {
+	var errs []error
+	for _, f := range slices.Backward(b.spare) {
+		errs = append(errs, f())
+	}
+	b.spare = nil
+	if b.stub != nil {
+		errs = append(errs, b.stub.close())
+		b.stub = nil
+	}
+	return errors.Join(errs...)
+}
+
+// way is one way to the agent.
+type way struct {
+	name    string
+	target  target
+	child   *child // nil: none in between
+	latency []time.Duration
+	first   []time.Duration
+	took    time.Duration
+	own     time.Duration // processor time of this process
+	cpu     time.Duration // of the child
+	size    int
+}
+
+// direct is the way without anything in between.
+func (b *bench) direct() *way {
+	return &way{name: "straight to the agent", target: target{url: b.stub.url, path: "/", hides: false}}
+}
+
+// through starts a gateway with these terms and returns the way through it.
+func (b *bench) through(ctx context.Context, name string, t terms) (*way, error) {
+	dir := filepath.Join(b.dir, fmt.Sprintf("gateway-%d", len(b.spare)))
+	key, err := writeConfig(dir, b.stub.url, b.opt.Protocol, t)
 	if err != nil {
-		return res, err
+		return nil, err
 	}
-	defer gw.Close()
-	front, err := serve(gw.Handler())
+	c, err := startChild(ctx, b.opt.Child, childOptions{Dir: dir, NoSync: b.opt.NoSync, NoRecord: b.opt.NoRecord})
 	if err != nil {
-		return res, err
+		return nil, err
 	}
-	defer front.Close()
-	if res.Fsync, err = fsync(dir); err != nil {
-		return res, err
+	b.spare = append(b.spare, c.close)
+	return &way{name: name, child: c, target: target{url: c.url, path: "/" + b.opt.Protocol + "/stub", key: key, hides: t.hide}}, nil
+}
+
+// proxied starts a plain reverse proxy.
+func (b *bench) proxied(ctx context.Context) (*way, error) {
+	c, err := startChild(ctx, b.opt.Child, childOptions{Proxy: b.stub.url})
+	if err != nil {
+		return nil, err
 	}
-	direct, through := &client{url: stub.url, opt: opt}, &client{url: front.url + "/out/a2a/stub", key: key, opt: opt}
-	for _, c := range []*client{direct, through} { // warm: connections, statements, decisions
-		if _, err := c.round(ctx, min(200, opt.Calls)); err != nil {
-			return res, err
+	b.spare = append(b.spare, c.close)
+	return &way{name: "through a plain proxy", child: c, target: target{url: c.url, path: "/"}}, nil
+}
+
+const rounds = 5
+
+// measure sends the calls of each way in turns: first as many as warm everything, then the counted ones.
+func (b *bench) measure(ctx context.Context, stream bool, ways ...*way) error {
+	b.ways = ways
+	clients := make([]*clients, len(ways))
+	for i, w := range ways {
+		clients[i] = newClients(b.load, w.target, b.opt.Concurrency, stream)
+		defer clients[i].close()
+		if _, err := clients[i].round(ctx, max(b.opt.Concurrency*2, min(b.opt.Calls/4, 1000))); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
 		}
 	}
-	var d, t []time.Duration
-	began, cpu := time.Duration(0), time.Duration(0)
-	const rounds = 4
+	last := ways[len(ways)-1]
+	if b.opt.Profile != "" && last.child != nil {
+		if err := last.child.profile(b.opt.Profile); err != nil {
+			return err
+		}
+	}
 	for range rounds {
-		got, err := direct.round(ctx, opt.Calls/rounds)
-		if err != nil {
-			return res, err
-		}
-		d = append(d, got...)
-		cpuBefore, at := cpuTime(), time.Now()
-		if got, err = through.round(ctx, opt.Calls/rounds); err != nil {
-			return res, err
-		}
-		began, cpu = began+time.Since(at), cpu+cpuTime()-cpuBefore
-		t = append(t, got...)
-	}
-	res.Direct, res.Through = percentiles(d), percentiles(t)
-	res.CallsPerSecond, res.CPUPerCall = float64(len(t))/began.Seconds(), cpu/time.Duration(max(len(t), 1))
-	res.Resident = resident()
-	return res, nil
-}
-
-func orDefault(v, def int) int {
-	if v <= 0 {
-		return def
-	}
-	return v
-}
-
-type server struct {
-	*http.Server
-	url string
-}
-
-func serve(h http.Handler) (*server, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listening on loopback: %w", err)
-	}
-	s := &server{&http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}, "http://" + ln.Addr().String()}
-	go func() { _ = s.Serve(ln) }() // ends with Close
-	return s, nil
-}
-
-// answer is the stub agent: it reads the call and gives a short message back under its id.
-func answer(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil || r.Method != http.MethodPost {
-		http.NotFound(w, r)
-		return
-	}
-	id := "1"
-	if i := bytes.Index(body, []byte(`"id":`)); i >= 0 {
-		rest := body[i+5:]
-		id = string(rest[:bytes.IndexAny(rest, ",}")])
-	}
-	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"message":{"messageId":"r","role":"ROLE_AGENT","parts":[{"text":"Noted."}]}}}`, id)
-}
-
-const policies = `
-@id("text") @exception("measured") permit (principal, action in Action::"upto_raw", resource in DataClass::"text/free");
-@id("abroad") permit (principal in Domain::"elsewhere", action in [Action::"upto_tokenized", Action::"upto_generalized"], resource) when { resource.tier == "confidential" || resource.tier == "internal" };
-@id("public") permit (principal, action in Action::"upto_raw", resource in DataClass::"public");
-@id("order") @exception("measured") permit (principal, action in Action::"upto_raw", resource in DataClass::"business/category");
-@id("home") permit (principal in Domain::"here", action in Action::"upto_raw", resource);
-`
-
-const schema = `{"type":"object","properties":{
- "name":{"type":"string","x-scrim-label":"person/name"},"email":{"type":"string","x-scrim-label":"person/contact/email"},
- "note":{"type":"string","x-scrim-label":"business/category","x-scrim-need":"raw"},
- "items":{"type":"array","items":{"type":"object","properties":{"sku":{"type":"string","x-scrim-label":"public"},"count":{"type":"number","x-scrim-label":"public"}}}}}}`
-
-func open(ctx context.Context, dir, stub string, opt Options) (*run.Gateway, string, error) {
-	key, digest := identity.NewKey()
-	file := fmt.Sprintf(`version: 1
-domain: here
-data: ./data
-agents:
-  - id: caller
-    purposes: [work]
-    default_purpose: work
-    keys: [{sha256: "%s"}]
-  - id: stub
-    domain: elsewhere
-    a2a: {url: "%s"}
-purposes:
-  work: {}
-schemas:
-  - {file: order.json, agent: stub, data: "*", direction: request}
-`, digest, stub)
-	for name, content := range map[string]string{"scrim.yaml": file, "order.json": schema, "policies/bench.cedar": policies} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-			return nil, "", err
-		}
-	}
-	c, err := config.Load(filepath.Join(dir, "scrim.yaml"))
-	if err != nil {
-		return nil, "", err
-	}
-	gw, err := run.Open(ctx, c, run.Options{Store: store.Options{NoSync: opt.NoSync}, Unrecorded: opt.NoRecord})
-	return gw, key.Expose(), err
-}
-
-// client sends calls of one kind.
-type client struct {
-	url, key string
-	opt      Options
-	n        int
-	mu       sync.Mutex
-	http     http.Client
-}
-
-func (c *client) next() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-	return c.n
-}
-
-// body is one call; every call has a message id of its own, so that none is a retry.
-func (c *client) body(n int) []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, `{"jsonrpc":"2.0","id":%d,"method":"SendMessage","params":{"message":{"messageId":"m-%d-%d","role":"ROLE_USER","parts":[{"text":"`, n, os.Getpid(), n)
-	if c.opt.Findings {
-		b.WriteString("Please call Jane Doe on +1 415 555 0132 or write to jane.doe@example.org. ")
-	}
-	b.WriteString(`We would like to order what is listed below, for delivery to the usual place. `)
-	for b.Len() < c.opt.Size-380 {
-		b.WriteString(`Please see to it that all of it is there by the end of the month, and say so if it cannot be. `)
-	}
-	b.WriteString(`"},{"data":{`)
-	if c.opt.Findings {
-		b.WriteString(`"name":"Jane Doe","email":"jane.doe@example.org",`)
-	}
-	b.WriteString(`"note":"standing order","items":[`)
-	for i := range 6 {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"sku":"AB-%04d","count":%d}`, i, i%7)
-	}
-	b.WriteString(`]}}]}}}`)
-	return []byte(b.String())
-}
-
-func (c *client) round(ctx context.Context, calls int) ([]time.Duration, error) {
-	took := make([][]time.Duration, c.opt.Concurrency)
-	errs := make([]error, c.opt.Concurrency)
-	c.http.Transport = &http.Transport{MaxIdleConnsPerHost: c.opt.Concurrency}
-	defer c.http.CloseIdleConnections()
-	var wg sync.WaitGroup
-	for w := range c.opt.Concurrency {
-		wg.Go(func() {
-			for range calls / c.opt.Concurrency {
-				body := c.body(c.next())
-				at := time.Now()
-				if errs[w] = c.call(ctx, body); errs[w] != nil {
-					return
-				}
-				took[w] = append(took[w], time.Since(at))
+		for i, w := range ways {
+			if err := w.round(ctx, clients[i], max(b.opt.Calls/rounds, 1)); err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
 			}
-		})
+		}
 	}
-	wg.Wait()
-	return slices.Concat(took...), errors.Join(errs...)
-}
-
-func (c *client) call(ctx context.Context, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("A2A-Version", "1.0")
-	if c.key != "" {
-		req.Header.Set("Authorization", "Bearer "+c.key)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK || !bytes.Contains(b, []byte("Noted.")) {
-		return fmt.Errorf("a call was not answered: status %d, body %.600s", res.StatusCode, b)
+	if b.opt.Profile != "" && last.child != nil {
+		return last.child.profile("")
 	}
 	return nil
 }
 
-func percentiles(d []time.Duration) Percentiles {
-	if len(d) == 0 {
-		return Percentiles{}
-	}
-	slices.Sort(d)
-	at := func(p float64) time.Duration { return d[min(int(p*float64(len(d))), len(d)-1)] }
-	return Percentiles{P50: at(.5), P90: at(.9), P99: at(.99), Max: d[len(d)-1]}
-}
-
-// fsync measures what the machine needs to make 4 KiB durable.
-func fsync(dir string) (Percentiles, error) {
-	f, err := os.Create(filepath.Join(dir, "fsync"))
+func (w *way) round(ctx context.Context, c *clients, calls int) error {
+	before, err := w.usage()
 	if err != nil {
-		return Percentiles{}, err
+		return err
 	}
-	defer f.Close()
-	block := make([]byte, 4096)
-	var took []time.Duration
-	for range 300 {
-		if _, err := f.Write(block); err != nil {
-			return Percentiles{}, err
-		}
-		at := time.Now()
-		if err := f.Sync(); err != nil {
-			return Percentiles{}, err
-		}
-		took = append(took, time.Since(at))
+	own, at := cpuTime(), time.Now()
+	got, err := c.round(ctx, calls)
+	if err != nil {
+		return err
 	}
-	return percentiles(took), nil
+	w.took, w.own = w.took+time.Since(at), w.own+cpuTime()-own
+	after, err := w.usage()
+	if err != nil {
+		return err
+	}
+	w.cpu += after.CPU - before.CPU
+	w.latency, w.first, w.size = append(w.latency, got.whole...), append(w.first, got.first...), got.size
+	return nil
 }
 
-// Print writes the result for people, with its conditions.
-func (r Result) Print(w io.Writer) {
-	durable := "durable record"
-	if r.NoSync {
-		durable = "record not durable"
+func (w *way) usage() (usage, error) {
+	if w.child == nil {
+		return usage{}, nil
 	}
-	if r.NoRecord {
-		durable = "no record"
-	}
-	findings := "no findings"
-	if r.Findings {
-		findings = "3 findings in text, 2 labelled members"
-	}
-	fmt.Fprintf(w, "%d calls, %d at once, about %d bytes, %s, %s, %d cores, %s\n\n", r.Calls, r.Concurrency, r.Size, findings, durable, runtime.NumCPU(), runtime.Version())
-	fmt.Fprintf(w, "%-22s %10s %10s %10s %10s\n", "", "p50", "p90", "p99", "max")
-	for _, row := range []struct {
-		name string
-		p    Percentiles
-	}{{"straight to the agent", r.Direct}, {"through the gateway", r.Through}, {"added", r.Added()}, {"fsync of 4 KiB", r.Fsync}} {
-		fmt.Fprintf(w, "%-22s %10s %10s %10s %10s\n", row.name, ms(row.p.P50), ms(row.p.P90), ms(row.p.P99), ms(row.p.Max))
-	}
-	fmt.Fprintf(w, "\n%.0f calls a second; %s of CPU a call, client and stub included", r.CallsPerSecond, ms(r.CPUPerCall))
-	if r.Resident > 0 {
-		fmt.Fprintf(w, "; %d MB resident, client and stub included", r.Resident>>20)
-	}
-	fmt.Fprintln(w)
+	return w.child.usage()
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d)/1e6) }
+// result sums a way up.
+func (w *way) result() (Way, error) {
+	n := len(w.latency)
+	u, err := w.usage()
+	if err != nil || n == 0 {
+		return Way{}, err
+	}
+	out := Way{
+		Name: w.name, Calls: n, Latency: percentiles(w.latency), PerSecond: float64(n) / w.took.Seconds(), AnswerSize: w.size,
+		ServerCPU: ms(w.cpu) / float64(n), AllCPU: ms(w.cpu+w.own) / float64(n), Resident: u.Resident,
+	}
+	if len(w.first) > 0 {
+		out.First = percentiles(w.first)
+	}
+	if w.cpu > 0 {
+		out.OwnTwo = 2 * float64(n) / w.cpu.Seconds()
+	}
+	return out, nil
+}
+
+func ms(d time.Duration) float64 { return float64(d) / 1e6 }
