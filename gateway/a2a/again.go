@@ -3,7 +3,6 @@ package a2a
 import (
 	"bytes"
 	"context"
-	"net/http"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -27,19 +26,15 @@ func (c *call) again(ctx context.Context, a *gateway.Answer) {
 			return
 		}
 		if !a.Stream {
-			c.send(body)
+			c.front.whole(c, a.Status, body)
 			return
 		}
-		c.w.Header().Set("Content-Type", "text/event-stream")
-		c.w.Header().Set("Cache-Control", "no-store")
-		c.w.Header().Set("A2A-Version", wire.A2A10)
-		c.w.WriteHeader(http.StatusOK)
-		_, _ = c.w.Write(gateway.WithIDs(body, c.rpc.ID))
+		c.replay(body)
 		return
 	}
 	c.ticket, c.anew = &gateway.Ticket{}, true // the earlier answer stays as it is
 	if a.Stream {
-		c.stream(ctx, bytes.NewReader(gateway.WithIDs(a.Body, c.rpc.ID)))
+		c.stream(ctx, c.transcript(a.Body))
 		return
 	}
 	m := c.responseMessage(c.snap, gateway.WithID(a.Body, c.rpc.ID), false)
@@ -49,5 +44,24 @@ func (c *call) again(ctx context.Context, a *gateway.Answer) {
 		c.deny(err)
 		return
 	}
-	c.send(passed.Body)
+	c.front.whole(c, a.Status, passed.Body)
+}
+
+// transcript reads a stream that was kept, with the id of this call. It was within limits before it was changed.
+func (c *call) transcript(kept []byte) source {
+	kept = gateway.WithIDs(kept, c.rpc.ID)
+	limits := wire.EventLimits{Event: len(kept) + 1, Line: len(kept) + 1}
+	return &sseSource{wire.NewEventReader(bytes.NewReader(kept), limits), func(data []byte) ([]byte, error) { return data, nil }}
+}
+
+// replay sends a stream that was kept, in the form of the binding that asks for it now.
+func (c *call) replay(kept []byte) {
+	c.front.begin(c)
+	events := c.transcript(kept)
+	for {
+		ev, err := events.next()
+		if err != nil || c.front.event(ev, ev.data) != nil {
+			return // it came to its end, or the caller went away
+		}
+	}
 }

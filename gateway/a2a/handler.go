@@ -1,14 +1,16 @@
-// Package a2a is the gateway's A2A door: agent cards, JSON-RPC calls and their event streams, A2A 1.0.
+// Package a2a is the gateway's A2A door: agent cards, calls and event streams, over JSON-RPC and HTTP+JSON.
 //
-// It reads framing and envelopes and leaves every decision to package gateway. What it does not carry it refuses
-// with the protocol's own errors; nothing passes unread.
+// Whatever binding a call comes in by and whatever binding its agent speaks, on the road between it is a JSON-RPC
+// envelope: see front and back. The package reads framing and envelopes and leaves every decision to package gateway.
+// What it does not carry it refuses with the protocol's own errors; nothing passes unread.
 package a2a
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"slices"
+	"net/url"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
@@ -19,7 +21,6 @@ import (
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
-	"github.com/scrimhq/scrim/store"
 )
 
 // Handler serves one face of a gateway over A2A. Mount it at its prefix, "/a2a/" or "/out/a2a/".
@@ -30,33 +31,52 @@ type Handler struct {
 	Cards   *Cards // shared between handlers
 }
 
-const protocolName = "a2a/" + wire.A2A10
-
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, h.Prefix), "/")
+	escaped, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), h.Prefix), "/")
+	name, err := url.PathUnescape(escaped)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	id := flow.AgentID(name)
 	switch {
 	case rest == ".well-known/agent-card.json" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		h.card(w, r, flow.AgentID(id))
+		h.card(w, r, id)
 	case rest == "" && r.Method == http.MethodPost:
-		c := &call{h: h, w: w, r: r, snap: h.Gateway.Snapshot(), agentID: flow.AgentID(id)}
-		c.serve()
+		h.call(w, r, id, &jsonrpcFront{w: w, r: r}).serve()
 	case rest == "":
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	default:
-		http.NotFound(w, r)
+		f, allowed := newRESTFront(w, r, rest)
+		switch {
+		case f != nil:
+			h.call(w, r, id, f).serve()
+		case allowed != "":
+			w.Header().Set("Allow", allowed)
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		default:
+			http.NotFound(w, r)
+		}
 	}
 }
 
-// call is one JSON-RPC request on its way.
+func (h *Handler) call(w http.ResponseWriter, r *http.Request, id flow.AgentID, f front) *call {
+	return &call{h: h, w: w, r: r, front: f, snap: h.Gateway.Snapshot(), agentID: id}
+}
+
+// call is one call on its way, by whatever binding it came.
 type call struct {
 	h       *Handler
 	w       http.ResponseWriter
 	r       *http.Request
+	front   front
+	version string // of A2A
 	snap    *gateway.Snapshot
 	agentID flow.AgentID
 	agent   *gateway.Agent
+	to      card.Interface // where the agent is called
 	caller  identity.Caller
 	doc     json.Doc
 	rpc     wire.RPC
@@ -66,12 +86,13 @@ type call struct {
 	body    []byte
 	ticket  *gateway.Ticket
 	req     gateway.Request
-	anew    bool // an earlier answer goes down the road once more
+	active  string // the extensions that the agent used, of those that the caller asked for
+	anew    bool   // an earlier answer goes down the road once more
 }
 
 func (c *call) serve() {
 	ctx := c.r.Context()
-	c.flow = flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName, Direction: flow.Request}
+	c.flow = flow.Flow{ID: gateway.NewFlowID(), Protocol: "a2a/" + wire.A2A10, Direction: flow.Request}
 	if err := c.read(ctx); err != nil {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
 		return
@@ -87,6 +108,10 @@ func (c *call) serve() {
 	}
 	c.ticket = ticket
 	defer ticket.End()
+	if err := c.choose(ctx); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		return
+	}
 	passed, err := c.h.Gateway.Pass(ctx, c.requestMessage())
 	if err != nil {
 		c.deny(err)
@@ -110,10 +135,10 @@ func (c *call) read(ctx context.Context) error {
 	if c.agent.A2A == nil {
 		return gateway.Refuse(gateway.RuleFace, nil, "There is no such agent at this address for this caller.")
 	}
-	if err := c.version(); err != nil {
+	if err := c.readVersion(); err != nil {
 		return err
 	}
-	if c.body, err = gateway.ReadRequest(c.w, c.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json"); err != nil {
+	if c.body, err = c.front.open(c); err != nil {
 		return err
 	}
 	if err := c.doc.Parse(c.body, nil, c.snap.Limits); err != nil {
@@ -125,7 +150,7 @@ func (c *call) read(ctx context.Context) error {
 	if c.rpc.Kind != wire.Call {
 		return gateway.Refuse(gateway.RuleMalformed, nil, "The message is not a JSON-RPC 2.0 call.")
 	}
-	if _, ok := wire.For("a2a", wire.A2A10, c.rpc.Method, flow.Request, false); !ok || c.rpc.Method == "GetExtendedAgentCard" {
+	if c.table(flow.Request, false) == nil || c.rpc.Method == "GetExtendedAgentCard" {
 		return gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
 	}
 	c.flow.Method = c.rpc.Method
@@ -135,16 +160,22 @@ func (c *call) read(ctx context.Context) error {
 	return c.why(ctx)
 }
 
-// version accepts A2A 1.0 alone; an absent header means 0.3.
-func (c *call) version() error {
-	v := c.r.Header.Get("A2A-Version")
-	if v == "" {
-		v = c.r.URL.Query().Get("A2A-Version")
+// readVersion settles the version of A2A that the call is made in. None means 0.3, and a patch number means nothing.
+func (c *call) readVersion() error {
+	named, inQuery := c.r.Header.Get("A2A-Version"), c.r.URL.Query().Get("A2A-Version")
+	if named != "" && inQuery != "" && named != inQuery {
+		return gateway.Refuse(gateway.RuleHeader, nil, "Header and address name different versions of A2A.")
 	}
-	if v == wire.A2A10 {
-		return nil
+	named = cmp.Or(named, inQuery, "0.3")
+	if parts := strings.SplitN(named, ".", 3); len(parts) == 3 {
+		named = parts[0] + "." + parts[1]
 	}
-	return gateway.Refuse(gateway.RuleVersion, nil, "This version of A2A is not carried; send A2A-Version: %s.", wire.A2A10)
+	if named != wire.A2A10 {
+		return gateway.Refuse(gateway.RuleVersion, nil, "This version of A2A is not carried; send A2A-Version: %s.", wire.A2A10)
+	}
+	c.version = named
+	c.flow.Protocol = "a2a/" + named
+	return nil
 }
 
 // why settles purpose, criticality and task: a message only chooses among what its caller was granted.
@@ -194,14 +225,14 @@ func (c *call) ids() (ids gateway.IDs) {
 // once looks for an earlier answer to the same message; only what is sent has an id.
 func (c *call) once(ctx context.Context) (*gateway.Answer, *gateway.Ticket, error) {
 	c.req = gateway.Request{Between: c.between(), Root: c.caller.TokenRoot, Method: c.rpc.Method, Pins: c.h.Gateway.Pins(c.snap, c.flow)}
-	if strings.HasPrefix(c.rpc.Method, "Send") && c.rpc.Params >= 0 && !c.caller.Anonymous {
+	if c.a2a.Message != nil && c.rpc.Params >= 0 && !c.caller.Anonymous {
 		c.req.ID, c.req.Params = c.ids().Message, c.doc.Raw(c.rpc.Params)
 	}
 	return c.h.Gateway.Once(ctx, &c.req)
 }
 
 func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
-	t, _ := wire.For("a2a", wire.A2A10, c.rpc.Method, dir, stream)
+	t, _ := wire.For("a2a", c.version, c.rpc.Method, dir, stream)
 	return t
 }
 
@@ -241,82 +272,6 @@ func metaSchemas(s *gateway.Snapshot, a flow.AgentID, dir flow.Direction) []*cat
 	return s.Catalog.Schemas(catalog.Data, a, "metadata", dir)
 }
 
-// forward sends what passed, and brings the answer back down the same road.
-func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
-	at, err := c.h.Cards.Choose(ctx, c.agent, c.snap, wire.A2A10, card.JSONRPC)
-	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
-		return
-	}
-	extra := map[string]string{"Accept": "application/json, text/event-stream"}
-	if asked := extensions(c.r.Header); len(asked) > 0 {
-		extra["A2A-Extensions"] = strings.Join(asked, ", ")
-	}
-	if c.h.Face == gateway.Outbound {
-		// The next domain believes only what it granted; it is told what we settled on.
-		if c.flow.Purpose != "" {
-			extra[identity.HeaderPurpose] = string(c.flow.Purpose)
-		}
-		extra[identity.HeaderCriticality] = c.flow.Task.Criticality.String()
-	}
-	res, err := c.agent.A2A.SendTo(ctx, http.MethodPost, at.URL, c.r.Header, extra, passed.Body)
-	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
-		return
-	}
-	defer res.Body.Close()
-	if active := activated(c.r.Header, res.Header); active != "" {
-		c.w.Header().Set("A2A-Extensions", active)
-	}
-	if gateway.IsStream(res) {
-		if c.table(flow.Response, true) == nil {
-			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none.")))
-			return
-		}
-		body := gateway.Idle(res.Body, c.snap.Events.Idle)
-		defer body.Close()
-		c.stream(ctx, body)
-		return
-	}
-	body, err := gateway.ReadJSON(res, c.snap.Limits.Bytes)
-	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
-		return
-	}
-	c.answer(ctx, body)
-}
-
-// answer passes a whole JSON answer, keeps it to be given again, and sends it.
-func (c *call) answer(ctx context.Context, body []byte) {
-	if err := c.sameID(body); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
-		return
-	}
-	if snap := c.h.Gateway.Snapshot(); snap != c.snap {
-		if err := c.renew(ctx, snap); err != nil {
-			c.deny(c.h.Gateway.Refused(ctx, snap, c.responseFlow(), err))
-			return
-		}
-	}
-	c.ticket.By(c.h.Gateway.Pins(c.snap, c.flow))
-	m := c.responseMessage(c.snap, body, false)
-	named := func() {}
-	m.Commit = func(tx store.Tx, out []byte) (err error) {
-		ids, _ := describe(out)
-		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
-			return err
-		}
-		return c.ticket.Store(tx, &gateway.Answer{Status: http.StatusOK, Body: out, Task: c.flow.Task.ID})
-	}
-	passed, err := c.h.Gateway.Pass(ctx, m)
-	if err != nil {
-		c.deny(err)
-		return
-	}
-	named()
-	c.send(passed.Body)
-}
-
 // renew takes up a configuration that was put in force while the agent was at work: the caller must still be who it
 // was, and may still have to reach the agent; a purpose that was taken away no longer counts.
 func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
@@ -334,29 +289,6 @@ func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
 	return nil
 }
 
-// sameID holds the upstream to the id of the request.
-func (c *call) sameID(body []byte) error {
-	var d json.Doc
-	if err := d.Parse(body, nil, c.snap.Limits); err != nil {
-		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not acceptable JSON.")
-	}
-	rpc, err := wire.ReadRPC(&d)
-	if err != nil || rpc.Kind != wire.Success && rpc.Kind != wire.Failure {
-		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not a JSON-RPC 2.0 response.")
-	}
-	if rpc.Kind == wire.Success && string(rpc.ID) != string(c.rpc.ID) {
-		return gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered another request.")
-	}
-	return nil
-}
-
-func (c *call) send(body []byte) {
-	c.w.Header().Set("Content-Type", "application/json")
-	c.w.Header().Set("A2A-Version", wire.A2A10)
-	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.w.Write(body) // the caller may have gone; the record says released
-}
-
 func identityText(err error) string {
 	switch {
 	case errors.Is(err, identity.ErrNoCredential):
@@ -365,24 +297,4 @@ func identityText(err error) string {
 		return "The credential cannot be checked at the moment; try again later."
 	}
 	return "The credential is not accepted."
-}
-
-// activated is which of the extensions that the caller asked for the agent says it used. Nothing else is told: a
-// header is no way round the message.
-func activated(asked, used http.Header) string {
-	wanted := extensions(asked)
-	return strings.Join(slices.DeleteFunc(extensions(used), func(name string) bool { return !slices.Contains(wanted, name) }), ", ")
-}
-
-// extensions reads the names in an A2A-Extensions header that have the form of one, each once and at most sixteen.
-func extensions(h http.Header) (all []string) {
-	for _, v := range h.Values("A2A-Extensions") {
-		for name := range strings.SplitSeq(v, ",") {
-			name = strings.TrimSpace(name)
-			if wire.IsExtension(name) && !slices.Contains(all, name) && len(all) < 16 {
-				all = append(all, name)
-			}
-		}
-	}
-	return all
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"slices"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -24,43 +23,37 @@ type relay struct {
 	segments int
 	sent     []byte // what the caller got, to be given again; nil once over the cap
 	keep     bool
-	out      *http.ResponseController
 	begun    bool
 	ids      gateway.IDs
 	ended    bool // a terminal status or the answer itself was sent
 }
 
-// stream relays a stream of server-sent events: an opened row before the first byte, a segment row before each
-// event's bytes, a closed row at the end. After a crash the record overstates what was sent, it never understates it.
-func (c *call) stream(ctx context.Context, body io.Reader) {
-	s := &relay{call: c, flow: c.responseFlow(), keep: true, out: http.NewResponseController(c.w)}
+// stream relays a stream of events: an opened row before the first byte, a segment row before each event's bytes, a
+// closed row at the end. After a crash the record overstates what was sent, it never understates it.
+func (c *call) stream(ctx context.Context, events source) {
+	s := &relay{call: c, flow: c.responseFlow(), keep: true}
 	s.texts.At = s.textID
 	if err := c.h.Gateway.Mark(ctx, c.snap, s.flow, flow.Opened, 0, "", nil); err != nil {
 		c.deny(err)
 		return
 	}
-	err := s.events(ctx, body)
+	err := s.events(ctx, events)
 	if err != nil {
 		s.fail(ctx, err)
 	}
 	s.close(ctx, err)
 }
 
-func (s *relay) events(ctx context.Context, body io.Reader) error {
-	r := wire.NewEventReader(body, wire.EventLimits{Event: s.snap.Events.EventBytes(), Line: s.snap.Events.EventBytes()})
+func (s *relay) events(ctx context.Context, events source) error {
 	for {
-		ev, err := r.Next()
+		ev, err := events.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return s.rests(ctx)
-		case errors.Is(err, wire.ErrEventTooBig), errors.Is(err, wire.ErrLineTooLong):
-			return gateway.Refuse(gateway.RuleTooBig, err, "An event of the stream is over the limit.")
 		case err != nil:
-			return gateway.Refuse(gateway.RuleUpstream, errors.New("stream broke off"), "The agent broke off its stream.")
-		case ev.Incomplete && len(bytes.TrimSpace(ev.Raw)) > 0:
-			return gateway.Refuse(gateway.RuleUpstream, nil, "The agent broke off its stream.")
-		case !ev.HasData || len(ev.Data) == 0: // heartbeat, priming event
-			if err := s.write(ev.AppendPlain(nil, ev.Data)); err != nil {
+			return err
+		case ev.data == nil:
+			if err := s.write(ev, nil); err != nil {
 				return err
 			}
 			continue
@@ -72,11 +65,11 @@ func (s *relay) events(ctx context.Context, body io.Reader) error {
 }
 
 // event passes one event. Before an event that ends the task, whatever is still held back is released.
-func (s *relay) event(ctx context.Context, ev wire.Event) error {
-	if err := s.sameID(ev.Data); err != nil {
+func (s *relay) event(ctx context.Context, ev *event) error {
+	if err := s.sameID(ev.data); err != nil {
 		return err
 	}
-	ids, ends := describe(ev.Data)
+	ids, ends := describe(ev.data)
 	if s.ids.Task == "" {
 		s.ids = ids
 	}
@@ -86,11 +79,11 @@ func (s *relay) event(ctx context.Context, ev wire.Event) error {
 		}
 		s.ended = true
 	}
-	body, err := s.pass(ctx, ev.Data)
+	body, err := s.pass(ctx, ev.data)
 	if err != nil {
 		return err
 	}
-	return s.write(ev.AppendPlain(nil, body))
+	return s.write(ev, body)
 }
 
 // describe reads the task and context that an answer or event names, none where it names several, and whether it ends
@@ -211,7 +204,7 @@ func (s *relay) rests(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.write(wire.AppendEvent(nil, "", "", out)); err != nil {
+		if err := s.write(&event{}, out); err != nil {
 			return err
 		}
 	}
@@ -232,28 +225,22 @@ func (s *relay) chunk(task, artifact string) []byte {
 	return append(b, `,"parts":[{"text":""}]},"append":true,"lastChunk":true}}}`...)
 }
 
-// write sends bytes that are on record.
-func (s *relay) write(b []byte) error {
-	if !s.begun {
-		s.begun = true
-		h := s.w.Header()
-		h.Set("Content-Type", "text/event-stream")
-		h.Set("Cache-Control", "no-store")
-		h.Set("A2A-Version", wire.A2A10)
-		s.w.WriteHeader(http.StatusOK)
-	}
+// write sends an event that is on record.
+func (s *relay) write(in *event, envelope []byte) error {
+	s.begin()
 	if s.keep {
-		if s.sent = append(s.sent, b...); len(s.sent) > s.snap.Events.AnswerBytes() {
+		if s.sent = in.transcript(s.sent, envelope); len(s.sent) > s.snap.Events.AnswerBytes() {
 			s.keep, s.sent = false, nil
 		}
 	}
-	if _, err := s.w.Write(b); err != nil {
-		return gateway.Refuse(gateway.RuleUpstream, errors.New("caller went away"), "The caller went away.")
+	return s.front.event(in, envelope)
+}
+
+func (s *relay) begin() {
+	if !s.begun {
+		s.begun = true
+		s.front.begin(s.call)
 	}
-	if err := s.out.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return gateway.Refuse(gateway.RuleUpstream, errors.New("caller went away"), "The caller went away.")
-	}
-	return nil
 }
 
 // fail tells the caller that the stream ends here. What texts still hold back stays here.
@@ -267,7 +254,7 @@ func (s *relay) fail(ctx context.Context, err error) {
 		s.begun = true
 		return
 	}
-	_ = s.write(wire.AppendEvent(nil, "", "", denial(err).A2A(s.rpc.ID))) // the caller may be what failed
+	_ = s.write(&event{}, denial(err).A2A(s.rpc.ID)) // the caller may be what failed
 }
 
 // close writes the closed row, and with it the transcript of a stream that came to its end.
@@ -278,13 +265,13 @@ func (s *relay) close(ctx context.Context, failed error) {
 		reason = "broken off"
 	} else if s.keep {
 		commit = func(tx store.Tx) error {
-			return s.ticket.Store(tx, &gateway.Answer{Status: http.StatusOK, Body: s.sent, Stream: true, Task: s.call.flow.Task.ID})
+			return s.ticket.Store(tx, &gateway.Answer{Body: s.sent, Stream: true, Task: s.call.flow.Task.ID})
 		}
 	}
 	if err := s.h.Gateway.Mark(context.WithoutCancel(ctx), s.snap, s.flow, flow.Closed, s.segments, reason, commit); err != nil {
 		s.h.Gateway.Fault(err)
 	}
 	if failed == nil && !s.begun {
-		_ = s.write(nil) // an empty stream is a stream
+		s.begin() // an empty stream is a stream
 	}
 }

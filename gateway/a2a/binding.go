@@ -1,0 +1,153 @@
+package a2a
+
+import (
+	"context"
+	"io"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a/card"
+	"github.com/scrimhq/scrim/gateway/wire"
+)
+
+// front is the binding that a call came in by. What it hands to the road and gets from it are JSON-RPC envelopes; bytes
+// that nothing changed leave as they came.
+type front interface {
+	// open reads the call and returns it as an envelope. The error is a refusal.
+	open(c *call) ([]byte, error)
+	// whole sends an answer that is on record. Status is the HTTP status that an agent of HTTP+JSON gave an error; 0 if none did.
+	whole(c *call, status int, envelope []byte)
+	// begin sends what comes before the first event of a stream.
+	begin(c *call)
+	// event sends an event that is on record, or a heartbeat where the envelope is nil. In is where it came from.
+	event(in *event, envelope []byte) error
+	// deny sends a refusal in place of an answer.
+	deny(c *call, d wire.Denial)
+}
+
+// back is a binding that an agent is called by.
+type back interface {
+	// call sends a request that is on record to where c is to go, and returns what comes back. The error is a refusal.
+	call(ctx context.Context, c *call, passed *gateway.Passed) (*reply, error)
+}
+
+// reply is what an agent answers: one envelope, or a stream of them.
+type reply struct {
+	used   []string // extensions that the agent says it used
+	status int      // of HTTP, where an agent of HTTP+JSON answers with an error
+	whole  []byte   // nil: a stream
+	events source
+	body   io.Closer
+}
+
+func (r *reply) close() {
+	if r.body != nil {
+		_ = r.body.Close()
+	}
+}
+
+// source is a stream of events. Its end is [io.EOF]; any other error is a refusal.
+type source interface {
+	next() (*event, error)
+}
+
+// event is one event of a stream as an agent sent it.
+type event struct {
+	sse  wire.Event // its framing, if it came as a server-sent event
+	data []byte     // an envelope; nil for a heartbeat
+}
+
+// transcript appends the event as it is kept to be given again: a server-sent event whose data is the envelope.
+func (e *event) transcript(dst, envelope []byte) []byte {
+	if e.sse.Raw != nil {
+		return e.sse.AppendPlain(dst, envelope)
+	}
+	return wire.AppendEvent(dst, "", "", envelope)
+}
+
+// backs are the bindings that agents are called by, and bindings their order for a call that came in by one of them: its
+// own first, for what need not be said in other words stays as it is.
+var backs = map[string]back{card.JSONRPC: jsonrpcBack{}, card.HTTPJSON: restBack{}}
+
+func (c *call) bindings() []string {
+	if _, ok := c.front.(*restFront); ok {
+		return []string{card.HTTPJSON, card.JSONRPC}
+	}
+	return []string{card.JSONRPC, card.HTTPJSON}
+}
+
+// choose settles where the agent is called, and that the caller's tenant is none but the agent's.
+func (c *call) choose(ctx context.Context) (err error) {
+	if c.to, err = c.h.Cards.Choose(ctx, c.agent, c.snap, c.version, c.bindings()...); err != nil {
+		return err
+	}
+	n := c.member("tenant")
+	if n < 0 || c.to.Tenant == "" {
+		return nil
+	}
+	if c.doc.Text(n) != "" && c.doc.Text(n) != c.to.Tenant {
+		return gateway.Refuse(gateway.RulePlace, nil, "The message names another tenant than the agent's card does.")
+	}
+	e := c.doc.Edit() // the way out puts it back: it is not the caller's word
+	e.Remove(n)
+	if c.body, err = e.Apply(nil); err != nil {
+		return err
+	}
+	return c.reread()
+}
+
+// member returns a text member of the call's params, or -1.
+func (c *call) member(name string) int {
+	if c.rpc.Params < 0 {
+		return -1
+	}
+	if n, ok := c.doc.Member(c.rpc.Params, name); ok && c.doc.Nodes[n].Kind == json.String {
+		return n
+	}
+	return -1
+}
+
+// reread parses the body again after an edit of it.
+func (c *call) reread() (err error) {
+	if err := c.doc.Parse(c.body, nil, c.snap.Limits); err != nil {
+		return err
+	}
+	if c.rpc, err = wire.ReadRPC(&c.doc); err != nil {
+		return err
+	}
+	c.a2a, err = wire.ReadA2A(&c.doc, c.rpc)
+	return err
+}
+
+// withTenant puts the tenant of the agent's interface into an envelope that passed.
+func withTenant(body []byte, tenant string) ([]byte, error) {
+	if tenant == "" {
+		return body, nil
+	}
+	var d json.Doc
+	rpc, err := parsed(&d, body)
+	if err != nil {
+		return nil, err
+	}
+	e := d.Edit()
+	raw := json.AppendString(nil, tenant)
+	if rpc.Params < 0 {
+		e.Append(0, "params", append(append([]byte(`{"tenant":`), raw...), '}'))
+	} else {
+		e.Append(rpc.Params, "tenant", raw)
+	}
+	return e.Apply(nil)
+}
+
+// parsed reads an envelope that was read before, or made here.
+func parsed(d *json.Doc, envelope []byte) (wire.RPC, error) {
+	if err := d.Parse(envelope, nil, wide(envelope)); err != nil {
+		return wire.RPC{}, err
+	}
+	return wire.ReadRPC(d)
+}
+
+// wide are limits for what was read before and has grown a little.
+func wide(b []byte) json.Limits {
+	return json.Limits{Bytes: len(b), Depth: 1 << 16, Nodes: len(b) + 1, Number: len(b) + 1}
+}

@@ -1,0 +1,120 @@
+package a2a
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/store"
+)
+
+// forward sends what passed, and brings the answer back down the same road.
+func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
+	rep, err := backs[c.to.Binding].call(ctx, c, passed)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	defer rep.close()
+	c.active = activated(extensions(c.r.Header.Values("A2A-Extensions")), rep.used)
+	if rep.whole != nil {
+		c.answer(ctx, rep)
+		return
+	}
+	if c.table(flow.Response, true) == nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none.")))
+		return
+	}
+	c.stream(ctx, rep.events)
+}
+
+// headers are those of a request to the agent besides the protocol's own of the caller.
+func (c *call) headers() map[string]string {
+	extra := map[string]string{"Accept": "application/json, text/event-stream", "A2A-Version": c.version}
+	if asked := extensions(c.r.Header.Values("A2A-Extensions")); len(asked) > 0 {
+		extra["A2A-Extensions"] = strings.Join(asked, ", ")
+	}
+	if c.h.Face == gateway.Outbound {
+		// The next domain believes only what it granted; it is told what we settled on.
+		if c.flow.Purpose != "" {
+			extra[identity.HeaderPurpose] = string(c.flow.Purpose)
+		}
+		extra[identity.HeaderCriticality] = c.flow.Task.Criticality.String()
+	}
+	return extra
+}
+
+// answer passes a whole answer, keeps it to be given again, and sends it.
+func (c *call) answer(ctx context.Context, rep *reply) {
+	if err := c.sameID(rep.whole); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	if snap := c.h.Gateway.Snapshot(); snap != c.snap {
+		if err := c.renew(ctx, snap); err != nil {
+			c.deny(c.h.Gateway.Refused(ctx, snap, c.responseFlow(), err))
+			return
+		}
+	}
+	c.ticket.By(c.h.Gateway.Pins(c.snap, c.flow))
+	m := c.responseMessage(c.snap, rep.whole, false)
+	named := func() {}
+	m.Commit = func(tx store.Tx, out []byte) (err error) {
+		ids, _ := describe(out)
+		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
+			return err
+		}
+		return c.ticket.Store(tx, &gateway.Answer{Status: rep.status, Body: out, Task: c.flow.Task.ID})
+	}
+	passed, err := c.h.Gateway.Pass(ctx, m)
+	if err != nil {
+		c.deny(err)
+		return
+	}
+	named()
+	c.front.whole(c, rep.status, passed.Body)
+}
+
+// sameID holds the upstream to the id of the request.
+func (c *call) sameID(body []byte) error {
+	var d json.Doc
+	if err := d.Parse(body, nil, c.snap.Limits); err != nil {
+		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not acceptable JSON.")
+	}
+	rpc, err := wire.ReadRPC(&d)
+	if err != nil || rpc.Kind != wire.Success && rpc.Kind != wire.Failure {
+		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not a JSON-RPC 2.0 response.")
+	}
+	if rpc.Kind == wire.Success && string(rpc.ID) != string(c.rpc.ID) {
+		return gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered another request.")
+	}
+	return nil
+}
+
+// activated is which of the extensions that the caller asked for the agent says it used. Nothing else is told: a
+// header is no way round the message.
+func activated(asked, used []string) string {
+	return strings.Join(slices.DeleteFunc(used, func(name string) bool { return !slices.Contains(asked, name) }), ", ")
+}
+
+// extensions reads the names in an A2A-Extensions header that have the form of one, each once and at most sixteen.
+func extensions(values []string) (all []string) {
+	for _, v := range values {
+		for name := range strings.SplitSeq(v, ",") {
+			name = strings.TrimSpace(name)
+			if wire.IsExtension(name) && !slices.Contains(all, name) && len(all) < 16 {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
+// usedBy are the extensions that the headers of an agent's answer name.
+func usedBy(h http.Header) []string { return extensions(h.Values("A2A-Extensions")) }

@@ -1,0 +1,174 @@
+package a2a
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/wire"
+)
+
+// jsonrpcFront is the JSON-RPC binding: its messages are the road's own.
+type jsonrpcFront struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+func (f *jsonrpcFront) open(c *call) ([]byte, error) {
+	return gateway.ReadRequest(f.w, f.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json")
+}
+
+func (f *jsonrpcFront) whole(c *call, _ int, envelope []byte) {
+	if f.listens(c) {
+		f.begin(c)
+		_ = f.event(&event{}, envelope)
+		return
+	}
+	setHeader(f.w, c, "application/json")
+	f.w.WriteHeader(http.StatusOK)
+	_, _ = f.w.Write(envelope) // the caller may have gone; the record says released
+}
+
+// listens reports whether the caller reads nothing but events.
+func (f *jsonrpcFront) listens(c *call) bool {
+	return streams(c) && f.r.Header.Get("Accept") == "text/event-stream"
+}
+
+func (f *jsonrpcFront) begin(c *call) {
+	setHeader(f.w, c, "text/event-stream")
+	f.w.WriteHeader(http.StatusOK)
+}
+
+func (f *jsonrpcFront) event(in *event, envelope []byte) error {
+	return send(f.w, in.transcript(nil, envelope))
+}
+
+func (f *jsonrpcFront) deny(c *call, d wire.Denial) {
+	status := d.A2AStatus()
+	if status == http.StatusOK && f.listens(c) {
+		f.begin(c)
+		_ = f.event(&event{}, d.A2A(c.rpc.ID))
+		return
+	}
+	setHeader(f.w, c, "application/json")
+	if d.Reason == wire.Unauthenticated {
+		f.w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
+	}
+	f.w.WriteHeader(status)
+	_, _ = f.w.Write(d.A2A(c.rpc.ID))
+}
+
+// streams reports whether the call's method answers with a stream.
+func streams(c *call) bool {
+	switch c.rpc.Method {
+	case "SendStreamingMessage", "SubscribeToTask":
+		return true
+	default:
+		return false
+	}
+}
+
+// setHeader says what follows.
+func setHeader(w http.ResponseWriter, c *call, mediaType string) {
+	h := w.Header()
+	h.Set("Content-Type", mediaType)
+	if strings.HasPrefix(mediaType, "text/event-stream") {
+		h.Set("Cache-Control", "no-store")
+	}
+	if c.version != "" {
+		h.Set("A2A-Version", c.version)
+	} else {
+		h.Set("A2A-Version", wire.A2A10)
+	}
+	if c.active != "" {
+		h.Set("A2A-Extensions", c.active)
+	}
+}
+
+// send writes bytes that are on record and sees them off.
+func send(w http.ResponseWriter, b []byte) error {
+	if _, err := w.Write(b); err != nil {
+		return gateway.Refuse(gateway.RuleUpstream, errors.New("caller went away"), "The caller went away.")
+	}
+	if err := http.NewResponseController(w).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return gateway.Refuse(gateway.RuleUpstream, errors.New("caller went away"), "The caller went away.")
+	}
+	return nil
+}
+
+// jsonrpcBack calls agents over JSON-RPC.
+type jsonrpcBack struct{}
+
+func (jsonrpcBack) call(ctx context.Context, c *call, passed *gateway.Passed) (*reply, error) {
+	body, err := withTenant(passed.Body, c.to.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.agent.A2A.SendTo(ctx, http.MethodPost, c.to.URL, c.r.Header, c.headers(), body)
+	if err != nil {
+		return nil, err
+	}
+	rep := &reply{used: usedBy(res.Header), body: res.Body}
+	if gateway.IsStream(res) {
+		body := gateway.Idle(res.Body, c.snap.Events.Idle)
+		rep.body, rep.events = body, c.sse(body, func(data []byte) ([]byte, error) { return data, nil })
+		return rep, nil
+	}
+	defer rep.close()
+	if rep.whole, err = gateway.ReadJSON(res, c.snap.Limits.Bytes); err != nil {
+		return nil, err
+	}
+	rep.whole = c.answered(rep.whole)
+	return rep, nil
+}
+
+// answered adds the result to an answer that has none because its method gives nothing back: some servers leave it out.
+func (c *call) answered(body []byte) []byte {
+	if c.rpc.Method != "DeleteTaskPushNotificationConfig" {
+		return body
+	}
+	var d json.Doc
+	if d.Parse(body, nil, c.snap.Limits) != nil || d.Nodes[0].Kind != json.Object {
+		return body
+	}
+	for _, name := range []string{"result", "error"} {
+		if n, ok := d.Member(0, name); ok && d.Nodes[n].Kind != json.Null {
+			return body
+		}
+	}
+	return wire.AppendSuccess(nil, c.rpc.ID, []byte("{}"))
+}
+
+// sse reads a stream of server-sent events; wrap makes an envelope of an event's data.
+func (c *call) sse(body io.Reader, wrap func(data []byte) ([]byte, error)) source {
+	most := c.snap.Events.EventBytes()
+	return &sseSource{wire.NewEventReader(body, wire.EventLimits{Event: most, Line: most}), wrap}
+}
+
+type sseSource struct {
+	r    *wire.EventReader
+	wrap func(data []byte) ([]byte, error)
+}
+
+func (s *sseSource) next() (*event, error) {
+	ev, err := s.r.Next()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, io.EOF
+	case errors.Is(err, wire.ErrEventTooBig), errors.Is(err, wire.ErrLineTooLong):
+		return nil, gateway.Refuse(gateway.RuleTooBig, err, "An event of the stream is over the limit.")
+	case err != nil:
+		return nil, gateway.Refuse(gateway.RuleUpstream, errors.New("stream broke off"), "The agent broke off its stream.")
+	case ev.Incomplete && len(bytes.TrimSpace(ev.Raw)) > 0:
+		return nil, gateway.Refuse(gateway.RuleUpstream, nil, "The agent broke off its stream.")
+	case !ev.HasData || len(ev.Data) == 0: // heartbeat, priming event
+		return &event{sse: ev}, nil
+	}
+	data, err := s.wrap(ev.Data)
+	return &event{sse: ev, data: data}, err
+}
