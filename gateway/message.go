@@ -22,10 +22,18 @@ type Message struct {
 	NoteIn     NotePlace         // where the recipient is told; the zero value tells nothing
 	Again      bool              // an earlier answer under other terms: nothing in it is opened that was not opened then
 	Undeclared bool              // nothing declares the tool that the flow names: policy sees the name, the record does not
+	LeftOut    LeftOut           // what the adapter took out because the recipient may not use it
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 
 	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
 	Commit func(tx store.Tx, out []byte) error
+}
+
+// LeftOut is how many entries of a list were kept from the recipient, and by which policies. It is for the record; the
+// recipient is told nothing of it.
+type LeftOut struct {
+	Count    int
+	Policies []flow.PolicyID
 }
 
 // NotePlace finds where a privacy note goes: the object that gets it, and the member names down to it, which are made if missing.

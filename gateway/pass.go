@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -182,6 +184,14 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		ev.Levels = append(ev.Levels, flow.LevelCount{Label: flow.Unlabelled, Level: flow.Dropped, By: flow.BySchema, Count: len(c.dropped)})
 	}
 	ev.Policies = policiesOf(c.terms)
+	if n := m.LeftOut.Count; n > 0 {
+		ev.Reason = fmt.Sprintf("entries left out of the list: %d", n)
+		for _, id := range m.LeftOut.Policies {
+			if !slices.Contains(ev.Policies, id) {
+				ev.Policies = append(ev.Policies, id)
+			}
+		}
+	}
 	if len(terms.Shadow) == len(c.leaves) && len(c.leaves) > 0 {
 		ev.Shadow = flow.CountLevels(c.leaves, terms.Shadow)
 	}

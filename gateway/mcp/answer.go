@@ -166,7 +166,17 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if err := suits(c, doc, rpc); err != nil {
 		return nil, x.g.Refused(ctx, who.snap, f, err)
 	}
+	if err := x.unknownThere(ctx, who, c, f, doc, rpc); err != nil {
+		return nil, err
+	}
+	if c.method == "tools/list" {
+		x.tools.learn(who.agent.Party.Agent, given, who.snap) // before the selection, which asks for what the server declares
+	}
 	body, err := private(doc, rpc, body)
+	var leftOut gateway.LeftOut
+	if err == nil {
+		body, leftOut, err = x.selected(who, c.method, body)
+	}
 	if err != nil {
 		return nil, x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's answer has not the form of the protocol."))
 	}
@@ -176,6 +186,7 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 		c.ticket.By(x.g.Pins(who.snap, asked))
 	}
 	m := x.answerMessage(c, who, f, body)
+	m.LeftOut = leftOut
 	x.segment(m)
 	m.Commit = func(tx store.Tx, out []byte) error {
 		return c.ticket.Store(tx, &gateway.Answer{Status: 200, Body: out, Task: c.flow.Task.ID})
@@ -183,9 +194,6 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	passed, err := x.g.Pass(ctx, m)
 	if err != nil {
 		return nil, err
-	}
-	if c.method == "tools/list" {
-		x.tools.learn(who.agent.Party.Agent, given, who.snap)
 	}
 	return passed.Body, nil
 }

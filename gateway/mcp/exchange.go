@@ -106,6 +106,9 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.refused(ctx, c, err)
 	}
 	msg, err := x.read(c, in)
+	if err == nil {
+		err = x.concealed(c, msg)
+	}
 	if err != nil {
 		return x.refused(ctx, c, err)
 	}
@@ -137,7 +140,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	})
 	if err != nil {
 		x.forget(c)
-		return x.denied(c, err)
+		return x.denied(c, c.unlike(err))
 	}
 	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind}
 	if in.headers != nil && c.version == wire.MCP20260728 {

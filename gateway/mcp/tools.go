@@ -21,7 +21,8 @@ const (
 type Tools struct {
 	mu     sync.Mutex
 	seen   map[flow.AgentID]map[string]learned
-	merged [2]generation // by the configuration in force, and by the one before, which open calls may still have
+	whole  map[flow.AgentID]bool // the server's list was seen to its end
+	merged [2]generation         // by the configuration in force, and by the one before, which open calls may still have
 }
 
 // learned is a tool as its server described it.
@@ -74,6 +75,19 @@ func (t *Tools) learn(server flow.AgentID, body []byte, s *gateway.Snapshot) {
 		}
 		t.keep(server, d.Text(n), describe(&d, tool))
 	}
+	if _, more := d.Member(rpc.Result, "nextCursor"); !more {
+		if t.whole == nil {
+			t.whole = map[flow.AgentID]bool{}
+		}
+		t.whole[server] = len(t.seen[server]) < maxTools
+	}
+}
+
+// listed reports whether all tools of the server are known.
+func (t *Tools) listed(server flow.AgentID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.whole[server]
 }
 
 // keep remembers a tool and forgets what was compiled from another description of it. Lists come in pages.
