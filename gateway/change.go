@@ -68,6 +68,10 @@ func (c *changer) one(i int) error {
 		return c.memberName(t, terms, c.leaves[i])
 	case filePart:
 		return c.file(t, terms)
+	case fetchedFile:
+		if terms.Level < flow.Tokenized {
+			return c.file(t, terms)
+		}
 	case declared:
 		if terms.Level != flow.Raw {
 			return refuse(RulePolicy, c.leaves[i].Path, nil, "%s", c.why(terms))

@@ -40,8 +40,9 @@ const (
 	wholeText                    // the prose of a text outside its spans
 	textSpan
 	memberName
-	filePart // bytes, address or name of a file
-	declared // what configuration declares public, all of it as one leaf
+	filePart    // bytes, address or name of a file
+	fetchedFile // address of a file whose content stands in for it
+	declared    // what configuration declares public, all of it as one leaf
 )
 
 // collector lists the leaves of one message with their labels, in one walk.
@@ -112,6 +113,9 @@ func (c *collector) collect(v *view) error {
 		return err
 	}
 	if err := c.look(); err != nil {
+		return err
+	}
+	if err := c.fetchFiles(); err != nil {
 		return err
 	}
 	if err := c.readTexts(); err != nil {

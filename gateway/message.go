@@ -25,6 +25,8 @@ type Message struct {
 	LeftOut    LeftOut           // what the adapter took out because the recipient may not use it
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 
+	files map[string]fetched // by address, what was fetched for it
+
 	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
 	Commit func(tx store.Tx, out []byte) error
 }

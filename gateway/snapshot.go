@@ -24,6 +24,7 @@ type Snapshot struct {
 	Identity    *identity.Authenticator
 	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
 	Transparent []Transparent
+	Fetch       *Fetch // nil: no file is fetched
 	Limits      json.Limits
 	Events      EventLimits
 	ConfigHash  string

@@ -5,11 +5,16 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/egress"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 )
 
@@ -216,6 +221,115 @@ func TestSignedObjectsAreNeverEdited(t *testing.T) {
 			}
 			if !strings.Contains(shown, `"parts":[gone]`) {
 				t.Errorf("a part of what is signed was shown: %s", answer)
+			}
+		})
+	}
+}
+
+// fileServer serves files, and says how often each was asked for.
+func fileServer(t *testing.T) (*httptest.Server, func(path string) int) {
+	t.Helper()
+	var mu sync.Mutex
+	asked := map[string]int{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked[r.URL.Path]++
+		mu.Unlock()
+		if len(r.Cookies()) > 0 || r.Header.Get("Authorization") != "" || r.Header.Get("Referer") != "" {
+			t.Error("a credential or an address went along")
+		}
+		switch r.URL.Path {
+		case "/list.csv":
+			w.Header().Set("Content-Type", "text/csv")
+			fmt.Fprint(w, "name;mail\nx;jane.doe@example.org\n")
+		case "/scan.png":
+			w.Header().Set("Content-Type", "image/png")
+			fmt.Fprint(w, "\x89PNG\r\n\x1a\n")
+		case "/long":
+			w.Header().Set("Content-Type", "text/plain")
+			fmt.Fprint(w, strings.Repeat("x", 5000))
+		case "/packed":
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Content-Encoding", "gzip")
+			fmt.Fprint(w, "jane.doe@example.org")
+		case "/elsewhere":
+			http.Redirect(w, r, "/list.csv", http.StatusFound)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s, func(path string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return asked[path]
+	}
+}
+
+// An address is shown, fetched or left out as policy says; what is fetched is decided like any file.
+func TestFilesByAddressAreFetchedPassedOrLeftOut(t *testing.T) {
+	server, asked := fileServer(t)
+	const (
+		none      = ""
+		tokenized = `@id("link") permit (principal, action in Action::"upto_tokenized", resource in DataClass::"technical/url");`
+		raw       = `@id("link") @exception("public links") permit (principal, action in Action::"upto_raw", resource in DataClass::"technical/url");`
+		opaque    = `@id("files") @exception("accepted") permit (principal, action in Action::"upto_raw", resource in DataClass::"file/opaque");`
+	)
+	address := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for _, tt := range []struct {
+		name, policy, path string
+		hosts              []string
+		networks           []netip.Prefix
+		member             string // that carries it to the agent; "" none
+		file               string // what the file begins with
+		asked              int
+	}{
+		{"shown", raw, "/list.csv", []string{"localhost"}, loopback, "url", "", 0},
+		{"fetched and read", tokenized, "/list.csv", []string{"localhost"}, loopback, "raw", "name;mail\nx;[email", 1},
+		{"a picture that may be shown", tokenized + opaque, "/scan.png", []string{"localhost"}, loopback, "raw", "\x89PNG", 1},
+		{"a picture that may not", tokenized, "/scan.png", []string{"localhost"}, loopback, "refused", "", 1},
+		{"left out", none, "/list.csv", []string{"localhost"}, loopback, "refused", "", 0},
+		{"a host that is not configured", tokenized, "/list.csv", []string{"files.example.org", "*.0.0.1.example"}, loopback, "", "", 0},
+		{"an address within", tokenized, "/list.csv", []string{"localhost"}, nil, "", "", 0},
+		{"too long", tokenized, "/long", []string{"localhost"}, loopback, "", "", 1},
+		{"packed", tokenized, "/packed", []string{"localhost"}, loopback, "", "", 1},
+		{"led elsewhere", tokenized, "/elsewhere", []string{"localhost"}, loopback, "", "", 1},
+		{"not there", tokenized, "/nothing", []string{"localhost"}, loopback, "", "", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			agent := newAgent(t, answerWith(okAnswer))
+			before := asked(tt.path)
+			r := newRig(t, agent, func(s *gatewaytest.Setup) {
+				s.Policy = strings.ReplaceAll(policies, `resource.tier == "confidential" || resource.tier == "internal"`, `resource.tier == "confidential"`) + tt.policy
+				s.Fetch = &gateway.Fetch{
+					Client: egress.Client(egress.Options{Allow: tt.networks, Plain: true, Ports: []uint16{0}, Bytes: 4096}), Hosts: tt.hosts, Bytes: 4096,
+				}
+			})
+			_, answer := sendFile(t, r, 1, `{"url":"`+address+tt.path+`"}`)
+			got := agent.received()
+			if tt.member == "refused" {
+				if len(got) != 0 {
+					t.Fatalf("it was sent on: %s", got)
+				}
+			} else if len(got) != 1 {
+				t.Fatalf("the agent got %d messages: %s", len(got), answer)
+			} else {
+				files, rest := filesIn(t, got[0])
+				holds := strings.Contains(rest, address)
+				switch {
+				case holds != (tt.member == "url"):
+					t.Errorf("the address arrived: %v, in %s", holds, rest)
+				case tt.member == "raw" && (len(files) != 1 || !strings.HasPrefix(files[0], tt.file)):
+					t.Errorf("files %q arrived", files)
+				case tt.member == "" && !strings.Contains(rest, `"[file]"`):
+					t.Errorf("%s arrived, want a placeholder", rest)
+				case tt.name == "fetched and read" && !strings.Contains(rest, `"mediaType":"text/csv"`):
+					t.Errorf("the media type is lost: %s", rest)
+				}
+			}
+			if n := asked(tt.path) - before; n != tt.asked {
+				t.Errorf("the file was asked for %d times, want %d", n, tt.asked)
 			}
 		})
 	}

@@ -216,5 +216,8 @@ func traceparent(s []byte) bool {
 	return true
 }
 
+// IsMediaType reports whether s is a media type as a part of a message may have it.
+func IsMediaType(s string) bool { return s != "" && mediaType(s) }
+
 // IsExtension reports whether s has the form of an extension's URI: it names something and carries nothing.
 func IsExtension(s string) bool { return extension(s) }

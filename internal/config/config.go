@@ -25,6 +25,7 @@ type Config struct {
 	Schemas       []SchemaBinding           `yaml:"schemas" doc:"JSON Schemas of messages, and whose they are."`
 	Hierarchies   []Hierarchy               `yaml:"hierarchies" doc:"Trees that values climb when a policy says @generalize(\"up:N\")."`
 	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
+	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
 	Retention     Retention                 `yaml:"retention" doc:"How long and how much is kept."`
@@ -173,6 +174,16 @@ type Transparent struct {
 	Agent  flow.AgentID `yaml:"agent" doc:"Whose traffic, or * for all." required:"true"`
 	Path   string       `yaml:"path" doc:"Pattern of places in a message, such as /params/arguments/query: a JSON Pointer in which * stands for any name or index, and ** at its end for the place and all below it." default:"/**" pattern:"path"`
 	Reason string       `yaml:"reason" doc:"Why it may be public. It is kept on record." required:"true"`
+}
+
+// Linked is what becomes of files that messages name by an address.
+type Linked struct {
+	Fetch    []string `yaml:"fetch" doc:"Hosts whose files the gateway fetches where policy lets the address be tokenized: the content stands in for it, decided like any file. *.example.org is every name below example.org. Absent: nothing is fetched."`
+	Networks []string `yaml:"networks" doc:"Ranges (CIDR) that are not public and that files may be fetched from all the same."`
+	Ports    []int    `yaml:"ports" doc:"Ports that files may be fetched from. Absent: 443."`
+	Plain    bool     `yaml:"plain" doc:"Fetch over http without TLS, too."`
+	Bytes    Size     `yaml:"bytes" doc:"Bytes of one file." default:"1MiB" min:"1KiB" max:"64MiB"`
+	Timeout  Duration `yaml:"timeout" doc:"For one file." default:"10s" min:"100ms"`
 }
 
 // Limits is what is refused for its size.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +69,28 @@ func (v *validator) validate() {
 	v.identity(agents)
 	v.taxonomy()
 	v.files(agents)
+	v.fetched()
+}
+
+// fetched checks where files are fetched from.
+func (v *validator) fetched() {
+	f := &v.c.LinkedFiles
+	for i, host := range f.Fetch {
+		name := strings.TrimPrefix(host, "*.")
+		if name != strings.ToLower(name) || name == "" || strings.ContainsAny(name, "*/:@ ") && !strings.HasPrefix(name, "[") {
+			v.wrong(fmt.Sprintf("files/fetch/%d", i), "a name in lower case without a port, such as files.example.org or *.example.org", "not the name of a host")
+		}
+	}
+	for i, network := range f.Networks {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			v.wrong(fmt.Sprintf("files/networks/%d", i), "such as 10.1.0.0/16; one address is /32", "not a range of addresses")
+		}
+	}
+	for i, port := range f.Ports {
+		if port < 1 || port > 65535 {
+			v.wrong(fmt.Sprintf("files/ports/%d", i), "", "not a port")
+		}
+	}
 }
 
 func (v *validator) addresses() {

@@ -3,12 +3,14 @@ package run
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"time"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/egress"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy"
@@ -44,6 +46,7 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 	for _, t := range c.Transparent {
 		s.Transparent = append(s.Transparent, gateway.Transparent{Agent: t.Agent, Path: t.Path})
 	}
+	s.Fetch = fetch(c)
 	for i := range c.Agents {
 		a, err := agent(&c.Agents[i])
 		if err != nil {
@@ -72,6 +75,24 @@ func PolicyOptions(c *config.Config) policy.Options {
 		e.Fields = append(e.Fields, policy.Field{Name: f.Name, Dataset: f.Dataset, Label: f.Label})
 	}
 	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}
+}
+
+// fetch is how files are fetched that messages name by an address; nil where none are.
+func fetch(c *config.Config) *gateway.Fetch {
+	f := c.LinkedFiles
+	if len(f.Fetch) == 0 {
+		return nil
+	}
+	opt := egress.Options{Plain: f.Plain, Timeout: time.Duration(f.Timeout), Bytes: int64(f.Bytes)}
+	for _, network := range f.Networks {
+		if p, err := netip.ParsePrefix(network); err == nil { // checked with the file
+			opt.Allow = append(opt.Allow, p)
+		}
+	}
+	for _, port := range f.Ports {
+		opt.Ports = append(opt.Ports, uint16(port))
+	}
+	return &gateway.Fetch{Client: egress.Client(opt), Hosts: f.Fetch, Bytes: int64(f.Bytes)}
 }
 
 // programs finds the way to a server that is a program of this configuration.
