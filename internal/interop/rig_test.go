@@ -26,6 +26,14 @@ func kits(t *testing.T) string {
 	return dir
 }
 
+// long skips a test that takes its time, unless that is asked for or the kits are there.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("SCRIM_INTEROP") == "" && os.Getenv("SCRIM_LONG") == "" {
+		t.Skip("it takes a minute; SCRIM_LONG=1 runs it")
+	}
+}
+
 // lacking ends a test that cannot run here: a skip, or a failure where nothing may be missing.
 func lacking(t *testing.T, format string, args ...any) {
 	t.Helper()
@@ -188,8 +196,15 @@ permit (principal, action in Action::"upto_raw", resource) when { context.same_d
 // The rest of the file and files beside it are given; policies/10.cedar is there already.
 func gate(t *testing.T, yaml string, files map[string]string) string {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	all := map[string]string{"scrim.yaml": "version: 1\ndomain: own\n" + yaml, "policies/10.cedar": everything}
+	all := map[string]string{
+		"scrim.yaml":        fmt.Sprintf("version: 1\ndomain: own\nlisten: %s\n%s", l.Addr(), yaml),
+		"policies/10.cedar": everything,
+	}
 	for name, content := range files {
 		all[name] = content
 	}
@@ -203,10 +218,6 @@ func gate(t *testing.T, yaml string, files map[string]string) string {
 		}
 	}
 	c, err := config.Load(filepath.Join(dir, "scrim.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
