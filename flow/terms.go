@@ -69,6 +69,7 @@ const (
 	Segment  Outcome = "segment"
 	Closed   Outcome = "closed"
 	Watched  Outcome = "watched" // learn mode: passed without enforcement
+	Fetched  Outcome = "fetched" // a file is asked for at the address that the flow's message names
 	Changed  Outcome = "changed" // policy, configuration or keys of the gateway itself
 )
 

@@ -92,7 +92,11 @@ func (c *collector) fetchFiles() error {
 		if terms.Leaves[0].Level != flow.Tokenized {
 			continue
 		}
-		if got := c.m.fetch(c.ctx, t.value); got.err == nil {
+		got, err := c.fetch(t.value, c.leaves[i].Path)
+		if err != nil {
+			return err
+		}
+		if got.err == nil {
 			t.kind = fetchedFile
 			c.inline(t.view, t.node, got)
 		}
@@ -111,21 +115,26 @@ var (
 	mediaName  = map[string]string{"url": "mediaType", "uri": "mimeType"}
 )
 
-// fetch gets a file once for a message, however often it is changed anew.
-func (m *Message) fetch(ctx context.Context, address string) fetched {
+// fetch gets a file once for a message, however often it is changed anew. The address leaves for its host, so that is on
+// record first.
+func (c *collector) fetch(address string, place flow.Path) (fetched, error) {
+	m := c.m
 	if got, ok := m.files[address]; ok {
-		return got
+		return got, nil
 	}
 	if len(m.files) >= maxFetched {
-		return fetched{err: ErrFetch}
+		return fetched{err: ErrFetch}, nil
 	}
-	got, err := m.Snapshot.Fetch.get(ctx, address)
+	if err := c.g.Mark(c.ctx, m.Snapshot, m.recorded(), flow.Fetched, 0, string(place), nil); err != nil {
+		return fetched{}, err
+	}
+	got, err := m.Snapshot.Fetch.get(c.ctx, address)
 	got.err = err
 	if m.files == nil {
 		m.files = map[string]fetched{}
 	}
 	m.files[address] = got
-	return got
+	return got, nil
 }
 
 // inline puts a file in place of its address, and reads it.

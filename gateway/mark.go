@@ -10,7 +10,7 @@ import (
 	"github.com/scrimhq/scrim/store"
 )
 
-// Mark writes an opened or closed row of a stream, with what else belongs into its transaction. Commit may be nil.
+// Mark writes a row about a flow beside those of its messages, such as the opened or closed row of a stream, with what else belongs into its transaction. Commit may be nil.
 func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome flow.Outcome, segments int, reason string, commit func(store.Tx) error) error {
 	ev := flow.Event{
 		Time: g.now(), Flow: f, Outcome: outcome, Segment: segments, Reason: reason,

@@ -93,7 +93,7 @@ func protocolName(p string) string {
 }
 
 var outcomeNames = []flow.Outcome{
-	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Changed,
+	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Changed,
 }
 
 func outcomeName(o flow.Outcome) string {

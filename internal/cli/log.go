@@ -160,7 +160,7 @@ func paintOutcome(st style, s string) string {
 	switch flow.Outcome(strings.TrimSpace(s)) {
 	case flow.Refused, flow.Conflict:
 		return st.bad(s)
-	case flow.Released, flow.Segment, flow.Opened, flow.Closed:
+	case flow.Released, flow.Segment, flow.Opened, flow.Closed, flow.Fetched:
 		return st.good(s)
 	}
 	return st.warn(s)
