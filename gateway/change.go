@@ -187,10 +187,13 @@ func (c *changer) file(t *target, terms *flow.LeafTerms) error {
 		return refuse(RulePolicy, c.pointer(v, n), nil, "%s", c.why(terms)) // what is asked for cannot be asked for in part
 	}
 	part := int(v.doc.Nodes[n].Parent)
+	if string(v.doc.Key(part)) == "file" && c.m.Table.Rooted(v.doc.Nodes[part].State) { // A2A 0.3 has a file in an object of its own
+		part = int(v.doc.Nodes[part].Parent)
+	}
 	for child := range v.doc.Children(part) {
 		switch string(v.doc.Key(child)) {
 		case "metadata", "annotations", "_meta":
-		case "type":
+		case "type", "kind":
 			v.edits.ReplaceText(child, "text")
 		default:
 			v.edits.Remove(child)

@@ -13,6 +13,8 @@ import (
 // front is the binding that a call came in by. What it hands to the road and gets from it are JSON-RPC envelopes; bytes
 // that nothing changed leave as they came.
 type front interface {
+	// speaks reports whether the binding carries a version of A2A.
+	speaks(version string) bool
 	// open reads the call and returns it as an envelope. The error is a refusal.
 	open(c *call) ([]byte, error)
 	// whole sends an answer that is on record. Status is the HTTP status that an agent of HTTP+JSON gave an error; 0 if none did.
@@ -70,6 +72,9 @@ func (e *event) transcript(dst, envelope []byte) []byte {
 var backs = map[string]back{card.JSONRPC: jsonrpcBack{}, card.HTTPJSON: restBack{}}
 
 func (c *call) bindings() []string {
+	if c.version == wire.A2A03 {
+		return []string{card.JSONRPC} // the other bindings of 0.3 have messages of another form
+	}
 	if _, ok := c.front.(*restFront); ok {
 		return []string{card.HTTPJSON, card.JSONRPC}
 	}
@@ -115,7 +120,7 @@ func (c *call) reread() (err error) {
 	if c.rpc, err = wire.ReadRPC(&c.doc); err != nil {
 		return err
 	}
-	c.a2a, err = wire.ReadA2A(&c.doc, c.rpc)
+	c.a2a, err = c.dialect().read(&c.doc, c.rpc)
 	return err
 }
 

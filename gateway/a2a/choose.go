@@ -25,6 +25,16 @@ func (c *Cards) Choose(ctx context.Context, a *gateway.Agent, s *gateway.Snapsho
 	return choose(all, a.A2A.URL, version, bindings)
 }
 
+// known returns the versions of A2A that the agent's card names, as far as it was fetched; nil if it was not.
+func (c *Cards) known(a *gateway.Agent) (spoken []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, i := range c.fetched[a.Party.Agent].interfaces {
+		spoken = append(spoken, i.Version)
+	}
+	return spoken
+}
+
 func choose(all []card.Interface, configured *url.URL, version string, bindings []string) (card.Interface, error) {
 	spoken := slices.DeleteFunc(slices.Clone(all), func(i card.Interface) bool { return i.Version != version })
 	if len(spoken) == 0 {

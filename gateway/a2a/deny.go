@@ -1,11 +1,30 @@
 package a2a
 
 import (
+	"slices"
+
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
-func denial(err error) wire.Denial { return gateway.Denial(err, wire.Unsupported, wire.A2A10) }
+// denial is how a refusal is told to this caller.
+func (c *call) denial(err error) wire.Denial {
+	return gateway.Denial(err, wire.Unsupported, c.supported()...)
+}
+
+// supported are the versions that this binding carries and the agent, as far as it is known, speaks.
+func (c *call) supported() []string {
+	return slices.DeleteFunc(slices.Clone(versions), func(v string) bool {
+		if !c.front.speaks(v) {
+			return true
+		}
+		if c.agent == nil || c.agent.A2A == nil {
+			return false
+		}
+		spoken := c.h.Cards.known(c.agent)
+		return spoken != nil && !slices.Contains(spoken, v)
+	})
+}
 
 // deny answers with the protocol's own error. The connection stays usable.
-func (c *call) deny(err error) { c.front.deny(c, denial(err)) }
+func (c *call) deny(err error) { c.front.deny(c, c.denial(err)) }

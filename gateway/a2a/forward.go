@@ -22,7 +22,7 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		return
 	}
 	defer rep.close()
-	c.active = activated(extensions(c.r.Header.Values("A2A-Extensions")), rep.used)
+	c.active = activated(c.asked(), rep.used)
 	if rep.whole != nil {
 		c.answer(ctx, rep)
 		return
@@ -37,8 +37,8 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 // headers are those of a request to the agent besides the protocol's own of the caller.
 func (c *call) headers() map[string]string {
 	extra := map[string]string{"Accept": "application/json, text/event-stream", "A2A-Version": c.version}
-	if asked := extensions(c.r.Header.Values("A2A-Extensions")); len(asked) > 0 {
-		extra["A2A-Extensions"] = strings.Join(asked, ", ")
+	if asked := c.asked(); len(asked) > 0 {
+		extra[c.dialect().extensions] = strings.Join(asked, ", ")
 	}
 	if c.h.Face == gateway.Outbound {
 		// The next domain believes only what it granted; it is told what we settled on.
@@ -66,7 +66,7 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	m := c.responseMessage(c.snap, rep.whole, false)
 	named := func() {}
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
-		ids, _ := describe(out)
+		ids, _ := c.dialect().describe(out)
 		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
 			return err
 		}
@@ -116,5 +116,8 @@ func extensions(values []string) (all []string) {
 	return all
 }
 
-// usedBy are the extensions that the headers of an agent's answer name.
-func usedBy(h http.Header) []string { return extensions(h.Values("A2A-Extensions")) }
+// asked are the extensions that the caller asks for.
+func (c *call) asked() []string { return extensions(c.r.Header.Values(c.dialect().extensions)) }
+
+// used are the extensions that the headers of an agent's answer name.
+func (c *call) used(h http.Header) []string { return extensions(h.Values(c.dialect().extensions)) }

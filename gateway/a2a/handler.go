@@ -150,14 +150,24 @@ func (c *call) read(ctx context.Context) error {
 	if c.rpc.Kind != wire.Call {
 		return gateway.Refuse(gateway.RuleMalformed, nil, "The message is not a JSON-RPC 2.0 call.")
 	}
-	if c.table(flow.Request, false) == nil || c.rpc.Method == "GetExtendedAgentCard" {
-		return gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
+	if c.table(flow.Request, false) == nil || c.rpc.Method == c.dialect().card {
+		return c.unknownMethod()
 	}
 	c.flow.Method = c.rpc.Method
-	if c.a2a, err = wire.ReadA2A(&c.doc, c.rpc); err != nil {
+	if c.a2a, err = c.dialect().read(&c.doc, c.rpc); err != nil {
 		return gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of %s.", c.rpc.Method)
 	}
 	return c.why(ctx)
+}
+
+// unknownMethod refuses a method, and says so if it is one of another version than the caller names, or of none named.
+func (c *call) unknownMethod() error {
+	for _, v := range versions {
+		if _, ok := wire.For("a2a", v, c.rpc.Method, flow.Request, false); ok && v != c.version {
+			return gateway.Refuse(gateway.RuleVersion, nil, "This method is one of A2A %s; send A2A-Version: %s.", v, v)
+		}
+	}
+	return gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
 }
 
 // readVersion settles the version of A2A that the call is made in. None means 0.3, and a patch number means nothing.
@@ -170,8 +180,8 @@ func (c *call) readVersion() error {
 	if parts := strings.SplitN(named, ".", 3); len(parts) == 3 {
 		named = parts[0] + "." + parts[1]
 	}
-	if named != wire.A2A10 {
-		return gateway.Refuse(gateway.RuleVersion, nil, "This version of A2A is not carried; send A2A-Version: %s.", wire.A2A10)
+	if !c.front.speaks(named) {
+		return gateway.Refuse(gateway.RuleVersion, nil, "This version of A2A is not carried in this binding; send A2A-Version: %s.", wire.A2A10)
 	}
 	c.version = named
 	c.flow.Protocol = "a2a/" + named
@@ -257,7 +267,7 @@ func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool)
 		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew,
 		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
 		NoteIn: gateway.NotePlace{
-			Under: "result/task result/message result/statusUpdate result/artifactUpdate result",
+			Under: c.dialect().noteIn,
 			Names: []string{"metadata", card.PrivacyExtension},
 		},
 	}

@@ -2,13 +2,16 @@ package a2a
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
@@ -18,6 +21,8 @@ type jsonrpcFront struct {
 	w http.ResponseWriter
 	r *http.Request
 }
+
+func (f *jsonrpcFront) speaks(version string) bool { return slices.Contains(versions, version) }
 
 func (f *jsonrpcFront) open(c *call) ([]byte, error) {
 	return gateway.ReadRequest(f.w, f.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json")
@@ -64,14 +69,7 @@ func (f *jsonrpcFront) deny(c *call, d wire.Denial) {
 }
 
 // streams reports whether the call's method answers with a stream.
-func streams(c *call) bool {
-	switch c.rpc.Method {
-	case "SendStreamingMessage", "SubscribeToTask":
-		return true
-	default:
-		return false
-	}
-}
+func streams(c *call) bool { return c.table(flow.Response, true) != nil }
 
 // setHeader says what follows.
 func setHeader(w http.ResponseWriter, c *call, mediaType string) {
@@ -80,13 +78,9 @@ func setHeader(w http.ResponseWriter, c *call, mediaType string) {
 	if strings.HasPrefix(mediaType, "text/event-stream") {
 		h.Set("Cache-Control", "no-store")
 	}
-	if c.version != "" {
-		h.Set("A2A-Version", c.version)
-	} else {
-		h.Set("A2A-Version", wire.A2A10)
-	}
+	h.Set("A2A-Version", cmp.Or(c.version, wire.A2A10))
 	if c.active != "" {
-		h.Set("A2A-Extensions", c.active)
+		h.Set(c.dialect().extensions, c.active)
 	}
 }
 
@@ -113,7 +107,7 @@ func (jsonrpcBack) call(ctx context.Context, c *call, passed *gateway.Passed) (*
 	if err != nil {
 		return nil, err
 	}
-	rep := &reply{used: usedBy(res.Header), body: res.Body}
+	rep := &reply{used: c.used(res.Header), body: res.Body}
 	if gateway.IsStream(res) {
 		body := gateway.Idle(res.Body, c.snap.Events.Idle)
 		rep.body, rep.events = body, c.sse(body, func(data []byte) ([]byte, error) { return data, nil })
@@ -129,7 +123,7 @@ func (jsonrpcBack) call(ctx context.Context, c *call, passed *gateway.Passed) (*
 
 // answered adds the result to an answer that has none because its method gives nothing back: some servers leave it out.
 func (c *call) answered(body []byte) []byte {
-	if c.rpc.Method != "DeleteTaskPushNotificationConfig" {
+	if c.rpc.Method != c.dialect().delete {
 		return body
 	}
 	var d json.Doc
@@ -141,7 +135,7 @@ func (c *call) answered(body []byte) []byte {
 			return body
 		}
 	}
-	return wire.AppendSuccess(nil, c.rpc.ID, []byte("{}"))
+	return wire.AppendSuccess(nil, c.rpc.ID, noBody)
 }
 
 // sse reads a stream of server-sent events; wrap makes an envelope of an event's data.

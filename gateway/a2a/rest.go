@@ -34,6 +34,9 @@ func newRESTFront(w http.ResponseWriter, r *http.Request, path string) (f *restF
 
 var noBody = []byte("{}")
 
+// speaks knows 1.0 alone: the messages of this binding had another form before.
+func (f *restFront) speaks(version string) bool { return version == wire.A2A10 }
+
 func (f *restFront) open(c *call) ([]byte, error) {
 	c.rpc.ID = []byte(restID) // of a refusal
 	query, err := url.ParseQuery(f.r.URL.RawQuery)

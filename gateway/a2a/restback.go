@@ -24,7 +24,7 @@ func (restBack) call(ctx context.Context, c *call, passed *gateway.Passed) (*rep
 	if err != nil {
 		return nil, err
 	}
-	rep := &reply{used: usedBy(res.Header), body: res.Body}
+	rep := &reply{used: c.used(res.Header), body: res.Body}
 	if res.StatusCode == http.StatusOK && gateway.IsStream(res) {
 		body := gateway.Idle(res.Body, c.snap.Events.Idle)
 		rep.body, rep.events = body, c.sse(body, c.restEvent)

@@ -69,7 +69,7 @@ func (s *relay) event(ctx context.Context, ev *event) error {
 	if err := s.sameID(ev.data); err != nil {
 		return err
 	}
-	ids, ends := describe(ev.data)
+	ids, ends := s.dialect().describe(ev.data)
 	if s.ids.Task == "" {
 		s.ids = ids
 	}
@@ -84,41 +84,6 @@ func (s *relay) event(ctx context.Context, ev *event) error {
 		return err
 	}
 	return s.write(ev, body)
-}
-
-// describe reads the task and context that an answer or event names, none where it names several, and whether it ends
-// its stream's task.
-func describe(data []byte) (ids gateway.IDs, ends bool) {
-	var d json.Doc
-	if d.Parse(data, nil, json.Limits{}) != nil {
-		return ids, false
-	}
-	rpc, err := wire.ReadRPC(&d)
-	if err != nil {
-		return ids, false
-	}
-	if rpc.Kind == wire.Failure {
-		return ids, true
-	}
-	a, err := wire.ReadA2A(&d, rpc)
-	if err != nil || len(a.Tasks) > 1 {
-		return ids, false
-	}
-	if a.TaskID >= 0 {
-		ids.Task = d.Text(a.TaskID)
-	}
-	if a.ContextID >= 0 {
-		ids.Context = d.Text(a.ContextID)
-	}
-	switch a.Kind {
-	case wire.StatusPayload:
-		ends = wire.Terminal(a.State) || wire.Pauses(a.State)
-	case wire.TaskPayload:
-		ends = len(a.Tasks) == 1 && wire.Terminal(a.Tasks[0].State)
-	case wire.MessagePayload:
-		ends = true
-	}
-	return ids, ends
 }
 
 // pass takes one event's payload down the road; a configuration that was reloaded meanwhile decides it.
@@ -166,7 +131,7 @@ func (s *relay) textID(d *json.Doc, n int) (gateway.TextID, bool) {
 	if err != nil || rpc.Kind != wire.Success {
 		return gateway.TextID{}, false
 	}
-	a, err := wire.ReadA2A(d, rpc)
+	a, err := s.dialect().read(d, rpc)
 	if err != nil || a.Kind != wire.ArtifactPayload || a.Artifact == nil {
 		return gateway.TextID{}, false
 	}
@@ -213,16 +178,7 @@ func (s *relay) rests(ctx context.Context) error {
 
 // chunk is an artifact update with an empty text, which the rest of a text will fill.
 func (s *relay) chunk(task, artifact string) []byte {
-	b := append([]byte(`{"jsonrpc":"2.0","id":`), s.rpc.ID...)
-	b = append(b, `,"result":{"artifactUpdate":{"taskId":`...)
-	b = json.AppendString(b, task)
-	if s.ids.Context != "" {
-		b = append(b, `,"contextId":`...)
-		b = json.AppendString(b, s.ids.Context)
-	}
-	b = append(b, `,"artifact":{"artifactId":`...)
-	b = json.AppendString(b, artifact)
-	return append(b, `,"parts":[{"text":""}]},"append":true,"lastChunk":true}}}`...)
+	return wire.AppendSuccess(nil, s.rpc.ID, s.dialect().chunk(nil, task, s.ids.Context, artifact))
 }
 
 // write sends an event that is on record.
@@ -254,7 +210,7 @@ func (s *relay) fail(ctx context.Context, err error) {
 		s.begun = true
 		return
 	}
-	_ = s.write(&event{}, denial(err).A2A(s.rpc.ID)) // the caller may be what failed
+	_ = s.write(&event{}, s.denial(err).A2A(s.rpc.ID)) // the caller may be what failed
 }
 
 // close writes the closed row, and with it the transcript of a stream that came to its end.

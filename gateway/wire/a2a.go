@@ -66,10 +66,10 @@ type Task struct {
 	History   []Message
 }
 
-// Terminal reports whether the state is one that a task does not leave.
+// Terminal reports whether the state is one that a task does not leave, in the words of either version.
 func Terminal(state string) bool {
 	switch state {
-	case "TASK_STATE_COMPLETED", "TASK_STATE_FAILED", "TASK_STATE_CANCELED", "TASK_STATE_REJECTED":
+	case "TASK_STATE_COMPLETED", "TASK_STATE_FAILED", "TASK_STATE_CANCELED", "TASK_STATE_REJECTED", "completed", "failed", "canceled", "rejected":
 		return true
 	default:
 		return false
@@ -78,7 +78,12 @@ func Terminal(state string) bool {
 
 // Pauses reports whether the state ends a stream without ending its task: input or authorisation is wanted.
 func Pauses(state string) bool {
-	return state == "TASK_STATE_INPUT_REQUIRED" || state == "TASK_STATE_AUTH_REQUIRED"
+	switch state {
+	case "TASK_STATE_INPUT_REQUIRED", "TASK_STATE_AUTH_REQUIRED", "input-required", "auth-required":
+		return true
+	default:
+		return false
+	}
 }
 
 // A2AKind says what an A2A payload is.
@@ -104,6 +109,7 @@ type A2A struct {
 	Tasks     []Task    // of a TaskPayload
 	Artifact  *Artifact // of an ArtifactPayload
 	State     string    // of a StatusPayload
+	Final     bool      // of a StatusPayload of A2A 0.3: nothing follows
 	Append    bool      // of an ArtifactPayload
 	LastChunk bool
 	Metadata  int // of the params, or of the update
@@ -114,7 +120,7 @@ type A2A struct {
 // It returns an error that wraps [ErrPayload], and names the place, where a part holds not exactly one content, a
 // result more than one payload, or a member is of another kind than the protocol says.
 func ReadA2A(d *json.Doc, rpc RPC) (A2A, error) {
-	r := reader{d: d}
+	r := reader{d: d, part: (*reader).part10}
 	a := A2A{Body: rpc.Params, Node: -1, TaskID: -1, ContextID: -1, Metadata: -1}
 	switch rpc.Kind {
 	case Call, Notification:
@@ -133,8 +139,9 @@ func ReadA2A(d *json.Doc, rpc RPC) (A2A, error) {
 
 // reader finds members of a document and keeps the first fault.
 type reader struct {
-	d   *json.Doc
-	err error
+	d    *json.Doc
+	part func(r *reader, n int) (Part, bool) // reads a part as the version has it
+	err  error
 }
 
 // member returns the member, or -1 where it is absent or null or of another kind than those given, which is a fault.
@@ -280,6 +287,7 @@ func (r *reader) state(status int) string {
 var taskStates = map[string]bool{
 	"TASK_STATE_SUBMITTED": true, "TASK_STATE_WORKING": true, "TASK_STATE_COMPLETED": true, "TASK_STATE_FAILED": true,
 	"TASK_STATE_CANCELED": true, "TASK_STATE_INPUT_REQUIRED": true, "TASK_STATE_REJECTED": true, "TASK_STATE_AUTH_REQUIRED": true,
+	"submitted": true, "working": true, "completed": true, "failed": true, "canceled": true, "input-required": true, "rejected": true, "auth-required": true,
 }
 
 func (r *reader) task(n int) Task {
@@ -321,27 +329,36 @@ func (r *reader) parts(obj int) []Part {
 	}
 	var parts []Part
 	for n := range r.objects(arr, "part") {
-		p := Part{Node: n, Content: -1, MediaType: r.text(n, "mediaType"), FileName: r.text(n, "filename"), Metadata: r.object(n, "metadata")}
-		for _, c := range partContents {
-			at, ok := r.d.Member(n, c.name)
-			if !ok || c.kind != DataPart && r.d.Nodes[at].Kind == json.Null {
-				continue // null data is data
-			}
-			if p.Content >= 0 {
-				r.fail(n, "part with more than one content")
-				return nil
-			}
-			if c.kind != DataPart && r.d.Nodes[at].Kind != json.String {
-				r.fail(at, c.name)
-				return nil
-			}
-			p.Kind, p.Content = c.kind, at
-		}
-		if p.Content < 0 {
-			r.fail(n, "part without content")
+		p, ok := r.part(r, n)
+		if !ok {
 			return nil
 		}
 		parts = append(parts, p)
 	}
 	return parts
+}
+
+// part10 reads a part of A2A 1.0, which has exactly one content.
+func (r *reader) part10(n int) (Part, bool) {
+	p := Part{Node: n, Content: -1, MediaType: r.text(n, "mediaType"), FileName: r.text(n, "filename"), Metadata: r.object(n, "metadata")}
+	for _, c := range partContents {
+		at, ok := r.d.Member(n, c.name)
+		if !ok || c.kind != DataPart && r.d.Nodes[at].Kind == json.Null {
+			continue // null data is data
+		}
+		if p.Content >= 0 {
+			r.fail(n, "part with more than one content")
+			return p, false
+		}
+		if c.kind != DataPart && r.d.Nodes[at].Kind != json.String {
+			r.fail(at, c.name)
+			return p, false
+		}
+		p.Kind, p.Content = c.kind, at
+	}
+	if p.Content < 0 {
+		r.fail(n, "part without content")
+		return p, false
+	}
+	return p, true
 }

@@ -148,8 +148,10 @@ func timestamp(s string) bool {
 		return false
 	}
 	_, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		_, err = time.Parse(time.DateOnly, s)
+	for _, form := range []string{time.DateOnly, "2006-01-02T15:04:05"} { // the last is how servers of A2A 0.3 leave the zone out
+		if err != nil {
+			_, err = time.Parse(form, s)
+		}
 	}
 	return err == nil
 }

@@ -10,6 +10,7 @@ import (
 // Versions that are carried.
 const (
 	A2A10       = "1.0"
+	A2A03       = "0.3"
 	MCP20260728 = "2026-07-28"
 	MCP20251125 = "2025-11-25"
 )
@@ -60,7 +61,7 @@ type tableSet struct {
 // compiled makes all tables at the first use.
 var compiled = sync.OnceValue(func() tableSet {
 	set := tableSet{tables: make(map[key]*Table), methods: make(map[[2]string][]string)}
-	shapes := parseShapes(envelopeShapes, a2aShapes, mcpShapes)
+	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, mcpShapes)
 	for _, d := range dialects {
 		name := [2]string{d.protocol, d.version}
 		for _, m := range d.methods {
@@ -132,6 +133,14 @@ var dialects = []dialect{
 		{name: "CancelTask", params: "CancelTaskParams", result: "Task"},
 		{name: "SubscribeToTask", params: "SubscribeParams", result: "StreamResponse", stream: true},
 		{name: "GetExtendedAgentCard", params: "CardParams", result: "AgentCard"},
+	}},
+	{protocol: "a2a", version: A2A03, failure: "Error03", methods: []method{
+		{name: "message/send", params: "SendParams03", result: "SendResult03"},
+		{name: "message/stream", params: "SendParams03", result: "StreamResult03", stream: true},
+		{name: "tasks/get", params: "TaskParams03", result: "Task03"},
+		{name: "tasks/cancel", params: "TaskParams03", result: "Task03"},
+		{name: "tasks/resubscribe", params: "TaskParams03", result: "StreamResult03", stream: true},
+		{name: "agent/getAuthenticatedExtendedCard", params: "CardParams", result: "AgentCard"},
 	}},
 	{protocol: "mcp", version: MCP20251125, failure: "MCPError", methods: append([]method{
 		{name: "initialize", params: "InitializeParams", result: "InitializeResult"},
