@@ -19,6 +19,7 @@ type changer struct {
 	*collector
 	terms  []flow.LeafTerms // by leaf; a level that cannot be carried out is lowered here
 	opened int
+	gone   map[int]bool // lists of pictures that were taken out
 }
 
 // carryOut edits the documents so that every leaf is at its level.
@@ -180,6 +181,8 @@ func (c *changer) file(t *target, terms *flow.LeafTerms) error {
 		terms.Treatment = flow.Treatment{Level: flow.Masked}
 	}
 	switch role := c.m.Table.Role(v.doc.Nodes[n].State); {
+	case c.isLink(t):
+		return c.link(t, terms)
 	case role == wire.FileName:
 		v.edits.Remove(n)
 		return nil

@@ -63,6 +63,7 @@ type collector struct {
 	task    *vault.Task
 	batch   *vault.Batch
 	idNodes []int       // strings of the protocol that pass as they are
+	idNames []int       // members whose names do
 	looked  int         // targets that detection has seen
 	earlier []flow.Note // what gateways before this one said; their own notes are taken out
 }
@@ -139,6 +140,12 @@ func (c *collector) place(v *view, n int) (int, error) {
 	node := &d.Nodes[n]
 	after := int(node.Next)
 	role := t.Role(node.State)
+	if t.AnyName(node.State) && role != wire.Uncarried && !c.public {
+		if !t.AllowsName(d, n) {
+			return 0, refuse(RulePlace, c.pointer(v, n), nil, "A name in this place of the protocol is not an identifier.")
+		}
+		c.idNames = append(c.idNames, n)
+	}
 	if role != wire.Structure && role != wire.Refuse && !role.Content() && c.public && role != wire.Note {
 		c.takeID(role, d, n)
 		return c.step(d, n, role), nil
@@ -146,6 +153,9 @@ func (c *collector) place(v *view, n int) (int, error) {
 	switch role {
 	case wire.Structure:
 		if !t.Allows(node.State, d, n) {
+			if c.public {
+				return after, nil
+			}
 			return 0, c.misfit(v, n)
 		}
 		return n + 1, nil
@@ -166,7 +176,7 @@ func (c *collector) place(v *view, n int) (int, error) {
 		case !t.Allows(node.State, d, n): // a number in a text's place would pass without a label
 			return 0, c.misfit(v, n)
 		case role == wire.Text:
-			c.prose(v, n, flow.FreeText)
+			return after, c.textPlace(v, n)
 		default:
 			c.file(v, n, role)
 		}
@@ -239,12 +249,30 @@ func (c *collector) pointer(v *view, n int) flow.Path {
 		if info := infoAt(v, n); info != nil {
 			return info.Named
 		}
-		return v.parent == nil && t.Rooted(v.doc.Nodes[n].State)
+		st := v.doc.Nodes[n].State
+		return v.parent == nil && t.Rooted(st) && !t.AnyName(st)
 	})
 	if v.parent != nil {
 		return c.pointer(v.parent, v.node) + "#" + p
 	}
 	return p
+}
+
+// textPlace takes a text for prose, unless a schema says what it is the value of.
+func (c *collector) textPlace(v *view, n int) error {
+	st := v.doc.Nodes[n].State
+	at, ok := c.m.At[c.m.Table.Path(st)]
+	if !ok || at.Member == "" {
+		c.prose(v, n, flow.FreeText)
+		return nil
+	}
+	for _, sc := range at.Schemas {
+		if next := sc.Member(sc.Root(), []byte(at.Member)); sc.Info(next).Declared {
+			return c.walk(v, sc, n, n, next, c.pointer(v, n))
+		}
+	}
+	c.prose(v, n, flow.FreeText)
+	return nil
 }
 
 // prose puts a text aside; its leaf comes first so that leaves keep the order of the message.
@@ -295,6 +323,8 @@ func (c *collector) inside(v *view, n int, role wire.Role) error {
 		}
 		switch {
 		case d.Nodes[i].Kind != json.String:
+		case role == wire.Software && c.linked(v, n, i):
+			c.file(v, i, wire.FileURL)
 		case role == wire.Software:
 			if text := d.Text(i); len(text) > 128 || !c.harmless(text) {
 				v.edits.ReplaceText(i, "unknown")
@@ -304,6 +334,18 @@ func (c *collector) inside(v *view, n int, role wire.Role) error {
 		}
 	}
 	return nil
+}
+
+// linked reports whether a string within a program's description is the address of its picture or its page.
+func (c *collector) linked(v *view, root, n int) bool {
+	switch string(v.doc.Key(n)) {
+	case "websiteUrl":
+		return int(v.doc.Nodes[n].Parent) == root
+	case "src":
+		icon := int(v.doc.Nodes[n].Parent)
+		return icon > root && string(v.doc.Key(int(v.doc.Nodes[icon].Parent))) == "icons"
+	}
+	return false
 }
 
 // works reports whether a string is part of a schema's own machinery: a type, a reference, the name of a required member.

@@ -56,8 +56,16 @@ var inIDs = []string{detect.Email, detect.SSN, detect.IBAN, detect.KnownValue}
 
 // lookAtIDs refuses a message whose identifiers or cursors hold a protected value.
 func (c *collector) lookAtIDs(v *view) error {
-	for _, n := range c.idNodes {
-		found, err := c.g.detector.Find(c.ctx, v.doc.Text(n), c.set)
+	for i := range len(c.idNodes) + len(c.idNames) {
+		n, text := 0, ""
+		if i < len(c.idNodes) {
+			n = c.idNodes[i]
+			text = v.doc.Text(n)
+		} else {
+			n = c.idNames[i-len(c.idNodes)]
+			text = string(v.doc.Key(n))
+		}
+		found, err := c.g.detector.Find(c.ctx, text, c.set)
 		if err != nil {
 			return refuse(RuleInternal, c.pointer(v, n), err, "The gateway could not look at this place, so the flow did not happen.")
 		}

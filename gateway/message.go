@@ -17,9 +17,12 @@ type Message struct {
 	Owner      flow.AgentID      // the agent or server behind the gateway, whichever way the message goes
 	Schemas    []*catalog.Schema // that may describe its structured content; the one that fits is chosen
 	Meta       []*catalog.Schema // the same for metadata
+	At         Places            // content of single places that others than Schemas describe
 	Outcome    flow.Outcome      // what the journal says when it passes; "" is [flow.Released]
 	Segment    int               // of a stream, from 1
 	NoteIn     NotePlace         // where the recipient is told; the zero value tells nothing
+	Cached     string            // wire path of the object that says how long the message keeps and for whom; "" if none does
+	Chosen     bool              // what it lists was chosen for the recipient
 	Again      bool              // an earlier answer under other terms: nothing in it is opened that was not opened then
 	Undeclared bool              // nothing declares the tool that the flow names: policy sees the name, the record does not
 	LeftOut    LeftOut           // what the adapter took out because the recipient may not use it
@@ -36,6 +39,15 @@ type Message struct {
 type LeftOut struct {
 	Count    int
 	Policies []flow.PolicyID
+}
+
+// Places says by wire path, such as "params/inputResponses/{}/content", what describes the content there.
+type Places map[string]Described
+
+// Described is what describes the content of one place.
+type Described struct {
+	Schemas []*catalog.Schema // the one that fits is chosen
+	Member  string            // the place is a text, and the value of this member of what the schemas describe
 }
 
 // NotePlace finds where a privacy note goes: the object that gets it, and the member names down to it, which are made if missing.

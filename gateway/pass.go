@@ -156,6 +156,7 @@ func (c *changer) finish(top *view, out *Passed) error {
 	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 {
 		c.tell(top, out.Note)
 	}
+	c.keepPrivate(top)
 	if top.edits.Empty() {
 		return nil
 	}

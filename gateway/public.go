@@ -15,6 +15,12 @@ type Transparent struct {
 	Path  string       // a JSON Pointer into the message; "*" stands for any name or index, "**" at its end for the place and all below it
 }
 
+// Passes reports whether configuration declares all that goes to and comes from the agent public.
+func (s *Snapshot) Passes(a flow.AgentID) bool {
+	_, all := s.transparent(a)
+	return all
+}
+
 // placePattern is a [Transparent.Path] taken apart.
 type placePattern struct {
 	segments []string

@@ -16,12 +16,19 @@ import (
 // the protocol itself declares within metadata are the protocol's.
 func (c *collector) content(v *view, n int, role wire.Role) error {
 	if role == wire.Metadata {
-		return c.metadata(v, n)
+		return c.metadata(v, n, c.m.Meta)
 	}
 	if c.isPublic(v, n) {
 		return nil
 	}
-	sc := catalog.Select(c.m.Schemas, v.doc, n)
+	schemas := c.m.Schemas
+	if at, ok := c.m.At[c.m.Table.Path(v.doc.Nodes[n].State)]; ok {
+		schemas = at.Schemas
+	}
+	if c.m.Table.Holds(v.doc.Nodes[n].State) && v.doc.Nodes[n].Kind == json.Object {
+		return c.metadata(v, n, schemas)
+	}
+	sc := catalog.Select(schemas, v.doc, n)
 	if sc == nil {
 		c.undeclared(v, n)
 		return nil
@@ -29,7 +36,8 @@ func (c *collector) content(v *view, n int, role wire.Role) error {
 	return c.walk(v, sc, n, n, sc.Root(), c.pointer(v, n))
 }
 
-func (c *collector) metadata(v *view, n int) error {
+// metadata walks an object of which the protocol itself declares some members, and schemas others.
+func (c *collector) metadata(v *view, n int, schemas []*catalog.Schema) error {
 	d := v.doc
 	if d.Nodes[n].Kind != json.Object {
 		if d.Nodes[n].Kind != json.Null && !c.isPublic(v, n) {
@@ -37,14 +45,14 @@ func (c *collector) metadata(v *view, n int) error {
 		}
 		return nil
 	}
-	sc := catalog.Select(c.m.Meta, d, n)
+	sc := catalog.Select(schemas, d, n)
 	if sc != nil {
 		v.declare(n, sc, sc.Root())
 	}
 	for child := range d.Children(n) {
 		st := d.Nodes[child].State
 		switch {
-		case c.m.Table.Rooted(st) && c.m.Table.Role(st) != wire.Metadata:
+		case c.m.Table.Rooted(st) && c.m.Table.Role(st) != wire.Metadata && c.m.Table.Role(st) != wire.Data:
 			for at := child; at < int(d.Nodes[child].Next); {
 				next, err := c.place(v, at)
 				if err != nil {

@@ -16,9 +16,10 @@ const (
 	Skill                // an A2A skill: data parts of its messages
 	Data                 // any A2A data part or metadata of the agent
 	Resource             // an MCP resource with JSON content
+	Prompt               // an MCP prompt: its arguments
 )
 
-var kindNames = [...]string{"tool", "skill", "data", "resource"}
+var kindNames = [...]string{"tool", "skill", "data", "resource", "prompt"}
 
 // String returns the kind's name.
 func (k Kind) String() string {
@@ -97,4 +98,4 @@ func (c *Catalog) Fields() []Field {
 func (c *Catalog) Contracts() []*Contract { return slices.Clone(c.contracts) }
 
 // Kinds returns every kind.
-func Kinds() []Kind { return []Kind{Tool, Skill, Data, Resource} }
+func Kinds() []Kind { return []Kind{Tool, Skill, Data, Resource, Prompt} }

@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
@@ -41,14 +42,17 @@ func metaSchemas(who parties, dir flow.Direction) []*catalog.Schema {
 }
 
 func denial(err error) wire.Denial {
-	return gateway.Denial(err, wire.MethodNotFound, wire.MCP20260728, wire.MCP20251125)
+	return gateway.Denial(err, wire.MethodNotFound, wire.MCPVersions()...)
 }
 
 func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []byte) *gateway.Message {
-	table, _ := wire.For("mcp", c.version, c.method, flow.Response, false)
+	table, ok := wire.For("mcp", c.version, c.method, flow.Response, false)
+	if !ok {
+		table = wire.Passing() // what was asked had no table either
+	}
 	return &gateway.Message{
 		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent,
-		Schemas: x.tools.schemas(who.snap, who.agent.Party.Agent, c.tool, flow.Response), Meta: metaSchemas(who, flow.Response),
+		Schemas: x.schemas(who, c, flow.Response), Meta: metaSchemas(who, flow.Response), At: x.responsePlaces(who, c, body), Cached: "result", Chosen: strings.HasSuffix(c.method, "/list"),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	}
 }
@@ -75,8 +79,7 @@ func protocolName(version string) string {
 	return "mcp/" + version
 }
 
-// server takes one message of the server: an answer, a notification, or a request, which is refused on the client's
-// behalf. The error is a refusal on record after which nothing more of the server may pass.
+// server takes one message of the server: an answer, a notification, or a request of its own. The error is a refusal on record after which nothing more of the server may pass.
 func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) {
 	who, denied := x.now(ctx)
 	f, err := x.outside(ctx, who)
@@ -108,8 +111,7 @@ func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) 
 	}
 	switch rpc.Kind {
 	case wire.Call:
-		r := refused(gateway.RuleMethod, nil, "Requests of a server to its client are not carried.")
-		return fromServer{reply: denial(r).MCP("", "", rpc.ID)}, nil
+		return x.ask(ctx, who, f, doc, rpc, body), nil
 	case wire.Notification:
 		return x.notice(ctx, who, f, rpc.Method, body), nil
 	}
@@ -140,12 +142,16 @@ func (x *exchange) notice(ctx context.Context, who parties, f flow.Flow, method 
 		version = s.call.version
 	}
 	table, ok := wire.For("mcp", version, method, flow.Response, false)
-	if !ok {
-		x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleMethod, nil, "This notification is not carried."))
-		return fromServer{}
+	switch {
+	case ok:
+		f.Method = method
+	default:
+		if table = passing(who); table == nil {
+			x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleMethod, nil, "This notification is not carried."))
+			return fromServer{}
+		}
 	}
-	f.Method = method
-	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent}
+	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, At: x.noticePlaces(who, method, body)}
 	m.Schemas, m.Meta = who.snap.Catalog.Schemas(catalog.Tool, who.agent.Party.Agent, method, flow.Response), metaSchemas(who, flow.Response)
 	x.segment(m)
 	passed, err := x.g.Pass(ctx, m)
@@ -163,7 +169,8 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 		f.ID, f.Parent = x.stream.flow.ID, x.stream.flow.Parent
 	}
 	given := body
-	if err := suits(c, doc, rpc); err != nil {
+	settles, err := suits(c, doc, rpc)
+	if err != nil {
 		return nil, x.g.Refused(ctx, who.snap, f, err)
 	}
 	if err := x.unknownThere(ctx, who, c, f, doc, rpc); err != nil {
@@ -172,11 +179,7 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if c.method == "tools/list" {
 		x.tools.learn(who.agent.Party.Agent, given, who.snap) // before the selection, which asks for what the server declares
 	}
-	body, err := private(doc, rpc, body)
-	var leftOut gateway.LeftOut
-	if err == nil {
-		body, leftOut, err = x.selected(who, c.method, body)
-	}
+	body, leftOut, err := x.selected(who, c.method, body)
 	if err != nil {
 		return nil, x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's answer has not the form of the protocol."))
 	}
@@ -195,32 +198,26 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if err != nil {
 		return nil, err
 	}
+	if settles != "" {
+		c.version = settles
+		x.agree(settles)
+	}
+	x.learn(who, c, given)
 	return passed.Body, nil
 }
 
-// suits holds the answer to initialize to the version that was asked for: no other would be carried.
-func suits(c *calling, doc *json.Doc, rpc wire.RPC) error {
+// suits returns the version that an answer to initialize settles on. It may be an older one than was asked for, but one
+// that is carried.
+func suits(c *calling, doc *json.Doc, rpc wire.RPC) (string, error) {
 	if c.method != "initialize" || rpc.Kind != wire.Success {
-		return nil
+		return "", nil
 	}
-	if n, ok := doc.Member(rpc.Result, "protocolVersion"); ok && doc.Nodes[n].Kind == json.String && doc.Text(n) == c.version {
-		return nil
+	if doc.Nodes[rpc.Result].Kind == json.Object {
+		if n, ok := doc.Member(rpc.Result, "protocolVersion"); ok && doc.Nodes[n].Kind == json.String && wire.MCPSessions(doc.Text(n)) {
+			return doc.Text(n), nil
+		}
 	}
-	return gateway.Refuse(gateway.RuleUpstream, nil, "The server speaks a version of MCP that is not carried.")
-}
-
-// private takes a result's permission to be shared away: what one caller is shown is not what another may see.
-func private(doc *json.Doc, rpc wire.RPC, body []byte) ([]byte, error) {
-	if rpc.Kind != wire.Success || doc.Nodes[rpc.Result].Kind != json.Object {
-		return body, nil
-	}
-	n, ok := doc.Member(rpc.Result, "cacheScope")
-	if !ok || doc.Nodes[n].Kind != json.String || doc.Text(n) != "public" {
-		return body, nil
-	}
-	e := doc.Edit()
-	e.ReplaceText(n, "private")
-	return e.Apply(nil)
+	return "", gateway.Refuse(gateway.RuleUpstream, nil, "The server speaks a version of MCP that is not carried.")
 }
 
 // callKey is what a call and its answer have in common: an id, however it is spelled.

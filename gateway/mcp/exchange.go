@@ -1,14 +1,18 @@
-// Package mcp is the gateway's MCP door: streamable HTTP and stdio, versions 2026-07-28 and 2025-11-25, tools and resources.
+// Package mcp is the gateway's MCP door: streamable HTTP, the HTTP and SSE of 2024-11-05, and stdio, in every version
+// from 2024-11-05 to 2026-07-28.
 //
-// It reads framing and envelopes and leaves every decision to package gateway. Methods that are not carried are
-// refused with the protocol's own error; requests of a server to its client (sampling, elicitation, roots) are
-// answered with that error on the client's behalf. A notification that is not carried has no answer in the protocol:
-// it goes no further, and that is on record.
+// It reads framing and envelopes and leaves every decision to package gateway. What a client asks goes down the road to
+// the server; what a server asks of its client (sampling, elicitation, roots, ping) goes down the road to the client,
+// and the client's answer back. Methods that are not carried are refused with the protocol's own error. A notification
+// that is not carried has no answer in the protocol: it goes no further, and that is on record. Only where
+// configuration declares all traffic of a server public does a message pass that no table describes.
 package mcp
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -36,27 +40,34 @@ type exchange struct {
 	stdio   bool                                                      // nobody waits for the answer to a request before sending the next
 	renew   func(context.Context, *gateway.Snapshot) (parties, error) // who talks by another configuration; a refusal if they may not
 	missing func(id string) *calling                                  // a call of this conversation that another exchange left; may be nil
-	stream  *streaming                                                // set while the server's messages are events of one stream
+	settled func(version string)                                      // told when initialize was answered; may be nil
+	inbox   *inbox                                                    // what the server asks of the client; nil where no answer could be told apart from a stranger's
+	memory  *memory
+	stream  *streaming // set while the server's messages are events of one stream
 
 	mu      sync.Mutex
 	who     parties
 	version string // settled by initialize, or named by the last message
+	shaken  bool   // by initialize: no message may name another
 	pending map[string]*calling
 }
 
 // calling is a call that the client waits for.
 type calling struct {
-	who     parties // by which it was decided
-	flow    flow.Flow
-	version string
-	method  string
-	id      []byte
-	key     string // of pending
-	tool    string
-	once    string // the client's own id of the call
-	reason  func(identity.Caller) (flow.Purpose, flow.Criticality)
-	ticket  *gateway.Ticket
-	silent  bool // a notification, or an answer: nothing is told back
+	who      parties // by which it was decided
+	flow     flow.Flow
+	version  string
+	method   string
+	id       []byte
+	key      string // of pending
+	tool     string
+	prompt   string
+	ref      string // what a completion is for: prompt or template
+	argument string // that it completes
+	once     string // the client's own id of the call
+	reason   func(identity.Caller) (flow.Purpose, flow.Criticality)
+	ticket   *gateway.Ticket
+	silent   bool // a notification, or an answer: nothing is told back
 }
 
 // maxPending bounds how many calls of one session may be unanswered at once.
@@ -112,6 +123,9 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	if err != nil {
 		return x.refused(ctx, c, err)
 	}
+	if msg.rpc.Kind == wire.Success || msg.rpc.Kind == wire.Failure {
+		return x.replied(ctx, c, msg)
+	}
 	ids := gateway.IDs{Context: x.conversation(msg.doc, msg.mcp), Message: c.once}
 	if who.caller.Anonymous {
 		ids, c.once = gateway.IDs{}, "" // strangers share nothing, so none of them has another's task or answer
@@ -135,7 +149,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
 		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Owner: who.agent.Party.Agent,
-		Schemas: x.tools.schemas(who.snap, who.agent.Party.Agent, c.tool, flow.Request), Meta: metaSchemas(who, flow.Request),
+		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
 	if err != nil {
@@ -145,12 +159,19 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind}
 	if in.headers != nil && c.version == wire.MCP20260728 {
 		out.mirrors = x.tools.mirrors(who.agent.Party.Agent, passed.Body)
+		if name := in.headers.Get(headerName); msg.table == wire.Passing() && visible(name) {
+			out.mirrors[headerName] = name // of an extension that nobody here knows
+		}
 	}
+	c.follow(x, passed.Body)
 	if msg.rpc.Kind == wire.Call {
 		out.call = c
 	} else {
 		c.ticket.End()
 		x.cancelled(c, passed.Body)
+		if c.method == "notifications/initialized" && x.inbox != nil {
+			x.inbox.open()
+		}
 	}
 	return out
 }
@@ -194,8 +215,8 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 message: %v.", err)
 	}
 	c.named(m.rpc)
-	if m.rpc.Kind != wire.Call && m.rpc.Kind != wire.Notification {
-		return nil, gateway.Refuse(gateway.RuleMethod, nil, "Answers to a server's requests are not carried.")
+	if m.rpc.Kind == wire.Success || m.rpc.Kind == wire.Failure {
+		return m, nil
 	}
 	if m.mcp, err = wire.ReadMCP(m.doc, m.rpc); err != nil {
 		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of its method.")
@@ -204,10 +225,14 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 		return nil, err
 	}
 	var ok bool
-	if m.table, ok = wire.For("mcp", c.version, m.rpc.Method, flow.Request, false); !ok {
-		return nil, gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
-	}
 	c.method, c.flow.Method, c.flow.Protocol = m.rpc.Method, m.rpc.Method, "mcp/"+c.version
+	if m.table, ok = wire.For("mcp", c.version, m.rpc.Method, flow.Request, false); !ok {
+		c.flow.Method = "" // a name that nobody knows may be a value
+		if m.table = passing(c.who); m.table == nil {
+			c.method = ""
+			return nil, gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
+		}
+	}
 	if in.headers != nil {
 		if err := mirrored(in.headers, c.version, m); err != nil {
 			return nil, err
@@ -224,6 +249,7 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 			}
 		}
 	}
+	c.asksAbout(x, m)
 	if m.mcp.FlowID >= 0 {
 		c.once = m.doc.Text(m.mcp.FlowID)
 	}
@@ -235,47 +261,72 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 	return m, nil
 }
 
-// settle finds the version that a message is in: the framing's, else the one it names itself, else the session's.
-// Where two of them speak, they must say the same.
+// settle finds the version that a message is in: the framing's, else the one it names itself, else the session's, else
+// the last that had no way to say it. Where two of them speak, they must say the same.
 func (x *exchange) settle(c *calling, m *message) error {
-	refused := gateway.Refuse(gateway.RuleVersion, nil, "This version of MCP is not carried; %s and %s are.", wire.MCP20260728, wire.MCP20251125)
 	if m.rpc.Method == "initialize" {
-		if x.framed != "" && x.framed != wire.MCP20251125 {
-			return refused
-		}
-		c.version = wire.MCP20251125 // negotiation: what is asked for beyond it is answered with this one
-		if n := m.mcp.ProtocolVersion; n >= 0 && m.doc.Text(n) != wire.MCP20251125 {
-			e := m.doc.Edit()
-			e.ReplaceText(n, wire.MCP20251125)
-			body, err := e.Apply(nil)
-			if err != nil {
-				return err
-			}
-			return x.reread(m, body, c)
-		}
-		x.speak(c.version)
-		return nil
+		return x.negotiate(c, m)
 	}
 	named := ""
 	if m.mcp.ProtocolVersion >= 0 {
 		named = m.doc.Text(m.mcp.ProtocolVersion)
 	}
+	shaken := x.agreed()
 	switch {
 	case x.framed != "" && named != "" && named != x.framed:
 		return gateway.Refuse(gateway.RuleHeader, nil, "The MCP-Protocol-Version header says something else than the message.")
+	case x.framed != "" && shaken != "" && x.framed != shaken:
+		return gateway.Refuse(gateway.RuleHeader, nil, "The MCP-Protocol-Version header says something else than the session.")
+	case named != "" && shaken != "" && named != shaken:
+		return gateway.Refuse(gateway.RuleVersion, nil, "The message names another version than the session's.")
+	case shaken != "":
+		c.version = shaken
+		return nil
 	case named != "":
 		c.version = named
 	case x.framed != "":
 		c.version = x.framed
 	case x.stdio:
 		c.version = x.spoken()
+	default:
+		c.version = wire.MCP20250326 // the last that did not want it named
 	}
 	if len(wire.Methods("mcp", c.version)) == 0 {
 		c.version = ""
-		return refused
+		return notSpoken()
 	}
 	x.speak(c.version)
 	return nil
+}
+
+// negotiate begins a session: in the version that the client asks for if it is carried, else in the newest of those
+// that have sessions. The server may settle on another.
+func (x *exchange) negotiate(c *calling, m *message) error {
+	if x.agreed() != "" {
+		return gateway.Refuse(gateway.RuleMalformed, nil, "The session has begun already.")
+	}
+	n := m.mcp.ProtocolVersion
+	if n >= 0 && wire.MCPSessions(m.doc.Text(n)) {
+		c.version = m.doc.Text(n)
+		x.speak(c.version)
+		return nil
+	}
+	c.version = wire.MCP20251125
+	if n < 0 {
+		x.speak(c.version)
+		return nil
+	}
+	e := m.doc.Edit()
+	e.ReplaceText(n, c.version)
+	body, err := e.Apply(nil)
+	if err != nil {
+		return err
+	}
+	return x.reread(m, body, c)
+}
+
+func notSpoken() error {
+	return gateway.Refuse(gateway.RuleVersion, nil, "This version of MCP is not carried; %s are.", strings.Join(wire.MCPVersions(), ", "))
 }
 
 // reread takes up the message with other bytes.
@@ -297,6 +348,26 @@ func (x *exchange) speak(version string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.version = version
+}
+
+// agree settles the version of the session.
+func (x *exchange) agree(version string) {
+	x.mu.Lock()
+	x.version, x.shaken = version, true
+	x.mu.Unlock()
+	if x.settled != nil {
+		x.settled(version)
+	}
+}
+
+// agreed is the version of the session; "" before there is one.
+func (x *exchange) agreed() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.shaken {
+		return ""
+	}
+	return x.version
 }
 
 // spoken is the version of the session, or of the last message; "" before there was one.
@@ -378,7 +449,7 @@ func (x *exchange) denied(c *calling, err error) fromClient {
 // query asks policy about the tool by its name, whatever the record calls it.
 func (c *calling) query(f flow.Flow) policy.Query {
 	if f.Subject != "" {
-		f.Subject = c.tool
+		f.Subject = cmp.Or(c.tool, c.prompt)
 	}
 	return query(f)
 }

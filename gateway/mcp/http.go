@@ -22,6 +22,7 @@ type Handler struct {
 	Tools   *Tools // shared between handlers
 
 	sessions sessions
+	memory   memory
 }
 
 const accepted = "application/json, text/event-stream"
@@ -59,7 +60,7 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	if !local(r, s) {
 		return nil, c, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
-	x := &exchange{g: h.Gateway, tools: h.Tools, session: session, framed: version, version: version}
+	x := &exchange{g: h.Gateway, tools: h.Tools, memory: &h.memory, session: session, framed: version, version: version}
 	x.renew = func(ctx context.Context, s *gateway.Snapshot) (parties, error) {
 		return h.parties(ctx, r, s, server, x.who)
 	}
@@ -72,12 +73,19 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	}
 	c.flow.To = x.who.agent.Party
 	if version != "" && len(wire.Methods("mcp", version)) == 0 || len(r.Header.Values(headerVersion)) > 1 {
-		return nil, c, gateway.Refuse(gateway.RuleVersion, nil, "This version of MCP is not carried; %s and %s are.", wire.MCP20260728, wire.MCP20251125)
+		return nil, c, notSpoken()
 	}
 	if session != "" && (!h.sessions.owns(server, session, x.who.caller.Party) || len(r.Header.Values(headerSession)) > 1) {
 		return nil, c, gateway.Refuse(gateway.RuleFace, nil, "There is no such session for this caller; begin a new one.")
 	}
-	x.missing = func(key string) *calling { return h.sessions.unpark(server, session, key) }
+	if session != "" {
+		resumed := r.Header.Get(headerEvent) != ""
+		x.missing = func(key string) *calling { return h.sessions.unpark(server, session, key, resumed) }
+		var agreed string
+		if x.inbox, agreed = h.sessions.of(server, session); agreed != "" {
+			x.version, x.shaken = agreed, true
+		}
+	}
 	return x, c, nil
 }
 
@@ -150,6 +158,10 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 			return
 		}
 		w.Header().Set(headerSession, session)
+		x.settled = func(version string) { h.sessions.agree(x.who.agent.Party.Agent, session, version) }
+		if x.inbox == nil { // the server may ask for a sign of life before it answers
+			x.inbox, _ = h.sessions.of(x.who.agent.Party.Agent, session)
+		}
 	}
 	switch {
 	case res.StatusCode == http.StatusNotFound && x.session != "":
@@ -239,7 +251,9 @@ func (h *Handler) listen(w http.ResponseWriter, r *http.Request, x *exchange, c 
 		http.Error(w, "the server offers no stream", status)
 		return
 	}
-	h.stream(w, r, x, res.Body, nil)
+	body := gateway.Idle(res.Body, c.who.snap.Events.Idle)
+	defer body.Close()
+	h.stream(w, r, x, body, nil)
 }
 
 func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {

@@ -34,9 +34,22 @@ func mirrored(h http.Header, version string, m *message) error {
 		if named = m.mcp.Name >= 0; named {
 			name = m.doc.Text(m.mcp.Name)
 		}
+	case "prompts/get":
+		if named = m.mcp.Name >= 0; named {
+			name = m.doc.Text(m.mcp.Name)
+		}
 	case "resources/read":
 		if named = m.mcp.URI >= 0; named {
 			name = m.doc.Text(m.mcp.URI)
+		}
+	case "tasks/get", "tasks/update", "tasks/cancel":
+		if m.rpc.Params >= 0 {
+			name = textIn(m.doc, m.rpc.Params, "taskId")
+			named = name != ""
+		}
+	default:
+		if m.table == wire.Passing() {
+			return nil // what its name is, nobody here knows
 		}
 	}
 	return agrees(h, headerName, name, wanted && named)
@@ -192,6 +205,12 @@ func (t *Tools) mirrors(server flow.AgentID, body []byte) map[string]string {
 	switch {
 	case rpc.Method == "resources/read" && m.URI >= 0:
 		out[headerName] = mirror(d.Text(m.URI))
+	case rpc.Method == "prompts/get" && m.Name >= 0:
+		out[headerName] = mirror(d.Text(m.Name))
+	case rpc.Method == "tasks/get" || rpc.Method == "tasks/update" || rpc.Method == "tasks/cancel":
+		if id := textIn(&d, max(rpc.Params, 0), "taskId"); id != "" {
+			out[headerName] = mirror(id)
+		}
 	case rpc.Method == "tools/call" && m.Name >= 0:
 		out[headerName] = mirror(d.Text(m.Name))
 		for _, b := range t.bounds(server, d.Text(m.Name)) {

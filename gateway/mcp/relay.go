@@ -30,7 +30,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, x *exchange, bo
 	ctx := r.Context()
 	s := &relay{h: h, w: w, r: r, x: x, call: c, out: http.NewResponseController(w)}
 	who, _ := x.now(ctx) // each event looks again
-	f := back(who, flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName(x.framed)})
+	f := back(who, flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName(x.spoken())})
 	if c != nil {
 		f = back(who, c.flow)
 	} else if of, err := x.outside(ctx, who); err == nil {
@@ -100,6 +100,9 @@ func (s *relay) events(ctx context.Context, body io.Reader) error {
 			return err
 		}
 		if got.final && s.call != nil {
+			if s.resumes && s.x.session != "" {
+				s.h.sessions.sent(s.x.who.agent.Party.Agent, s.x.session, s.call)
+			}
 			s.call = nil
 			return nil
 		}

@@ -216,22 +216,6 @@ func TestNotificationsOfTheServer(t *testing.T) {
 	})
 }
 
-func TestRequestsOfTheServerAreAnsweredForTheClient(t *testing.T) {
-	u := newUpstream(t, nil)
-	r := newRig(t, u, nil)
-	sampled := false
-	s := connect(t, r.url, "scrim_own", wire.MCP20251125, &sdk.ClientOptions{
-		CreateMessageHandler: func(context.Context, *sdk.CreateMessageRequest) (*sdk.CreateMessageResult, error) {
-			sampled = true
-			return &sdk.CreateMessageResult{Content: &sdk.TextContent{Text: "yes"}, Model: "m", Role: "assistant"}, nil
-		},
-	})
-	res := call(t, s, "asks", asked{}, nil)
-	if got := texts(res); got != "sampling refused: true, roots refused: true" || sampled {
-		t.Errorf("result = %q, asked = %v, want both refused and the client not asked", got, sampled)
-	}
-}
-
 func TestUnchangedMessagesPassByteForByte(t *testing.T) {
 	u := newUpstream(t, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
 	r := newRig(t, u, nil)

@@ -31,8 +31,11 @@ type owner struct {
 }
 
 type session struct {
-	owner  owner
-	parked map[string]*calling
+	owner    owner
+	inbox    inbox
+	version  string // that initialize settled on
+	parked   map[string]*calling
+	answered []*calling // not long ago, on a stream that can be resumed; the oldest first
 }
 
 func ownerOf(p flow.Party) owner { return owner{p.Agent, p.Domain} }
@@ -90,7 +93,9 @@ func (ss *sessions) park(server flow.AgentID, id string, c *calling) bool {
 	return true
 }
 
-func (ss *sessions) unpark(server flow.AgentID, id, key string) *calling {
+// unpark takes a call whose answer came on another stream than its own. On a stream that is resumed it may be one that
+// was answered already: what the client did not get before its connection broke is sent again.
+func (ss *sessions) unpark(server flow.AgentID, id, key string, resumed bool) *calling {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.known[sessionKey{server, id}]
@@ -99,5 +104,46 @@ func (ss *sessions) unpark(server flow.AgentID, id, key string) *calling {
 	}
 	c := s.parked[key]
 	delete(s.parked, key)
-	return c
+	if c != nil || !resumed {
+		return c
+	}
+	for _, old := range slices.Backward(s.answered) {
+		if old.key == key {
+			return old
+		}
+	}
+	return nil
+}
+
+// sent keeps a call that was answered on a stream which its client may resume.
+func (ss *sessions) sent(server flow.AgentID, id string, c *calling) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.known[sessionKey{server, id}]
+	if s == nil {
+		return
+	}
+	if len(s.answered) >= maxParked {
+		s.answered = s.answered[1:]
+	}
+	s.answered = append(s.answered, c)
+}
+
+// of returns the session's inbox and the version it settled on; nil if there is no such session.
+func (ss *sessions) of(server flow.AgentID, id string) (*inbox, string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.known[sessionKey{server, id}]
+	if s == nil {
+		return nil, ""
+	}
+	return &s.inbox, s.version
+}
+
+func (ss *sessions) agree(server flow.AgentID, id, version string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.known[sessionKey{server, id}]; s != nil {
+		s.version = version
+	}
 }

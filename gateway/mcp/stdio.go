@@ -41,7 +41,7 @@ func (s *Stdio) Run(ctx context.Context) error {
 		return errors.New("no such server in the configuration")
 	}
 	x := &exchange{
-		g: s.Gateway, tools: &Tools{}, who: first, session: "stdio " + string(gateway.NewFlowID()), stdio: true,
+		g: s.Gateway, tools: &Tools{}, memory: &memory{}, inbox: &inbox{}, who: first, session: "stdio " + string(gateway.NewFlowID()), stdio: true,
 	}
 	x.renew = func(_ context.Context, next *gateway.Snapshot) (parties, error) { return s.parties(next, x.who) }
 	ctx, cancel := context.WithCancel(ctx)

@@ -141,7 +141,7 @@ func TestStdioWithServerAsChildProcess(t *testing.T) {
 			if res.IsError || !strings.Contains(texts(res), `"name":"stk1_`) {
 				t.Errorf("result = %s", encoded(t, res))
 			}
-			if res := call(t, cs, "asks", asked{}, meta); version == wire.MCP20251125 && texts(res) != "sampling refused: true, roots refused: true" {
+			if res := call(t, cs, "asks", asked{}, meta); version == wire.MCP20251125 && texts(res) != "sampling refused: true, roots refused: false" {
 				t.Errorf("result = %s", texts(res))
 			}
 			if res := call(t, cs, "plain", map[string]string{"Zanzibar": "1"}, meta); !res.IsError {
@@ -191,7 +191,7 @@ func TestStdioLines(t *testing.T) {
 	refused("long line")
 	s.write(t, s.toGateway, `{"jsonrpc":"2.0","method":"notifications/roots/list_changed","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`)
 	s.write(t, s.toGateway, `{"jsonrpc":"2.0","id":"s-1","result":{}}`)
-	s.write(t, s.toGateway, `{"jsonrpc":"2.0","id":1,"method":"prompts/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`)
+	s.write(t, s.toGateway, `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`)
 	if got := line(t, s.fromGateway); !strings.Contains(got, `"id":1,"error":{"code":-32601`) {
 		t.Errorf("unknown method: %s", got)
 	}

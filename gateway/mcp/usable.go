@@ -25,7 +25,7 @@ type listing struct {
 
 var listings = map[string]listing{
 	"tools/list":               {"tools", "name", "tools/call", catalog.Tool, true},
-	"prompts/list":             {"prompts", "name", "prompts/get", catalog.Tool, true},
+	"prompts/list":             {"prompts", "name", "prompts/get", catalog.Prompt, true},
 	"resources/list":           {"resources", "uri", "resources/read", catalog.Resource, false},
 	"resources/templates/list": {"resourceTemplates", "uriTemplate", "resources/read", catalog.Resource, false},
 }

@@ -42,7 +42,7 @@ func (t *Table) Allows(s json.State, d *json.Doc, n int) bool {
 	}
 	switch p.role {
 	case Structure:
-		return kind == p.container()
+		return p.allows(kind)
 	case Text, Bytes, FileURL, FileName:
 		return kind == json.String
 	case Opaque:
@@ -54,11 +54,13 @@ func (t *Table) Allows(s json.State, d *json.Doc, n int) bool {
 	}
 }
 
-func (p *place) container() json.Kind {
-	if p.element != 0 {
-		return json.Array
+// allows reports whether the structure is of the kind: an array, an object, or, where a list of one may go without its
+// brackets, either.
+func (p *place) allows(kind json.Kind) bool {
+	if kind == json.Array {
+		return p.element != 0
 	}
-	return json.Object
+	return kind == json.Object && (p.element == 0 || p.named != 0 || p.members != nil)
 }
 
 func (c check) allows(d *json.Doc, n int) bool {
@@ -93,6 +95,8 @@ func (c check) text(s []byte) bool {
 		return 0 < len(s) && len(s) <= 16 && len(bytes.Trim(s, "0123456789.-")) == 0
 	case "time":
 		return timestamp(string(s))
+	case "pixels":
+		return pixels(s)
 	case "media":
 		return mediaType(string(s))
 	case "mediarange":
@@ -204,6 +208,13 @@ func extension(s string) bool {
 		}
 	}
 	return false
+}
+
+// pixels accepts the size of a picture, such as 48x48, or any.
+func pixels(s []byte) bool {
+	w, h, ok := bytes.Cut(s, []byte("x"))
+	number := func(b []byte) bool { return 0 < len(b) && len(b) <= 5 && len(bytes.Trim(b, "0123456789")) == 0 }
+	return string(s) == "any" || ok && number(w) && number(h)
 }
 
 func traceparent(s []byte) bool {

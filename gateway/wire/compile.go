@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 //	  role = Protocol(ROLE_USER|…)      a place that holds one of these words
 //	  parts/* : Part                    any element of parts has the shape
 //	  + Common                          the places of another shape as well
+//	  ? action : Other                  an object that has the member is of the other shape instead
 //
 // {} is a member of any name, ~1 a slash within a name. What stands between declared places is a [Structure].
 type shape struct {
@@ -28,6 +28,7 @@ type rule struct {
 	role  Role
 	check check
 	shape string // instead of a role
+	when  string // the shape holds for an object that has this member
 }
 
 // parseShapes reads the notation. The tables are constants of this package, so that a mistake is the programmer's: it panics.
@@ -59,6 +60,13 @@ func parseRule(text string) rule {
 	if name, ok := strings.CutPrefix(text, "+ "); ok {
 		return rule{shape: name}
 	}
+	if text, ok := strings.CutPrefix(text, "? "); ok {
+		member, name, ok := strings.Cut(text, " : ")
+		if !ok {
+			panic("wire: not a rule: " + text)
+		}
+		return rule{when: member, shape: name}
+	}
 	if path, name, ok := strings.Cut(text, " : "); ok {
 		return rule{path: splitPath(path), shape: name}
 	}
@@ -79,7 +87,7 @@ func splitPath(path string) []string {
 	return names
 }
 
-var checkNames = []string{"bool", "int", "number", "unit", "id", "rpcid", "name", "version", "time", "media", "mediarange", "extension", "traceparent"}
+var checkNames = []string{"bool", "int", "number", "unit", "id", "rpcid", "name", "version", "time", "pixels", "media", "mediarange", "extension", "traceparent"}
 
 func parseRole(text string) (Role, check) {
 	var c check
@@ -121,6 +129,12 @@ func (t *Table) add(shapes map[string]*shape, sh *shape, path, name string) json
 
 func (t *Table) fill(shapes map[string]*shape, s json.State, sh *shape) {
 	for _, r := range sh.rules {
+		if r.when != "" {
+			path := t.places[s].path
+			to := t.add(shapes, shapes[r.shape], path, r.shape)
+			t.places[s].variants = append(t.places[s].variants, variant{r.when, to})
+			continue
+		}
 		if r.path == nil {
 			included := shapes[r.shape]
 			if included == nil {
@@ -180,14 +194,12 @@ func (t *Table) link(at json.State, name string, to json.State) {
 		p.element = to
 	case "{}":
 		p.named = to
+		t.places[to].anyName = true
 	default:
 		if p.members == nil {
 			p.members = make(map[string]json.State)
 		}
 		p.members[name] = to
-	}
-	if p.element != 0 && (p.named != 0 || p.members != nil) {
-		panic(fmt.Sprintf("wire: %s is both an array and an object", p.path))
 	}
 }
 

@@ -22,6 +22,15 @@ type place struct {
 	named   json.State // a member of any name; 0: none
 	element json.State // an array element; 0: none
 	inner   json.State // whatever else lies below
+
+	anyName  bool // a member whose name the sender chose
+	variants []variant
+}
+
+// variant is another place for an object that has the member.
+type variant struct {
+	member string
+	to     json.State
 }
 
 const rootState json.State = 1
@@ -72,6 +81,24 @@ func (t *Table) Declared(d *json.Doc, n int) bool {
 	return ok
 }
 
+// AnyName reports whether the place is a member whose name its sender chose: the protocol has no word for it. Such a name
+// is an identifier at best, and must not be printed.
+func (t *Table) AnyName(s json.State) bool { return t.at(s).anyName }
+
+// AllowsName reports whether the name of member n, at such a place, has the form of an identifier.
+func (t *Table) AllowsName(d *json.Doc, n int) bool {
+	return check{name: "id"}.text(keyOf(d, n))
+}
+
+// Takes reports whether the table declares a member of the name in the place.
+func (t *Table) Takes(s json.State, name string) bool { return t.at(s).members[name] != 0 }
+
+// Holds reports whether the table itself declares members or elements of the place.
+func (t *Table) Holds(s json.State) bool {
+	p := t.at(s)
+	return p.root && (len(p.members) > 0 || p.named != 0 || p.element != 0)
+}
+
 // Check names the rule that [Table.Allows] holds a place of fixed vocabulary to, such as "time" or "extension".
 // It is empty where there is none, and for lists of words.
 func (t *Table) Check(s json.State) string { return t.at(s).check.name }
@@ -98,6 +125,14 @@ func (t *Table) Place(d *json.Doc) {
 			node.State = t.Member(d.Nodes[node.Parent].State, keyOf(d, n))
 		default:
 			node.State = t.Element(d.Nodes[node.Parent].State, int(node.Index))
+		}
+		if v := t.at(node.State).variants; v != nil && node.Kind == json.Object {
+			for i := range v {
+				if _, ok := d.Member(n, v[i].member); ok {
+					node.State = v[i].to
+					break
+				}
+			}
 		}
 	}
 }

@@ -7,12 +7,10 @@ import (
 	"github.com/scrimhq/scrim/flow"
 )
 
-// Versions that are carried.
+// Versions of A2A that are carried.
 const (
-	A2A10       = "1.0"
-	A2A03       = "0.3"
-	MCP20260728 = "2026-07-28"
-	MCP20251125 = "2025-11-25"
+	A2A10 = "1.0"
+	A2A03 = "0.3"
 )
 
 // method is a row of a protocol's list: the shapes of its parameters and result. An empty name means that there is
@@ -62,7 +60,7 @@ type tableSet struct {
 var compiled = sync.OnceValue(func() tableSet {
 	set := tableSet{tables: make(map[key]*Table), methods: make(map[[2]string][]string)}
 	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, mcpShapes)
-	for _, d := range dialects {
+	for _, d := range slices.Concat(a2aDialects, mcpDialects) {
 		name := [2]string{d.protocol, d.version}
 		for _, m := range d.methods {
 			set.add(shapes, d, m)
@@ -107,7 +105,7 @@ func (set tableSet) add(shapes map[string]*shape, d dialect, m method) {
 	defer delete(shapes, "")
 	t := compile(shapes, "")
 	set.tables[at] = t
-	if m.stream || d.protocol == "mcp" {
+	if m.stream || d.protocol != "a2a" {
 		at.stream = true
 		set.tables[at] = t
 	}
@@ -124,7 +122,7 @@ Answer
   id = OtherID:rpcid
 `
 
-var dialects = []dialect{
+var a2aDialects = []dialect{
 	{protocol: "a2a", version: A2A10, failure: "A2AError", methods: []method{
 		{name: "SendMessage", params: "SendMessageParams", result: "SendResult"},
 		{name: "SendStreamingMessage", params: "SendMessageParams", result: "StreamResponse", stream: true},
@@ -142,27 +140,4 @@ var dialects = []dialect{
 		{name: "tasks/resubscribe", params: "TaskParams03", result: "StreamResult03", stream: true},
 		{name: "agent/getAuthenticatedExtendedCard", params: "CardParams", result: "AgentCard"},
 	}},
-	{protocol: "mcp", version: MCP20251125, failure: "MCPError", methods: append([]method{
-		{name: "initialize", params: "InitializeParams", result: "InitializeResult"},
-		{name: "notifications/initialized", params: "NoticeParams"},
-		{name: "ping", params: "NoticeParams", result: "EmptyResult"},
-		{name: "logging/setLevel", params: "SetLevelParams", result: "EmptyResult"},
-	}, mcpMethods...)},
-	{protocol: "mcp", version: MCP20260728, failure: "MCPError", methods: append([]method{
-		{name: "server/discover", params: "NoticeParams", result: "DiscoverResult"},
-	}, mcpMethods...)},
-}
-
-// mcpMethods are those of both versions.
-var mcpMethods = []method{
-	{name: "tools/list", params: "ListParams", result: "ToolList"},
-	{name: "tools/call", params: "CallToolParams", result: "CallToolResult"},
-	{name: "resources/list", params: "ListParams", result: "ResourceList"},
-	{name: "resources/templates/list", params: "ListParams", result: "TemplateList"},
-	{name: "resources/read", params: "ReadParams", result: "ReadResult"},
-	{name: "notifications/cancelled", params: "CancelledParams", notice: "CancelledParams"},
-	{name: "notifications/progress", notice: "ProgressParams"},
-	{name: "notifications/message", notice: "LogParams"},
-	{name: "notifications/tools/list_changed", notice: "NoticeParams"},
-	{name: "notifications/resources/list_changed", notice: "NoticeParams"},
 }

@@ -233,9 +233,12 @@ func TestWhatIsNotCarriedHasNoTable(t *testing.T) {
 		{"a2a", A2A10, "CreateTaskPushNotificationConfig"}, {"a2a", A2A10, "GetTaskPushNotificationConfig"},
 		{"a2a", A2A10, "ListTaskPushNotificationConfigs"}, {"a2a", A2A10, "DeleteTaskPushNotificationConfig"},
 		{"a2a", A2A10, "message/send"}, {"a2a", "0.3", "SendMessage"}, {"a2a", "", "SendMessage"}, {"mcp", MCP20260728, "initialize"},
-		{"mcp", MCP20260728, "ping"}, {"mcp", MCP20260728, "subscriptions/listen"}, {"mcp", MCP20260728, "prompts/get"},
-		{"mcp", MCP20251125, "server/discover"}, {"mcp", MCP20251125, "completion/complete"}, {"mcp", MCP20251125, "sampling/createMessage"},
-		{"mcp", MCP20251125, "elicitation/create"}, {"mcp", MCP20251125, "roots/list"}, {"mcp", "2025-06-18", "tools/call"}, {"acp", "1", "x"}, {"a2a", A2A10, ""},
+		{"mcp", MCP20260728, "ping"}, {"mcp", MCP20260728, "resources/subscribe"}, {"mcp", MCP20260728, "logging/setLevel"},
+		{"mcp", MCP20260728, "notifications/roots/list_changed"}, {"mcp", MCP20260728, "tasks/list"}, {"mcp", MCP20260728, "tasks/result"},
+		{"mcp", MCP20251125, "server/discover"}, {"mcp", MCP20251125, "subscriptions/listen"}, {"mcp", MCP20251125, "sampling/createMessage"},
+		{"mcp", MCP20251125, "elicitation/create"}, {"mcp", MCP20251125, "roots/list"}, {"mcp", MCP20250618, "tasks/get"}, {"mcp", MCP20241105, "tasks/get"},
+		{MCPClient, MCP20260728, "sampling/createMessage"}, {MCPClient, MCP20250326, "elicitation/create"}, {MCPClient, MCP20251125, "tools/call"},
+		{"mcp", "2023-01-01", "tools/call"}, {"acp", "1", "x"}, {"a2a", A2A10, ""},
 	} {
 		for _, dir := range []flow.Direction{flow.Request, flow.Response} {
 			for _, stream := range []bool{false, true} {
@@ -251,8 +254,8 @@ func TestWhatIsNotCarriedHasNoTable(t *testing.T) {
 	if _, ok := For("a2a", A2A10, "SendMessage", flow.Response, true); ok {
 		t.Error("SendMessage does not stream")
 	}
-	if _, ok := For("mcp", MCP20251125, "notifications/progress", flow.Request, false); ok {
-		t.Error("a client reports no progress")
+	if _, ok := For("mcp", MCP20260728, "notifications/progress", flow.Request, false); ok {
+		t.Error("without sessions a client reports no progress")
 	}
 }
 

@@ -157,7 +157,7 @@ type Hierarchy struct {
 	File  string     `yaml:"file" doc:"CSV, each row a value followed by its ancestors, nearest first." required:"true"`
 }
 
-// SchemaBinding binds a JSON Schema to the data it describes: one of Tool, Skill, Resource, or Data. Absent all: any data of the agent.
+// SchemaBinding binds a JSON Schema to the data it describes: one of Tool, Skill, Resource, Prompt, or Data. Absent all: any data of the agent.
 type SchemaBinding struct {
 	File      string         `yaml:"file" doc:"JSON Schema with x-scrim-label keywords." required:"true"`
 	Agent     flow.AgentID   `yaml:"agent" doc:"Whose data it is. Absent: anybody's."`
@@ -165,6 +165,7 @@ type SchemaBinding struct {
 	Skill     string         `yaml:"skill" doc:"A2A skill, or * for all."`
 	Data      string         `yaml:"data" doc:"Name of an A2A data part, or * for all."`
 	Resource  string         `yaml:"resource" doc:"URI of an MCP resource, or * for all."`
+	Prompt    string         `yaml:"prompt" doc:"MCP prompt, or * for all."`
 	Direction flow.Direction `yaml:"direction" doc:"request: what the agent is sent. response: what it answers." required:"true"`
 	Foreign   bool           `yaml:"foreign" doc:"It comes from outside: its labels can only raise."`
 }

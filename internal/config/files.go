@@ -238,13 +238,13 @@ func (v *validator) schemas(agents map[flow.AgentID]int, contracts []*catalog.Co
 // kinds returns what a schema describes, by kind.
 func (v *validator) kinds(b SchemaBinding, at string) map[catalog.Kind]string {
 	out := map[catalog.Kind]string{}
-	for kind, name := range map[catalog.Kind]string{catalog.Tool: b.Tool, catalog.Skill: b.Skill, catalog.Data: b.Data, catalog.Resource: b.Resource} {
+	for kind, name := range map[catalog.Kind]string{catalog.Tool: b.Tool, catalog.Skill: b.Skill, catalog.Data: b.Data, catalog.Resource: b.Resource, catalog.Prompt: b.Prompt} {
 		if name != "" {
 			out[kind] = name
 		}
 	}
 	if len(out) > 1 {
-		v.wrong(at, "list the schema once for each", "one of tool, skill, data and resource is expected")
+		v.wrong(at, "list the schema once for each", "one of tool, skill, data, resource and prompt is expected")
 	}
 	if len(out) == 0 {
 		for _, kind := range catalog.Kinds() {
