@@ -150,7 +150,7 @@ func CountLevels(leaves []Leaf, terms []LeafTerms) []LevelCount {
 	var out []LevelCount
 	for i, t := range terms {
 		c := LevelCount{Label: leaves[i].Label, Level: t.Level, Param: t.Param, By: t.By, Count: 1}
-		at, found := slices.BinarySearchFunc(out, c, compareCounts)
+		at, found := slices.BinarySearchFunc(out, c, LevelCount.Compare)
 		if found {
 			out[at].Count++
 		} else {
@@ -160,6 +160,7 @@ func CountLevels(leaves []Leaf, terms []LeafTerms) []LevelCount {
 	return out
 }
 
-func compareCounts(a, b LevelCount) int {
+// Compare orders counts by label, level, parameter and limit.
+func (a LevelCount) Compare(b LevelCount) int {
 	return cmp.Or(cmp.Compare(a.Label, b.Label), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Param, b.Param), cmp.Compare(a.By, b.By))
 }

@@ -20,6 +20,7 @@ type changer struct {
 	terms  []flow.LeafTerms // by leaf; a level that cannot be carried out is lowered here
 	opened int
 	gone   map[int]bool // lists of pictures that were taken out
+	groups *grouping
 }
 
 // carryOut edits the documents so that every leaf is at its level.

@@ -42,7 +42,7 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passed, error) {
 	work := scratch.Get().(*workspace)
 	defer work.put()
-	c := &changer{collector: &collector{g: g, m: m, ctx: ctx, batch: g.vault.Begin(), leaves: work.leaves, targets: work.targets}}
+	c := &changer{collector: &collector{g: g, m: m, ctx: ctx, batch: g.vault.Begin(), leaves: work.leaves, targets: work.targets}, groups: &work.groups}
 	defer func() { work.leaves, work.targets = c.leaves, c.targets }()
 	defer c.batch.Discard()
 	f := &m.Query.Flow
@@ -131,6 +131,7 @@ type workspace struct {
 	targets []target
 	info    []*catalog.Info
 	schema  []*catalog.Schema
+	groups  grouping
 }
 
 var scratch = sync.Pool{New: func() any { return new(workspace) }}
@@ -145,6 +146,7 @@ func (w *workspace) put() {
 	clear(w.targets[:cap(w.targets)])
 	clear(w.info[:cap(w.info)])
 	clear(w.schema[:cap(w.schema)])
+	w.groups.empty()
 	w.leaves, w.targets = w.leaves[:0], w.targets[:0]
 	w.edits.Reset(&w.doc)
 	scratch.Put(w)
@@ -171,9 +173,10 @@ func (c *changer) finish(top *view, out *Passed) error {
 // record writes the decision, what it charges and what the caller adds in one transaction, durable when it returns.
 func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out *Passed, began time.Time) error {
 	m := c.m
+	c.groups.group(c.leaves, c.terms)
 	ev := flow.Event{
 		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
-		Levels: flow.CountLevels(c.leaves, c.terms), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
+		Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
 	}
 	if ev.Outcome == "" {
 		ev.Outcome = flow.Released
@@ -184,7 +187,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	if len(c.dropped) > 0 {
 		ev.Levels = append(ev.Levels, flow.LevelCount{Label: flow.Unlabelled, Level: flow.Dropped, By: flow.BySchema, Count: len(c.dropped)})
 	}
-	ev.Policies = policiesOf(c.terms)
+	ev.Policies = c.groups.policies()
 	if n := m.LeftOut.Count; n > 0 {
 		ev.Reason = fmt.Sprintf("entries left out of the list: %d", n)
 		for _, id := range m.LeftOut.Policies {
@@ -205,7 +208,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	}
 	query := m.Query
 	query.Flow = ev.Flow
-	plain, err := appendInputs(make([]byte, 0, 512+128*len(c.leaves)), query, c.leaves, c.terms)
+	plain, err := appendInputs(make([]byte, 0, 1024+16*len(c.leaves)), query, c.leaves, c.groups)
 	if err != nil {
 		return refuse(RuleInternal, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
@@ -236,20 +239,6 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	out.Event = ev
 	g.told(ev)
 	return nil
-}
-
-func policiesOf(terms []flow.LeafTerms) []flow.PolicyID {
-	var ids []flow.PolicyID
-	seen := map[flow.PolicyID]bool{}
-	for i := range terms {
-		for _, id := range terms[i].Policies {
-			if !seen[id] {
-				seen[id] = true
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
 }
 
 // findPath returns the first node of the protocol's own at a wire path, or -1.

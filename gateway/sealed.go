@@ -1,11 +1,11 @@
 package gateway
 
 import (
+	"encoding/binary"
 	stdjson "encoding/json"
 	"errors"
-	"strconv"
+	"slices"
 
-	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 )
@@ -18,81 +18,182 @@ type Inputs struct {
 	Terms  []flow.LeafTerms `json:"terms"` // one for each leaf
 }
 
-// appendInputs appends the JSON form of [Inputs]. Terms that say the same are written once: a table of a thousand rows
-// has few of them. It is written by hand because it is made for every message; [DecodeInputs] reads it.
-func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, terms []flow.LeafTerms) ([]byte, error) {
-	query, err := stdjson.Marshal(q)
+// Sealed inputs begin with a byte that no JSON text begins with, then come the length of a head and the head: JSON with the
+// query, the kinds of leaves and the distinct terms. Then come how many leaves there are and, for each, how many bytes its
+// path shares with the path before it, the rest of the path, its kind, its terms and its subject. Numbers are
+// unsigned varints. A subject is 0 if unknown, else counted from 1 in the order of first mention, where its 16 bytes follow.
+//
+// A table of a thousand rows has few kinds and few terms, and its paths differ in a few bytes, so that what a decision is
+// replayed from takes less room than the message. Inputs of earlier versions are one JSON object; both can be read.
+const inputsVersion = 1
+
+// kind is what many leaves have in common.
+type kind struct {
+	label  flow.Label
+	field  string
+	origin flow.Origin
+	need   flow.Treatment
+	needs  bool
+}
+
+func kindOfLeaf(l *flow.Leaf) kind {
+	k := kind{label: l.Label, field: l.Field, origin: l.Origin}
+	if l.Need != nil {
+		k.need, k.needs = *l.Need, true
+	}
+	return k
+}
+
+// grouping is leaves and terms sorted into the few that differ.
+type grouping struct {
+	kinds   []kind
+	terms   []*flow.LeafTerms
+	of      []groupOf // for each leaf
+	kindsAt map[kind]int
+}
+
+type groupOf struct{ kind, terms int }
+
+func (g *grouping) group(leaves []flow.Leaf, terms []flow.LeafTerms) {
+	if g.kindsAt == nil {
+		g.kindsAt = map[kind]int{}
+	}
+	clear(g.kindsAt)
+	g.kinds, g.terms, g.of = g.kinds[:0], g.terms[:0], g.of[:0]
+	var likely []int // for each kind, the terms it had last
+	for i := range leaves {
+		k := kindOfLeaf(&leaves[i])
+		at, ok := g.kindsAt[k]
+		if !ok {
+			at = len(g.kinds)
+			g.kindsAt[k] = at
+			g.kinds, likely = append(g.kinds, k), append(likely, 0)
+		}
+		if n := likely[at]; n >= len(g.terms) || !sameTerms(g.terms[n], &terms[i]) {
+			n = slices.IndexFunc(g.terms, func(t *flow.LeafTerms) bool { return sameTerms(t, &terms[i]) })
+			if n < 0 {
+				n = len(g.terms)
+				g.terms = append(g.terms, &terms[i])
+			}
+			likely[at] = n
+		}
+		g.of = append(g.of, groupOf{at, likely[at]})
+	}
+}
+
+// empty forgets what came from the message.
+func (g *grouping) empty() {
+	clear(g.kinds[:cap(g.kinds)])
+	clear(g.terms[:cap(g.terms)])
+	clear(g.kindsAt)
+}
+
+// levels is what [flow.CountLevels] says of the same leaves.
+func (g *grouping) levels() []flow.LevelCount {
+	counts := make([]int, len(g.kinds)*len(g.terms))
+	for _, of := range g.of {
+		counts[of.kind*len(g.terms)+of.terms]++
+	}
+	var out []flow.LevelCount
+	for i, n := range counts {
+		if n == 0 {
+			continue
+		}
+		leaf, t := flow.Leaf{Label: g.kinds[i/len(g.terms)].label}, *g.terms[i%len(g.terms)]
+		one := flow.CountLevels([]flow.Leaf{leaf}, []flow.LeafTerms{t})[0]
+		at, found := slices.BinarySearchFunc(out, one, flow.LevelCount.Compare)
+		if !found {
+			one.Count = 0
+			out = slices.Insert(out, at, one)
+		}
+		out[at].Count += n
+	}
+	return out
+}
+
+// policies lists the determining policies, each once, in the order of first mention.
+func (g *grouping) policies() (ids []flow.PolicyID) {
+	for _, t := range g.terms {
+		for _, id := range t.Policies {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// appendInputs appends the sealed form of [Inputs], whose leaves and terms were grouped; [DecodeInputs] reads it.
+func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, g *grouping) ([]byte, error) {
+	head, err := g.head(q)
 	if err != nil {
 		return nil, err
 	}
-	dst = append(append(dst, `{"query":`...), query...)
-	dst = append(dst, `,"leaves":[`...)
+	dst = append(dst, inputsVersion)
+	dst = append(binary.AppendUvarint(dst, uint64(len(head))), head...)
+	dst = binary.AppendUvarint(dst, uint64(len(leaves)))
+	var last flow.Path
+	var subjects map[flow.SubjectRef]uint64
 	for i := range leaves {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendLeaf(dst, &leaves[i])
-	}
-	dst = append(dst, `],"terms":[`...)
-	var distinct []*flow.LeafTerms
-	of := make([]int, len(terms))
-	for i := range terms {
-		of[i] = -1
-		for j, d := range distinct {
-			if sameTerms(d, &terms[i]) {
-				of[i] = j
-				break
-			}
-		}
-		if of[i] >= 0 {
+		l := &leaves[i]
+		shared := sharedPrefix(last, l.Path)
+		last = l.Path
+		dst = binary.AppendUvarint(dst, uint64(shared))
+		dst = binary.AppendUvarint(dst, uint64(len(l.Path)-shared))
+		dst = append(dst, l.Path[shared:]...)
+		dst = binary.AppendUvarint(dst, uint64(g.of[i].kind))
+		dst = binary.AppendUvarint(dst, uint64(g.of[i].terms))
+		if !l.Subject.Known() {
+			dst = append(dst, 0)
 			continue
 		}
-		of[i] = len(distinct)
-		distinct = append(distinct, &terms[i])
-		raw, err := stdjson.Marshal(&terms[i])
-		if err != nil {
-			return nil, err
+		n, ok := subjects[l.Subject]
+		if !ok {
+			if subjects == nil {
+				subjects = map[flow.SubjectRef]uint64{}
+			}
+			n = uint64(len(subjects) + 1)
+			subjects[l.Subject] = n
 		}
-		if of[i] > 0 {
-			dst = append(dst, ',')
+		if dst = binary.AppendUvarint(dst, n); !ok {
+			dst = append(dst, l.Subject[:]...)
 		}
-		dst = append(dst, raw...)
 	}
-	dst = append(dst, `],"of":[`...)
-	for i, n := range of {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendInt(dst, int64(n), 10)
-	}
-	return append(dst, "]}"...), nil
+	return dst, nil
 }
 
-func appendLeaf(dst []byte, l *flow.Leaf) []byte {
-	dst = append(dst, `{"path":`...)
-	dst = json.AppendString(dst, string(l.Path))
-	dst = append(dst, `,"label":`...)
-	dst = json.AppendString(dst, string(l.Label))
-	if l.Field != "" {
-		dst = append(dst, `,"field":`...)
-		dst = json.AppendString(dst, l.Field)
+func sharedPrefix(a, b flow.Path) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
 	}
-	dst = append(dst, `,"origin":"`...)
-	dst = append(dst, l.Origin.String()...)
-	dst = append(dst, `","subject":"`...)
-	dst = append(dst, l.Subject.String()...)
-	dst = append(dst, '"')
-	if l.Need != nil {
-		dst = append(dst, `,"need":{"level":"`...)
-		dst = append(dst, l.Need.Level.String()...)
-		dst = append(dst, '"')
-		if l.Need.Param != "" {
-			dst = append(dst, `,"param":`...)
-			dst = json.AppendString(dst, string(l.Need.Param))
+	return n
+}
+
+// inputsHead is the JSON at the beginning of sealed inputs.
+type inputsHead struct {
+	Query policy.Query      `json:"query"`
+	Kinds []leafKind        `json:"kinds"`
+	Terms []*flow.LeafTerms `json:"terms"`
+}
+
+// leafKind is a leaf without its place.
+type leafKind struct {
+	Label  flow.Label      `json:"label"`
+	Field  string          `json:"field,omitempty"`
+	Origin flow.Origin     `json:"origin"`
+	Need   *flow.Treatment `json:"need,omitempty"`
+}
+
+func (g *grouping) head(q policy.Query) ([]byte, error) {
+	h := inputsHead{Query: q, Terms: g.terms, Kinds: make([]leafKind, len(g.kinds))}
+	for i := range g.kinds {
+		k := &g.kinds[i]
+		h.Kinds[i] = leafKind{Label: k.label, Field: k.field, Origin: k.origin}
+		if k.needs {
+			h.Kinds[i].Need = &k.need
 		}
-		dst = append(dst, '}')
 	}
-	return append(dst, '}')
+	return stdjson.Marshal(h)
 }
 
 // sameTerms compares what terms say; policies are shared slices, so that their first elements tell them apart.
@@ -110,6 +211,77 @@ func sameTerms(a, b *flow.LeafTerms) bool {
 
 // DecodeInputs reads the unsealed inputs of a journal entry.
 func DecodeInputs(plain []byte) (Inputs, error) {
+	if len(plain) == 0 || plain[0] != inputsVersion {
+		return decodeJSONInputs(plain)
+	}
+	r := inputsReader{rest: plain[1:]}
+	var h inputsHead
+	if stdjson.Unmarshal(r.bytes(r.number()), &h) != nil {
+		return Inputs{}, errInputs
+	}
+	n := r.number()
+	if r.bad || n > len(r.rest) {
+		return Inputs{}, errInputs
+	}
+	in := Inputs{Query: h.Query, Leaves: make([]flow.Leaf, n), Terms: make([]flow.LeafTerms, n)}
+	var path []byte
+	var subjects []flow.SubjectRef
+	for i := range n {
+		shared := r.number()
+		if shared > len(path) {
+			return Inputs{}, errInputs
+		}
+		path = append(path[:shared], r.bytes(r.number())...)
+		kind, terms, subject := r.number(), r.number(), r.number()
+		if subject == len(subjects)+1 {
+			if raw := r.bytes(len(flow.SubjectRef{})); raw != nil {
+				subjects = append(subjects, flow.SubjectRef(raw))
+			}
+		}
+		if r.bad || kind >= len(h.Kinds) || terms >= len(h.Terms) || h.Terms[terms] == nil || subject > len(subjects) {
+			return Inputs{}, errInputs
+		}
+		k := h.Kinds[kind]
+		in.Leaves[i] = flow.Leaf{Path: flow.Path(path), Label: k.Label, Field: k.Field, Origin: k.Origin, Need: k.Need}
+		if subject > 0 {
+			in.Leaves[i].Subject = subjects[subject-1]
+		}
+		in.Terms[i] = *h.Terms[terms]
+	}
+	if len(r.rest) > 0 {
+		return Inputs{}, errInputs
+	}
+	return in, nil
+}
+
+// inputsReader takes numbers and bytes from sealed inputs. After something that is not there it is bad and gives zeros.
+type inputsReader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *inputsReader) number() int {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 || v > 1<<30 {
+		r.bad, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return int(v)
+}
+
+func (r *inputsReader) bytes(n int) []byte {
+	if n > len(r.rest) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+// decodeJSONInputs reads what was written before there was a version.
+func decodeJSONInputs(plain []byte) (Inputs, error) {
 	var raw struct {
 		Inputs
 		Of []int `json:"of"` // for each leaf, which of the terms

@@ -18,10 +18,15 @@ func TestInputsReadBackAsTheyWere(t *testing.T) {
 			{Path: "/a", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{1}, Field: "t/c"},
 			{Path: "/b/*", Label: "time", Origin: flow.Detected, Need: &need},
 			{Path: "/c", Label: "person/name"},
+			{Path: "/c/records/0", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{2}, Field: "t/c"},
+			{Path: "/c/records/1", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{1}, Field: "t/c"},
+			{Label: "person/name"},
 		},
-		Terms: []flow.LeafTerms{a, b, a},
+		Terms: []flow.LeafTerms{a, b, a, b, a, a},
 	}
-	raw, err := appendInputs(nil, want.Query, want.Leaves, want.Terms)
+	var g grouping
+	g.group(want.Leaves, want.Terms)
+	raw, err := appendInputs(nil, want.Query, want.Leaves, &g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +34,33 @@ func TestInputsReadBackAsTheyWere(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("DecodeInputs() = %+v, %v\nwant %+v\nfrom %s", got, err, want, raw)
 	}
+	for n := range raw {
+		if _, err := DecodeInputs(raw[:n]); err == nil {
+			t.Errorf("DecodeInputs() of the first %d bytes error = nil", n)
+		}
+	}
+	if _, err := DecodeInputs(append(raw, 0)); err == nil {
+		t.Error("DecodeInputs() with a byte more error = nil")
+	}
+	if got, want := g.levels(), flow.CountLevels(want.Leaves, want.Terms); !reflect.DeepEqual(got, want) {
+		t.Errorf("levels() = %v, want %v", got, want)
+	}
+	if got := g.policies(); !reflect.DeepEqual(got, []flow.PolicyID{"p"}) {
+		t.Errorf("policies() = %v, want [p]", got)
+	}
 	for _, bad := range []string{`{}x`, `{"leaves":[{}],"terms":[],"of":[]}`, `{"leaves":[{"origin":"supplied","subject":"unknown"}],"terms":[],"of":[0]}`} {
 		if _, err := DecodeInputs([]byte(bad)); err == nil {
 			t.Errorf("DecodeInputs(%s) error = nil", bad)
 		}
+	}
+}
+
+// What an earlier version wrote can still be replayed.
+func TestInputsOfEarlierVersionsAreRead(t *testing.T) {
+	got, err := DecodeInputs([]byte(`{"query":{"Flow":{"id":"f","hop":0,"from":{"agent":"","domain":""},"to":{"agent":"","domain":""},"task":{"criticality":"low"},"direction":"request"}},` +
+		`"leaves":[{"path":"/a","label":"person/name","field":"t/c","origin":"catalogued","subject":"unknown","need":{"level":"generalized","param":"year"}},{"path":"/b","label":"time","origin":"detected","subject":"unknown"}],` +
+		`"terms":[{"level":"raw","by":"policy","policies":["p"]}],"of":[0,0]}`))
+	if err != nil || len(got.Leaves) != 2 || got.Leaves[0].Need.Param != "year" || got.Leaves[1].Origin != flow.Detected || got.Terms[1].Level != flow.Raw {
+		t.Errorf("DecodeInputs() = %+v, %v", got, err)
 	}
 }
