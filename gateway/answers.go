@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
+	"encoding/binary"
 	stdjson "encoding/json"
 	"errors"
 	"slices"
@@ -94,6 +95,40 @@ type Answer struct {
 	SameAs bool              `json:"-"` // it was decided by the same pins
 }
 
+// answerVersion begins a stored answer; no JSON text begins with it. Then come the length of a head as an unsigned varint,
+// the head, which is the answer without its body as JSON, and the body as it is.
+const answerVersion = 1
+
+func (a *Answer) encode() ([]byte, error) {
+	head := *a
+	head.Body = nil
+	raw, err := stdjson.Marshal(head)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(raw)+len(a.Body)+8)
+	out = binary.AppendUvarint(append(out, answerVersion), uint64(len(raw)))
+	return append(append(out, raw...), a.Body...), nil
+}
+
+// decodeAnswer reads what encode wrote, and the JSON of earlier versions.
+func decodeAnswer(plain []byte) (*Answer, error) {
+	a := new(Answer)
+	if len(plain) == 0 || plain[0] != answerVersion {
+		return a, stdjson.Unmarshal(plain, a)
+	}
+	r := inputsReader{rest: plain[1:]}
+	head := r.bytes(r.number())
+	if r.bad {
+		return nil, errors.New("stored answer is cut off")
+	}
+	if err := stdjson.Unmarshal(head, a); err != nil {
+		return nil, err
+	}
+	a.Body = r.rest
+	return a, nil
+}
+
 // Ticket is the right to carry out a request. It must be ended.
 type Ticket struct {
 	g      *Gateway
@@ -163,8 +198,8 @@ func (t *Ticket) stored(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, refuse(RuleInternal, "", err, "The gateway could not read the earlier answer, so it is not given again.")
 	}
-	a := new(Answer)
-	if err := stdjson.Unmarshal(plain, a); err != nil {
+	a, err := decodeAnswer(plain)
+	if err != nil {
 		return nil, refuse(RuleInternal, "", errors.New("stored answer cannot be decoded"), "The gateway could not read the earlier answer, so it is not given again.")
 	}
 	a.SameAs = bytes.Equal(pins, t.req.Pins.digest())
@@ -183,7 +218,7 @@ func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 	if t == nil || t.done == nil || int64(len(a.Body)) > t.g.retention.AnswerBytes/4 {
 		return nil
 	}
-	plain, err := stdjson.Marshal(a)
+	plain, err := a.encode()
 	if err != nil {
 		return err
 	}

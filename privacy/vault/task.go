@@ -229,7 +229,9 @@ func (v *Vault) readTask(tx store.Tx, id digest) (*taskState, error) {
 		return nil, err
 	}
 	return s, eachSealed(tx, s, "known", "SELECT digest, sealed FROM vault_known WHERE task = ?", func(r taskRecord) {
-		s.remember(&known{KnownValue{string(r.Value), flow.Label(r.Label)}, flow.AgentID(r.Supplier), true})
+		if k := (KnownValue{string(r.Value), flow.Label(r.Label)}); s.known[k] == nil {
+			s.remember(&known{k, flow.AgentID(r.Supplier), true})
+		}
 	})
 }
 
@@ -266,6 +268,16 @@ func eachSealed(tx store.Tx, s *taskState, table, query string, add func(taskRec
 		plain, err := s.cipher.Decrypt(sealed, info(table, string(s.id[:]), string(row)))
 		if err != nil {
 			return ErrSealed
+		}
+		if len(plain) > 0 && plain[0] == '[' {
+			var list []taskRecord
+			if json.Unmarshal(plain, &list) != nil {
+				return ErrSealed
+			}
+			for _, r := range list {
+				add(r)
+			}
+			continue
 		}
 		var r taskRecord
 		if json.Unmarshal(plain, &r) != nil {
@@ -376,18 +388,32 @@ func (t *Task) flush(tx store.Tx) error {
 			return err
 		}
 	}
+	return t.flushKnown(tx)
+}
+
+// flushKnown writes all values that were newly remembered in one row: a message of twenty would be twenty rows. A value
+// that another batch writes at the same time is there twice, and is read once.
+func (t *Task) flushKnown(tx store.Tx) error {
+	if len(t.known) == 0 {
+		return nil
+	}
+	list := make([]taskRecord, 0, len(t.known))
 	for k := range t.known {
 		t.known[k] = true
-		row := keyedDigest(t.s.digest, "known", string(k.Label), k.Text)
-		sealed, err := t.s.seal("known", row, taskRecord{Value: []byte(k.Text), Label: string(k.Label), Supplier: string(k.supplier)})
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec("INSERT INTO vault_known (task, digest, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", t.s.id[:], row[:], sealed); err != nil {
-			return err
-		}
+		list = append(list, taskRecord{Value: []byte(k.Text), Label: string(k.Label), Supplier: string(k.supplier)})
 	}
-	return nil
+	var row digest
+	_, _ = rand.Read(row[:]) // never fails
+	plain, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	sealed, err := t.s.cipher.Encrypt(plain, info("known", string(t.s.id[:]), string(row[:])))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("INSERT INTO vault_known (task, digest, sealed) VALUES (?, ?, ?)", t.s.id[:], row[:], sealed)
+	return err
 }
 
 // flushRow writes the task's own row, and prolongs its life once an eighth of it is over.
