@@ -120,12 +120,13 @@ type Receipt struct {
 
 // Note tells a recipient what was changed in a message, without values.
 type Note struct {
-	Changes    []Change `json:"changes,omitempty"`
-	Restricted int      `json:"restricted,omitempty"` // changed leaves of restricted labels: a count, never a place
-	Delayed    bool     `json:"delayed,omitempty"`    // text was held back to look at it whole
-	Reference  ID       `json:"reference"`            // the operator resolves it to the whole story
-	Ask        string   `json:"ask,omitempty"`        // how to ask for more
-	Earlier    []Note   `json:"earlier,omitempty"`    // what gateways before this one said, the nearest first
+	Changes    []Change  `json:"changes,omitempty"`
+	Restricted int       `json:"restricted,omitempty"` // changed leaves of restricted labels: a count, never a place
+	Delayed    bool      `json:"delayed,omitempty"`    // text was held back to look at it whole
+	Reference  ID        `json:"reference"`            // the operator resolves it to the whole story
+	Ask        string    `json:"ask,omitempty"`        // how to ask for more
+	Missing    []AgentID `json:"missing,omitempty"`    // servers that gave no part of a joint answer
+	Earlier    []Note    `json:"earlier,omitempty"`    // what gateways before this one said, the nearest first
 }
 
 // Change is one leaf that was not passed raw.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -115,6 +116,9 @@ func (c *collector) takeNote(v *view, n int) {
 // sound reports whether every word of a note is one that a note may hold.
 func (c *collector) sound(n *flow.Note) bool {
 	if len(n.Changes) > maxNoted || !plainWord(string(n.Reference), 64) || !c.harmless(n.Ask) {
+		return false
+	}
+	if len(n.Missing) > maxNoted || slices.ContainsFunc(n.Missing, func(id flow.AgentID) bool { return !plainWord(string(id), 64) || !c.harmless(string(id)) }) {
 		return false
 	}
 	for i := range n.Changes {

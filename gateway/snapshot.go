@@ -22,6 +22,7 @@ type Snapshot struct {
 	Hierarchies deidentify.Hierarchies
 	Agents      map[flow.AgentID]*Agent
 	Identity    *identity.Authenticator
+	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
 	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched
@@ -37,6 +38,13 @@ type EventLimits struct {
 	Events int           // events of one stream; 100,000
 	Answer int           // bytes of an answer kept to be given again; 1 MiB
 	Idle   time.Duration // without an event; 5 min
+}
+
+// Group is one address for several MCP servers.
+type Group struct {
+	ID      flow.AgentID
+	Servers []flow.AgentID // in the order in which lists have their entries
+	Wait    time.Duration  // for one server's part of a joint answer; 0: 10 s
 }
 
 // Agent is a party that the gateway knows, with the ways to reach it.

@@ -41,6 +41,7 @@ type Setup struct {
 	Agents      []*gateway.Agent
 	Callers     map[string]identity.Grant // by API key; every grant's party should be among the agents
 	Transparent []gateway.Transparent
+	Fronts      []*gateway.Group
 	Fetch       *gateway.Fetch
 	Learn       bool
 	NoSync      bool // for benchmarks only
@@ -123,6 +124,10 @@ func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
 	t.Helper()
 	tax := flow.DefaultTaxonomy()
 	s := &gateway.Snapshot{Domain: Own, Taxonomy: tax, Agents: map[flow.AgentID]*gateway.Agent{}, Transparent: setup.Transparent, Fetch: setup.Fetch, ConfigHash: "test", Learn: setup.Learn}
+	s.Fronts = map[flow.AgentID]*gateway.Group{}
+	for _, f := range setup.Fronts {
+		s.Fronts[f.ID] = f
+	}
 	purposes := map[flow.Purpose][]flow.Purpose{}
 	var parties []flow.Party
 	for _, a := range setup.Agents {

@@ -23,6 +23,7 @@ type Handler struct {
 
 	sessions sessions
 	memory   memory
+	groups   groupSessions
 }
 
 const accepted = "application/json, text/event-stream"
@@ -32,6 +33,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, h.Prefix), "/")
 	if rest != "" {
 		http.NotFound(w, r)
+		return
+	}
+	if s := h.Gateway.Snapshot(); s.Fronts[flow.AgentID(id)] != nil {
+		h.group(w, r, s, s.Fronts[flow.AgentID(id)])
 		return
 	}
 	x, c, err := h.enter(r, flow.AgentID(id))

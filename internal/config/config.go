@@ -16,6 +16,7 @@ type Config struct {
 	PublicURL     string                    `yaml:"public_url" doc:"URL under which agents see the gateway, for rewritten agent cards. Default: http:// and the listen address." pattern:"url"`
 	Mode          Mode                      `yaml:"mode" doc:"enforce, or learn: watch without enforcing, inside one domain only." default:"enforce" enum:"enforce learn"`
 	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
+	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
 	Identity      Identity                  `yaml:"identity" doc:"How callers prove who they are, beside the API keys of agents."`
 	Purposes      map[flow.Purpose]Purpose  `yaml:"purposes" keys:"id" doc:"Why flows happen, by name."`
 	PurposeGroups map[string][]flow.Purpose `yaml:"purpose_groups" keys:"id" doc:"Sets of purposes that share tokens. A purpose in no group is a group of its own."`
@@ -75,6 +76,14 @@ type MCP struct {
 	Command    []string          `yaml:"command" secret:"true" doc:"Program and arguments of a server that speaks over standard input and output."`
 	Env        map[string]EnvVar `yaml:"env" secret:"true" keys:"env" doc:"Environment of the program, by name; nothing else is inherited but PATH and HOME."`
 	Credential *Credential       `yaml:"credential" secret:"true" doc:"What the gateway shows the server. A caller's own credential is never passed on."`
+}
+
+// MCPGroup is one address for several MCP servers, /mcp/{id} for those of this domain and /out/mcp/{id} for foreign ones.
+// Tools and prompts are named server__name, resources scrim:server:address.
+type MCPGroup struct {
+	ID      flow.AgentID   `yaml:"id" doc:"Name of the group, used in its URL. No agent has the same." required:"true" pattern:"id"`
+	Servers []flow.AgentID `yaml:"servers" doc:"Agents with mcp, at most 32. Their ids hold no two underscores in a row and end in none." required:"true"`
+	Wait    Duration       `yaml:"wait" doc:"How long one server's part of a list is waited for; the list then says who is missing." default:"10s" min:"100ms"`
 }
 
 // EnvVar is one variable of a program's environment: exactly one of its fields.

@@ -66,6 +66,7 @@ func (v *validator) validate() {
 	v.addresses()
 	v.hierarchies()
 	agents := v.agents()
+	v.groups(agents)
 	v.identity(agents)
 	v.taxonomy()
 	v.files(agents)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -33,10 +34,14 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 	s := &gateway.Snapshot{
 		Domain: c.Domain, PublicURL: c.PublicURL, Taxonomy: c.Taxonomy(), Policy: set, Catalog: c.Catalog(), Hierarchies: c.Trees(),
 		Agents:     map[flow.AgentID]*gateway.Agent{},
+		Fronts:     map[flow.AgentID]*gateway.Group{},
 		Groups:     map[flow.Purpose]string{},
 		Limits:     json.Limits{Bytes: int(c.Limits.Body), Depth: c.Limits.Depth, Nodes: c.Limits.Nodes, Number: c.Limits.Number},
 		Events:     gateway.EventLimits{Event: int(c.Limits.Event), Events: c.Limits.Events, Idle: time.Duration(c.Timeouts.Idle)},
 		ConfigHash: c.Hash(), Learn: c.Mode == config.Learn,
+	}
+	for _, g := range c.MCPGroups {
+		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}
 	}
 	for name, purposes := range c.PurposeGroups {
 		for _, p := range purposes {
