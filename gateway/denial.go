@@ -23,10 +23,12 @@ var reasons = map[Rule]wire.Reason{
 	RuleUpstream:  wire.InvalidAnswer,
 	RuleRecord:    wire.Unavailable,
 	RuleEncoding:  wire.UnsupportedMedia,
-	RuleDrained:   wire.Unavailable,
+	RuleDrained:   wire.Busy,
 	RuleExhausted: wire.TooLarge,
 	RuleHeader:    wire.HeaderMismatch,
 	RuleOrigin:    wire.Forbidden,
+	RuleRate:      wire.TooMany,
+	RuleBusy:      wire.Busy,
 	RuleInternal:  wire.Internal,
 }
 
@@ -56,10 +58,11 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, limit int, types ...str
 	if err := readable(r.Header, types...); err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(orDefault(limit, json.DefaultBytes))))
+	limit = entryOf(r.Context()).most(orDefault(limit, json.DefaultBytes))
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, refuse(RuleTooBig, "", nil, "The message is larger than %d bytes.", orDefault(limit, json.DefaultBytes))
+			return nil, refuse(RuleTooBig, "", nil, "The message is larger than %d bytes.", limit)
 		}
 		return nil, refuse(RuleMalformed, "", nil, "The message broke off.")
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -91,6 +92,7 @@ type Gateway struct {
 	answers     answers
 	tasks       taskNames
 	strangers   strangers
+	load        load
 }
 
 // New returns a gateway that serves the snapshot.
@@ -187,8 +189,8 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	if r.Rule == RuleConflict {
 		ev.Outcome = flow.Conflict
 	}
-	if r.Rule == RuleIdentity {
-		more, ok := g.strangers.admit(ev.Time)
+	if bound := g.bounded(ctx, s, &r); bound != nil {
+		more, ok := bound.admit(ev.Time)
 		if !ok {
 			g.told(ev)
 			return &r
@@ -213,6 +215,21 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	g.told(ev)
 	g.Fault(&r)
 	return &r
+}
+
+// bounded returns what counts refusals that anybody can bring about as often as they like; nil where a refusal is none
+// of these. A credential that is refused counts against the address that it came from.
+func (g *Gateway) bounded(ctx context.Context, s *Snapshot, r *Refusal) *strangers {
+	switch r.Rule {
+	case RuleIdentity:
+		if e := entryOf(ctx); e != nil && !errors.Is(r.Cause, identity.ErrUnavailable) {
+			g.load.strikes.add(e.from, g.now(), s.Load.complete().Refusals)
+		}
+		return &g.strangers
+	case RuleRate, RuleBusy:
+		return &g.load.refused
+	}
+	return nil
 }
 
 // Sweep deletes what has expired. It is to be called now and then, say once a minute.

@@ -16,6 +16,11 @@ func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome fl
 		Time: g.now(), Flow: f, Outcome: outcome, Segment: segments, Reason: reason,
 		PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
 	}
+	if outcome == flow.Opened {
+		if err := entryOf(ctx).stream(s); err != nil {
+			return g.Refused(ctx, s, f, err)
+		}
+	}
 	err := g.update(ctx, func(tx store.Tx) error {
 		if commit != nil {
 			if err := commit(tx); err != nil {

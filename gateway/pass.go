@@ -22,6 +22,11 @@ const maxTries = 8
 // Pass takes a message down the whole road and returns when it is on record and may leave. The error is a [*Refusal],
 // already on record where that was possible at all. Pass is safe for concurrent use.
 func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
+	if m.Outcome == flow.Segment {
+		if err := entryOf(ctx).hold(ctx, len(m.Body)); err != nil {
+			return nil, g.Refused(ctx, m.Snapshot, m.recorded(), err)
+		}
+	}
 	began := g.now()
 	texts := m.Texts.copied()
 	for try := 1; ; try++ {

@@ -31,6 +31,8 @@ const (
 	RuleExhausted Rule = "exhausted" // a cap on tokens or task memory
 	RuleHeader    Rule = "header"    // a header says something else than the message
 	RuleOrigin    Rule = "origin"    // a web page of another site
+	RuleRate      Rule = "rate"      // more than this caller may do in a time, or at one time
+	RuleBusy      Rule = "busy"      // no slot is free
 )
 
 // Refusal is the error of a flow that did not happen. Public is for the other side, Cause for the operator's log;

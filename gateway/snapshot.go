@@ -28,6 +28,7 @@ type Snapshot struct {
 	Fetch       *Fetch // nil: no file is fetched
 	Limits      json.Limits
 	Events      EventLimits
+	Load        LoadLimits
 	ConfigHash  string
 	Learn       bool // watch flows inside the domain without enforcing; flows that leave it are still decided
 }
@@ -49,10 +50,11 @@ type Group struct {
 
 // Agent is a party that the gateway knows, with the ways to reach it.
 type Agent struct {
-	Party flow.Party
-	A2A   *Upstream // nil: not reached over A2A
-	MCP   *Upstream // nil: not reached over MCP
-	Skill string    // what policies and schemas call its one skill, where configuration names one
+	Party  flow.Party
+	A2A    *Upstream    // nil: not reached over A2A
+	MCP    *Upstream    // nil: not reached over MCP
+	Limits CallerLimits // of its calls; zero fields: those of every caller
+	Skill  string       // what policies and schemas call its one skill, where configuration names one
 }
 
 // Group returns the purpose group whose tokens the purpose shares.

@@ -26,6 +26,7 @@ type Metrics struct {
 	bytes    *prometheus.CounterVec
 	subjects *prometheus.CounterVec
 	rows     prometheus.Counter
+	closed   prometheus.Counter
 }
 
 // NewMetrics returns counters on a registry of their own.
@@ -45,9 +46,10 @@ func NewMetrics() *Metrics {
 			Name: "scrim_decision_seconds", Help: "Time from a message's arrival to its durable record.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1, 4},
 		}, []string{"protocol", "direction"}),
-		rows: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
+		closed: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_connections_closed_total", Help: "Connections that were closed because there were too many."}),
+		rows:   prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
 	}
-	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows,
+	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows, m.closed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -73,6 +75,14 @@ func (m *Metrics) Event(ev flow.Event) {
 	if ev.Took > 0 {
 		m.took.WithLabelValues(protocol, direction).Observe(ev.Took.Seconds())
 	}
+}
+
+// Closed counts a connection that was closed because there were too many.
+func (m *Metrics) Closed() { m.closed.Inc() }
+
+// Gauge adds a number that is read when it is asked for. Names and help must be constants.
+func (m *Metrics) Gauge(name, help string, now func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, now))
 }
 
 // Handler serves the counters.
@@ -107,6 +117,7 @@ var ruleNames = []gateway.Rule{
 	gateway.RuleIdentity, gateway.RuleFace, gateway.RuleMalformed, gateway.RuleTooBig, gateway.RuleMethod, gateway.RuleVersion,
 	gateway.RulePlace, gateway.RulePolicy, gateway.RuleSchema, gateway.RuleConflict, gateway.RuleUpstream, gateway.RuleRecord,
 	gateway.RuleInternal, gateway.RuleEncoding, gateway.RuleDrained, gateway.RuleExhausted,
+	gateway.RuleHeader, gateway.RuleOrigin, gateway.RuleRate, gateway.RuleBusy,
 }
 
 // ruleName is the rule that a refusal's reason begins with.

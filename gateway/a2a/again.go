@@ -51,7 +51,7 @@ func (c *call) again(ctx context.Context, a *gateway.Answer) {
 func (c *call) transcript(kept []byte) source {
 	kept = gateway.WithIDs(kept, c.rpc.ID)
 	limits := wire.EventLimits{Event: len(kept) + 1, Line: len(kept) + 1}
-	return &sseSource{wire.NewEventReader(bytes.NewReader(kept), limits), func(data []byte) ([]byte, error) { return data, nil }}
+	return &sseSource{c.r.Context(), wire.NewEventReader(bytes.NewReader(kept), limits), func(data []byte) ([]byte, error) { return data, nil }}
 }
 
 // replay sends a stream that was kept, in the form of the binding that asks for it now.

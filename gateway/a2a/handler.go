@@ -128,6 +128,9 @@ func (c *call) read(ctx context.Context) error {
 	}
 	c.caller = caller
 	c.flow.From = caller.Party
+	if err := c.h.Gateway.Admit(ctx, c.snap, caller.Party); err != nil {
+		return err
+	}
 	if c.agent, err = c.snap.Reach(c.h.Face, caller.Party, c.agentID); err != nil {
 		return err
 	}

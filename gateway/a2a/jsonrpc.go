@@ -141,10 +141,11 @@ func (c *call) answered(body []byte) []byte {
 // sse reads a stream of server-sent events; wrap makes an envelope of an event's data.
 func (c *call) sse(body io.Reader, wrap func(data []byte) ([]byte, error)) source {
 	most := c.snap.Events.EventBytes()
-	return &sseSource{wire.NewEventReader(body, wire.EventLimits{Event: most, Line: most}), wrap}
+	return &sseSource{c.r.Context(), wire.NewEventReader(body, wire.EventLimits{Event: most, Line: most}), wrap}
 }
 
 type sseSource struct {
+	ctx  context.Context // of the call
 	r    *wire.EventReader
 	wrap func(data []byte) ([]byte, error)
 }
@@ -157,7 +158,7 @@ func (s *sseSource) next() (*event, error) {
 	case errors.Is(err, wire.ErrEventTooBig), errors.Is(err, wire.ErrLineTooLong):
 		return nil, gateway.Refuse(gateway.RuleTooBig, err, "An event of the stream is over the limit.")
 	case err != nil:
-		return nil, gateway.Refuse(gateway.RuleUpstream, errors.New("stream broke off"), "The agent broke off its stream.")
+		return nil, gateway.BrokenOff(s.ctx, err)
 	case ev.Incomplete && len(bytes.TrimSpace(ev.Raw)) > 0:
 		return nil, gateway.Refuse(gateway.RuleUpstream, nil, "The agent broke off its stream.")
 	case !ev.HasData || len(ev.Data) == 0: // heartbeat, priming event

@@ -72,6 +72,9 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	var err error
 	if x.who, err = x.renew(ctx, s); x.who.snap != nil {
 		c.who, c.flow.From = x.who, x.who.caller.Party
+		if busy := h.Gateway.Admit(ctx, s, x.who.caller.Party); busy != nil {
+			return nil, c, busy
+		}
 	}
 	if err != nil {
 		return nil, c, err

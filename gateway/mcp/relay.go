@@ -75,7 +75,7 @@ func (s *relay) events(ctx context.Context, body io.Reader) error {
 		case errors.Is(err, wire.ErrEventTooBig), errors.Is(err, wire.ErrLineTooLong):
 			return gateway.Refuse(gateway.RuleTooBig, err, "An event of the stream is over the limit.")
 		case err != nil, ev.Incomplete && len(bytes.TrimSpace(ev.Raw)) > 0:
-			return gateway.Refuse(gateway.RuleUpstream, errors.New("stream broke off"), "The server broke off its stream.")
+			return gateway.BrokenOff(ctx, err)
 		case n >= limits.MostEvents():
 			return gateway.Refuse(gateway.RuleTooBig, nil, "The stream has more than %d events.", limits.MostEvents())
 		}

@@ -32,6 +32,8 @@ const (
 	Unavailable                       // the agent cannot be reached, or no record can be written
 	HeaderMismatch                    // a header says something else than the message
 	Forbidden                         // a web page of another site
+	TooMany                           // more than this caller may do in a time, or at one time
+	Busy                              // no slot is free, or the gateway is going away
 )
 
 // reasonRow is how one reason is told. Codes and words of A2A are those of its specification and of its Go SDK.
@@ -62,6 +64,8 @@ var reasonRows = [...]reasonRow{
 	Unavailable:         {-32603, -32603, "UNAVAILABLE", true, "the flow cannot be carried at the moment"},
 	HeaderMismatch:      {-32600, -32020, "HEADER_MISMATCH", true, "a header says something else than the message"},
 	Forbidden:           {-31403, -31403, "FORBIDDEN", true, "this origin may not call here"},
+	TooMany:             {-31429, -31429, "TOO_MANY_REQUESTS", true, "this caller calls too often; wait, then try again"},
+	Busy:                {-32603, -32603, "BUSY", true, "the gateway cannot take the call at the moment; try again"},
 }
 
 func (r Reason) row() reasonRow {
@@ -216,6 +220,10 @@ func (n Denial) A2AStatus() int {
 		return http.StatusRequestEntityTooLarge
 	case UnsupportedMedia:
 		return http.StatusUnsupportedMediaType
+	case TooMany:
+		return http.StatusTooManyRequests
+	case Busy:
+		return http.StatusServiceUnavailable
 	default:
 		return http.StatusOK
 	}
@@ -230,6 +238,10 @@ func (n Denial) MCPStatus(version, method string) int {
 		return http.StatusRequestEntityTooLarge
 	case UnsupportedMedia:
 		return http.StatusUnsupportedMediaType
+	case TooMany:
+		return http.StatusTooManyRequests
+	case Busy:
+		return http.StatusServiceUnavailable
 	case ParseError, InvalidRequest, VersionNotSupported, HeaderMismatch:
 		return http.StatusBadRequest
 	case Forbidden:

@@ -62,6 +62,8 @@ var statuses = map[string]Status{
 	"ID_CONFLICT":                        {-32600, 409, grpcAlreadyExists},
 	"UNAVAILABLE":                        {-32603, 503, grpcUnavailable},
 	"HEADER_MISMATCH":                    {-32600, 400, grpcInvalidArgument},
+	"TOO_MANY_REQUESTS":                  {-31429, 429, grpcResourceExhausted},
+	"BUSY":                               {-32603, 503, grpcUnavailable},
 }
 
 // plainReasons are what an error means that has a JSON-RPC code alone.
@@ -69,7 +71,7 @@ var plainReasons = map[int]string{
 	-32700: "PARSE_ERROR", -32600: "INVALID_REQUEST", -32601: "METHOD_NOT_FOUND", -32602: "INVALID_PARAMS", -32603: "INTERNAL_ERROR", -32000: "SERVER_ERROR",
 	-32001: "TASK_NOT_FOUND", -32002: "TASK_NOT_CANCELABLE", -32003: "PUSH_NOTIFICATION_NOT_SUPPORTED", -32004: "UNSUPPORTED_OPERATION",
 	-32005: "CONTENT_TYPE_NOT_SUPPORTED", -32006: "INVALID_AGENT_RESPONSE", -32007: "EXTENDED_AGENT_CARD_NOT_CONFIGURED",
-	-32008: "EXTENSION_SUPPORT_REQUIRED", -32009: "VERSION_NOT_SUPPORTED", -31401: "UNAUTHENTICATED", -31403: "UNAUTHORIZED",
+	-32008: "EXTENSION_SUPPORT_REQUIRED", -32009: "VERSION_NOT_SUPPORTED", -31401: "UNAUTHENTICATED", -31403: "UNAUTHORIZED", -31429: "TOO_MANY_REQUESTS",
 }
 
 const errorInfoType = "type.googleapis.com/google.rpc.ErrorInfo"

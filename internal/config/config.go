@@ -62,6 +62,7 @@ type Agent struct {
 	Purposes       []flow.Purpose   `yaml:"purposes" doc:"Purposes that it may claim. Absent: its default purpose alone."`
 	DefaultPurpose flow.Purpose     `yaml:"default_purpose" doc:"The purpose of a call that claims none."`
 	Criticality    flow.Criticality `yaml:"criticality" doc:"The highest criticality that its tasks may claim." default:"routine"`
+	Limits         AgentLimit       `yaml:"limits" doc:"What it may do when it calls, where that differs from limits.caller. A key that is absent, or 0, changes nothing."`
 }
 
 // A2A is where an agent answers A2A.
@@ -204,7 +205,38 @@ type Limits struct {
 	Number int  `yaml:"number" doc:"Characters of one number." default:"128" min:"16" max:"4096"`
 	Event  Size `yaml:"event" doc:"Bytes of one event of a stream." default:"1MiB" min:"1KiB" max:"64MiB"`
 	Events int  `yaml:"events" doc:"Events of one stream." default:"100000" min:"1" max:"100000000"`
-	Flows  int  `yaml:"flows" doc:"Flows at one time; more are told to come back." default:"1024" min:"1" max:"100000"`
+	Flows  int  `yaml:"flows" doc:"Calls at one time, open streams not counted; more are told to come back." default:"1024" min:"1" max:"100000"`
+
+	Streams     int          `yaml:"streams" doc:"Open streams; more are told to come back." default:"10000" min:"1" max:"1000000"`
+	Connections int          `yaml:"connections" doc:"Open connections of callers; more are closed." default:"16384" min:"1" max:"1000000"`
+	Address     AddressLimit `yaml:"address" doc:"What one address may do before it is known who calls. Where a proxy stands before the gateway, that proxy is the address."`
+	Caller      CallerLimit  `yaml:"caller" doc:"What each caller may do. A caller over a limit is told when to come back."`
+}
+
+// AddressLimit is what one address may do.
+type AddressLimit struct {
+	Connections int `yaml:"connections" doc:"Open connections; more are closed." default:"8192" min:"1" max:"1000000"`
+	Refusals    int `yaml:"refusals" doc:"Refused credentials a second; after more, nobody at the address is listened to for a while. 0: no limit." default:"50" min:"0" max:"1000000"`
+}
+
+// CallerLimit is what each caller may do.
+type CallerLimit struct {
+	Rate    int  `yaml:"rate" doc:"Calls a second; a second's worth may come at once." default:"10000" min:"1" max:"1000000"`
+	Flows   int  `yaml:"flows" doc:"Calls at one time, open streams not counted. Default: half of those of all callers." min:"0" max:"100000"`
+	Streams int  `yaml:"streams" doc:"Open streams. Default: half of those of all callers." min:"0" max:"1000000"`
+	Events  int  `yaml:"events" doc:"Events a second over all its streams. What comes faster is held up, not cut." default:"50000" min:"1" max:"10000000"`
+	Bytes   Size `yaml:"bytes" doc:"Bytes of events a second over all its streams. What comes faster is held up, not cut." default:"256MiB" min:"1KiB"`
+	Body    Size `yaml:"body" doc:"Bytes of one of its messages. Default: those of any message." max:"1GiB"`
+}
+
+// AgentLimit is what one agent may do when it calls, where that differs from what each caller may.
+type AgentLimit struct {
+	Rate    int  `yaml:"rate" doc:"Calls a second." min:"0" max:"1000000"`
+	Flows   int  `yaml:"flows" doc:"Calls at one time, open streams not counted." min:"0" max:"100000"`
+	Streams int  `yaml:"streams" doc:"Open streams." min:"0" max:"1000000"`
+	Events  int  `yaml:"events" doc:"Events a second over all its streams." min:"0" max:"10000000"`
+	Bytes   Size `yaml:"bytes" doc:"Bytes of events a second over all its streams."`
+	Body    Size `yaml:"body" doc:"Bytes of one of its messages." max:"1GiB"`
 }
 
 // Retention is how long and how much is kept.

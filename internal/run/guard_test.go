@@ -31,36 +31,6 @@ func TestAPanicIsToldByTypeAndPlace(t *testing.T) {
 	}
 }
 
-func TestAFullGatewayTellsToComeBack(t *testing.T) {
-	begun, end := make(chan struct{}), make(chan struct{})
-	s := httptest.NewServer(atMost(1, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		close(begun)
-		<-end
-	})))
-	defer s.Close()
-	first := make(chan error, 1)
-	go func() {
-		res, err := http.Get(s.URL)
-		if err == nil {
-			res.Body.Close()
-		}
-		first <- err
-	}()
-	<-begun
-	res, err := http.Get(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-		t.Errorf("second call got %s, want 503 with Retry-After", res.Status)
-	}
-	close(end)
-	if err := <-first; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestLearningProposesFromPlacesAlone(t *testing.T) {
 	dir := t.TempDir()
 	l := NewLearner(dir)

@@ -21,9 +21,10 @@ type pace struct {
 	write time.Duration // for bytes that are there to be sent
 }
 
-// wrap holds the callers of next to the pace.
-func (p pace) wrap(next http.Handler) http.Handler {
+// paced holds the callers of next to the pace that holds when they call.
+func paced(now func() pace, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := now()
 		control := http.NewResponseController(w)
 		b := &pacedBody{body: r.Body, control: control, total: p.read, began: time.Now()}
 		b.extend(b.began)

@@ -46,7 +46,7 @@ type Gateway struct {
 	serving atomic.Bool // both ports listen, and the end was not asked for
 
 	mu     sync.Mutex // one reload at a time
-	config *config.Config
+	config atomic.Pointer[config.Config]
 }
 
 // Open opens the state and builds the gateway. Nothing listens yet.
@@ -79,7 +79,8 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, config: c, metrics: api.NewMetrics()}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics()}
+	r.config.Store(c)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
 	}
@@ -92,7 +93,9 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	r.handler = r.guard(atMost(c.Limits.Flows, r.doors()))
+	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
+	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
+	r.handler = r.guard(r.Gateway.Door(r.doors()))
 	return r, nil
 }
 
@@ -168,11 +171,7 @@ func (r *Gateway) Close() error {
 func (r *Gateway) Handler() http.Handler { return r.handler }
 
 // Config is the configuration in force.
-func (r *Gateway) Config() *config.Config {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.config
-}
+func (r *Gateway) Config() *config.Config { return r.config.Load() }
 
 // fault logs what no caller is told of. Refusals are a normal outcome.
 func (r *Gateway) fault(err error) {
@@ -194,14 +193,15 @@ func cause(r *gateway.Refusal) string {
 func (r *Gateway) Reload(ctx context.Context, why string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next, err := config.Load(r.config.File())
+	old := r.config.Load()
+	next, err := config.Load(old.File())
 	if err == nil {
 		next, err = inMode(next, r.opt.Learn)
 	}
 	if err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
-	if err := fixed(r.config, next); err != nil {
+	if err := fixed(old, next); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
 	snap, err := r.build(next)
@@ -211,7 +211,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
-	r.config = next
+	r.config.Store(next)
 	if r.bridges != nil {
 		r.bridges.retire(next)
 	}

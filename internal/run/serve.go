@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/scrimhq/scrim/internal/config"
 )
 
 // Serve listens on the data port, and on the admin port if there is an admin handler, until ctx is done. Then it takes
@@ -26,7 +28,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		}
 	}
 	servers := []*http.Server{r.server(r.handler)}
-	listeners := []net.Listener{data}
+	listeners := []net.Listener{&bounded{Listener: data, limits: func() config.Limits { return r.Config().Limits }, closed: r.metrics.Closed}}
 	var adminAddr net.Addr
 	if admin != nil {
 		l, err := net.Listen("tcp", c.Admin)
@@ -95,21 +97,24 @@ const (
 
 // server speaks HTTP/1.1 and HTTP/2, which a caller without TLS begins by itself: gRPC does.
 func (r *Gateway) server(h http.Handler) *http.Server {
-	t := r.Config().Timeouts
-	p := pace{read: time.Duration(t.Read), write: time.Duration(t.Write)}
 	s := &http.Server{
-		Handler: p.wrap(h), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
+		Handler: paced(r.pace, h), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
 		ErrorLog:  log.New(io.Discard, "", 0), // its lines may repeat what a stranger sent
 		Protocols: new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: streamsPerPeer, MaxReceiveBufferPerConnection: windowPerPeer, MaxReceiveBufferPerStream: windowPerStream,
-			SendPingTimeout: livenessInterval, PingTimeout: livenessInterval / 2, WriteByteTimeout: p.write,
+			SendPingTimeout: livenessInterval, PingTimeout: livenessInterval / 2, WriteByteTimeout: r.pace().write,
 		},
 	}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	return s
+}
+
+func (r *Gateway) pace() pace {
+	t := r.Config().Timeouts
+	return pace{read: time.Duration(t.Read), write: time.Duration(t.Write)}
 }
 
 // guard turns a panic into an error of the call. What the panic said may hold data, so the log gets its type and place alone.
@@ -142,24 +147,6 @@ func panicPlace() string {
 			return "unknown"
 		}
 	}
-}
-
-// atMost tells callers to come back while n flows are open.
-func atMost(n int, next http.Handler) http.Handler {
-	if n <= 0 {
-		return next
-	}
-	slots := make(chan struct{}, n)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-			next.ServeHTTP(w, r)
-		default:
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "the gateway is busy; try again in a second", http.StatusServiceUnavailable)
-		}
-	})
 }
 
 // sweep deletes what has expired, once a minute.

@@ -38,6 +38,7 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 		Groups:     map[flow.Purpose]string{},
 		Limits:     json.Limits{Bytes: int(c.Limits.Body), Depth: c.Limits.Depth, Nodes: c.Limits.Nodes, Number: c.Limits.Number},
 		Events:     gateway.EventLimits{Event: int(c.Limits.Event), Events: c.Limits.Events, Idle: time.Duration(c.Timeouts.Idle)},
+		Load:       loadLimits(c.Limits),
 		ConfigHash: c.Hash(), Learn: c.Mode == config.Learn,
 	}
 	for _, g := range c.MCPGroups {
@@ -57,12 +58,27 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 		if err != nil {
 			return nil, err
 		}
+		l := c.Agents[i].Limits
+		a.Limits = gateway.CallerLimits{Rate: l.Rate, Flows: l.Flows, Streams: l.Streams, Events: l.Events, Bytes: int(l.Bytes), Body: int(l.Body)}
 		s.Agents[a.Party.Agent] = a
 	}
 	if s.Identity, err = authenticator(c); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+func loadLimits(l config.Limits) gateway.LoadLimits {
+	out := gateway.LoadLimits{
+		Flows: l.Flows, Streams: l.Streams, Refusals: l.Address.Refusals,
+		Caller: gateway.CallerLimits{
+			Rate: l.Caller.Rate, Flows: l.Caller.Flows, Streams: l.Caller.Streams, Events: l.Caller.Events, Bytes: int(l.Caller.Bytes), Body: int(l.Caller.Body),
+		},
+	}
+	if out.Refusals == 0 {
+		out.Refusals = -1 // the configuration's word for no limit
+	}
+	return out
 }
 
 // Policies loads the configured policies against the configured taxonomy and entities.
