@@ -232,5 +232,8 @@ func traceparent(s []byte) bool {
 // IsMediaType reports whether s is a media type as a part of a message may have it.
 func IsMediaType(s string) bool { return s != "" && mediaType(s) }
 
+// IsTraceparent reports whether s has the form of a W3C traceparent.
+func IsTraceparent(s string) bool { return traceparent([]byte(s)) }
+
 // IsExtension reports whether s has the form of an extension's URI: it names something and carries nothing.
 func IsExtension(s string) bool { return extension(s) }

@@ -11,7 +11,9 @@ const (
 	MessageID             // of an A2A message, or a caller's own flow id in MCP _meta
 	TaskID                // of an A2A task
 	ContextID             // of an A2A context
-	OtherID               // JSON-RPC ids, artifacts, tenants, progress tokens
+	OtherID               // artifacts, progress tokens, configurations: whoever made one knows it again
+	CallID                // of a JSON-RPC call, where it stands and where another message speaks of it
+	Tenant                // an address within an agent, given by its card
 	Name                  // of a tool: the gateway must know it
 	Trace                 // a W3C traceparent
 	Text                  // free text for the reader
@@ -31,7 +33,7 @@ const (
 )
 
 var roleNames = [...]string{
-	"Unknown", "Structure", "Protocol", "MessageID", "TaskID", "ContextID", "OtherID", "Name", "Trace", "Text", "Data",
+	"Unknown", "Structure", "Protocol", "MessageID", "TaskID", "ContextID", "OtherID", "CallID", "Tenant", "Name", "Trace", "Text", "Data",
 	"Bytes", "FileURL", "FileName", "Metadata", "Schema", "Note", "Card", "Software", "Uncarried", "Signed", "Opaque", "Refuse",
 }
 
@@ -66,7 +68,7 @@ func (r Role) subtree() bool {
 // checked reports whether values of the place are held to a grammar.
 func (r Role) checked() bool {
 	switch r {
-	case Protocol, MessageID, TaskID, ContextID, OtherID, Name, Trace:
+	case Protocol, MessageID, TaskID, ContextID, OtherID, CallID, Tenant, Name, Trace:
 		return true
 	default:
 		return false

@@ -48,7 +48,7 @@ Task
   metadata : Extras
 
 SendMessageParams
-  tenant = OtherID:id
+  tenant = Tenant:id
   message : Message
   metadata : Extras
   configuration/acceptedOutputModes/* = Protocol:mediarange
@@ -75,12 +75,12 @@ StreamResponse
   artifactUpdate/metadata : Extras
 
 GetTaskParams
-  tenant = OtherID:id
+  tenant = Tenant:id
   id = TaskID:id
   historyLength = Protocol:int
 
 ListTasksParams
-  tenant = OtherID:id
+  tenant = Tenant:id
   contextId = ContextID:id
   status : TaskState
   pageSize = Protocol:int
@@ -96,16 +96,16 @@ TaskList
   nextPageToken = Opaque
 
 CancelTaskParams
-  tenant = OtherID:id
+  tenant = Tenant:id
   id = TaskID:id
   metadata : Extras
 
 SubscribeParams
-  tenant = OtherID:id
+  tenant = Tenant:id
   id = TaskID:id
 
 CardParams
-  tenant = OtherID:id
+  tenant = Tenant:id
 
 AgentCard = Card
 

@@ -114,12 +114,12 @@ func (set tableSet) add(shapes map[string]*shape, d dialect, m method) {
 const envelopeShapes = `
 Call
   jsonrpc = Protocol(2.0)
-  id = OtherID:rpcid
+  id = CallID:rpcid
 Notification
   jsonrpc = Protocol(2.0)
 Answer
   jsonrpc = Protocol(2.0)
-  id = OtherID:rpcid
+  id = CallID:rpcid
 `
 
 var a2aDialects = []dialect{

@@ -216,7 +216,7 @@ func TestPlacesOfAMessage(t *testing.T) {
 	table := mustTable(t, "a2a", A2A10, "SendMessage", flow.Request, false)
 	got := roles(t, table, parse(t, src, table))
 	want := []string{
-		"/jsonrpc = Protocol", "/id = OtherID", "/method = Protocol", "/extra = Unknown", "/params/message/messageId = MessageID",
+		"/jsonrpc = Protocol", "/id = CallID", "/method = Protocol", "/extra = Unknown", "/params/message/messageId = MessageID",
 		"/params/message/taskId = TaskID", "/params/message/contextId = ContextID", "/params/message/role = Protocol",
 		"/params/message/TEXT = Unknown", "/params/message/message_id = Unknown", "/params/message/parts/0/text = Text",
 		"/params/message/parts/0/filename = FileName", "/params/message/parts/1/data/text = Data", "/params/message/parts/1/data/parts/0/text = Data",
