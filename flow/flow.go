@@ -31,6 +31,9 @@ type TaskID string
 // ID names one flow. It says when the flow was decided, to the millisecond, and otherwise nothing.
 type ID string
 
+// TraceID names the trace that a flow belongs to, as the journal of one domain knows it. It is no trace id of the wire.
+type TraceID string
+
 // PolicyID names a policy, as its @id annotation or its file and position do.
 type PolicyID string
 
@@ -127,6 +130,7 @@ type Flow struct {
 	Method    string    `json:"method,omitempty"`  // "SendMessage", "tools/call"
 	Subject   string    `json:"subject,omitempty"` // the skill or tool, as configuration declares it
 	Direction Direction `json:"direction"`
+	Trace     TraceID   `json:"trace,omitempty"` // flows of one trace have it in common
 }
 
 // CrossesDomain reports whether sender and recipient live in different domains.

@@ -62,8 +62,9 @@ type collector struct {
 	ids     IDs
 	task    *vault.Task
 	batch   *vault.Batch
-	idNodes []int       // strings of the protocol that pass as they are
-	idNames []int       // members whose names do
+	idNodes []int // strings of the protocol that nothing is found in
+	idNames []int // members whose names are such
+	cross   passage
 	looked  int         // targets that detection has seen
 	earlier []flow.Note // what gateways before this one said; their own notes are taken out
 }
@@ -148,7 +149,7 @@ func (c *collector) place(v *view, n int) (int, error) {
 	}
 	if role != wire.Structure && role != wire.Refuse && !role.Content() && c.public && role != wire.Note {
 		c.takeID(role, d, n)
-		return c.step(d, n, role), nil
+		return c.step(d, n, role), c.mapID(role, v, n)
 	}
 	switch role {
 	case wire.Structure:
@@ -196,12 +197,12 @@ func (c *collector) place(v *view, n int) (int, error) {
 			return 0, c.misfit(v, n)
 		}
 		return after, c.inside(v, n, role)
-	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Card:
+	case wire.Protocol, wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.CallID, wire.Tenant, wire.Name, wire.Trace, wire.Opaque, wire.Signed, wire.Card:
 		if !t.Allows(node.State, d, n) {
 			return 0, c.misfit(v, n)
 		}
 		c.takeID(role, d, n)
-		return c.step(d, n, role), nil
+		return c.step(d, n, role), c.mapID(role, v, n)
 	}
 	return 0, refuse(RuleInternal, c.pointer(v, n), nil, "The gateway could not decide this flow, so it did not happen.")
 }
@@ -224,7 +225,8 @@ func (c *collector) takeID(role wire.Role, d *json.Doc, n int) {
 	if d.Nodes[n].Kind != json.String {
 		return
 	}
-	if role == wire.MessageID || role == wire.TaskID || role == wire.ContextID || role == wire.OtherID || role == wire.Opaque {
+	switch role {
+	case wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID, wire.CallID, wire.Tenant, wire.Opaque:
 		c.idNodes = append(c.idNodes, n)
 	}
 	put := func(to *string) {

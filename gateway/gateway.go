@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -93,6 +94,7 @@ type Gateway struct {
 	tasks       taskNames
 	strangers   strangers
 	load        load
+	borders     sync.Map // of the domain and another → *borderKeys
 }
 
 // New returns a gateway that serves the snapshot.

@@ -26,6 +26,8 @@ type Message struct {
 	Again      bool              // an earlier answer under other terms: nothing in it is opened that was not opened then
 	Undeclared bool              // nothing declares the tool that the flow names: policy sees the name, the record does not
 	LeftOut    LeftOut           // what the adapter took out because the recipient may not use it
+	CallID     []byte            // the JSON-RPC id that it leaves under, in place of its own; nil: its own
+	MapCalls   bool              // JSON-RPC ids are mapped, too, where the message crosses a domain
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 
 	files map[string]fetched // by address, what was fetched for it
@@ -66,7 +68,7 @@ type Passed struct {
 	IDs     IDs
 }
 
-// IDs are the protocol's own identifiers that the message carries, as they stand on the wire.
+// IDs are the protocol's own identifiers that the message carries, as its sender wrote them.
 type IDs struct {
 	Message, Task, Context string
 }

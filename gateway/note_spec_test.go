@@ -4,6 +4,7 @@ import (
 	"context"
 	stdjson "encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,6 +30,9 @@ func block(t *testing.T, page, marker string) string {
 	}
 	return text
 }
+
+// sealedID is an identifier as another domain sees it: other bytes under each keyring.
+var sealedID = regexp.MustCompile(`sid1_[\w-]+`)
 
 // The worked example of the privacy note's page is what a gateway writes, byte for byte.
 func TestNoteOfTheSpec(t *testing.T) {
@@ -68,7 +72,7 @@ func TestNoteOfTheSpec(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := string(passed.Body), block(t, page, tt.protocol+" received"); got != want {
+		if got, want := sealedID.ReplaceAllString(string(passed.Body), "sid1_…"), block(t, page, tt.protocol+" received"); got != want {
 			t.Errorf("%s: the gateway sends\n%s\nthe page says\n%s", tt.protocol, got, want)
 		}
 	}

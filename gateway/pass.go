@@ -67,6 +67,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	top := &view{doc: doc, edits: &work.edits, info: work.info[:0], schema: work.schema[:0]}
 	defer func() { work.info, work.schema = top.info, top.schema }()
 	c.views = append(c.views, top)
+	c.cross = g.passage(m.Snapshot, f)
 	if err := c.collect(top); err != nil {
 		return nil, err
 	}

@@ -162,13 +162,28 @@ const okMessage = `{"message":{"messageId":"r-1","contextId":"c-1","role":"ROLE_
 
 func TestUnchangedMessagePassesByteForByte(t *testing.T) {
 	agent := newAgent(t, answerWith(okMessage))
-	r := newRig(t, agent, nil)
-	status, body := r.send(t, plainMessage)
+	status, body := newTown(t, agent, nil).to(t, "/a2a/desk", "scrim_key", plainMessage)
 	if want := `{"jsonrpc":"2.0","id":1,"result":` + okMessage + `}`; status != 200 || body != want {
 		t.Errorf("answer = %d %s\nwant 200 %s", status, body, want)
 	}
 	if got := agent.received(); len(got) != 1 || got[0] != plainMessage {
 		t.Errorf("agent received %q, want the message's own bytes", got)
+	}
+}
+
+// sealedID is an identifier as another domain sees it, or one of another domain's as ours see it.
+var sealedID = regexp.MustCompile(`"sid1_[\w-]{43}"`)
+
+func TestAcrossDomainsNothingButIdentifiersChanges(t *testing.T) {
+	agent := newAgent(t, answerWith(okMessage))
+	r := newRig(t, agent, nil)
+	status, body := r.send(t, plainMessage)
+	want := `{"jsonrpc":"2.0","id":1,"result":` + strings.NewReplacer(`"r-1"`, `ID`, `"c-1"`, `ID`).Replace(okMessage) + `}`
+	if status != 200 || sealedID.ReplaceAllString(body, "ID") != want {
+		t.Errorf("answer = %d %s\nwant 200 %s", status, body, want)
+	}
+	if got := agent.received(); len(got) != 1 || sealedID.ReplaceAllString(got[0], `"m-1"`) != plainMessage || got[0] == plainMessage {
+		t.Errorf("agent received %q, want the message's own bytes but for its id", got)
 	}
 	if got := agent.header[0].Get("Authorization"); got != "Bearer upstream" {
 		t.Errorf("upstream credential is not the gateway's own")
@@ -187,7 +202,7 @@ func TestForeignAgentSeesStandIns(t *testing.T) {
 			t.Errorf("%q reached the foreign agent: %s", secret, got)
 		}
 	}
-	for _, want := range []string{"[person ", "[email ", `"born":"1961"`, `"messageId":"m-2"`, `"name":"stk1_`} {
+	for _, want := range []string{"[person ", "[email ", `"born":"1961"`, `"messageId":"sid1_`, `"name":"stk1_`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("agent's view lacks %q: %s", want, got)
 		}

@@ -47,6 +47,9 @@ func (c *call) headers() map[string]string {
 		}
 		extra[identity.HeaderCriticality] = c.flow.Task.Criticality.String()
 	}
+	if trace := c.h.Gateway.Traceparent(c.snap, c.flow, c.trace); trace != "" {
+		extra[gateway.HeaderTrace] = trace
+	}
 	return extra
 }
 
@@ -81,6 +84,26 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	c.front.whole(c, rep.status, passed.Body)
 }
 
+// foreignCallID is the JSON-RPC id of every call to another domain: a caller's own would tell calls of one caller, and
+// how many it makes.
+var foreignCallID = []byte("1")
+
+// upstreamID is the id under which the agent gets the call, and under which its answer goes down the road.
+func (c *call) upstreamID() []byte {
+	if c.flow.CrossesDomain() {
+		return foreignCallID
+	}
+	return c.rpc.ID
+}
+
+// callersID is the id to put back into what comes from another domain; nil within the domain, where it is there already.
+func (c *call) callersID() []byte {
+	if c.flow.CrossesDomain() {
+		return c.rpc.ID
+	}
+	return nil
+}
+
 // sameID holds the upstream to the id of the request.
 func (c *call) sameID(body []byte) error {
 	var d json.Doc
@@ -91,7 +114,7 @@ func (c *call) sameID(body []byte) error {
 	if err != nil || rpc.Kind != wire.Success && rpc.Kind != wire.Failure {
 		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not a JSON-RPC 2.0 response.")
 	}
-	if rpc.Kind == wire.Success && string(rpc.ID) != string(c.rpc.ID) {
+	if rpc.Kind == wire.Success && !c.anew && string(rpc.ID) != string(c.upstreamID()) {
 		return gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered another request.")
 	}
 	return nil

@@ -81,6 +81,7 @@ type call struct {
 	doc     json.Doc
 	rpc     wire.RPC
 	a2a     wire.A2A
+	trace   string // the caller's traceparent; may be empty
 	flow    flow.Flow
 	query   policy.Query
 	body    []byte
@@ -201,6 +202,8 @@ func (c *call) why(ctx context.Context) error {
 		c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
 	}
 	c.flow.Subject = c.agent.Skill
+	c.trace = gateway.TraceIn(c.r.Header)
+	c.flow.Trace = c.h.Gateway.TraceOf(c.snap, c.caller.Party.Domain, c.trace)
 	if !c.caller.Anonymous { // strangers share nothing, so none of them has another's task
 		task, err := c.h.Gateway.TaskOf(ctx, c.between(), c.ids())
 		if err != nil {
@@ -251,7 +254,7 @@ func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
 
 func (c *call) requestMessage() *gateway.Message {
 	return &gateway.Message{
-		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Owner: c.agentID,
+		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Owner: c.agentID, CallID: c.upstreamID(),
 		Schemas: schemas(c.snap, c.agent, flow.Request), Meta: metaSchemas(c.snap, c.agentID, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params/message", Names: []string{"metadata", card.PrivacyExtension}},
 	}
@@ -267,7 +270,7 @@ func (c *call) responseFlow() flow.Flow {
 
 func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool) *gateway.Message {
 	return &gateway.Message{
-		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew,
+		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(),
 		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
 		NoteIn: gateway.NotePlace{
 			Under: c.dialect().noteIn,

@@ -139,7 +139,7 @@ func TestIdentifiersMustSayNothing(t *testing.T) {
 func TestPartsOfOneChunkAreOneText(t *testing.T) {
 	agent := newAgent(t, func(w http.ResponseWriter, _ string) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprint(w, "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"artifactUpdate\":{\"taskId\":\"t-1\",\"contextId\":\"c-1\",\"artifact\":{\"artifactId\":\"a-1\",\"parts\":[{\"text\":\"write to jane.d\"},{\"text\":\"oe@example.org now\"}]},\"lastChunk\":true}}}\n\n")
+		fmt.Fprint(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"artifactUpdate\":{\"taskId\":\"t-1\",\"contextId\":\"c-1\",\"artifact\":{\"artifactId\":\"a-1\",\"parts\":[{\"text\":\"write to jane.d\"},{\"text\":\"oe@example.org now\"}]},\"lastChunk\":true}}}\n\n")
 	})
 	r := newRig(t, agent, nil)
 	_, body := r.send(t, fmt.Sprintf(streamingMessage, "m-1"))

@@ -135,7 +135,7 @@ func (c *call) answered(body []byte) []byte {
 			return body
 		}
 	}
-	return wire.AppendSuccess(nil, c.rpc.ID, noBody)
+	return wire.AppendSuccess(nil, c.upstreamID(), noBody)
 }
 
 // sse reads a stream of server-sent events; wrap makes an envelope of an event's data.

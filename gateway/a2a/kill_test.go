@@ -108,17 +108,17 @@ func startChild(t *testing.T, dir, upstream string) *child {
 	return nil
 }
 
-// counter is the upstream: it notes every message id as it arrives, and never answers twice alike.
+// counter is the upstream: it notes every message as it arrives, and never answers twice alike.
 type counter struct {
 	mu  sync.Mutex
 	got map[string]int
 }
 
-var messageID = regexp.MustCompile(`"messageId":"(k-\d+)"`)
+var messageName = regexp.MustCompile(`"text":"hello (k-\d+)"`)
 
 func (u *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
-	id := messageID.FindSubmatch(b)
+	id := messageName.FindSubmatch(b)
 	if id == nil {
 		http.NotFound(w, r)
 		return
@@ -154,7 +154,7 @@ func ask(url string, i int) (answer string, events int, whole bool) {
 	if i%3 == 0 {
 		method = "SendStreamingMessage"
 	}
-	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{"message":{"messageId":"k-%d","role":"ROLE_USER","parts":[{"text":"hello"}]}}}`, method, i)
+	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{"message":{"messageId":"k-%[2]d","role":"ROLE_USER","parts":[{"text":"hello k-%[2]d"}]}}}`, method, i)
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+"/out/a2a/partner", strings.NewReader(body))
 	if err != nil {
 		return "", 0, false

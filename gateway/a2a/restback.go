@@ -135,7 +135,7 @@ func restQuery(d *json.Doc, params int, op operation) (string, bool) {
 func (c *call) restAnswer(res *http.Response) (envelope []byte, status int, err error) {
 	good := res.StatusCode >= 200 && res.StatusCode < 300
 	if good && (res.StatusCode == http.StatusNoContent || res.ContentLength == 0) {
-		return wire.AppendSuccess(nil, c.rpc.ID, noBody), 0, nil
+		return wire.AppendSuccess(nil, c.upstreamID(), noBody), 0, nil
 	}
 	if !good && !strings.Contains(res.Header.Get("Content-Type"), "json") {
 		return nil, 0, gateway.Refuse(gateway.RuleUpstream, fmt.Errorf("status %d", res.StatusCode), "The agent behind the gateway answered with HTTP status %d.", res.StatusCode)
@@ -158,7 +158,7 @@ func (c *call) restAnswer(res *http.Response) (envelope []byte, status int, err 
 	if !ok {
 		n = -1
 	}
-	return wire.AppendRESTFailure(nil, c.rpc.ID, res.StatusCode, &d, n), res.StatusCode, nil
+	return wire.AppendRESTFailure(nil, c.upstreamID(), res.StatusCode, &d, n), res.StatusCode, nil
 }
 
 // wrap makes an envelope of a result. It must be whole JSON by itself: it stands beside others' members.
@@ -167,7 +167,7 @@ func (c *call) wrap(result []byte) ([]byte, error) {
 	if err := d.Parse(result, nil, c.snap.Limits); err != nil {
 		return nil, gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not acceptable JSON.")
 	}
-	return wire.AppendSuccess(make([]byte, 0, len(result)+48), c.rpc.ID, result), nil
+	return wire.AppendSuccess(make([]byte, 0, len(result)+48), c.upstreamID(), result), nil
 }
 
 // restEvent makes an envelope of an event: an error in a stream is an object with the member "error".
@@ -177,7 +177,7 @@ func (c *call) restEvent(data []byte) ([]byte, error) {
 		return nil, gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not acceptable JSON.")
 	}
 	if n, ok := d.Member(0, "error"); ok && d.Nodes[n].Kind == json.Object {
-		return wire.AppendRESTFailure(nil, c.rpc.ID, 0, &d, n), nil
+		return wire.AppendRESTFailure(nil, c.upstreamID(), 0, &d, n), nil
 	}
-	return wire.AppendSuccess(make([]byte, 0, len(data)+48), c.rpc.ID, data), nil
+	return wire.AppendSuccess(make([]byte, 0, len(data)+48), c.upstreamID(), data), nil
 }

@@ -24,8 +24,9 @@ type relay struct {
 	sent     []byte // what the caller got, to be given again; nil once over the cap
 	keep     bool
 	begun    bool
-	ids      gateway.IDs
-	ended    bool // a terminal status or the answer itself was sent
+	ids      gateway.IDs // as the agent calls them
+	named    bool        // the task goes by the ids that the caller was given
+	ended    bool        // a terminal status or the answer itself was sent
 }
 
 // stream relays a stream of events: an opened row before the first byte, a segment row before each event's bytes, a
@@ -97,9 +98,12 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 	m := s.responseMessage(s.snap, data, true)
 	m.Query.Flow = s.flow
 	m.Outcome, m.Segment, m.Texts = flow.Segment, s.segments, &s.texts
-	named := func() {}
-	m.Commit = func(tx store.Tx, _ []byte) (err error) {
-		named, err = s.h.Gateway.NameTask(tx, s.between(), s.ids, s.call.flow.Task.ID)
+	named, ids := func() {}, gateway.IDs{}
+	m.Commit = func(tx store.Tx, out []byte) (err error) {
+		if !s.named {
+			ids, _ = s.dialect().describe(out)
+			named, err = s.h.Gateway.NameTask(tx, s.between(), ids, s.call.flow.Task.ID)
+		}
 		return err
 	}
 	passed, err := s.h.Gateway.Pass(ctx, m)
@@ -107,6 +111,7 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	named()
+	s.named = s.named || ids.Task != ""
 	return passed.Body, nil
 }
 
@@ -178,7 +183,7 @@ func (s *relay) rests(ctx context.Context) error {
 
 // chunk is an artifact update with an empty text, which the rest of a text will fill.
 func (s *relay) chunk(task, artifact string) []byte {
-	return wire.AppendSuccess(nil, s.rpc.ID, s.dialect().chunk(nil, task, s.ids.Context, artifact))
+	return wire.AppendSuccess(nil, s.upstreamID(), s.dialect().chunk(nil, task, s.ids.Context, artifact))
 }
 
 // write sends an event that is on record.

@@ -13,7 +13,7 @@ import (
 func inChunks(chunks []string, last bool) func(http.ResponseWriter, string) {
 	return func(w http.ResponseWriter, _ string) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		event := func(result string) { fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":%s}\n\n", result) }
+		event := func(result string) { fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":%s}\n\n", result) }
 		for i, c := range chunks {
 			chunk, _ := stdjson.Marshal(c)
 			event(fmt.Sprintf(`{"artifactUpdate":{"taskId":"t-1","contextId":"c-1","artifact":{"artifactId":"a-1","parts":[{"text":%s}]},"append":%v,"lastChunk":%v}}`,

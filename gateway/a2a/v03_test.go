@@ -26,13 +26,13 @@ func (r *town) old(t *testing.T, body string, header ...string) string {
 func TestUnchanged03MessagePassesByteForByte(t *testing.T) {
 	agent := newAgent(t, answerWith(ok03))
 	r := newTown(t, agent, nil)
-	if got, want := r.old(t, message03), `{"jsonrpc":"2.0","id":7,"result":`+ok03+`}`; got != want {
+	if got, want := r.old(t, message03, atHome...), `{"jsonrpc":"2.0","id":7,"result":`+ok03+`}`; got != want {
 		t.Errorf("answer = %s\nwant %s", got, want)
 	}
 	if got := agent.received(); len(got) != 1 || got[0] != message03 {
 		t.Errorf("the agent got %q", got)
 	}
-	if got := r.old(t, message03, "A2A-Version", "0.3.0"); !strings.Contains(got, "Done.") || len(agent.received()) != 1 {
+	if got := r.old(t, message03, "A2A-Version", "0.3.0", "Authorization", "Bearer scrim_key"); !strings.Contains(got, "Done.") || len(agent.received()) != 1 {
 		t.Errorf("retry = %s, and the agent was called %d times", got, len(agent.received()))
 	}
 	for _, ev := range r.Events() {
@@ -142,7 +142,7 @@ func streamed03(cuts []int, last bool) func(http.ResponseWriter, string) {
 		}
 		events = append(events, `{"kind":"status-update","taskId":"t","contextId":"c","status":{"state":"completed"},"final":true}`)
 		for i := range events {
-			events[i] = `data: {"jsonrpc":"2.0","id":7,"result":` + events[i] + "}\n\n"
+			events[i] = `data: {"jsonrpc":"2.0","id":1,"result":` + events[i] + "}\n\n"
 		}
 		streamOf(events...)(w, body)
 	}

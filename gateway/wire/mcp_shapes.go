@@ -13,7 +13,7 @@ Meta = Metadata
   io.modelcontextprotocol~1serverInfo = Software
   io.modelcontextprotocol~1clientCapabilities : ClientCapabilities
   io.modelcontextprotocol~1logLevel : LogLevel
-  io.modelcontextprotocol~1subscriptionId = OtherID:rpcid
+  io.modelcontextprotocol~1subscriptionId = CallID:rpcid
   io.modelcontextprotocol~1related-task/taskId = TaskID:id
   io.modelcontextprotocol~1relatedTaskIds/* = TaskID:id
   dev.scrim~1flow-id = MessageID:id
@@ -265,7 +265,7 @@ CompleteResult
   + Result
 
 CancelledParams
-  requestId = OtherID:rpcid
+  requestId = CallID:rpcid
   reason = Text
   _meta : Meta
 

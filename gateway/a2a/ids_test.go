@@ -1,0 +1,238 @@
+package a2a_test
+
+import (
+	stdjson "encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+)
+
+// A conversation of our caller's with agents of two other domains, told with the same ids.
+const (
+	idMessage  = "9b2f4c1e-0d3a-4e5f-8a6b-7c8d9e0f1a2b"
+	idContext  = "c-2026-11"
+	idTask     = "0af7651916cd43dd8448eb211c80319c"
+	idEarlier  = "task-from-last-week"
+	idTrace    = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	idArtifact = "artifact-1"
+)
+
+func told(method, id string, tail string) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":"call-4711","method":%q,"params":{"message":{"messageId":%q,"contextId":%q,"taskId":%q,"referenceTaskIds":[%q],"role":"ROLE_USER","parts":[{"text":"hello"}]}%s}}`,
+		method, id, idContext, idTask, idEarlier, tail)
+}
+
+// idNames are the members whose values are identifiers.
+var idNames = regexp.MustCompile(`"(messageId|contextId|taskId|artifactId|id)":("[^"]*"|\d+)|"referenceTaskIds":\["([^"]*)"\]`)
+
+// idsIn lists the identifiers of a message or stream, but for the JSON-RPC id of calls to other domains.
+func idsIn(body string) (all []string) {
+	for _, m := range idNames.FindAllStringSubmatch(body, -1) {
+		if v := strings.Trim(m[2], `"`) + m[3]; v != "1" {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// disjoint fails if two parties hold one identifier, or if one holds what is only ours.
+func disjoint(t *testing.T, a, b []string, ours ...string) {
+	t.Helper()
+	if len(a) == 0 || len(b) == 0 {
+		t.Fatalf("nothing to compare: %q, %q", a, b)
+	}
+	for _, v := range a {
+		if slices.Contains(b, v) {
+			t.Errorf("both hold %q", v)
+		}
+	}
+	for _, v := range append(slices.Clone(a), b...) {
+		if slices.Contains(ours, v) {
+			t.Errorf("an identifier of our side's was shown: %q", v)
+		}
+	}
+}
+
+// echoing answers with a task that has the ids of the message, in whole or as a stream, and lists tasks.
+func echoing(w http.ResponseWriter, body string) {
+	var in struct {
+		ID     stdjson.RawMessage `json:"id"`
+		Method string             `json:"method"`
+		Params struct {
+			Message stdjson.RawMessage `json:"message"`
+		} `json:"params"`
+	}
+	_ = stdjson.Unmarshal([]byte(body), &in)
+	ids := map[string]string{}
+	for _, m := range idNames.FindAllStringSubmatch(string(in.Params.Message), -1) {
+		ids[m[1]] = strings.Trim(m[2], `"`)
+	}
+	of := fmt.Sprintf(`"contextId":%q`, ids["contextId"])
+	task := fmt.Sprintf(`{"id":%q,%s,"status":{"state":"TASK_STATE_COMPLETED"},"artifacts":[{"artifactId":%q,"parts":[{"text":"done"}]}],"history":[%s]}`, ids["taskId"], of, idArtifact, in.Params.Message)
+	switch in.Method {
+	case "SendMessage":
+		answerWith(`{"task":`+task+`}`)(w, body)
+	case "ListTasks":
+		answerWith(`{"tasks":[{"id":"desk-1","contextId":"desk-c","status":{"state":"TASK_STATE_WORKING"}},{"id":"desk-2","contextId":"desk-c","status":{"state":"TASK_STATE_WORKING"}}],"nextPageToken":"p2","totalSize":2}`)(w, body)
+	case "GetTask":
+		answerWith(`{"id":"desk-1","contextId":"desk-c","status":{"state":"TASK_STATE_WORKING"}}`)(w, body)
+	default:
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, result := range []string{
+			`{"task":` + strings.Replace(task, "COMPLETED", "WORKING", 1) + `}`,
+			fmt.Sprintf(`{"artifactUpdate":{"taskId":%q,%s,"artifact":{"artifactId":%q,"parts":[{"text":"write to a"}]}}}`, ids["taskId"], of, idArtifact),
+			fmt.Sprintf(`{"statusUpdate":{"taskId":%q,%s,"status":{"state":"TASK_STATE_COMPLETED"}}}`, ids["taskId"], of),
+		} {
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", in.ID, result)
+		}
+	}
+}
+
+// Two foreign agents of two domains get the same message in the same task, and nothing that they hold can be joined; our
+// caller gets its own ids back, event by event.
+func TestTwoDomainsHoldNoIdentifierInCommon(t *testing.T) {
+	for _, method := range []string{"SendMessage", "SendStreamingMessage"} {
+		t.Run(method, func(t *testing.T) {
+			agent := newAgent(t, echoing)
+			r := newTown(t, agent, nil)
+			for _, to := range []string{"partner", "lab"} {
+				status, answer := r.to(t, "/out/a2a/"+to, "scrim_key", told(method, idMessage, ""), "Traceparent", idTrace, "Tracestate", "a=b", "Baggage", "c=d")
+				if status != 200 {
+					t.Fatalf("%s: %d %s", to, status, answer)
+				}
+				for _, own := range []string{idMessage, idContext, idTask, idEarlier, "call-4711"} {
+					if !strings.Contains(answer, `"`+own+`"`) {
+						t.Errorf("%s: our caller does not get its own %s back: %s", to, own, answer)
+					}
+				}
+				if strings.Contains(answer, `"`+idArtifact+`"`) {
+					t.Errorf("%s: an id of the foreign side's reached our caller as it was: %s", to, answer)
+				}
+			}
+			got := agent.received()
+			disjoint(t, idsIn(got[0]), idsIn(got[1]), idMessage, idContext, idTask, idEarlier, "call-4711")
+			if n := len(idsIn(got[0])); n != 4 {
+				t.Errorf("the foreign agent holds %d ids, want four: %s", n, got[0])
+			}
+			a, b := agent.header[0].Get("Traceparent"), agent.header[1].Get("Traceparent")
+			if len(a) != 55 || len(b) != 55 || a[3:35] == b[3:35] || a[36:52] == b[36:52] || strings.Contains(a+b, idTrace[3:35]) || strings.Contains(a+b, idTrace[36:52]) {
+				t.Errorf("two domains are shown the traces %s and %s", a, b)
+			}
+			for _, h := range agent.header {
+				if h.Get("Tracestate")+h.Get("Baggage") != "" {
+					t.Error("tracestate or baggage left the domain")
+				}
+			}
+			var traces []string
+			for _, ev := range r.Events() {
+				traces = append(traces, string(ev.Flow.Trace))
+			}
+			if slices.Sort(traces); traces[0] == "" || traces[0] != traces[len(traces)-1] || strings.Contains(idTrace, traces[0]) {
+				t.Errorf("the journal calls the flows of one trace %q", traces)
+			}
+		})
+	}
+}
+
+// Callers of two domains are shown one task of ours under ids that they cannot join, and each finds it by its own.
+func TestCallersOfTwoDomainsCannotJoinATask(t *testing.T) {
+	agent := newAgent(t, echoing)
+	r := newTown(t, agent, nil)
+	list := `{"jsonrpc":"2.0","id":5,"method":"ListTasks","params":{"tenant":"ward-3","contextId":"theirs"}}`
+	held := map[string][]string{}
+	for _, key := range []string{"scrim_guest", "scrim_visitor"} {
+		status, answer := r.to(t, "/a2a/desk", key, list)
+		if status != 200 || !strings.Contains(answer, `"id":5`) || !strings.Contains(answer, `"nextPageToken":"p2"`) {
+			t.Fatalf("answer = %d %s", status, answer)
+		}
+		held[key] = slices.DeleteFunc(idsIn(answer), func(s string) bool { return s == "5" })
+		if n := len(held[key]); n != 4 || held[key][1] != held[key][3] {
+			t.Fatalf("%s holds %q, want two tasks of one context", key, held[key])
+		}
+	}
+	disjoint(t, held["scrim_guest"], held["scrim_visitor"], "desk-1", "desk-2", "desk-c")
+	if got := agent.received()[0]; !strings.Contains(got, `"tenant":"ward-3"`) || strings.Contains(got, `"theirs"`) {
+		t.Errorf("our agent is asked %s", got)
+	}
+
+	get := func(key, id string) string {
+		t.Helper()
+		before := len(agent.received())
+		r.to(t, "/a2a/desk", key, fmt.Sprintf(`{"jsonrpc":"2.0","id":6,"method":"GetTask","params":{"id":%q}}`, id))
+		return idsIn(agent.received()[before])[0]
+	}
+	if got := get("scrim_guest", held["scrim_guest"][0]); got != "desk-1" {
+		t.Errorf("the task that the guest was given is %q to our agent", got)
+	}
+	if got := get("scrim_visitor", held["scrim_guest"][0]); got == "desk-1" || !strings.HasPrefix(got, "sid1_") {
+		t.Errorf("the visitor reaches the guest's task by the guest's id: %q", got)
+	}
+	if got := get("scrim_visitor", "desk-1"); got == "desk-1" || !strings.HasPrefix(got, "sid1_") {
+		t.Errorf("a visitor that guesses our own id reaches %q", got)
+	}
+}
+
+// Within the domain ids and traces pass byte for byte, the caller's JSON-RPC id too.
+func TestWithinTheDomainIdentifiersPass(t *testing.T) {
+	agent := newAgent(t, echoing)
+	r := newTown(t, agent, nil)
+	body := told("SendMessage", idMessage, `,"metadata":null`)
+	status, answer := r.to(t, "/a2a/desk", "scrim_key", body, "Traceparent", idTrace)
+	if got := agent.received()[0]; status != 200 || got != body {
+		t.Errorf("answer = %d, agent received %s", status, got)
+	}
+	if !strings.Contains(answer, `"`+idArtifact+`"`) || agent.header[0].Get("Traceparent") != idTrace {
+		t.Errorf("trace %s, answer %s", agent.header[0].Get("Traceparent"), answer)
+	}
+}
+
+// A retry after a restart and a new key epoch is the same request to the gateway, and shows the agent the same ids.
+func TestIdentifiersStayThroughRestartAndRotation(t *testing.T) {
+	agent := newAgent(t, echoing)
+	dir := t.TempDir()
+	place := func(s *gatewaytest.Setup) { s.Dir = dir }
+	first := newTown(t, agent, place)
+	_, answer := first.to(t, "/out/a2a/partner", "scrim_key", told("SendMessage", idMessage, ""))
+	if err := first.Keys.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first.srv.Close()
+	first.Close(t)
+	second := newTown(t, agent, place)
+	if _, again := second.to(t, "/out/a2a/partner", "scrim_key", told("SendMessage", idMessage, "")); again != answer {
+		t.Errorf("the retry is answered\n%s\nwant\n%s", again, answer)
+	}
+	if n := len(agent.received()); n != 1 {
+		t.Fatalf("the agent was called %d times", n)
+	}
+	second.to(t, "/out/a2a/partner", "scrim_key", told("SendMessage", "m-next", ""))
+	a, b := idsIn(agent.received()[0]), idsIn(agent.received()[1])
+	if a[0] == b[0] || !slices.Equal(a[1:], b[1:]) {
+		t.Errorf("the agent knew the task by %q and now by %q", a, b)
+	}
+	tasks := map[string]bool{}
+	for _, ev := range append(first.Events(), second.Events()...) {
+		tasks[string(ev.Flow.Task.ID)] = true
+	}
+	if len(tasks) != 1 {
+		t.Errorf("one task is %d to the journal", len(tasks))
+	}
+}
+
+func TestAnIdentifierTooLongForAnotherDomainIsRefused(t *testing.T) {
+	agent := newAgent(t, echoing)
+	r := newTown(t, agent, nil)
+	long := strings.Repeat("x", 200)
+	_, answer := r.to(t, "/out/a2a/partner", "scrim_key", told("SendMessage", long, ""))
+	if !strings.Contains(answer, "/params/message/messageId") || strings.Contains(answer, long) || len(agent.received()) != 0 {
+		t.Errorf("answer = %s", answer)
+	}
+	if status, answer := r.to(t, "/a2a/desk", "scrim_key", told("SendMessage", long, "")); status != 200 || !strings.Contains(answer, long) {
+		t.Errorf("within the domain: %d %s", status, answer)
+	}
+}

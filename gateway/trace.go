@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"net/http"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
+)
+
+// HeaderTrace is the header of a W3C trace context. Its companions tracestate and baggage are content that nobody
+// reads, and go no further.
+const HeaderTrace = "Traceparent"
+
+const sampled = 1 // of a traceparent's flags
+
+// noTrace is the trace id that the specification calls invalid.
+var noTrace [16]byte
+
+// TraceIn returns the traceparent of a request, or "" where there is none, more than one, or one without its form: who
+// is called then begins a trace of its own, as the specification has it.
+func TraceIn(h http.Header) string {
+	v := h.Values(HeaderTrace)
+	if len(v) != 1 || !wire.IsTraceparent(v[0]) || traceID(v[0]) == noTrace {
+		return ""
+	}
+	return v[0]
+}
+
+// Traceparent returns a traceparent as the recipient of the flow may see it: within a domain as it is; across, with a trace id
+// that only this gateway can bring back, a parent id of its own, and of the flags only whether the trace is sampled. "" stays "".
+func (g *Gateway) Traceparent(s *Snapshot, f flow.Flow, traceparent string) string {
+	if x := g.passage(s, &f); traceparent != "" && x.crosses() {
+		return x.trace(traceparent)
+	}
+	return traceparent
+}
+
+// TraceOf returns what the journal calls the trace of a message from a domain: the same for all hops through this
+// gateway that are of one trace as the domain's own agents see it, and without the keyring nothing else.
+func (g *Gateway) TraceOf(s *Snapshot, from flow.DomainID, traceparent string) flow.TraceID {
+	if !wire.IsTraceparent(traceparent) {
+		return ""
+	}
+	id := traceID(traceparent)
+	if from != s.Domain {
+		permuteTrace(&id, g.border(s.Domain, from).trace.Backward)
+	}
+	g.keys.Permutation("trace", string(s.Domain)).Forward(&id)
+	return flow.TraceID(hex.EncodeToString(id[:]))
+}
+
+func traceID(traceparent string) (id [16]byte) {
+	_, _ = hex.Decode(id[:], []byte(traceparent[3:35])) // its form is known
+	return id
+}
+
+// permuteTrace permutes trace ids among themselves: zeros are none.
+func permuteTrace(id *[16]byte, step func(*[16]byte)) {
+	for step(id); *id == noTrace; step(id) {
+	}
+}
+
+// trace maps a traceparent of the sender's side for the recipient.
+func (x passage) trace(traceparent string) string {
+	id := traceID(traceparent)
+	var parent [8]byte
+	_, _ = hex.Decode(parent[:], []byte(traceparent[36:52]))
+	if x.from != nil {
+		permuteTrace(&id, x.from.trace.Backward)
+		parent = x.from.parent(id, parent)
+	}
+	if x.to != nil {
+		parent = x.to.parent(id, parent)
+		permuteTrace(&id, x.to.trace.Forward)
+	}
+	var flags [1]byte
+	_, _ = hex.Decode(flags[:], []byte(traceparent[53:]))
+	flags[0] &= sampled
+	return "00-" + hex.EncodeToString(id[:]) + "-" + hex.EncodeToString(parent[:]) + "-" + hex.EncodeToString(flags[:])
+}
+
+// parent returns a span id that stands for the sender's: the same for the same one, and nothing can be told from it.
+func (k *borderKeys) parent(trace [16]byte, parent [8]byte) (out [8]byte) {
+	b := trace
+	for {
+		for i := range parent {
+			b[i] ^= parent[i]
+		}
+		k.span.Forward(&b)
+		if out = [8]byte(b[:]); out != [8]byte{} {
+			return out
+		}
+	}
+}
