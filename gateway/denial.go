@@ -29,6 +29,7 @@ var reasons = map[Rule]wire.Reason{
 	RuleOrigin:    wire.Forbidden,
 	RuleRate:      wire.TooMany,
 	RuleBusy:      wire.Busy,
+	RuleLoop:      wire.InvalidAnswer,
 	RuleInternal:  wire.Internal,
 }
 

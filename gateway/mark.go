@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"net"
-	"net/http"
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
@@ -45,24 +44,6 @@ func (l EventLimits) MostEvents() int { return orDefault(l.Events, 100_000) }
 
 // AnswerBytes is how much of a stream is kept to be given again.
 func (l EventLimits) AnswerBytes() int { return orDefault(l.Answer, 1<<20) }
-
-// BaseURL is the address under which a request reached the gateway: the configured one, else the request's own host if
-// that leads to this machine for certain, else the address that was connected to. A host that a caller makes up is not
-// ours to sign or to compare with.
-func BaseURL(s *Snapshot, r *http.Request) string {
-	if s.PublicURL != "" {
-		return s.PublicURL
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	host := r.Host
-	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && !Loopback(host) {
-		host = at.String()
-	}
-	return scheme + "://" + host
-}
 
 // Loopback reports whether a host, with or without a port, is this machine's own name or address for itself.
 func Loopback(host string) bool {

@@ -33,6 +33,7 @@ const (
 	RuleOrigin    Rule = "origin"    // a web page of another site
 	RuleRate      Rule = "rate"      // more than this caller may do in a time, or at one time
 	RuleBusy      Rule = "busy"      // no slot is free
+	RuleLoop      Rule = "loop"      // it came through too many gateways
 )
 
 // Refusal is the error of a flow that did not happen. Public is for the other side, Cause for the operator's log;

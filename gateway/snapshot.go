@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/egress"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify"
@@ -20,6 +22,8 @@ type Snapshot struct {
 	Policy      *policy.Set
 	Catalog     *catalog.Catalog
 	Hierarchies deidentify.Hierarchies
+	Proxies     []netip.Prefix // of proxies whose word is believed on how a request reached them
+	Egress      egress.Options // of clients for addresses that strangers name
 	Agents      map[flow.AgentID]*Agent
 	Identity    *identity.Authenticator
 	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
@@ -55,7 +59,28 @@ type Agent struct {
 	MCP    *Upstream    // nil: not reached over MCP
 	Limits CallerLimits // of its calls; zero fields: those of every caller
 	Skill  string       // what policies and schemas call its one skill, where configuration names one
+	Card   CardRules
 }
+
+// CardRules say when an agent's card is believed, and how much of it is passed on.
+type CardRules struct {
+	Signature SignatureRule
+	Keys      []byte   // JSON Web Keys that are believed; nil: none
+	KeyIDs    []string // of the keys, pinned or fetched, that count; none: all
+	KeyHosts  []string // hosts, beside the agent's own, that keys are fetched from where a signature names them
+	Fetch     bool     // keys are fetched from the agent's own host
+	Original  bool     // callers from outside the agent's domain get the agent's own card along with it
+}
+
+// SignatureRule says what a card's signature is worth.
+type SignatureRule uint8
+
+// The rules. The zero value tells callers what was found.
+const (
+	SignatureVerify  SignatureRule = iota // it is checked, and the result told
+	SignatureRequire                      // a card that does not verify is none, and its agent is not called
+	SignatureIgnore                       // it is not looked at
+)
 
 // Group returns the purpose group whose tokens the purpose shares.
 func (s *Snapshot) Group(p flow.Purpose) string {

@@ -94,6 +94,11 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	for k, v := range extra {
 		req.Header.Set(k, v)
 	}
+	next, err := NextHop(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(HeaderHops, next)
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -105,7 +110,7 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	if err != nil {
 		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway did not answer.")
 	}
-	if res.StatusCode >= 300 && res.StatusCode < 400 {
+	if res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified {
 		res.Body.Close()
 		return nil, refuse(RuleUpstream, "", fmt.Errorf("status %d", res.StatusCode), "The agent behind the gateway answered with a redirect.")
 	}

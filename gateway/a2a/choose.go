@@ -13,14 +13,18 @@ import (
 // Choose returns where and how to call the agent in a version of A2A: the interface of its card that has the first of
 // the bindings, or the next. A card leads nowhere but below the configured address, or, for gRPC, to its host; an
 // interface that lies elsewhere is taken to be reached at the configured address. An agent without a card speaks
-// JSON-RPC there.
+// JSON-RPC there, unless its card must be signed.
 //
 // The error is a [gateway.Refusal]: by [gateway.RuleVersion] if the agent has other versions only, by
 // [gateway.RuleUpstream] if it has none of the bindings.
 func (c *Cards) Choose(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot, version string, bindings ...string) (card.Interface, error) {
 	all := []card.Interface{{URL: a.A2A.URL.String(), Binding: card.JSONRPC, Version: version}}
-	if got, err := c.get(ctx, a, s); err == nil {
+	got, err := c.get(ctx, a, s)
+	switch {
+	case err == nil:
 		all = got.interfaces
+	case a.Card.Signature == gateway.SignatureRequire:
+		return card.Interface{}, err
 	}
 	return choose(all, a.A2A.URL, version, bindings)
 }
@@ -29,8 +33,10 @@ func (c *Cards) Choose(ctx context.Context, a *gateway.Agent, s *gateway.Snapsho
 func (c *Cards) known(a *gateway.Agent) (spoken []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, i := range c.fetched[a.Party.Agent].interfaces {
-		spoken = append(spoken, i.Version)
+	if k := c.kept[a.Party.Agent]; k != nil {
+		for _, i := range k.interfaces {
+			spoken = append(spoken, i.Version)
+		}
 	}
 	return spoken
 }

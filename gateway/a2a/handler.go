@@ -40,9 +40,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := flow.AgentID(name)
+	r = r.WithContext(gateway.WithHops(r.Context(), r.Header))
 	switch {
-	case rest == ".well-known/agent-card.json" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-		h.card(w, r, id)
+	case (rest == wellKnown[1:] || rest == oldWellKnown[1:]) && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		h.card(w, r, id, rest == oldWellKnown[1:])
 	case rest == "" && r.Method == http.MethodPost:
 		h.call(w, r, id, &jsonrpcFront{w: w, r: r}).serve()
 	case rest == "":

@@ -49,6 +49,7 @@ type Setup struct {
 	Hooks       gateway.Hooks
 	Retention   gateway.Retention
 	Clock       func() time.Time
+	Change      func(*gateway.Snapshot) // what else configuration would say; may be nil
 }
 
 // Rig is a running gateway with what it keeps state in.
@@ -153,6 +154,9 @@ func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
 		bindings = append(bindings, catalog.Binding{Schema: compiled, Kind: sc.Kind, Owner: sc.Owner, Name: sc.Name, Direction: sc.Direction})
 	}
 	s.Catalog = catalog.New(bindings, nil)
+	if setup.Change != nil {
+		setup.Change(s)
+	}
 	return s
 }
 

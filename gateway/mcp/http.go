@@ -30,6 +30,7 @@ const accepted = "application/json, text/event-stream"
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = r.WithContext(gateway.WithHops(r.Context(), r.Header))
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, h.Prefix), "/")
 	if rest != "" {
 		http.NotFound(w, r)

@@ -29,7 +29,7 @@ type dialect struct {
 	methods           []method
 }
 
-// For returns the table of a message. Protocol is "a2a" or "mcp". Dir says which way the message goes: a notification
+// For returns the table of a message. Protocol is "a2a" or "mcp", or "card" for an agent card on its way to a reader. Dir says which way the message goes: a notification
 // from a server has direction Response. Stream asks for an event of a stream; over MCP any answer can be one. It is
 // false for what is not carried, which a gateway refuses.
 func For(protocol, version, method string, dir flow.Direction, stream bool) (*Table, bool) {
@@ -59,7 +59,7 @@ type tableSet struct {
 // compiled makes all tables at the first use.
 var compiled = sync.OnceValue(func() tableSet {
 	set := tableSet{tables: make(map[key]*Table), methods: make(map[[2]string][]string)}
-	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, mcpShapes)
+	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, cardShapes, mcpShapes)
 	for _, d := range slices.Concat(a2aDialects, mcpDialects) {
 		name := [2]string{d.protocol, d.version}
 		for _, m := range d.methods {
@@ -140,4 +140,5 @@ var a2aDialects = []dialect{
 		{name: "tasks/resubscribe", params: "TaskParams03", result: "StreamResult03", stream: true},
 		{name: "agent/getAuthenticatedExtendedCard", params: "CardParams", result: "AgentCard"},
 	}},
+	{protocol: "card", version: A2A10, failure: "A2AError", methods: []method{{name: "GetAgentCard", result: "ShownCard"}}},
 }

@@ -14,6 +14,8 @@ type Config struct {
 	Listen        string                    `yaml:"listen" doc:"Address (host:port) on which agents reach the gateway." default:"127.0.0.1:7070" pattern:"address"`
 	Admin         string                    `yaml:"admin" doc:"Address (host:port) of the admin API and the console. Keep it on loopback." default:"127.0.0.1:7071" pattern:"address"`
 	PublicURL     string                    `yaml:"public_url" doc:"URL under which agents see the gateway, for rewritten agent cards. Default: http:// and the listen address." pattern:"url"`
+	Proxies       []string                  `yaml:"trusted_proxies" doc:"Networks (CIDR) or addresses of proxies before the gateway. What they say in X-Forwarded-Proto, X-Forwarded-Host and Forwarded is believed where public_url is absent." pattern:"prefix"`
+	Egress        Egress                    `yaml:"egress" doc:"Where the gateway goes when a message names the address of a webhook, or a card that of its keys. By default to public addresses alone, with https."`
 	Mode          Mode                      `yaml:"mode" doc:"enforce, or learn: watch without enforcing, inside one domain only." default:"enforce" enum:"enforce learn"`
 	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
 	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
@@ -69,6 +71,7 @@ type Agent struct {
 type A2A struct {
 	URL        string      `yaml:"url" doc:"Base URL; the agent card is at /.well-known/agent-card.json below it." required:"true" pattern:"url"`
 	Credential *Credential `yaml:"credential" secret:"true" doc:"What the gateway shows the agent. A caller's own credential is never passed on."`
+	Card       Card        `yaml:"card" doc:"When the agent's card is believed, and how much of it is passed on."`
 }
 
 // MCP is where a server answers MCP: at a URL, or as a program started for it.

@@ -31,6 +31,7 @@ type loaded struct {
 	catalog  *catalog.Catalog
 	trees    deidentify.Hierarchies
 	warnings Mistakes
+	cardKeys map[flow.AgentID][]byte
 	files    []string // that were read, as the system knows them
 }
 
@@ -67,7 +68,7 @@ func Parse(name string, raw []byte, dir string) (*Config, error) {
 	d := &decoder{file: name, places: map[string]place{}}
 	c := &Config{}
 	d.structure(root, reflect.ValueOf(c).Elem(), "")
-	c.loaded = loaded{file: name, dir: dir, places: d.places}
+	c.loaded = loaded{file: name, dir: dir, places: d.places, cardKeys: map[flow.AgentID][]byte{}}
 	v := &validator{c: c, mistakes: d.mistakes, hash: sha256.New()}
 	addHash(v.hash, "scrim.yaml", raw)
 	c.complete()

@@ -64,6 +64,7 @@ func known[K ~string, V any](v *validator, path, what string, id K, among map[K]
 
 func (v *validator) validate() {
 	v.addresses()
+	v.reach()
 	v.hierarchies()
 	agents := v.agents()
 	v.groups(agents)
@@ -220,6 +221,13 @@ func (v *validator) agentPurposes(a *Agent, at string) {
 
 // endpoints checks where an agent is reached, and with which credential.
 func (v *validator) endpoints(a *Agent, at string) {
+	if a.A2A != nil {
+		v.cards(a, at+"/a2a/card")
+		v.loops(a.A2A.URL, at+"/a2a/url")
+	}
+	if a.MCP != nil {
+		v.loops(a.MCP.URL, at+"/mcp/url")
+	}
 	if a.A2A != nil && a.A2A.Credential != nil {
 		v.credential(a.A2A.Credential, a.A2A.URL, at+"/a2a/credential")
 	}

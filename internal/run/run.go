@@ -151,6 +151,7 @@ func (r *Gateway) doors() http.Handler {
 	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
 	tools := &mcp.Tools{}
 	mux := http.NewServeMux()
+	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
 	mux.Handle("/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards})
 	mux.Handle("/out/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards})
 	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})

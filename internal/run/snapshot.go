@@ -40,6 +40,10 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 		Events:     gateway.EventLimits{Event: int(c.Limits.Event), Events: c.Limits.Events, Idle: time.Duration(c.Timeouts.Idle)},
 		Load:       loadLimits(c.Limits),
 		ConfigHash: c.Hash(), Learn: c.Mode == config.Learn,
+		Proxies: config.Prefixes(c.Proxies), Egress: egressOptions(c),
+	}
+	if c.BehindProxy() {
+		s.PublicURL = ""
 	}
 	for _, g := range c.MCPGroups {
 		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}
@@ -125,6 +129,7 @@ func reachable(c *config.Config, program programs) func(*config.Agent) (*gateway
 	return func(a *config.Agent) (_ *gateway.Agent, err error) {
 		out := &gateway.Agent{Party: a.Party()}
 		if a.A2A != nil {
+			out.Card = cardRules(c, a)
 			if out.A2A, err = upstream(c, a.A2A.URL, a.A2A.Credential, opt); err != nil {
 				return nil, fmt.Errorf("agent %s, a2a: %w", a.ID, err)
 			}
@@ -141,6 +146,26 @@ func reachable(c *config.Config, program programs) func(*config.Agent) (*gateway
 		}
 		return out, nil
 	}
+}
+
+func egressOptions(c *config.Config) egress.Options {
+	opt := egress.Options{Allow: config.Prefixes(c.Egress.Allow), Plain: c.Egress.PlainHTTP}
+	for _, p := range c.Egress.Ports {
+		opt.Ports = append(opt.Ports, uint16(p))
+	}
+	return opt
+}
+
+func cardRules(c *config.Config, a *config.Agent) gateway.CardRules {
+	in := a.A2A.Card
+	out := gateway.CardRules{Keys: c.CardKeys(a), KeyIDs: in.KeyIDs, KeyHosts: in.KeyHosts, Fetch: in.FetchKeys, Original: in.Original}
+	switch in.Signature {
+	case config.RequireSignature:
+		out.Signature = gateway.SignatureRequire
+	case config.IgnoreSignature:
+		out.Signature = gateway.SignatureIgnore
+	}
+	return out
 }
 
 func upstream(c *config.Config, url string, cred *config.Credential, opt gateway.UpstreamOptions) (*gateway.Upstream, error) {

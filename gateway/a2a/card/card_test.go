@@ -12,7 +12,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -49,6 +48,8 @@ func newKey(t testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
 	return pub, priv
 }
 
+func at(url string) []Interface { return []Interface{{URL: url, Binding: JSONRPC, Version: "1.0"}} }
+
 func rewritten(t testing.TB, opt Options) []byte {
 	t.Helper()
 	c, err := Parse([]byte(upstream), json.Limits{})
@@ -64,21 +65,21 @@ func rewritten(t testing.TB, opt Options) []byte {
 
 func TestRewrittenCardAsTheSDKSeesIt(t *testing.T) {
 	pub, priv := newKey(t)
-	out := rewritten(t, Options{URL: "https://gw.example/a2a/hospital", Signer: priv, KeyID: "k1", Params: []byte(`{"v":1}`),
-		SecuritySchemes: []byte(`{"key":{"apiKeySecurityScheme":{"location":"header","name":"X-API-Key"}}}`), SecurityRequirements: []byte(`[{"schemes":{"key":[]}}]`)})
+	out := rewritten(t, Options{Interfaces: at("https://gw.example/a2a/hospital"), Signer: priv, KeyID: "k1", Params: []byte(`{"v":1}`),
+		SecuritySchemes: []byte(`{"key":{"apiKeySecurityScheme":{"location":"header","name":"X-API-Key"}}}`)})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(out) }))
 	defer srv.Close()
 	got, err := agentcard.DefaultResolver.Resolve(context.Background(), srv.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.SupportedInterfaces) != 1 || got.SupportedInterfaces[0].URL != "https://gw.example/a2a/hospital" || got.SupportedInterfaces[0].ProtocolBinding != a2a.TransportProtocolJSONRPC || got.SupportedInterfaces[0].Tenant != "north" {
+	if len(got.SupportedInterfaces) != 1 || got.SupportedInterfaces[0].URL != "https://gw.example/a2a/hospital" || got.SupportedInterfaces[0].ProtocolBinding != a2a.TransportProtocolJSONRPC {
 		t.Errorf("interfaces: %+v", got.SupportedInterfaces)
 	}
 	if c := got.Capabilities; c.PushNotifications || !c.Streaming || len(c.Extensions) != 2 || c.Extensions[1].URI != PrivacyExtension || c.Extensions[1].Params["v"] == nil {
 		t.Errorf("capabilities: %+v", c)
 	}
-	if len(got.SecuritySchemes) != 1 || got.SecuritySchemes["key"] == nil || len(got.SecurityRequirements) != 1 || len(got.Skills[0].SecurityRequirements) != 0 {
+	if len(got.SecuritySchemes) != 1 || got.SecuritySchemes["key"] == nil || len(got.SecurityRequirements) != 0 || len(got.Skills[0].SecurityRequirements) != 0 {
 		t.Errorf("security: %+v %+v", got.SecuritySchemes, got.SecurityRequirements)
 	}
 	if len(got.Signatures) != 1 || Verify(out, "k1", pub) != nil {
@@ -87,7 +88,7 @@ func TestRewrittenCardAsTheSDKSeesIt(t *testing.T) {
 	if bytes.Contains(out, []byte("internal")) {
 		t.Error("the agent's own address is still in the card")
 	}
-	for _, kept := range []string{`"x-vendor": {"tier": "gold", "n": 9007199254740993, "empty": ""}`, `"x-i": 1`, `"Answers \u0022coverage\u0022 questions"`} {
+	for _, kept := range []string{`"x-vendor": {"tier": "gold", "n": 9007199254740993, "empty": ""}`, `"Answers \u0022coverage\u0022 questions"`} {
 		if !bytes.Contains(out, []byte(kept)) {
 			t.Errorf("lost or changed: %s", kept)
 		}
@@ -116,7 +117,7 @@ func TestCardWithoutInterfaceOrForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Rewrite(Options{URL: "u"}); !errors.Is(err, ErrNoInterface) {
+	if _, err := c.Rewrite(Options{}); !errors.Is(err, ErrNoInterface) {
 		t.Errorf("Rewrite() error = %v, want ErrNoInterface", err)
 	}
 	full, err := Parse([]byte(upstream), json.Limits{})
@@ -130,48 +131,18 @@ func TestCardWithoutInterfaceOrForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := full.Rewrite(Options{URL: "u", Signer: other}); !errors.Is(err, ErrSigner) {
+	if _, err := full.Rewrite(Options{Interfaces: at("u"), Signer: other}); !errors.Is(err, ErrSigner) {
 		t.Errorf("Rewrite() error = %v, want ErrSigner", err)
 	}
-	if _, err := full.Rewrite(Options{URL: "u", Params: []byte("{")}); !errors.Is(err, ErrNotCard) {
+	if _, err := full.Rewrite(Options{Interfaces: at("u"), Params: []byte("{")}); !errors.Is(err, ErrNotCard) {
 		t.Errorf("Rewrite() error = %v, want ErrNotCard", err)
-	}
-}
-
-func TestTextsAreEverythingThatSaysSomething(t *testing.T) {
-	c, err := Parse([]byte(upstream), json.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	texts := make(map[int]string)
-	for _, n := range c.Texts() {
-		got = append(got, string(c.Doc.Pointer(n, nil)))
-		texts[n] = "[removed]"
-	}
-	want := "/name /description /x-vendor/tier /x-vendor/empty /skills/0/name /skills/0/description /skills/0/tags/0 /skills/0/examples/0"
-	if strings.Join(got, " ") != want {
-		t.Errorf("Texts() = %s, want %s", strings.Join(got, " "), want)
-	}
-	out, err := c.Rewrite(Options{URL: "u", Texts: texts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, word := range []string{"Hospital", "Ann", "gold", "insurance"} {
-		if bytes.Contains(out, []byte(word)) {
-			t.Errorf("%q is still in the card", word)
-		}
-	}
-	odd, err := Parse([]byte(`{"name":"a","capabilities":{},"supportedInterfaces":[],"skills":{"*":{"id":"hidden"}},"provider/url":"hidden"}`), json.Limits{})
-	if err != nil || len(odd.Texts()) != 3 {
-		t.Errorf("Texts() = %v, %v; a member's name hides what it holds", odd.Texts(), err)
 	}
 }
 
 func TestVerify(t *testing.T) {
 	pub, priv := newKey(t)
 	other, _ := newKey(t)
-	out := rewritten(t, Options{URL: "https://gw.example/a", Signer: priv, KeyID: "k1"})
+	out := rewritten(t, Options{Interfaces: at("https://gw.example/a"), Signer: priv, KeyID: "k1"})
 	swap := func(old, new string) []byte {
 		t.Helper()
 		changed := bytes.Replace(out, []byte(old), []byte(new), 1)
@@ -199,7 +170,7 @@ func TestVerify(t *testing.T) {
 		{"another address", swap("gw.example", "evil.example"), "k1", pub, ErrSignature},
 		{"an undeclared member changed", swap("gold", "lead"), "k1", pub, ErrSignature},
 		{"other white space", swap(`"version": "1.2.0"`, `"version" :  "1.2.0"`), "k1", pub, nil},
-		{"a default spelled out", swap(`"version": "1.2.0"`, `"version": "1.2.0", "securitySchemes": {}`), "k1", pub, nil},
+		{"a default spelled out", swap(`"version": "1.2.0"`, `"version": "1.2.0", "securityRequirements": []`), "k1", pub, nil},
 		{"a required member's default taken out", swap(`"defaultOutputModes": [],`, ``), "k1", pub, ErrSignature},
 		{"a member given twice", swap(`"version": "1.2.0"`, `"version": "1.2.0", "name": "x"`), "k1", pub, ErrNotCard},
 		{"no signature", []byte(`{"name":"a"}`), "k1", pub, ErrUnsigned},
@@ -221,7 +192,7 @@ func TestCanonicalForm(t *testing.T) {
 		t.Errorf("canonical() = %s, %v\nwant %s", got, err, want)
 	}
 	pub, priv := newKey(t)
-	out := rewritten(t, Options{URL: "u", Signer: priv, KeyID: "k"})
+	out := rewritten(t, Options{Interfaces: at("u"), Signer: priv, KeyID: "k"})
 	var card struct {
 		Signatures []struct{ Protected, Signature string }
 	}
@@ -254,7 +225,7 @@ func FuzzRewrite(f *testing.F) {
 		if err != nil {
 			return
 		}
-		out, err := c.Rewrite(Options{URL: "https://gw.example/a", Signer: priv, KeyID: "k"})
+		out, err := c.Rewrite(Options{Interfaces: at("https://gw.example/a"), Signer: priv, KeyID: "k"})
 		if err != nil {
 			return
 		}

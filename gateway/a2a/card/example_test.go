@@ -16,7 +16,7 @@ func ExampleCard_Rewrite() {
 		panic(err)
 	}
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // an example's; a gateway's comes from its keyring
-	shown, err := c.Rewrite(card.Options{URL: "https://gw.example/a2a/claims", Signer: key, KeyID: "2026-11"})
+	shown, err := c.Rewrite(card.Options{Interfaces: []card.Interface{{URL: "https://gw.example/a2a/claims", Binding: card.JSONRPC, Version: "1.0"}}, Signer: key, KeyID: "2026-11"})
 	if err != nil {
 		panic(err)
 	}

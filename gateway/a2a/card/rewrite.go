@@ -2,53 +2,43 @@ package card
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/scrimhq/scrim/data/json"
 )
 
-// gone are the members that Rewrite takes out: signatures, which no longer hold, and what A2A 0.3 had, which gives the
-// agent's own address away.
-var gone = []string{"signatures", "url", "preferredTransport", "additionalInterfaces", "protocolVersion", "supportsAuthenticatedExtendedCard"}
+// old are the members of A2A 0.3 that say where and how an agent is reached.
+var old = []string{"url", "preferredTransport", "additionalInterfaces", "protocolVersion", "supportsAuthenticatedExtendedCard", "security"}
 
-// Rewrite returns the card as the gateway shows it: with one interface, at the gateway's URL; without push
-// notifications, which are not carried; with the privacy extension; without the agent's own security schemes and
-// signatures; and signed by the gateway, if there is a signer. All else keeps its bytes.
+// Rewrite returns the card as the gateway shows it: with the gateway's own interfaces in place of the agent's; without
+// the agent's own security schemes and signatures, and without capabilities that are not carried; with the privacy
+// extension; and signed by the gateway, if there is a signer. All else keeps its bytes. Interfaces of A2A 0.3 are named
+// by that version's own members as well, so that one card serves clients of both.
 //
 // The errors are [ErrNoInterface], [ErrSigner], the signer's own, and one that wraps [ErrNotCard] where an option is not JSON.
 func (c *Card) Rewrite(opt Options) ([]byte, error) {
-	if c.chosen < 0 {
+	if len(opt.Interfaces) == 0 {
 		return nil, ErrNoInterface
 	}
-	at := c
-	if len(opt.Texts) > 0 {
-		var err error
-		if at, err = c.withTexts(opt.Texts); err != nil {
-			return nil, err
-		}
-	}
-	out, err := at.restructure(opt)
-	if err != nil {
-		return nil, err
-	}
-	if opt.Signer == nil {
-		return out, nil
-	}
-	return sign(out, opt)
+	return c.rewrite(opt, false)
 }
 
-// withTexts returns the card with other texts. Only the nodes of Texts can change.
-func (c *Card) withTexts(texts map[int]string) (*Card, error) {
-	e := c.Doc.Edit()
-	for _, n := range c.Texts() {
-		if s, ok := texts[n]; ok {
-			e.ReplaceText(n, s)
-		}
+// RewriteOld is Rewrite for clients that know A2A 0.3 alone: the card has that version's members and no others for where
+// the agent is reached. The error is [ErrNoInterface] also where no interface is of 0.3.
+func (c *Card) RewriteOld(opt Options) ([]byte, error) {
+	opt.Interfaces = slices.DeleteFunc(slices.Clone(opt.Interfaces), func(i Interface) bool { return i.Version != "0.3" })
+	if len(opt.Interfaces) == 0 {
+		return nil, ErrNoInterface
 	}
-	out, err := e.Apply(nil)
-	if err != nil {
-		return nil, err
+	return c.rewrite(opt, true)
+}
+
+func (c *Card) rewrite(opt Options, only03 bool) ([]byte, error) {
+	out, err := c.restructure(opt, only03)
+	if err != nil || opt.Signer == nil {
+		return out, err
 	}
-	return Parse(out, wide(out))
+	return sign(out, opt)
 }
 
 // wide are limits for what was read before and has grown.
@@ -56,35 +46,99 @@ func wide(b []byte) json.Limits {
 	return json.Limits{Bytes: len(b), Depth: 1 << 16, Nodes: len(b) + 1, Number: len(b) + 1}
 }
 
-func (c *Card) restructure(opt Options) ([]byte, error) {
+func (c *Card) restructure(opt Options, only03 bool) ([]byte, error) {
 	d := c.Doc
 	e := d.Edit()
-	for _, name := range gone {
+	for _, name := range []string{"signatures", "securityRequirements"} {
 		c.remove(e, 0, name)
 	}
-	iface, err := c.at(opt.URL)
-	if err != nil {
-		return nil, err
-	}
-	e.Replace(c.interfaces, iface)
-	c.remove(e, c.capabilities, "pushNotifications")
-	if err := c.extend(e, opt.Params); err != nil {
-		return nil, err
-	}
-	for _, m := range []struct {
-		name string
-		raw  []byte
-	}{{"securitySchemes", opt.SecuritySchemes}, {"securityRequirements", opt.SecurityRequirements}} {
+	for _, m := range c.reached(opt, only03) {
 		if err := c.put(e, m.name, m.raw); err != nil {
 			return nil, err
 		}
 	}
+	if !opt.Push {
+		c.remove(e, c.capabilities, "pushNotifications")
+	}
+	if !opt.Extended {
+		c.remove(e, c.capabilities, "extendedAgentCard")
+	}
+	if err := c.extend(e, opt.Params); err != nil {
+		return nil, err
+	}
 	if skills, ok := d.Member(0, "skills"); ok {
 		for skill := range d.Children(skills) {
-			c.remove(e, skill, "securityRequirements")
+			if d.Nodes[skill].Kind == json.Object {
+				c.remove(e, skill, "securityRequirements")
+				c.remove(e, skill, "security")
+			}
 		}
 	}
 	return e.Apply(nil)
+}
+
+type member struct {
+	name string
+	raw  []byte // nil: it goes
+}
+
+// reached is what the card says of where the agent is reached, and how callers prove who they are.
+func (c *Card) reached(opt Options, only03 bool) []member {
+	set := map[string][]byte{}
+	var first03 *Interface
+	var list, more []byte
+	for i := range opt.Interfaces {
+		at := &opt.Interfaces[i]
+		list = append(at.append(append(list, separator(list)...)), '}')
+		switch {
+		case at.Version != "0.3":
+		case first03 == nil:
+			first03 = at
+		default:
+			more = append(more, separator(more)...)
+			more = append(json.AppendString(append(more, `{"url":`...), at.URL), `,"transport":`...)
+			more = append(json.AppendString(more, at.Binding), '}')
+		}
+	}
+	if !only03 {
+		set["supportedInterfaces"] = append(list, ']')
+	}
+	if first03 != nil {
+		set["url"] = json.AppendString(nil, first03.URL)
+		set["preferredTransport"] = json.AppendString(nil, first03.Binding)
+		set["protocolVersion"] = []byte(`"0.3.0"`)
+		if n, ok := c.Doc.Member(0, "protocolVersion"); ok && minor(c.Doc.Text(n)) == "0.3" {
+			set["protocolVersion"] = c.Doc.Raw(n)
+		}
+		if more != nil {
+			set["additionalInterfaces"] = append(more, ']')
+		}
+	}
+	set["securitySchemes"] = opt.SecuritySchemes
+	var all []member
+	for _, name := range append([]string{"supportedInterfaces", "securitySchemes"}, old...) {
+		all = append(all, member{name, set[name]})
+	}
+	return all
+}
+
+// separator is what stands before the next element of a list of which b is written so far.
+func separator(b []byte) string {
+	if len(b) == 0 {
+		return "["
+	}
+	return ","
+}
+
+// append writes an interface as an object that is still open.
+func (i Interface) append(b []byte) []byte {
+	b = json.AppendString(append(b, `{"url":`...), i.URL)
+	b = json.AppendString(append(b, `,"protocolBinding":`...), i.Binding)
+	b = json.AppendString(append(b, `,"protocolVersion":`...), i.Version)
+	if i.Tenant != "" {
+		b = json.AppendString(append(b, `,"tenant":`...), i.Tenant)
+	}
+	return b
 }
 
 func (c *Card) remove(e *json.Edits, obj int, name string) {
@@ -113,20 +167,6 @@ func (c *Card) put(e *json.Edits, name string, raw []byte) error {
 func valid(raw []byte) bool {
 	var d json.Doc
 	return d.Parse(raw, nil, wide(raw)) == nil
-}
-
-// at returns the list of interfaces: the chosen one, at the gateway's URL.
-func (c *Card) at(url string) ([]byte, error) {
-	raw := c.Doc.Raw(c.chosen)
-	var d json.Doc
-	if err := d.Parse(raw, nil, wide(raw)); err != nil {
-		return nil, err
-	}
-	e := d.Edit()
-	n, _ := d.Member(0, "url") // an interface without is not chosen
-	e.ReplaceText(n, url)
-	out, err := e.Apply([]byte{'['})
-	return append(out, ']'), err
 }
 
 // extend puts the privacy extension at the end of the list, in place of any that is there.

@@ -26,8 +26,8 @@ type header struct {
 
 // sign appends a signature: a detached JWS (RFC 7515) by Ed25519 over the card's canonical form.
 func sign(card []byte, opt Options) ([]byte, error) {
-	if _, ok := opt.Signer.Public().(ed25519.PublicKey); !ok {
-		return nil, ErrSigner
+	if _, err := public(opt.Signer); err != nil {
+		return nil, err
 	}
 	payload, err := canonical(card)
 	if err != nil {
@@ -52,9 +52,23 @@ func sign(card []byte, opt Options) ([]byte, error) {
 	return e.Apply(nil)
 }
 
+func public(s crypto.Signer) (ed25519.PublicKey, error) {
+	if s == nil {
+		return nil, ErrSigner
+	}
+	pub, ok := s.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, ErrSigner
+	}
+	return pub, nil
+}
+
+func unpadded(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
+
 // Verify checks that a card has a good signature by the key: one whose kid is the given one, or, where kid is empty,
-// any. Algorithms are EdDSA, ES256, RS256 and PS256; the key's type must fit. The errors wrap [ErrUnsigned],
-// [ErrSignature] or [ErrNotCard].
+// any. What is signed is the card without members that only spell out a default, as A2A 1.0 has it, or with them, as
+// A2A 0.3 had it. Algorithms are EdDSA, ES256, RS256 and PS256; the key's type must fit. The errors wrap
+// [ErrUnsigned], [ErrSignature] or [ErrNotCard].
 func Verify(src []byte, kid string, key crypto.PublicKey) error {
 	var card struct {
 		Signatures []struct{ Protected, Signature string } `json:"signatures"`
@@ -63,16 +77,20 @@ func Verify(src []byte, kid string, key crypto.PublicKey) error {
 	if err != nil {
 		return err
 	}
+	whole, err := canonicalOf(src, false)
+	if err != nil {
+		return err
+	}
 	if err := stdjson.Unmarshal(src, &card); err != nil {
 		return fmt.Errorf("%w: signatures have not their form", ErrNotCard)
 	}
 	result := ErrUnsigned
-	for _, s := range card.Signatures {
+	for _, s := range card.Signatures[:min(len(card.Signatures), maxSignatures)] {
 		jws, err := jose.ParseDetached(s.Protected+".."+s.Signature, payload, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256, jose.RS256, jose.PS256})
 		if err != nil || len(jws.Signatures) != 1 || kid != "" && jws.Signatures[0].Protected.KeyID != kid {
 			continue
 		}
-		if jws.DetachedVerify(payload, key) == nil {
+		if jws.DetachedVerify(payload, key) == nil || jws.DetachedVerify(whole, key) == nil {
 			return nil
 		}
 		result = ErrSignature
@@ -83,7 +101,9 @@ func Verify(src []byte, kid string, key crypto.PublicKey) error {
 // canonical returns what is signed: the card without signatures and without members that only spell out a default,
 // in the form of RFC 8785. What A2A requires, or tells an absent one from a default of, stays, and so does all that A2A
 // does not declare.
-func canonical(card []byte) ([]byte, error) {
+func canonical(card []byte) ([]byte, error) { return canonicalOf(card, true) }
+
+func canonicalOf(card []byte, sparse bool) ([]byte, error) {
 	var check json.Doc
 	if err := check.Parse(card, nil, wide(card)); err != nil { // no duplicates, which the next decoder would merge
 		return nil, fmt.Errorf("%w: %w", ErrNotCard, err)
@@ -95,7 +115,9 @@ func canonical(card []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: it is not an object", ErrNotCard)
 	}
 	delete(v, "signatures")
-	dropDefaults(v, "card")
+	if sparse {
+		dropDefaults(v, "card")
+	}
 	plain, err := stdjson.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it cannot be written again", ErrNotCard)
