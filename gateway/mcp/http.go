@@ -293,7 +293,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *ca
 func (h *Handler) deny(w http.ResponseWriter, r *http.Request, c *calling, err error) {
 	d := denial(err)
 	if d.Reason == wire.Unauthenticated {
-		w.Header().Set("WWW-Authenticate", gateway.Challenge(c.who.snap, r))
+		w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
 	}
 	status := d.MCPStatus("", "")
 	switch {

@@ -228,24 +228,6 @@ func (b rest) call(ctx context.Context, method string, params object, s service)
 	return fromREST(res)
 }
 
-// aip193 reads an error of the HTTP+JSON binding (11.6); nil if it is none.
-func aip193(raw []byte) *fault {
-	var env struct {
-		Error *struct {
-			Code    int             `json:"code"`
-			Status  string          `json:"status"`
-			Message string          `json:"message"`
-			Details json.RawMessage `json:"details"`
-		} `json:"error"`
-	}
-	if err := json.Unmarshal(raw, &env); err != nil || env.Error == nil {
-		return nil
-	}
-	f := &fault{code: env.Error.Code, status: env.Error.Status, message: env.Error.Message}
-	f.detail(env.Error.Details)
-	return f
-}
-
 func fromREST(res *http.Response) (r reply) {
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -253,12 +235,23 @@ func fromREST(res *http.Response) (r reply) {
 	}
 	r = reply{status: res.StatusCode, contentType: res.Header.Get("Content-Type")}
 	if res.StatusCode >= 400 {
-		if r.fault = aip193(raw); r.fault == nil {
+		var env struct {
+			Error *struct {
+				Code    int             `json:"code"`
+				Status  string          `json:"status"`
+				Message string          `json:"message"`
+				Details json.RawMessage `json:"details"`
+			} `json:"error"`
+		}
+		if err := json.Unmarshal(raw, &env); err != nil || env.Error == nil {
 			r.fault = &fault{code: res.StatusCode}
 			r.wrong = []string{fmt.Sprintf("an error that is not of the form of AIP-193: %.200s", raw)}
+			return r
 		}
-		if r.fault.code != res.StatusCode {
-			r.wrong = append(r.wrong, fmt.Sprintf("the error's code is %d at HTTP status %d", r.fault.code, res.StatusCode))
+		r.fault = &fault{code: env.Error.Code, status: env.Error.Status, message: env.Error.Message}
+		r.fault.detail(env.Error.Details)
+		if env.Error.Code != res.StatusCode {
+			r.wrong = append(r.wrong, fmt.Sprintf("the error's code is %d at HTTP status %d", env.Error.Code, res.StatusCode))
 		}
 		return r
 	}
@@ -277,7 +270,9 @@ func (b rest) stream(ctx context.Context, method string, params object, s servic
 		if err := json.Unmarshal(raw, &r.body); err != nil {
 			r.wrong = append(r.wrong, fmt.Sprintf("an event that is not JSON: %.200s", raw))
 		}
-		r.fault = aip193(raw) // the Go SDK tells it in an event, where the stream is open already
+		if len(r.body) == 1 && r.body["error"] != nil {
+			r.fault = &fault{}
+		}
 		return r
 	})
 }

@@ -156,8 +156,7 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle("/out/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards})
 	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
 	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
-	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
-	return gateway.Resources(r.Gateway, mux)
+	return mux
 }
 
 // Close ends the programs that the gateway started, signs the journal and closes everything.

@@ -1,5 +1,7 @@
 package detect
 
+import "github.com/scrimhq/scrim/privacy/detect/idnumber"
+
 // cueKind says what the words before a number announce.
 type cueKind uint8
 
@@ -17,6 +19,8 @@ const (
 	cueAccount
 	cuePassport
 	cueLicence
+	cueOfficial // an official number, whichever
+	cueSpecial  // a word that announces one kind of official number
 	cueKinds
 	cueFiller // says nothing, look further back
 	cueNumber // the same, and names a number: "id", "no."
@@ -25,6 +29,15 @@ const (
 type cue struct {
 	kind  cueKind
 	named bool // a word for number, or a mark such as # or :, stands between
+	word  string
+}
+
+// lower returns the cue's word in lower case; buf is memory for it.
+func (c cue) lower(buf *[16]byte) string {
+	for i := range len(c.word) {
+		buf[i] = c.word[i] | 0x20
+	}
+	return string(buf[:len(c.word)])
 }
 
 var cueWords = func() map[string]cueKind {
@@ -55,6 +68,14 @@ var cueWords = func() map[string]cueKind {
 	add(cueFiller, "is", "was", "are", "be", "the", "of", "my", "your", "his", "her", "our", "their", "a", "an", "at", "on", "to", "for",
 		"as", "date", "me", "us", "him", "them", "security", "record", "records", "new", "following", "s", "authorization", "under", "with")
 	add(cueNumber, "number", "numbers", "no", "nr", "num", "id", "ids", "identifier", "license", "licence", "code")
+	add(cueOfficial, "national", "identity", "identification", "citizen", "tax", "taxpayer", "fiscal", "resident", "civil")
+	for _, k := range idnumber.Kinds() {
+		for _, word := range k.Cues {
+			if m[word] == cueNone {
+				m[word] = cueSpecial
+			}
+		}
+	}
 	return m
 }()
 
@@ -100,7 +121,7 @@ func readCue(left string) cue {
 		case kind == cueNumber:
 			found.named = true
 		case kind != cueFiller:
-			found.kind = kind
+			found.kind, found.word = kind, left[i:end]
 			return found
 		}
 	}

@@ -1,6 +1,6 @@
 // Package detect finds personal data and secrets in text: e-mail addresses, telephone numbers, payment cards, IBANs, US social
 // security numbers, network addresses, dates, web addresses, credentials, numbers that a cue word announces, and values that
-// the caller already knows.
+// the caller already knows, and numbers that states and registries of some forty countries give out (package idnumber).
 //
 // One pass over the bytes proposes typed candidates and validators decide. It takes linear time whatever the text: what a
 // position becomes depends on at most 64 bytes before it and fewer than [Holdback] bytes from it. A [Stream] therefore finds in
@@ -46,7 +46,7 @@ const (
 // Finding is one place in a text that holds something to protect.
 type Finding struct {
 	Start, End int        // bytes of the text, End exclusive
-	Type       string     // one of the types above
+	Type       string     // one of the types above, or the name of an official number's kind, such as "pl-pesel"
 	Label      flow.Label // of the default taxonomy, or the known value's own; [flow.Unlabelled] for Long
 	Score      float64    // how sure, above 0 and at most 1
 	By         string     // the rule that decided

@@ -135,6 +135,8 @@ func (c *scanner) plainWords(p int) int {
 			}
 		}
 		switch b := s[q]; {
+		case n == 2 && b == ' ' && isDigit(s[q+1]) && twoCapitals(s[p:q]):
+			return p
 		case known.skip[b]:
 			p = q + 1
 		case b == '.' && s[q+1] == ' ' && !known.marks[b]:
@@ -229,7 +231,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 			we++
 		}
 		may := c.known.filter.may(hashWord(c.s[q:we]))
-		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || may {
+		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || may || twoCapitals(c.s[q:we]) {
 			if v := c.try(q, we, acc, may); v != done {
 				return v
 			}
@@ -333,6 +335,9 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 	if h, ok := c.mac(q, we); ok {
 		return h, true
 	}
+	if h, ok := c.official(q); ok {
+		return h, true
+	}
 	if h, ok := c.number(q); ok {
 		return h, true
 	}
@@ -356,12 +361,18 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 		}
 	}
 	if acc&cDigit == 0 && acc&cColon == 0 {
+		if twoCapitals(c.s[q:we]) && c.at(we) == ' ' && isDigit(c.at(we+1)) {
+			return c.official(q)
+		}
 		return hit{}, false
 	}
 	if h, ok := c.secret(q); ok {
 		return h, true
 	}
 	if h, ok := c.iban(q); ok {
+		return h, true
+	}
+	if h, ok := c.official(q); ok {
 		return h, true
 	}
 	if acc&cColon != 0 {

@@ -1,0 +1,98 @@
+// Package idnumber knows the numbers that states and registries give to people and things: their length and spelling, and
+// the checks that tell one from any other number of its length.
+//
+// [Match] says which kind a compact spelling is (letters and digits alone, in capitals). It has no state, looks at each
+// character a bounded number of times and never keeps its input. What a check cannot tell, a cue in the text must: see
+// [Kind.Gate].
+package idnumber
+
+import "github.com/scrimhq/scrim/flow"
+
+// Gate says what must come together before a number is taken for one of a kind.
+type Gate uint8
+
+// The gates.
+const (
+	Always  Gate = iota // form and check are enough
+	Written             // it is written in the groups that are usual for it, or a cue stands before it
+	Cued                // a cue stands before it
+)
+
+// Kind is a kind of number.
+type Kind struct {
+	Name   string     // country or "x" for all, and the name in lower case: "pl-pesel"
+	Title  string     // what it is, in words
+	Label  flow.Label // of the default taxonomy
+	Gate   Gate
+	Groups []string // spellings that count as written: sizes of groups with what stands between them, "3.3.3-2"
+	Cues   []string // words that announce it, in lower case
+
+	form  form
+	check func(b []byte) bool // after the form fits
+}
+
+// form is the length of a number and what stands where: 9 a digit, A a letter, X either, other characters themselves.
+type form string
+
+func (f form) fits(b []byte) bool {
+	if len(f) != len(b) {
+		return false
+	}
+	for i := range len(f) {
+		digit := b[i]-'0' < 10
+		switch c := f[i]; c {
+		case '9':
+			if !digit {
+				return false
+			}
+		case 'A':
+			if digit {
+				return false
+			}
+		case 'X':
+		default:
+			if b[i] != c {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Longest is the length of the longest number, Shortest that of the shortest.
+const Longest, Shortest = 18, 8
+
+// byLength lists the kinds of each length, those first that need least beside their form.
+var byLength = func() (t [Longest + 1][]*Kind) {
+	for gate := Always; gate <= Cued; gate++ {
+		for _, group := range [][]Kind{europe, northern, eastern, americas, asia, things} {
+			for i := range group {
+				if k := &group[i]; k.Gate == gate {
+					t[len(k.form)] = append(t[len(k.form)], k)
+				}
+			}
+		}
+	}
+	return t
+}()
+
+// Kinds returns all kinds.
+func Kinds() (all []*Kind) {
+	for _, list := range byLength {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// Match calls yield with each kind that a number can be, until it returns false. B has letters and digits alone, letters
+// in capitals.
+func Match(b []byte, yield func(*Kind) bool) {
+	if len(b) > Longest {
+		return
+	}
+	for _, k := range byLength[len(b)] {
+		if k.form.fits(b) && (k.check == nil || k.check(b)) && !yield(k) {
+			return
+		}
+	}
+}
