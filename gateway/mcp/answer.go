@@ -26,6 +26,7 @@ type fromServer struct {
 	forward []byte // for the client
 	reply   []byte // for the server, on the client's behalf
 	final   bool   // it answered a call
+	failure bool   // with an error
 }
 
 func query(f flow.Flow) policy.Query { return policy.Query{Flow: f} }
@@ -125,7 +126,7 @@ func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) 
 	if err != nil {
 		out = denial(err).MCP(c.version, c.method, c.id)
 	}
-	return fromServer{forward: out, final: true}, nil
+	return fromServer{forward: out, final: true, failure: err == nil && rpc.Kind == wire.Failure}, nil
 }
 
 // segment numbers a message of a stream.

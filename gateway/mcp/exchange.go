@@ -54,20 +54,21 @@ type exchange struct {
 
 // calling is a call that the client waits for.
 type calling struct {
-	who      parties // by which it was decided
-	flow     flow.Flow
-	version  string
-	method   string
-	id       []byte
-	key      string // of pending
-	tool     string
-	prompt   string
-	ref      string // what a completion is for: prompt or template
-	argument string // that it completes
-	once     string // the client's own id of the call
-	reason   func(identity.Caller) (flow.Purpose, flow.Criticality)
-	ticket   *gateway.Ticket
-	silent   bool // a notification, or an answer: nothing is told back
+	who       parties // by which it was decided
+	flow      flow.Flow
+	version   string
+	method    string
+	id        []byte
+	key       string // of pending
+	tool      string
+	prompt    string
+	ref       string // what a completion is for: prompt or template
+	argument  string // that it completes
+	requested string // a version that is not carried
+	once      string // the client's own id of the call
+	reason    func(identity.Caller) (flow.Purpose, flow.Criticality)
+	ticket    *gateway.Ticket
+	silent    bool // a notification, or an answer: nothing is told back
 }
 
 // maxPending bounds how many calls of one session may be unanswered at once.
@@ -264,12 +265,16 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 // settle finds the version that a message is in: the framing's, else the one it names itself, else the session's, else
 // the last that had no way to say it. Where two of them speak, they must say the same.
 func (x *exchange) settle(c *calling, m *message) error {
-	if m.rpc.Method == "initialize" {
-		return x.negotiate(c, m)
-	}
 	named := ""
 	if m.mcp.ProtocolVersion >= 0 {
 		named = m.doc.Text(m.mcp.ProtocolVersion)
+	}
+	if m.rpc.Method == "initialize" {
+		if x.framed == wire.MCP20260728 { // which has no handshake
+			c.version = x.framed
+			return nil
+		}
+		return x.negotiate(c, m)
 	}
 	shaken := x.agreed()
 	switch {
@@ -292,7 +297,7 @@ func (x *exchange) settle(c *calling, m *message) error {
 		c.version = wire.MCP20250326 // the last that did not want it named
 	}
 	if len(wire.Methods("mcp", c.version)) == 0 {
-		c.version = ""
+		c.version, c.requested = "", c.version
 		return notSpoken()
 	}
 	x.speak(c.version)
@@ -443,6 +448,7 @@ func (x *exchange) denied(c *calling, err error) fromClient {
 		return fromClient{status: http.StatusAccepted}
 	}
 	d := denial(err)
+	d.Requested = c.requested
 	return fromClient{reply: d.MCP(c.version, c.method, c.id), status: d.MCPStatus(c.version, c.method)}
 }
 

@@ -82,6 +82,7 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	}
 	c.flow.To = x.who.agent.Party
 	if version != "" && len(wire.Methods("mcp", version)) == 0 || len(r.Header.Values(headerVersion)) > 1 {
+		c.requested = version
 		return nil, c, notSpoken()
 	}
 	if session != "" && (!h.sessions.owns(server, session, x.who.caller.Party) || len(r.Header.Values(headerSession)) > 1) {
@@ -217,7 +218,11 @@ func (h *Handler) whole(w http.ResponseWriter, r *http.Request, x *exchange, c *
 	case !out.final:
 		h.failed(w, r, x, c, gateway.Refuse(gateway.RuleUpstream, nil, "The server did not answer the request."))
 	default:
-		writeJSON(w, http.StatusOK, out.forward)
+		status := http.StatusOK
+		if out.failure && (res.StatusCode == http.StatusBadRequest || res.StatusCode == http.StatusNotFound) {
+			status = res.StatusCode // what the version has for such an error
+		}
+		writeJSON(w, status, out.forward)
 	}
 }
 
@@ -292,6 +297,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *ca
 // id, so that is looked for in what it sent; without one the HTTP status must say it.
 func (h *Handler) deny(w http.ResponseWriter, r *http.Request, c *calling, err error) {
 	d := denial(err)
+	d.Requested = c.requested
 	if d.Reason == wire.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
 	}

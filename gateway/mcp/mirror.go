@@ -179,8 +179,8 @@ func (t *Tools) mirrored(h http.Header, server flow.AgentID, version string, m *
 		return nil
 	}
 	for _, b := range t.bounds(server, m.doc.Text(m.mcp.Name)) {
-		want, _ := b.value(m.doc, m.mcp.Arguments)
-		if err := agrees(h, b.header, want, false); err != nil {
+		want, there := b.value(m.doc, m.mcp.Arguments)
+		if err := agrees(h, b.header, want, there); err != nil {
 			return gateway.Refuse(gateway.RuleHeader, nil, "A header of an argument says something else than the message.")
 		}
 	}

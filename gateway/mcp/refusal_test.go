@@ -328,3 +328,23 @@ func FuzzPost(f *testing.F) {
 		}
 	})
 }
+
+// What a server says of a call in HTTP's words reaches the client in them, and a version is named back to who named it.
+func TestStatusOfErrorsIsTheServers(t *testing.T) {
+	r := newRig(t, fixed(t, func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":7,"error":{"code":-32021,"message":"no","data":{"requiredCapabilities":{"elicitation":{}}}}}`))
+	}), nil)
+	if status, body := r.send(t, plainCall); status != 400 || !strings.Contains(body, `{"requiredCapabilities":{"elicitation":{}}}`) {
+		t.Errorf("answer = %d %s, want the server's", status, body)
+	}
+	unknown := strings.Replace(plainCall, `protocolVersion":"2026-07-28`, `protocolVersion":"v999.0.0`, 1)
+	if status, body := r.send(t, unknown, "Mcp-Protocol-Version", "v999.0.0"); status != 400 || !strings.Contains(body, `"requested":"v999.0.0"`) {
+		t.Errorf("answer = %d %s, want the version that was asked for in it", status, body)
+	}
+	hello := strings.Replace(plainCall, "tools/call", "initialize", 1)
+	if status, body := r.send(t, hello, "Mcp-Method", "initialize", "Mcp-Name", ""); status != 404 || !strings.Contains(body, "-32601") {
+		t.Errorf("a handshake in 2026-07-28 = %d %s, want 404", status, body)
+	}
+}

@@ -219,7 +219,7 @@ func TestNotificationsOfTheServer(t *testing.T) {
 func TestUnchangedMessagesPassByteForByte(t *testing.T) {
 	u := newUpstream(t, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
 	r := newRig(t, u, nil)
-	body := `{"jsonrpc" : "2.0", "id":7, "method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}, "name":"plain","arguments":{"text":"h\u00e9llo \/"}}}`
+	body := `{"jsonrpc" : "2.0", "id":7, "method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}, "name":"plain","arguments":{"text":"h\u00e9llo \/"}}}`
 	status, got := r.send(t, body)
 	if status != 200 {
 		t.Fatalf("answer = %d %s", status, got)

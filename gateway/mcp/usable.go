@@ -239,7 +239,7 @@ func noSuch() *gateway.Refusal {
 // nothing is said of too, all of the server is, and that is no secret: every call is refused in policy's own words.
 func (x *exchange) concealed(c *calling, m *message) error {
 	l, ok := used(m.rpc.Method)
-	if !ok || m.rpc.Kind != wire.Call {
+	if !ok || m.rpc.Kind != wire.Call || passing(c.who) != nil {
 		return nil
 	}
 	undecided := func(err error) error {
@@ -285,7 +285,7 @@ const codeInvalidParams = "-32602" // what servers say of a tool that they do no
 // own words for what is kept from the caller.
 func (x *exchange) unknownThere(ctx context.Context, who parties, c *calling, f flow.Flow, doc *json.Doc, rpc wire.RPC) error {
 	l, names := used(c.method)
-	if !names || rpc.Kind != wire.Failure || l.subject && !c.nameless() {
+	if !names || passing(who) != nil || rpc.Kind != wire.Failure || l.subject && !c.nameless() {
 		return nil
 	}
 	if n, ok := doc.Member(rpc.Error, "code"); !ok || string(doc.Raw(n)) != codeInvalidParams {

@@ -137,12 +137,17 @@ func (n Denial) MCP(version, method string, id []byte) []byte {
 		}
 		data = append(data, ']')
 		requested := "0" // the member is required
-		if (check{name: "version"}).text([]byte(n.Requested)) {
+		if versionLike(n.Requested) {
 			requested = n.Requested
 		}
 		data.add("requested", requested)
 	}
 	return append(append(b, data.close()...), `}}`...)
+}
+
+// versionLike reports whether s may be repeated to whoever named it as a version.
+func versionLike(s string) bool {
+	return 0 < len(s) && len(s) <= 16 && made(s, ".-") && strings.ContainsAny(s, "0123456789")
 }
 
 func (n Denial) toolResult(version string, id []byte) []byte {
