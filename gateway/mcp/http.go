@@ -24,6 +24,7 @@ type Handler struct {
 	sessions sessions
 	memory   memory
 	groups   groupSessions
+	rooms    rooms
 }
 
 const accepted = "application/json, text/event-stream"
@@ -32,15 +33,23 @@ const accepted = "application/json, text/event-stream"
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(gateway.WithHops(r.Context(), r.Header))
 	id, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, h.Prefix), "/")
-	if rest != "" {
+	switch rest {
+	case "":
+		h.serve(w, r, flow.AgentID(id))
+	case "sse":
+		h.legacy(w, r, flow.AgentID(id))
+	default:
 		http.NotFound(w, r)
+	}
+}
+
+// serve is the one address of streamable HTTP.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id flow.AgentID) {
+	if s := h.Gateway.Snapshot(); s.Fronts[id] != nil {
+		h.group(w, r, s, s.Fronts[id])
 		return
 	}
-	if s := h.Gateway.Snapshot(); s.Fronts[flow.AgentID(id)] != nil {
-		h.group(w, r, s, s.Fronts[flow.AgentID(id)])
-		return
-	}
-	x, c, err := h.enter(r, flow.AgentID(id))
+	x, c, err := h.enter(r, id)
 	if err != nil {
 		h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
 		return
