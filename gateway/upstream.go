@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,6 +27,9 @@ type Upstream struct {
 	Header     string      // header that carries the credential; "" for none
 	Credential flow.Secret // the gateway's own; a caller's is never passed on
 	client     *http.Client
+
+	once  sync.Once
+	http2 *http.Client // set by once; see streams
 }
 
 // UpstreamOptions are the limits of calls to upstreams; zero fields have the defaults named.
@@ -86,6 +90,17 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	if err != nil {
 		return nil, refuse(RuleInternal, "", err, "The agent behind the gateway cannot be called.")
 	}
+	if err := u.head(req, from, extra); err != nil {
+		return nil, err
+	}
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return u.do(u.client, req)
+}
+
+// head sets the headers of a request: the protocol's own, those given, and the upstream's credential.
+func (u *Upstream) head(req *http.Request, from http.Header, extra map[string]string) error {
 	for _, h := range passedHeaders {
 		if v, ok := from[h]; ok && headerSafe(v) {
 			req.Header[h] = v
@@ -94,19 +109,20 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	for k, v := range extra {
 		req.Header.Set(k, v)
 	}
-	next, err := NextHop(ctx, from)
+	next, err := NextHop(req.Context(), from)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	req.Header.Set(HeaderHops, next)
-	if len(body) > 0 {
-		req.Header.Set("Content-Type", "application/json")
-	}
 	req.Header.Set("User-Agent", "scrim")
 	if u.Header != "" {
 		req.Header.Set(u.Header, u.Credential.Expose())
 	}
-	res, err := u.client.Do(req)
+	return nil
+}
+
+func (u *Upstream) do(client *http.Client, req *http.Request) (*http.Response, error) {
+	res, err := client.Do(req)
 	if err != nil {
 		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway did not answer.")
 	}

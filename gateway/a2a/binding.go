@@ -15,9 +15,12 @@ import (
 type front interface {
 	// speaks reports whether the binding carries a version of A2A.
 	speaks(version string) bool
+	// address settles which agent is called, where the address of the call does not say it. The error is a refusal.
+	address(c *call) error
 	// open reads the call and returns it as an envelope. The error is a refusal.
 	open(c *call) ([]byte, error)
-	// whole sends an answer that is on record. Status is the HTTP status that an agent of HTTP+JSON gave an error; 0 if none did.
+	// whole sends an answer that is on record. Status is what the agent's binding calls an error, a status of HTTP or,
+	// below 100, a code of gRPC; 0 if it has no word for it.
 	whole(c *call, status int, envelope []byte)
 	// begin sends what comes before the first event of a stream.
 	begin(c *call)
@@ -36,8 +39,9 @@ type back interface {
 // reply is what an agent answers: one envelope, or a stream of them.
 type reply struct {
 	used   []string // extensions that the agent says it used
-	status int      // of HTTP, where an agent of HTTP+JSON answers with an error
+	status int      // what the binding calls an error
 	whole  []byte   // nil: a stream
+	frame  []byte   // the message of gRPC that whole was made of
 	events source
 	body   io.Closer
 }
@@ -55,8 +59,10 @@ type source interface {
 
 // event is one event of a stream as an agent sent it.
 type event struct {
-	sse  wire.Event // its framing, if it came as a server-sent event
-	data []byte     // an envelope; nil for a heartbeat
+	sse    wire.Event // its framing, if it came as a server-sent event
+	data   []byte     // an envelope; nil for a heartbeat
+	frame  []byte     // the message of gRPC that data was made of
+	status int        // what the binding calls an error
 }
 
 // transcript appends the event as it is kept to be given again: a server-sent event whose data is the envelope.
@@ -69,16 +75,20 @@ func (e *event) transcript(dst, envelope []byte) []byte {
 
 // backs are the bindings that agents are called by, and bindings their order for a call that came in by one of them: its
 // own first, for what need not be said in other words stays as it is.
-var backs = map[string]back{card.JSONRPC: jsonrpcBack{}, card.HTTPJSON: restBack{}}
+var backs = map[string]back{card.JSONRPC: jsonrpcBack{}, card.HTTPJSON: restBack{}, card.GRPC: grpcBack{}}
 
 func (c *call) bindings() []string {
 	if c.version == wire.A2A03 {
 		return []string{card.JSONRPC} // the other bindings of 0.3 have messages of another form
 	}
-	if _, ok := c.front.(*restFront); ok {
-		return []string{card.HTTPJSON, card.JSONRPC}
+	switch c.front.(type) {
+	case *restFront:
+		return []string{card.HTTPJSON, card.JSONRPC, card.GRPC}
+	case *grpcFront:
+		return []string{card.GRPC, card.JSONRPC, card.HTTPJSON}
+	default:
+		return []string{card.JSONRPC, card.HTTPJSON, card.GRPC}
 	}
-	return []string{card.JSONRPC, card.HTTPJSON}
 }
 
 // choose settles where the agent is called, and that the caller's tenant is none but the agent's.

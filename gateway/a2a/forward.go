@@ -22,6 +22,7 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		return
 	}
 	defer rep.close()
+	c.rep = rep
 	c.active = activated(c.asked(), rep.used)
 	if rep.whole != nil {
 		c.answer(ctx, rep)

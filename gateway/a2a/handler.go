@@ -64,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) call(w http.ResponseWriter, r *http.Request, id flow.AgentID, f front) *call {
-	return &call{h: h, w: w, r: r, front: f, snap: h.Gateway.Snapshot(), agentID: id}
+	return &call{h: h, w: w, r: r, front: f, snap: h.Gateway.Snapshot(), agentID: id, rep: new(reply)}
 }
 
 // call is one call on its way, by whatever binding it came.
@@ -88,6 +88,7 @@ type call struct {
 	body    []byte
 	ticket  *gateway.Ticket
 	req     gateway.Request
+	rep     *reply // what the agent answers
 	active  string // the extensions that the agent used, of those that the caller asked for
 	anew    bool   // an earlier answer goes down the road once more
 }
@@ -131,6 +132,9 @@ func (c *call) read(ctx context.Context) error {
 	c.caller = caller
 	c.flow.From = caller.Party
 	if err := c.h.Gateway.Admit(ctx, c.snap, caller.Party); err != nil {
+		return err
+	}
+	if err := c.front.address(c); err != nil {
 		return err
 	}
 	if c.agent, err = c.snap.Reach(c.h.Face, caller.Party, c.agentID); err != nil {

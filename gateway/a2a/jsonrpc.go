@@ -24,6 +24,8 @@ type jsonrpcFront struct {
 
 func (f *jsonrpcFront) speaks(version string) bool { return slices.Contains(versions, version) }
 
+func (f *jsonrpcFront) address(*call) error { return nil }
+
 func (f *jsonrpcFront) open(c *call) ([]byte, error) {
 	return gateway.ReadRequest(f.w, f.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json")
 }

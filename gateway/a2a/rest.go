@@ -37,6 +37,8 @@ var noBody = []byte("{}")
 // speaks knows 1.0 alone: the messages of this binding had another form before.
 func (f *restFront) speaks(version string) bool { return version == wire.A2A10 }
 
+func (f *restFront) address(*call) error { return nil }
+
 func (f *restFront) open(c *call) ([]byte, error) {
 	c.rpc.ID = []byte(restID) // of a refusal
 	query, err := url.ParseQuery(f.r.URL.RawQuery)
@@ -220,5 +222,5 @@ func (f *restFront) event(in *event, envelope []byte) error {
 }
 
 func (f *restFront) deny(c *call, d wire.Denial) {
-	f.whole(&call{h: c.h, version: c.version, active: c.active}, 0, d.A2A([]byte(restID)))
+	f.whole(&call{h: c.h, version: c.version, active: c.active, rep: new(reply)}, 0, d.A2A([]byte(restID)))
 }

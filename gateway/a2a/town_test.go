@@ -69,9 +69,16 @@ func newTown(t *testing.T, agent *agentStub, change func(*gatewaytest.Setup)) *t
 	r := &town{Rig: gatewaytest.New(t, setup), setup: setup}
 	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
 	mux := http.NewServeMux()
-	mux.Handle("/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards})
-	mux.Handle("/out/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards})
-	r.srv = httptest.NewServer(mux)
+	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards}
+	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards}
+	mux.Handle(in.Prefix, in)
+	mux.Handle(out.Prefix, out)
+	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
+	r.srv = httptest.NewUnstartedServer(mux)
+	r.srv.Config.Protocols = new(http.Protocols)
+	r.srv.Config.Protocols.SetHTTP1(true)
+	r.srv.Config.Protocols.SetUnencryptedHTTP2(true)
+	r.srv.Start()
 	t.Cleanup(r.srv.Close)
 	r.base = r.srv.URL
 	return r

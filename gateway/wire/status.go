@@ -186,3 +186,28 @@ func byHTTP(status int) string {
 		return "INTERNAL_ERROR"
 	}
 }
+
+// byGRPC are the reasons that a code of google.rpc.Code alone gives.
+var byGRPC = map[int]string{
+	grpcInvalidArgument: "INVALID_PARAMS", grpcNotFound: "TASK_NOT_FOUND", grpcPermissionDenied: "UNAUTHORIZED", grpcPrecondition: "TASK_NOT_CANCELABLE",
+	grpcUnimplemented: "METHOD_NOT_FOUND", grpcUnauthenticated: "UNAUTHENTICATED",
+}
+
+// AppendGRPCFailure appends, as a failed answer to the call with the id, a status of gRPC. Details are a JSON array, or nil.
+func AppendGRPCFailure(dst, id []byte, code int, message string, details []byte) []byte {
+	var d json.Doc
+	reason := ""
+	if details != nil && d.Parse(details, nil, json.Limits{}) == nil {
+		reason = reasonIn(&d, 0)
+	}
+	s, ok := statuses[reason]
+	if !ok {
+		if s, ok = statuses[byGRPC[code]]; !ok {
+			s = statuses["INTERNAL_ERROR"]
+		}
+	}
+	return AppendFailure(dst, id, s.Code, json.AppendString(nil, message), details)
+}
+
+// IsGRPCCode reports whether a code is one of google.rpc.Code that means an error.
+func IsGRPCCode(code int) bool { return 0 < code && code <= grpcUnauthenticated }
