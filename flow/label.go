@@ -227,6 +227,9 @@ func validLabel(l Label) bool {
 // Class returns the label's class, or that of its nearest ancestor with the label put in.
 // A label that is wholly unknown has the class of [Unlabelled], and false is returned.
 func (t *Taxonomy) Class(l Label) (Class, bool) {
+	if c, ok := t.classes[l]; ok {
+		return c, true
+	}
 	for a := range l.Ancestors() {
 		if c, ok := t.classes[a]; ok {
 			c.Label = l

@@ -65,8 +65,9 @@ type collector struct {
 	idNodes []int // strings of the protocol that nothing is found in
 	idNames []int // members whose names are such
 	cross   passage
-	looked  int         // targets that detection has seen
-	earlier []flow.Note // what gateways before this one said; their own notes are taken out
+	looked  int              // targets that detection has seen
+	found   []detect.Finding // memory for looking at short values
+	earlier []flow.Note      // what gateways before this one said; their own notes are taken out
 }
 
 type dropped struct {

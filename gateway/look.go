@@ -19,8 +19,11 @@ func (c *collector) look() error {
 		switch {
 		case t.stand != nil, t.kind == wholeText, t.kind == textSpan, t.kind == declared, leaf.Label == flow.OpaqueFile:
 			continue
-		case t.kind == wholeValue && (c.set == nil || t.view.doc.Nodes[t.node].Kind != json.String):
-			continue // what it looks like was seen on the walk
+		case t.kind == wholeValue: // what it looks like was seen on the walk
+			if c.set != nil && t.view.doc.Nodes[t.node].Kind == json.String {
+				c.raiseKnown(leaf, t.value)
+			}
+			continue
 		}
 		if err := c.raise(leaf, t.value, c.set); err != nil {
 			return err
@@ -38,7 +41,8 @@ func (c *collector) look() error {
 
 // raise gives a leaf the stricter of its label and what is found in its value.
 func (c *collector) raise(leaf *flow.Leaf, value string, known *detect.KnownSet) error {
-	found, err := c.g.detector.Find(c.ctx, value, known)
+	found, err := c.g.detector.AppendFind(c.ctx, c.found[:0], value, known)
+	c.found = found[:0]
 	if err != nil {
 		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
 	}
@@ -48,6 +52,15 @@ func (c *collector) raise(leaf *flow.Leaf, value string, known *detect.KnownSet)
 		}
 	}
 	return nil
+}
+
+// raiseKnown gives a leaf the stricter of its label and those of the known values in its value.
+func (c *collector) raiseKnown(leaf *flow.Leaf, value string) {
+	c.set.Each(value, func(k detect.Known) {
+		if l := c.m.Snapshot.Taxonomy.Stricter(leaf.Label, k.Label); l != leaf.Label {
+			leaf.Label, leaf.Origin = l, flow.Detected
+		}
+	})
 }
 
 // inIDs are the findings for which an identifier of the protocol is refused: identifiers pass as they are, so they

@@ -168,7 +168,7 @@ func (c *changer) finish(top *view, out *Passed) error {
 	if top.edits.Empty() {
 		return nil
 	}
-	body, err := top.edits.Apply(make([]byte, 0, len(c.m.Body)+256))
+	body, err := top.edits.Apply(make([]byte, 0, len(c.m.Body)+512+224*len(out.Note.Changes)))
 	if err != nil {
 		return refuse(RuleInternal, "", err, "The gateway could not change this message as its terms say, so the flow did not happen.")
 	}
@@ -249,11 +249,16 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 
 // findPath returns the first node of the protocol's own at a wire path, or -1.
 func findPath(v *view, t *wire.Table, path string) int {
-	for n := range v.doc.Nodes {
-		st := v.doc.Nodes[n].State
-		if infoAt(v, n) == nil && t.Rooted(st) && t.Path(st) == path {
+	for n := 0; n < len(v.doc.Nodes); {
+		node := &v.doc.Nodes[n]
+		if infoAt(v, n) != nil || !t.Rooted(node.State) { // what is in it is nothing of the protocol's either
+			n = int(node.Next)
+			continue
+		}
+		if t.Path(node.State) == path {
 			return n
 		}
+		n++
 	}
 	return -1
 }

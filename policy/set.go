@@ -89,7 +89,18 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 	if s.cache != nil {
 		key = s.flowKey(&q)
 	}
-	for i, leaf := range leaves {
+	var seen [16]alike
+	known := 0
+	for i := range leaves {
+		if at := likeBefore(seen[:known], &leaves[i]); at != nil {
+			terms.Leaves[i] = at.terms
+			duties.add(&at.decision.enforced, at.terms.Treatment)
+			if terms.Shadow != nil {
+				terms.Shadow[i] = at.shadow
+			}
+			continue
+		}
+		leaf := leaves[i]
 		leaf.Label = labelOf(leaf)
 		d := s.cache.get(key, leaf)
 		if d == nil {
@@ -104,9 +115,35 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 		if d.shadow != nil {
 			terms.Shadow[i] = d.shadow.terms(&q, leaf.Need)
 		}
+		if known < len(seen) {
+			a := alike{label: leaves[i].Label, field: leaf.Field, need: leaf.Need, decision: d, terms: terms.Leaves[i]}
+			if d.shadow != nil {
+				a.shadow = terms.Shadow[i]
+			}
+			seen[known] = a
+			known++
+		}
 	}
 	terms.Duties = duties.duties()
 	return terms, nil
+}
+
+// alike is what was decided of a leaf of this message, for those that no policy can tell from it: a table has many of them.
+type alike struct {
+	label         flow.Label
+	field         string
+	need          *flow.Treatment
+	decision      *decision
+	terms, shadow flow.LeafTerms
+}
+
+func likeBefore(seen []alike, leaf *flow.Leaf) *alike {
+	for i := range seen {
+		if a := &seen[i]; a.label == leaf.Label && a.need == leaf.Need && a.field == leaf.Field {
+			return a
+		}
+	}
+	return nil
 }
 
 // decision is what the cache keeps of one leaf in one flow.

@@ -90,7 +90,12 @@ func (e *Engine) scanner(known *KnownSet) scanner {
 // Find returns what is in the text, sorted by place and not overlapping. Known may be nil. It takes time linear in the text.
 // The only error is that of a ctx that is done, and with it come no findings.
 func (e *Engine) Find(ctx context.Context, text string, known *KnownSet) ([]Finding, error) {
-	var out []Finding
+	return e.AppendFind(ctx, nil, text, known)
+}
+
+// AppendFind is Find that appends to dst, for callers that look at many texts. With an error it returns nil.
+func (e *Engine) AppendFind(ctx context.Context, dst []Finding, text string, known *KnownSet) ([]Finding, error) {
+	out := dst
 	c := e.scanner(known)
 	c.s, c.final = text, true
 	for p := 0; ; {

@@ -3,6 +3,7 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,7 +44,7 @@ type KnownSet struct {
 	skip   [256]bool // bytes outside runs that nothing begins with
 	wide   bool      // a value begins with a rune that stands alone
 	nodes  []knownNode
-	edges  map[string]int32 // number of a node and a folded word, to the number of the next node
+	edges  edgeTable
 	vals   []Known
 }
 
@@ -75,7 +76,8 @@ func NewKnownSet(vals []Known) (*KnownSet, error) {
 	}
 	k := newSet()
 	k.vals = append([]Known(nil), vals...)
-	k.nodes, k.edges = make([]knownNode, 1, len(vals)+1), make(map[string]int32, 2*len(vals))
+	k.nodes = make([]knownNode, 1, 2*len(vals)+16)
+	k.edges.grow(4 * len(vals))
 	for i, v := range k.vals {
 		if len(v.Text) > MaxKnownBytes {
 			return nil, fmt.Errorf("%w: value %d of label %s has %d bytes, at most %d", ErrKnown, i, v.Label, len(v.Text), MaxKnownBytes)
@@ -115,11 +117,11 @@ func (k *KnownSet) insert(text string) int32 {
 			k.begin(c.s[i:end])
 		}
 		k.nodes[node].more = true
-		next, ok := k.edges[string(key[:n])]
+		next, ok := k.edges.find(key[:n])
 		if !ok {
 			next = int32(len(k.nodes))
 			k.nodes = append(k.nodes, knownNode{})
-			k.edges[string(key[:n])] = next
+			k.edges.add(key[:n], next)
 		}
 		node, i = next, end
 	}
@@ -148,7 +150,7 @@ func (k *KnownSet) match(c *scanner, q int) (h hit, found *Known) {
 		if stop == 0 {
 			break
 		}
-		next, ok := k.edges[string(key[:n])]
+		next, ok := k.edges.find(key[:n])
 		if !ok {
 			break
 		}
@@ -180,6 +182,109 @@ func (c *scanner) gap(i, limit int) int {
 		}
 	}
 	return i
+}
+
+// Each calls f for every value of the set that begins at a word of the text, the longest of each place, also within what
+// [Engine.Find] takes for something else. Whatever known value Find finds in the text with the set is among them.
+func (k *KnownSet) Each(text string, f func(Known)) {
+	if k == nil || len(k.nodes) <= 1 {
+		return
+	}
+	c := scanner{s: text, final: true, known: k}
+	at := func(q int) {
+		c.open(q)
+		if _, val := k.match(&c, q); val != nil {
+			f(*val)
+		}
+	}
+	for q := 0; q < len(text); {
+		switch b := text[q]; {
+		case isAlnum(b):
+			end := q
+			for end < len(text) && isAlnum(text[end]) {
+				end++
+			}
+			// A rune that is no letter may end the word, and one that is may go on with it.
+			if end < len(text) && text[end] >= utf8.RuneSelf || k.filter.may(hashWord(text[q:end])) {
+				at(q)
+			}
+			q = end
+		case b >= utf8.RuneSelf:
+			at(q)
+			_, n := utf8.DecodeRuneInString(text[q:])
+			q += n
+		default:
+			if k.marks[b] {
+				at(q)
+			}
+			q++
+		}
+	}
+}
+
+// edgeTable maps the number of a node and a folded word to the number of the next node. A message makes a set of its own, so
+// that making one must cost little: keys lie one after another in one slice.
+type edgeTable struct {
+	slots []int32 // numbers of edges, counted from 1; a power of two of them, at most half taken
+	edges []edge
+	keys  []byte
+}
+
+type edge struct {
+	end  int32 // of its key; it begins where the one before ends
+	next int32
+}
+
+var edgeSeed = maphash.MakeSeed()
+
+func (t *edgeTable) key(i int32) []byte {
+	if i == 0 {
+		return t.keys[:t.edges[0].end]
+	}
+	return t.keys[t.edges[i-1].end:t.edges[i].end]
+}
+
+// slot returns where the key is, or where it would be put.
+func (t *edgeTable) slot(key []byte) int {
+	mask := len(t.slots) - 1
+	for at := int(maphash.Bytes(edgeSeed, key)) & mask; ; at = (at + 1) & mask {
+		if n := t.slots[at]; n == 0 || string(t.key(n-1)) == string(key) {
+			return at
+		}
+	}
+}
+
+func (t *edgeTable) find(key []byte) (next int32, ok bool) {
+	if len(t.slots) == 0 {
+		return 0, false
+	}
+	n := t.slots[t.slot(key)]
+	if n == 0 {
+		return 0, false
+	}
+	return t.edges[n-1].next, true
+}
+
+// add puts in a key that is not there.
+func (t *edgeTable) add(key []byte, next int32) {
+	if 2*(len(t.edges)+1) > len(t.slots) {
+		t.grow(2 * len(t.slots))
+	}
+	t.keys = append(t.keys, key...)
+	t.edges = append(t.edges, edge{int32(len(t.keys)), next})
+	t.slots[t.slot(key)] = int32(len(t.edges))
+}
+
+// grow makes room for at least so many slots.
+func (t *edgeTable) grow(n int) {
+	size := 16
+	for size < n {
+		size *= 2
+	}
+	t.slots = make([]int32, size)
+	for i := range t.edges {
+		t.slots[t.slot(t.key(int32(i)))] = int32(i + 1)
+	}
 }
 
 // tokenKey is the number of a node and a word in lower case: a key of KnownSet.edges.

@@ -3,6 +3,7 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -126,4 +127,39 @@ func TestKnownValueIsAsStrictAsItLooks(t *testing.T) {
 			t.Errorf("Find(%q) = %v, %v; want one known value of %s", text, found, err, want)
 		}
 	}
+}
+
+// Each is never blind where Find sees: whatever known value Find finds in a text is among those that Each tells of.
+func TestEachTellsWhatFindFinds(t *testing.T) {
+	e, known := engine(t), someKnown(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{"Alice", " ", "Marie", "Johnson", "JOHNSON's", "x", "@", "+1 415 555 0199", ".", "José", "Núñez", "田中", "太郎", "’", "(", "-", "_", "7", "https://a.example/", "johnson@example.com", "Young", "bluebird (phase 2)", "project ", "\u00a0", "=", "\xff", "İ", "2026-11-01"}
+	for range 20_000 {
+		var b strings.Builder
+		for range 1 + r.IntN(8) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		checkEach(t, e, b.String(), known)
+	}
+}
+
+func checkEach(t *testing.T, e *Engine, text string, known *KnownSet) {
+	t.Helper()
+	found, err := e.Find(t.Context(), text, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	known.Each(text, func(k Known) { told[k.Text] = true })
+	for _, f := range found {
+		if f.Known != "" && !told[f.Known] {
+			t.Errorf("Find(%q) finds %q, Each tells of %v", text, f.Known, told)
+		}
+	}
+}
+
+func FuzzEachTellsWhatFindFinds(f *testing.F) {
+	f.Add("Dr. Johnson’s office, ALICE marie\njohnson, x@johnson.example")
+	f.Add("担当は田中太郎です José Núñez")
+	f.Fuzz(func(t *testing.T, text string) { checkEach(t, engine(t), text, someKnown(t)) })
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"crypto"
+	"crypto/cipher"
 	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // opaque makes what embeds it print as [secret].
@@ -117,14 +119,12 @@ func (a *AEAD) Seal(plain, ad []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing %s: %w", a.name, err)
 	}
-	box, err := c.Encrypt(plain, ad)
-	if err != nil {
-		return nil, fmt.Errorf("sealing %s: %w", a.name, err)
-	}
-	out := make([]byte, 0, 5+len(box))
-	out = append(out, sealedVersion)
-	out = binary.BigEndian.AppendUint32(out, epoch)
-	return append(out, box...), nil
+	const nonce = chacha20poly1305.NonceSizeX
+	out := make([]byte, 5+nonce, 5+nonce+len(plain)+c.Overhead())
+	out[0] = sealedVersion
+	binary.BigEndian.PutUint32(out[1:], epoch)
+	_, _ = rand.Read(out[5:]) // never fails
+	return c.Seal(out, out[5:], plain, ad), nil
 }
 
 // Open reverses Seal. It returns [ErrSealed] for anything that Seal with the same ad did not make, and for what a retired epoch sealed.
@@ -137,23 +137,27 @@ func (a *AEAD) Open(sealed, ad []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrSealed
 	}
-	plain, err := c.Decrypt(sealed[5:], ad)
+	const head = 5 + chacha20poly1305.NonceSizeX
+	if len(sealed) < head {
+		return nil, ErrSealed
+	}
+	plain, err := c.Open(nil, sealed[5:head], sealed[head:], ad)
 	if err != nil {
 		return nil, ErrSealed
 	}
 	return plain, nil
 }
 
-func (a *AEAD) cipher(epoch uint32) (*subtle.XChaCha20Poly1305, error) {
+func (a *AEAD) cipher(epoch uint32) (cipher.AEAD, error) {
 	if c, ok := a.ciphers.Load(epoch); ok && a.keyring.has(epoch) { // it may have been retired
-		return c.(*subtle.XChaCha20Poly1305), nil
+		return c.(cipher.AEAD), nil
 	}
 	key, err := a.keyring.forEpoch(epoch, 32, "scrim aead 1", a.name)
 	if err != nil {
 		a.ciphers.Delete(epoch)
 		return nil, err
 	}
-	c, err := subtle.NewXChaCha20Poly1305(key)
+	c, err := chacha20poly1305.NewX(key)
 	if err != nil {
 		return nil, err
 	}
