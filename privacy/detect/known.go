@@ -198,6 +198,9 @@ func (k *KnownSet) Each(text string, f func(Known)) {
 		}
 	}
 	for q := 0; q < len(text); {
+		if q = c.plainWords(q); q >= len(text) {
+			break
+		}
 		switch b := text[q]; {
 		case isAlnum(b):
 			end := q
