@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
@@ -14,6 +15,7 @@ type Message struct {
 	Query      policy.Query // Query.Flow says who, to whom and why; its To is whose eyes the content is changed for
 	Table      *wire.Table  // what each place of the body is
 	Body       []byte
+	Doc        *json.Doc         // the body, if it is parsed already within the snapshot's limits; Pass writes states into it. Nil: Pass parses
 	Owner      flow.AgentID      // the agent or server behind the gateway, whichever way the message goes
 	Schemas    []*catalog.Schema // that may describe its structured content; the one that fits is chosen
 	Meta       []*catalog.Schema // the same for metadata

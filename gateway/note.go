@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdjson "encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -61,7 +62,7 @@ func (c *changer) tell(top *view, note flow.Note) {
 	if obj < 0 || top.doc.Nodes[obj].Kind != json.Object || len(at.Names) == 0 {
 		return
 	}
-	raw, err := stdjson.Marshal(note)
+	raw, err := appendNote(make([]byte, 0, 256+192*len(note.Changes)), &note)
 	if err != nil {
 		return // the note has no value that cannot be encoded
 	}
@@ -82,6 +83,66 @@ func (c *changer) tell(top *view, note flow.Note) {
 		raw = append(json.AppendString([]byte("{"), names[i]), append([]byte(":"), append(raw, '}')...)...)
 	}
 	top.edits.Append(obj, names[0], raw)
+}
+
+// appendNote appends the JSON of a note. It is written by hand since most answers have one; what it says is what
+// encoding/json says.
+func appendNote(b []byte, n *flow.Note) ([]byte, error) {
+	b = append(b, '{')
+	for i := range n.Changes {
+		if i == 0 {
+			b = append(b, `"changes":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendChange(b, &n.Changes[i])
+	}
+	if len(n.Changes) > 0 {
+		b = append(b, "],"...)
+	}
+	if n.Restricted != 0 {
+		b = append(strconv.AppendInt(append(b, `"restricted":`...), int64(n.Restricted), 10), ',')
+	}
+	if n.Delayed {
+		b = append(b, `"delayed":true,`...)
+	}
+	b = json.AppendString(append(b, `"reference":`...), string(n.Reference))
+	if n.Ask != "" {
+		b = json.AppendString(append(b, `,"ask":`...), n.Ask)
+	}
+	if len(n.Earlier) > 0 {
+		earlier, err := stdjson.Marshal(n.Earlier)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(b, `,"earlier":`...), earlier...)
+	}
+	return append(b, '}'), nil
+}
+
+func appendChange(b []byte, c *flow.Change) []byte {
+	b = json.AppendString(append(b, `{"path":`...), string(c.Path))
+	b = json.AppendString(append(b, `,"label":`...), string(c.Label))
+	b = json.AppendString(append(b, `,"level":`...), c.Level.String())
+	if c.Param != "" {
+		b = json.AppendString(append(b, `,"param":`...), string(c.Param))
+	}
+	for i, id := range c.Policy {
+		if i == 0 {
+			b = append(b, `,"policy":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = json.AppendString(b, string(id))
+	}
+	if len(c.Policy) > 0 {
+		b = append(b, ']')
+	}
+	b = json.AppendString(append(b, `,"by":`...), c.By.String())
+	if c.Reason != "" {
+		b = json.AppendString(append(b, `,"reason":`...), c.Reason)
+	}
+	return append(b, '}')
 }
 
 // Limits of what is carried on of earlier notes. A note from outside is written by whoever sent it.

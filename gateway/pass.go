@@ -58,8 +58,8 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if c.task, err = c.batch.Task(ctx, vault.TaskKey{Task: f.Task.ID}); err != nil {
 		return nil, refuse(RuleInternal, "", err, "The gateway could not read the task's memory, so the flow did not happen.")
 	}
-	doc := &work.doc
-	if err := doc.Parse(m.Body, nil, m.Snapshot.Limits); err != nil {
+	doc, err := m.parsed(&work.doc)
+	if err != nil {
 		return nil, err
 	}
 	m.Table.Place(doc)
@@ -100,6 +100,14 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	}
 	m.Texts.drop()
 	return out, nil
+}
+
+// parsed returns the message's document, parsed into d where the adapter did not bring it.
+func (m *Message) parsed(d *json.Doc) (*json.Doc, error) {
+	if m.Doc != nil && len(m.Body) > 0 && len(m.Doc.Src) == len(m.Body) && &m.Doc.Src[0] == &m.Body[0] {
+		return m.Doc, nil
+	}
+	return d, d.Parse(m.Body, nil, m.Snapshot.Limits)
 }
 
 // remember keeps the identifiers that structured content gave, so that they are found in later texts of the task and

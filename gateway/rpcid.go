@@ -9,7 +9,8 @@ import (
 
 // WithID puts the id of this call into an answer; where it is the same, the bytes are.
 func WithID(body, id []byte) []byte {
-	var d json.Doc
+	d := json.Borrow()
+	defer d.Return()
 	if d.Parse(body, nil, json.Limits{}) != nil {
 		return body
 	}

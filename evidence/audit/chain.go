@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	scan "github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 )
 
@@ -84,14 +85,26 @@ func decodeEvent(raw []byte) (flow.Event, error) {
 
 // flowOf reads the ids that the journal's index holds, and nothing that a newer program may write differently.
 func flowOf(raw []byte) (id, parent string, err error) {
-	var ev struct {
-		Flow struct {
-			ID     string `json:"id"`
-			Parent string `json:"parent"`
-		} `json:"flow"`
-	}
-	if err := json.Unmarshal(raw, &ev); err != nil {
+	d := scan.Borrow()
+	defer d.Return()
+	if err := d.Parse(raw, nil, scan.Limits{Bytes: maxEvent}); err != nil {
 		return "", "", ErrEvent
 	}
-	return ev.Flow.ID, ev.Flow.Parent, nil
+	f, ok := d.Member(0, "flow")
+	if !ok || d.Nodes[f].Kind != scan.Object {
+		return "", "", nil
+	}
+	text := func(name string) string {
+		n, ok := d.Member(f, name)
+		switch {
+		case !ok || d.Nodes[n].Kind == scan.Null:
+			return ""
+		case d.Nodes[n].Kind != scan.String:
+			err = ErrEvent
+			return ""
+		}
+		return d.Text(n)
+	}
+	id, parent = text("id"), text("parent")
+	return id, parent, err
 }

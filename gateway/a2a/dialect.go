@@ -54,18 +54,19 @@ func chunkIDs(b []byte, task, context, artifact string) []byte {
 // describe reads the task and context that an answer or event names, none where it names several, and whether it ends
 // its stream's task.
 func (l *dialect) describe(data []byte) (ids gateway.IDs, ends bool) {
-	var d json.Doc
+	d := json.Borrow()
+	defer d.Return()
 	if d.Parse(data, nil, json.Limits{}) != nil {
 		return ids, false
 	}
-	rpc, err := wire.ReadRPC(&d)
+	rpc, err := wire.ReadRPC(d)
 	if err != nil {
 		return ids, false
 	}
 	if rpc.Kind == wire.Failure {
 		return ids, true
 	}
-	a, err := l.read(&d, rpc)
+	a, err := l.read(d, rpc)
 	if err != nil || len(a.Tasks) > 1 {
 		return ids, false
 	}

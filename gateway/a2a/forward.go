@@ -56,7 +56,9 @@ func (c *call) headers() map[string]string {
 
 // answer passes a whole answer, keeps it to be given again, and sends it.
 func (c *call) answer(ctx context.Context, rep *reply) {
-	if err := c.sameID(rep.whole); err != nil {
+	doc := json.Borrow()
+	defer doc.Return()
+	if err := c.sameID(doc, rep.whole); err != nil {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return
 	}
@@ -68,6 +70,7 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	}
 	c.ticket.By(c.h.Gateway.Pins(c.snap, c.flow))
 	m := c.responseMessage(c.snap, rep.whole, false)
+	m.Doc = doc
 	named := func() {}
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
 		ids, _ := c.dialect().describe(out)
@@ -105,13 +108,12 @@ func (c *call) callersID() []byte {
 	return nil
 }
 
-// sameID holds the upstream to the id of the request.
-func (c *call) sameID(body []byte) error {
-	var d json.Doc
+// sameID parses a message of the upstream into d and holds it to the id of the request.
+func (c *call) sameID(d *json.Doc, body []byte) error {
 	if err := d.Parse(body, nil, c.snap.Limits); err != nil {
 		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not acceptable JSON.")
 	}
-	rpc, err := wire.ReadRPC(&d)
+	rpc, err := wire.ReadRPC(d)
 	if err != nil || rpc.Kind != wire.Success && rpc.Kind != wire.Failure {
 		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is not a JSON-RPC 2.0 response.")
 	}

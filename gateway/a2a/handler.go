@@ -259,7 +259,7 @@ func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
 
 func (c *call) requestMessage() *gateway.Message {
 	return &gateway.Message{
-		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Owner: c.agentID, CallID: c.upstreamID(),
+		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(),
 		Schemas: schemas(c.snap, c.agent, flow.Request), Meta: metaSchemas(c.snap, c.agentID, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params/message", Names: []string{"metadata", card.PrivacyExtension}},
 	}

@@ -67,7 +67,9 @@ func (s *relay) events(ctx context.Context, events source) error {
 
 // event passes one event. Before an event that ends the task, whatever is still held back is released.
 func (s *relay) event(ctx context.Context, ev *event) error {
-	if err := s.sameID(ev.data); err != nil {
+	doc := json.Borrow()
+	defer doc.Return()
+	if err := s.sameID(doc, ev.data); err != nil {
 		return err
 	}
 	ids, ends := s.dialect().describe(ev.data)

@@ -177,6 +177,7 @@ func FuzzTables(f *testing.F) {
 			if k.stream || k.version == MCP20251125 {
 				continue
 			}
+			table := table()
 			if err := first.Parse(src, table, json.Limits{}); err != nil {
 				t.Fatal(err)
 			}

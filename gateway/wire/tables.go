@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -33,9 +34,8 @@ type dialect struct {
 // from a server has direction Response. Stream asks for an event of a stream; over MCP any answer can be one. It is
 // false for what is not carried, which a gateway refuses.
 func For(protocol, version, method string, dir flow.Direction, stream bool) (*Table, bool) {
-	set := compiled()
-	if t, ok := set.tables[key{protocol, version, method, dir, stream}]; ok {
-		return t, true
+	if t, ok := compiled().tables[key{protocol, version, method, dir, stream}]; ok {
+		return t(), true
 	}
 	return nil, false
 }
@@ -52,13 +52,13 @@ type key struct {
 }
 
 type tableSet struct {
-	tables  map[key]*Table
+	tables  map[key]func() *Table // compiled when first asked for: a gateway needs few of the many there are
 	methods map[[2]string][]string
 }
 
-// compiled makes all tables at the first use.
+// compiled lists all tables at the first use.
 var compiled = sync.OnceValue(func() tableSet {
-	set := tableSet{tables: make(map[key]*Table), methods: make(map[[2]string][]string)}
+	set := tableSet{tables: make(map[key]func() *Table), methods: make(map[[2]string][]string)}
 	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, cardShapes, mcpShapes)
 	for _, d := range slices.Concat(a2aDialects, mcpDialects) {
 		name := [2]string{d.protocol, d.version}
@@ -73,15 +73,17 @@ var compiled = sync.OnceValue(func() tableSet {
 
 func (set tableSet) add(shapes map[string]*shape, d dialect, m method) {
 	at := key{protocol: d.protocol, version: d.version, method: m.name}
-	named := func(parent, params string) *Table {
-		root := &shape{role: Structure, rules: []rule{
-			{shape: parent},
-			{path: []string{"method"}, role: Protocol, check: check{words: []string{m.name}}},
-			{path: []string{"params"}, shape: params},
-		}}
-		shapes[""] = root
-		defer delete(shapes, "")
-		return compile(shapes, "")
+	rooted := func(rules ...rule) func() *Table {
+		return sync.OnceValue(func() *Table {
+			own := maps.Clone(shapes)
+			own[""] = &shape{role: Structure, rules: rules}
+			return compile(own, "")
+		})
+	}
+	named := func(parent, params string) func() *Table {
+		return rooted(rule{shape: parent},
+			rule{path: []string{"method"}, role: Protocol, check: check{words: []string{m.name}}},
+			rule{path: []string{"params"}, shape: params})
 	}
 	if m.params != "" && m.result != "" {
 		set.tables[at] = named("Call", m.params)
@@ -97,13 +99,7 @@ func (set tableSet) add(shapes map[string]*shape, d dialect, m method) {
 	if m.result == "" {
 		return
 	}
-	shapes[""] = &shape{role: Structure, rules: []rule{
-		{shape: "Answer"},
-		{path: []string{"result"}, shape: m.result},
-		{path: []string{"error"}, shape: d.failure},
-	}}
-	defer delete(shapes, "")
-	t := compile(shapes, "")
+	t := rooted(rule{shape: "Answer"}, rule{path: []string{"result"}, shape: m.result}, rule{path: []string{"error"}, shape: d.failure})
 	set.tables[at] = t
 	if m.stream || d.protocol != "a2a" {
 		at.stream = true

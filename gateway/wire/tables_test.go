@@ -262,7 +262,7 @@ func TestWhatIsNotCarriedHasNoTable(t *testing.T) {
 // everyTable calls f for each table there is.
 func everyTable(f func(name string, table *Table)) {
 	for k, table := range compiled().tables {
-		f(k.protocol+" "+k.version+" "+k.method+" "+k.dir.String(), table)
+		f(k.protocol+" "+k.version+" "+k.method+" "+k.dir.String(), table())
 	}
 }
 

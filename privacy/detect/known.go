@@ -74,7 +74,8 @@ func NewKnownSet(vals []Known) (*KnownSet, error) {
 	if len(vals) > MaxKnown {
 		return nil, fmt.Errorf("%w: %d values, at most %d", ErrKnown, len(vals), MaxKnown)
 	}
-	k := newSet()
+	k := new(KnownSet)
+	*k = *noKnown
 	k.vals = append([]Known(nil), vals...)
 	k.nodes = make([]knownNode, 1, 2*len(vals)+16)
 	k.edges.grow(4 * len(vals))
