@@ -29,7 +29,7 @@ func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.demoCommand(),
 		e.runCommand(), e.learnCommand(), e.mcpCommand(),
-		e.checkCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
+		e.checkCommand(), e.detectCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.keyCommand(),
 		e.benchCommand(), e.versionCommand(),
 	}

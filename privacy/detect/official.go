@@ -62,7 +62,7 @@ func (c *scanner) gated(q int, k *idnumber.Kind, sp *spelling, g int) bool {
 	case g > 0 && !written:
 		return cued && sp.uniform(g)
 	case k.Gate == idnumber.Always:
-		return !sp.lower || cued || written
+		return sp.lower == 0 || sp.lower > sp.upTo[g] || cued || written
 	case k.Gate == idnumber.Written:
 		return written || cued
 	}
@@ -73,7 +73,7 @@ func (c *scanner) gated(q int, k *idnumber.Kind, sp *spelling, g int) bool {
 type spelling struct {
 	n      int
 	b      [idnumber.Longest]byte // in capitals
-	lower  bool                   // some letters are not
+	lower  int                    // the first that was none, counted from 1; 0: all were
 	groups int
 	upTo   [8]int // characters up to the end of each group
 	end    [8]int // where each group ends in the text
@@ -98,7 +98,9 @@ func (sp *spelling) read(c *scanner, q int) {
 			}
 			b := c.at(i)
 			if isLetter(b) && !isUpper(b) {
-				sp.lower = true
+				if sp.lower == 0 {
+					sp.lower = sp.n + 1
+				}
 				b &^= 0x20
 			}
 			sp.b[sp.n] = b

@@ -14,6 +14,7 @@ func TestOfficialNumbers(t *testing.T) {
 		{"15070649C103", "de-pension 15070649C103"},
 		{"NHS number 943 476 5919", "gb-nhs 943 476 5919"},
 		{"NINO AB123456C, please", "gb-nino AB123456C"},
+		{"says AB123456C is hers", "gb-nino AB123456C"},
 		{"her number, AB 12 34 56 C, is", "gb-nino AB 12 34 56 C"},
 		{"DNI 12345678Z", "es-dni 12345678Z"},
 		{"con DNI 12.345.678-Z,", "es-dni 12.345.678-Z"},
