@@ -113,7 +113,7 @@ func (a *Agent) card(extended bool) *a2a.AgentCard {
 
 // step is one thing that happens in a scenario; state "" is an artifact.
 type step struct {
-	wait     bool
+	wait     int // pauses before it
 	state    a2a.TaskState
 	text     string           // of the status
 	parts    a2a.ContentParts // of an artifact
@@ -125,7 +125,7 @@ type step struct {
 // scenarios are found by the longest name that a message's id begins with; an unknown one completes.
 var scenarios = map[string][]step{
 	"tck-complete-task":     {{state: a2a.TaskStateCompleted, text: "Done."}},
-	"tck-delayed-complete":  {{state: a2a.TaskStateWorking}, {wait: true, state: a2a.TaskStateCompleted, text: "Done, after a while."}},
+	"tck-delayed-complete":  {{state: a2a.TaskStateWorking}, {wait: 1, state: a2a.TaskStateCompleted, text: "Done, after a while."}},
 	"tck-artifact-text":     artifact(a2a.NewTextPart("A text that was made.")),
 	"tck-artifact-file":     artifact(&a2a.Part{Content: a2a.Raw("The content of a file."), Filename: "output.txt", MediaType: "text/plain"}),
 	"tck-artifact-file-url": artifact(&a2a.Part{Content: a2a.URL("https://example.com/output.txt"), Filename: "output.txt", MediaType: "text/plain"}),
@@ -137,6 +137,7 @@ var scenarios = map[string][]step{
 	"scrim-fail-task":       {{state: a2a.TaskStateFailed, text: "It went wrong."}},
 	"scrim-auth-required":   {{state: a2a.TaskStateAuthRequired, text: "Sign in."}},
 	"scrim-slow":            slow(),
+	"scrim-late":            late,
 }
 
 func artifact(p *a2a.Part) []step {
@@ -146,9 +147,9 @@ func artifact(p *a2a.Part) []step {
 // stream works, writes an artifact in three chunks and completes.
 var stream = []step{
 	{state: a2a.TaskStateWorking, text: "At work."},
-	{wait: true, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("Once upon a time, ")}},
-	{wait: true, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("there was a gateway, ")}},
-	{wait: true, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("and nobody noticed.")}, last: true},
+	{wait: 1, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("Once upon a time, ")}},
+	{wait: 1, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("there was a gateway, ")}},
+	{wait: 1, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("and nobody noticed.")}, last: true},
 	{state: a2a.TaskStateCompleted, text: "Done."},
 }
 
@@ -156,9 +157,16 @@ var stream = []step{
 func slow() []step {
 	all := []step{{state: a2a.TaskStateWorking, text: "Counting."}}
 	for n := range 12 {
-		all = append(all, step{wait: true, artifact: fmt.Sprintf("number-%d", n), parts: a2a.ContentParts{a2a.NewTextPart(fmt.Sprint(n))}, last: true})
+		all = append(all, step{wait: 1, artifact: fmt.Sprintf("number-%d", n), parts: a2a.ContentParts{a2a.NewTextPart(fmt.Sprint(n))}, last: true})
 	}
-	return append(all, step{wait: true, state: a2a.TaskStateCompleted, text: "Counted."})
+	return append(all, step{wait: 1, state: a2a.TaskStateCompleted, text: "Counted."})
+}
+
+// late does nothing for a while.
+var late = []step{
+	{state: a2a.TaskStateWorking, text: "At work."},
+	{wait: 15, artifact: "story", parts: a2a.ContentParts{a2a.NewTextPart("Better late, says jane.doe@example.org.")}, last: true},
+	{state: a2a.TaskStateCompleted, text: "Done."},
 }
 
 func find(messageID string) []step {
@@ -192,11 +200,11 @@ func (x executor) Execute(ctx context.Context, e *a2asrv.ExecutorContext) iter.S
 		}
 		ids := map[string]a2a.ArtifactID{}
 		for _, s := range steps {
-			if s.wait {
+			if s.wait > 0 {
 				select {
 				case <-ctx.Done():
 					return
-				case <-time.After(x.pause):
+				case <-time.After(time.Duration(s.wait) * x.pause):
 				}
 			}
 			if !yield(s.event(e, ids), nil) {
