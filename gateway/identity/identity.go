@@ -122,6 +122,7 @@ func Digest(key string) string {
 type Issuer struct {
 	Issuer       string           // the iss claim, exactly
 	Audience     string           // what the aud claim must contain
+	Resource     bool             // it must contain the resource that the request is for instead (RFC 8707), see [WithResource]
 	Algorithms   []string         // out of EdDSA, ES256, RS256, PS256; empty: EdDSA and ES256
 	File         string           // path of a JWKS file, read again when it changes
 	URL          string           // https address of a JWKS; http only for loopback

@@ -30,6 +30,7 @@ const minRSA = 2048 // bits
 type issuer struct {
 	name       string
 	audience   string
+	resource   bool // the audience is the resource that the request is for
 	algorithms []jose.SignatureAlgorithm
 	keys       *keySource
 	agent      string // the claim that names the agent
@@ -40,7 +41,8 @@ type issuer struct {
 
 func newIssuer(in Issuer, client *http.Client, now func() time.Time) (*issuer, error) {
 	is := &issuer{name: in.Issuer, audience: in.Audience, agent: cmp.Or(in.AgentClaim, "sub"), purpose: in.PurposeClaim, subjects: make(map[string]Grant)}
-	if in.Issuer == "" || in.Audience == "" {
+	is.resource = in.Resource
+	if in.Issuer == "" || in.Audience == "" && !in.Resource {
 		return nil, errors.New("issuer or audience is empty")
 	}
 	for _, name := range in.Algorithms {
@@ -84,7 +86,7 @@ func (a *Authenticator) token(ctx context.Context, token string) (Caller, error)
 	if err != nil {
 		return Caller{}, err
 	}
-	if err := a.inForce(is, claims); err != nil {
+	if err := a.inForce(is, claims, resourceOf(ctx)); err != nil {
 		return Caller{}, err
 	}
 	grant, err := is.grant(all)
@@ -204,13 +206,17 @@ func fits(k jose.JSONWebKey, alg jose.SignatureAlgorithm) bool {
 }
 
 // inForce checks the claims that are required: exp, the beginning (nbf or, without it, iat), aud, iss and sub.
-func (a *Authenticator) inForce(is *issuer, c jwt.Claims) error {
+func (a *Authenticator) inForce(is *issuer, c jwt.Claims, resource string) error {
+	audience := is.audience
+	if is.resource {
+		audience = resource
+	}
 	start := c.NotBefore
 	if start == nil {
 		start = c.IssuedAt
 	}
 	switch now := a.now(); {
-	case c.Issuer != is.name || !c.Audience.Contains(is.audience):
+	case c.Issuer != is.name || audience == "" || !c.Audience.Contains(audience):
 		return fmt.Errorf("%w: it is for another audience", ErrBadCredential)
 	case c.Subject == "" || c.Expiry == nil || start == nil:
 		return fmt.Errorf("%w: a claim out of sub, exp and nbf or iat is missing", ErrBadCredential)

@@ -187,18 +187,29 @@ func (f *fronted) call() {
 	}
 }
 
-// notify tells the servers that a notification concerns: the one whose request is cancelled, else all.
+// notify tells the servers that a notification concerns: all of a session that begins or of roots that changed, one of
+// its own request. What cannot be told to belong to one goes to none.
 func (f *fronted) notify() {
-	members := f.members
-	if f.rpc.Method == "notifications/cancelled" {
-		server, ok := f.cancels()
-		if !ok {
-			f.deny(gateway.Refuse(gateway.RuleFace, nil, "No request of this id is being carried out."))
-			return
+	parts := f.same(nil)
+	switch f.rpc.Method {
+	case "notifications/initialized", "notifications/roots/list_changed":
+		parts = f.same(f.joined(f.members))
+	case "notifications/cancelled":
+		if server, ok := f.cancels(); ok {
+			parts = f.same([]flow.AgentID{server})
 		}
-		members = []flow.AgentID{server}
+	case "notifications/progress":
+		if n, ok := memberAt(f.doc, "params", "progressToken"); ok {
+			if server, body, ok := returned(f.doc, n, f.joined(f.members)); ok {
+				parts = []part{{server: server, body: body}}
+			}
+		}
 	}
-	f.ask(f.r.Context(), f.same(f.joined(members)))
+	if len(parts) == 0 {
+		f.deny(gateway.Refuse(gateway.RuleFace, nil, "This notification belongs to no request of a server."))
+		return
+	}
+	f.ask(f.r.Context(), parts)
 	f.w.WriteHeader(http.StatusAccepted)
 }
 

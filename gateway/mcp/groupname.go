@@ -156,9 +156,15 @@ func joined(server flow.AgentID, method string, body []byte, limits json.Limits)
 	switch rpc.Kind {
 	case wire.Notification:
 		list = told[rpc.Method]
-	case wire.Call: // its answer must find back to this server
+		if n, ok := memberAt(d, "params", "requestId"); ok && rpc.Method == "notifications/cancelled" {
+			e.ReplaceText(n, string(server)+idMark+string(d.Raw(n)))
+		}
+	case wire.Call: // its answer must find back to this server, and so must news of how it goes
 		list = nil
 		e.ReplaceText(rpc.IDNode, string(server)+idMark+string(rpc.ID))
+		if n, ok := memberAt(d, "params", "_meta", "progressToken"); ok {
+			e.ReplaceText(n, string(server)+idMark+string(d.Raw(n)))
+		}
 	}
 	for _, p := range list {
 		p.each(d, func(n int) { e.ReplaceText(n, p.as.join(server, d.Text(n))) })
@@ -171,15 +177,20 @@ func joined(server flow.AgentID, method string, body []byte, limits json.Limits)
 
 // replied finds the server whose request an answer of the client is to, and the answer under that server's own id.
 func replied(d *json.Doc, rpc wire.RPC, members []flow.AgentID) (flow.AgentID, []byte, bool) {
-	if rpc.IDNode < 0 || d.Nodes[rpc.IDNode].Kind != json.String {
+	return returned(d, rpc.IDNode, members)
+}
+
+// returned takes the server's name off an id that came from a server, and finds out which one that is.
+func returned(d *json.Doc, at int, members []flow.AgentID) (flow.AgentID, []byte, bool) {
+	if at < 0 || d.Nodes[at].Kind != json.String {
 		return "", nil, false
 	}
-	server, id, ok := strings.Cut(d.Text(rpc.IDNode), idMark)
+	server, id, ok := strings.Cut(d.Text(at), idMark)
 	if !ok || !slices.Contains(members, flow.AgentID(server)) || !isID(id) {
 		return "", nil, false
 	}
 	e := d.Edit()
-	e.Replace(rpc.IDNode, []byte(id))
+	e.Replace(at, []byte(id))
 	body, err := e.Apply(nil)
 	return flow.AgentID(server), body, err == nil
 }

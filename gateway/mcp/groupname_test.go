@@ -52,6 +52,26 @@ func TestRequestsOfAGroupsServersFindTheirWayBack(t *testing.T) {
 	}
 }
 
+func TestProgressAndCancellationOfAServersRequestFindTheirWay(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"jsonrpc":"2.0","id":7,"method":"roots/list","params":{"_meta":{"progressToken":3}}}`: `{"jsonrpc":"2.0","id":"lab:7","method":"roots/list","params":{"_meta":{"progressToken":"lab:3"}}}`,
+		`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`:         `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"lab:7"}}`,
+		`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":3}}`:      `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":3}}`,
+	} {
+		if got, err := joined("lab", "", []byte(body), json.Limits{}); err != nil || string(got) != want {
+			t.Errorf("%s becomes %s, %v; want %s", body, got, err, want)
+		}
+	}
+	var d json.Doc
+	if err := d.Parse([]byte(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"lab:3"}}`), nil, json.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	n, _ := memberAt(&d, "params", "progressToken")
+	if server, body, ok := returned(&d, n, twoServers); !ok || server != "lab" || !strings.Contains(string(body), `"progressToken":3}`) {
+		t.Errorf("the client's progress goes to %s as %s (%v)", server, body, ok)
+	}
+}
+
 func TestForgedAnswersReachNoServer(t *testing.T) {
 	for _, id := range []string{`7`, `"7"`, `"third:7"`, `"lab:"`, `"lab:{}"`, `"lab:7,\"x\":1"`, `"lab:[1]"`} {
 		var d json.Doc

@@ -308,7 +308,7 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, c *calling, err e
 	d := denial(err)
 	d.Requested = c.requested
 	if d.Reason == wire.Unauthenticated {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
+		w.Header().Set("WWW-Authenticate", gateway.Challenge(c.who.snap, r))
 	}
 	status := d.MCPStatus("", "")
 	switch {

@@ -130,7 +130,8 @@ type Identity struct {
 // Issuer is an issuer of JSON Web Tokens: exactly one of JWKSFile and JWKSURL.
 type Issuer struct {
 	Issuer       string `yaml:"issuer" doc:"Value of the iss claim." required:"true" pattern:"url"`
-	Audience     string `yaml:"audience" doc:"Value that the aud claim must contain." required:"true"`
+	Audience     string `yaml:"audience" doc:"Value that the aud claim must contain. Needed unless resource_audience is true."`
+	PerResource  bool   `yaml:"resource_audience" doc:"The aud claim must contain the URL of the agent or server that is called instead, as clients get it by asking for a token for that resource (RFC 8707)."`
 	JWKSFile     string `yaml:"jwks_file" doc:"File of the issuer's public keys."`
 	JWKSURL      string `yaml:"jwks_url" doc:"URL of the issuer's public keys, https unless on loopback." pattern:"url"`
 	AgentClaim   string `yaml:"agent_claim" doc:"Claim, a text, that names the agent." default:"sub"`

@@ -285,6 +285,9 @@ func (v *validator) identity(agents map[flow.AgentID]int) {
 			v.wrong(at+"/issuer", "", "the issuer is listed twice")
 		}
 		seen[is.Issuer] = true
+		if (is.Audience == "") == !is.PerResource {
+			v.wrong(at, "", "either audience or resource_audience is expected")
+		}
 		if (is.JWKSFile == "") == (is.JWKSURL == "") {
 			v.wrong(at, "", "either jwks_file or jwks_url is expected")
 		}

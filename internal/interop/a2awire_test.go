@@ -228,6 +228,24 @@ func (b rest) call(ctx context.Context, method string, params object, s service)
 	return fromREST(res)
 }
 
+// aip193 reads an error of the HTTP+JSON binding (11.6); nil if it is none.
+func aip193(raw []byte) *fault {
+	var env struct {
+		Error *struct {
+			Code    int             `json:"code"`
+			Status  string          `json:"status"`
+			Message string          `json:"message"`
+			Details json.RawMessage `json:"details"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(raw, &env); err != nil || env.Error == nil {
+		return nil
+	}
+	f := &fault{code: env.Error.Code, status: env.Error.Status, message: env.Error.Message}
+	f.detail(env.Error.Details)
+	return f
+}
+
 func fromREST(res *http.Response) (r reply) {
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -235,23 +253,12 @@ func fromREST(res *http.Response) (r reply) {
 	}
 	r = reply{status: res.StatusCode, contentType: res.Header.Get("Content-Type")}
 	if res.StatusCode >= 400 {
-		var env struct {
-			Error *struct {
-				Code    int             `json:"code"`
-				Status  string          `json:"status"`
-				Message string          `json:"message"`
-				Details json.RawMessage `json:"details"`
-			} `json:"error"`
-		}
-		if err := json.Unmarshal(raw, &env); err != nil || env.Error == nil {
+		if r.fault = aip193(raw); r.fault == nil {
 			r.fault = &fault{code: res.StatusCode}
 			r.wrong = []string{fmt.Sprintf("an error that is not of the form of AIP-193: %.200s", raw)}
-			return r
 		}
-		r.fault = &fault{code: env.Error.Code, status: env.Error.Status, message: env.Error.Message}
-		r.fault.detail(env.Error.Details)
-		if env.Error.Code != res.StatusCode {
-			r.wrong = append(r.wrong, fmt.Sprintf("the error's code is %d at HTTP status %d", env.Error.Code, res.StatusCode))
+		if r.fault.code != res.StatusCode {
+			r.wrong = append(r.wrong, fmt.Sprintf("the error's code is %d at HTTP status %d", r.fault.code, res.StatusCode))
 		}
 		return r
 	}
@@ -270,9 +277,7 @@ func (b rest) stream(ctx context.Context, method string, params object, s servic
 		if err := json.Unmarshal(raw, &r.body); err != nil {
 			r.wrong = append(r.wrong, fmt.Sprintf("an event that is not JSON: %.200s", raw))
 		}
-		if len(r.body) == 1 && r.body["error"] != nil {
-			r.fault = &fault{}
-		}
+		r.fault = aip193(raw) // the Go SDK tells it in an event, where the stream is open already
 		return r
 	})
 }

@@ -86,6 +86,11 @@ func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 			direct := examine(t, name, func(agent string) (string, binding, service) {
 				return agents[agent], speaks(t, name, agents[agent]), service{"Authorization": "Bearer agents-own"}
 			}, "direct-"+name)
+			for _, d := range direct {
+				if len(d.wrong) > 0 {
+					t.Errorf("%s %s: the agent alone: %s", d.must.section, d.must.name, strings.Join(d.wrong, "; "))
+				}
+			}
 			through := examine(t, name, func(agent string) (string, binding, service) {
 				at := base + "/a2a/" + idOf(agent)
 				return at, speaks(t, name, at), service{"Authorization": "Bearer " + callerKey}
@@ -93,9 +98,6 @@ func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 			good := 0
 			for i, d := range direct {
 				g := through[i]
-				if len(d.wrong) > 0 {
-					t.Errorf("%s %s: the agent alone: %s", d.must.section, d.must.name, strings.Join(d.wrong, "; "))
-				}
 				if len(g.wrong) > 0 {
 					t.Errorf("%s %s: through the gateway: %s", d.must.section, d.must.name, strings.Join(g.wrong, "; "))
 				} else {

@@ -117,8 +117,8 @@ func (c *checker) fails(r reply, want string) {
 		c.errorf("it succeeded (%s), want %s", shape(r.body), want)
 	case c.name == "jsonrpc" && r.fault.code != e.code:
 		c.errorf("the error's code is %d (%s), want %d for %s", r.fault.code, r.fault.message, e.code, want)
-	case c.name == "rest" && (r.status < 400 || e.http != 0 && r.status != e.http):
-		c.errorf("the HTTP status is %d (%s), want %d for %s", r.status, r.fault.message, e.http, want)
+	case c.name == "rest" && (r.fault.code < 400 || e.http != 0 && r.fault.code != e.http):
+		c.errorf("the error's code is %d (%s), want %d for %s", r.fault.code, r.fault.message, e.http, want)
 	case e.reason != "" && (r.fault.reason != e.reason || r.fault.domain != "a2a-protocol.org"):
 		c.errorf("the details name %s of %s, want %s of a2a-protocol.org", r.fault.reason, r.fault.domain, e.reason)
 	case r.fault.message == "":

@@ -66,6 +66,9 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" && len(os.Args) == 1 {
+		os.Exit(serveStdio())
+	}
 	code := m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir) // the system clears what is left of a temporary directory

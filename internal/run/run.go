@@ -159,7 +159,8 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
 	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
 	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
-	return mux
+	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
+	return gateway.Resources(r.Gateway, mux)
 }
 
 // Close ends the programs that the gateway started, signs the journal and closes everything.

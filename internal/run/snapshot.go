@@ -185,7 +185,7 @@ func authenticator(c *config.Config) (*identity.Authenticator, error) {
 	issuers := map[string]*identity.Issuer{}
 	for _, j := range c.Identity.JWT {
 		issuers[j.Issuer] = &identity.Issuer{
-			Issuer: j.Issuer, Audience: j.Audience, File: c.Path(j.JWKSFile), URL: j.JWKSURL,
+			Issuer: j.Issuer, Audience: j.Audience, Resource: j.PerResource, File: c.Path(j.JWKSFile), URL: j.JWKSURL,
 			AgentClaim: j.AgentClaim, PurposeClaim: j.PurposeClaim, Subjects: map[string]identity.Grant{},
 		}
 	}
