@@ -76,11 +76,21 @@ type A2A struct {
 
 // MCP is where a server answers MCP: at a URL, or as a program started for it.
 type MCP struct {
-	URL        string            `yaml:"url" doc:"URL of the streamable HTTP endpoint." pattern:"url"`
+	URL        string            `yaml:"url" doc:"URL of the endpoint." pattern:"url"`
+	Transport  Transport         `yaml:"transport" doc:"What the endpoint speaks. http: streamable HTTP. sse: only the HTTP and SSE of 2024-11-05." default:"http" enum:"http sse"`
 	Command    []string          `yaml:"command" secret:"true" doc:"Program and arguments of a server that speaks over standard input and output."`
 	Env        map[string]EnvVar `yaml:"env" secret:"true" keys:"env" doc:"Environment of the program, by name; nothing else is inherited but PATH and HOME."`
 	Credential *Credential       `yaml:"credential" secret:"true" doc:"What the gateway shows the server. A caller's own credential is never passed on."`
 }
+
+// Transport is what an MCP endpoint speaks over HTTP.
+type Transport string
+
+// The transports.
+const (
+	HTTP Transport = "http"
+	SSE  Transport = "sse"
+)
 
 // MCPGroup is one address for several MCP servers, /mcp/{id} for those of this domain and /out/mcp/{id} for foreign ones.
 // Tools and prompts are named server__name, resources scrim:server:address.

@@ -238,6 +238,9 @@ func (v *validator) endpoints(a *Agent, at string) {
 	if (m.URL == "") == (len(m.Command) == 0) {
 		v.wrong(at+"/mcp", "", "either url or command is expected")
 	}
+	if len(m.Command) > 0 && m.Transport == SSE {
+		v.wrong(at+"/mcp/transport", "", "a transport is for a url")
+	}
 	if len(m.Command) == 0 && len(m.Env) > 0 {
 		v.wrong(at+"/mcp/env", "", "env is for a command")
 	}

@@ -58,14 +58,37 @@ func (b *bridges) program(c *config.Config) programs {
 		}
 		br := b.byServer[name]
 		if br == nil {
-			br = &bridge{all: b, agent: a.ID, path: "/" + rand.Text(), argv: slices.Clone(a.MCP.Command), sessions: map[string]*child{}}
+			br = &bridge{all: b, agent: a.ID, path: "/" + rand.Text(), sessions: map[string]*child{}}
 			b.byServer[name], b.byPath[br.path] = br, br
 		}
-		mcp := *a.MCP
-		br.configure(int(c.Limits.Body), func() (map[string]flow.Secret, error) { return c.Environ(&mcp) })
+		start, err := starter(c, a)
+		if err != nil {
+			return nil, err
+		}
+		br.configure(int(c.Limits.Body), start)
 		return gateway.NewUpstream(b.base+br.path, "Authorization", flow.NewSecret("Bearer "+b.secret.Expose()),
 			gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)})
 	}
+}
+
+// starter returns what begins a session with a server: its program, or the stream of one that speaks the old transport.
+func starter(c *config.Config, a *config.Agent) (func(context.Context) (*Program, error), error) {
+	mcp, limit := *a.MCP, int(c.Limits.Body)
+	if mcp.Transport == config.SSE {
+		up, err := upstream(c, mcp.URL, mcp.Credential, gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)})
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (*Program, error) { return dial(ctx, up, limit), nil }, nil
+	}
+	argv := slices.Clone(mcp.Command)
+	return func(ctx context.Context) (*Program, error) {
+		env, err := c.Environ(&mcp)
+		if err != nil {
+			return nil, err
+		}
+		return Start(ctx, argv, env, nil)
+	}, nil
 }
 
 // nameOf tells servers apart by agent, program and environment. It says nothing about a secret.
@@ -75,7 +98,7 @@ func nameOf(c *config.Config, a *config.Agent) (string, error) {
 		return "", err
 	}
 	h := sha256.New()
-	for _, text := range append([]string{string(a.ID)}, a.MCP.Command...) {
+	for _, text := range append([]string{string(a.ID), a.MCP.URL}, a.MCP.Command...) {
 		fmt.Fprintf(h, "%d:%s", len(text), text)
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -125,7 +148,7 @@ func (b *bridges) retire(c *config.Config) {
 	defer b.mu.Unlock()
 	keep := map[string]bool{}
 	for i := range c.Agents {
-		if a := &c.Agents[i]; a.MCP != nil && len(a.MCP.Command) > 0 {
+		if a := &c.Agents[i]; a.MCP != nil && (len(a.MCP.Command) > 0 || a.MCP.Transport == config.SSE) {
 			if name, err := nameOf(c, a); err == nil {
 				keep[name] = true
 			}

@@ -34,6 +34,7 @@ type child struct {
 // waiting is a call that the process has not answered.
 type waiting struct {
 	id    []byte // the caller's own, raw
+	long  bool   // it is a subscription, whose notices bear its id
 	token []byte // the caller's own progress token, raw; nil: none
 	lines chan line
 }
@@ -106,7 +107,7 @@ func (c *child) forget(id string) {
 
 // call sends a request and relays what comes of it: the answer alone as JSON, otherwise a stream that ends with it.
 func (c *child) call(w http.ResponseWriter, r *http.Request, doc *json.Doc, rpc wire.RPC) {
-	wait := &waiting{id: append([]byte(nil), rpc.ID...), lines: make(chan line, backlog)}
+	wait := &waiting{id: append([]byte(nil), rpc.ID...), long: rpc.Method == "subscriptions/listen", lines: make(chan line, backlog)}
 	id, ok := c.await(wait)
 	if !ok {
 		refuseHTTP(w, errBackoff)
@@ -218,7 +219,7 @@ func (c *child) line(raw []byte, limit int) {
 	}
 	switch rpc.Kind {
 	case wire.Call:
-		c.answer(rpc)
+		c.asks(rpc, raw)
 	case wire.Notification:
 		c.notice(doc, rpc, raw)
 	default:
@@ -226,13 +227,44 @@ func (c *child) line(raw []byte, limit int) {
 	}
 }
 
-// answer refuses the process's own requests: sampling, elicitation and roots are not carried. Only a sign of life is given.
-func (c *child) answer(rpc wire.RPC) {
-	body := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Requests of a server to its client are not carried."}}`, rpc.ID)
+// asks hands a request of the process to its client: on the stream of the call that is under way, if it is but one, else
+// to whoever listens, else on any. Where nobody can be asked, the process is told so; a sign of life is always given. The
+// gateway keeps what was asked, and takes no answer to anything else.
+func (c *child) asks(rpc wire.RPC, raw []byte) {
+	if c.session != "" && c.handed(raw) {
+		return
+	}
+	body := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"There is no client that could be asked."}}`, rpc.ID)
 	if rpc.Method == "ping" {
 		body = fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":{}}`, rpc.ID)
 	}
 	_ = c.write(body) // it may have ended
+}
+
+func (c *child) handed(raw []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.pending) != 1 && c.notices != nil {
+		select {
+		case c.notices <- raw:
+			return true
+		default: // whoever listens is too slow
+		}
+	}
+	for _, w := range c.pending {
+		if w.offer(raw) {
+			return true
+		}
+	}
+	if c.notices == nil {
+		return false
+	}
+	select {
+	case c.notices <- raw:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *child) answered(doc *json.Doc) {
@@ -250,6 +282,7 @@ func (c *child) answered(doc *json.Doc) {
 	}
 	e := doc.Edit()
 	e.Replace(n, w.id)
+	subscribed(doc, e, "result", id, w)
 	body, err := e.Apply(nil)
 	if err != nil {
 		close(w.lines)
@@ -263,6 +296,9 @@ func (c *child) notice(doc *json.Doc, rpc wire.RPC, raw []byte) {
 	n, ok := find(doc, 0, "params", "progressToken")
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.subscription(doc, rpc) {
+		return
+	}
 	if rpc.Method == "notifications/progress" {
 		if !ok || doc.Nodes[n].Kind != json.String {
 			return
@@ -294,11 +330,51 @@ func (c *child) notice(doc *json.Doc, rpc wire.RPC, raw []byte) {
 	}
 }
 
-// offer adds a notice if there is room for it and the answer. Only the reader adds.
-func (w *waiting) offer(body []byte) {
-	if len(w.lines) < backlog-1 {
-		w.lines <- line{body: body}
+// subscription hands a notice of a subscription to whoever subscribed, and ends the stream of one that the process ended.
+// The caller holds the lock.
+func (c *child) subscription(doc *json.Doc, rpc wire.RPC) bool {
+	if n, ok := find(doc, 0, "params", "requestId"); ok && rpc.Method == "notifications/cancelled" && doc.Nodes[n].Kind == json.String {
+		id := doc.Text(n)
+		if w := c.pending[id]; w != nil && w.long {
+			delete(c.pending, id)
+			close(w.lines)
+			return true
+		}
+		return false
 	}
+	n, ok := find(doc, 0, "params", "_meta", metaSubscription)
+	if !ok {
+		return false
+	}
+	if doc.Nodes[n].Kind != json.String {
+		return true // of nobody's
+	}
+	if w := c.pending[doc.Text(n)]; w != nil && w.long {
+		e := doc.Edit()
+		subscribed(doc, e, "params", doc.Text(n), w)
+		if body, err := e.Apply(nil); err == nil {
+			w.offer(body)
+		}
+	}
+	return true
+}
+
+const metaSubscription = "io.modelcontextprotocol/subscriptionId"
+
+// subscribed puts the subscriber's own id in the place of ours.
+func subscribed(doc *json.Doc, e *json.Edits, under, id string, w *waiting) {
+	if n, ok := find(doc, 0, under, "_meta", metaSubscription); ok && doc.Nodes[n].Kind == json.String && doc.Text(n) == id {
+		e.Replace(n, w.id)
+	}
+}
+
+// offer adds a notice if there is room for it and the answer. Only the reader adds.
+func (w *waiting) offer(body []byte) bool {
+	if len(w.lines) >= backlog-1 {
+		return false
+	}
+	w.lines <- line{body: body}
+	return true
 }
 
 // listen relays what nobody asked for.

@@ -19,6 +19,7 @@ type Program struct {
 	Out io.ReadCloser  // its standard output
 
 	cmd *exec.Cmd
+	end func() error // instead of a process's: waits until the other side is gone
 }
 
 // stopTime is how long a program has to end by itself once its input is closed.
@@ -60,6 +61,9 @@ func Start(ctx context.Context, argv []string, extra map[string]flow.Secret, std
 // when nobody reads from Out any more.
 func (p *Program) Stop() error {
 	_ = p.In.Close() // it may be closed already
+	if p.end != nil {
+		return p.end()
+	}
 	kill := time.AfterFunc(stopTime, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
 	err := p.cmd.Wait()

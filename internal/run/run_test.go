@@ -48,7 +48,8 @@ type ticket struct {
 }
 
 func ticketServer() *mcp.Server {
-	s := mcp.NewServer(&mcp.Implementation{Name: "tickets", Version: "1"}, nil)
+	s := mcp.NewServer(&mcp.Implementation{Name: "tickets", Version: "1"}, askingOptions())
+	addAsking(s)
 	mcp.AddTool(s, &mcp.Tool{Name: "lookup", Description: "Looks a ticket up"}, func(ctx context.Context, req *mcp.CallToolRequest, in lookup) (*mcp.CallToolResult, ticket, error) {
 		if token := req.Params.GetProgressToken(); token != nil {
 			if err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: token, Progress: 1}); err != nil {

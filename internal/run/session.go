@@ -28,21 +28,20 @@ type bridge struct {
 	all   *bridges
 	agent flow.AgentID
 	path  string
-	argv  []string
 
 	mu       sync.Mutex // guards the fields below
 	limit    int
-	environ  func() (map[string]flow.Secret, error)
+	start    func(context.Context) (*Program, error)
 	sessions map[string]*child // by session id; "" is the one that messages without a session share
 	wait     time.Duration     // before the next start, after failures
 	notUntil time.Time
 	retired  bool
 }
 
-func (b *bridge) configure(limit int, environ func() (map[string]flow.Secret, error)) {
+func (b *bridge) configure(limit int, start func(context.Context) (*Program, error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.limit, b.environ, b.retired = limit, environ, false
+	b.limit, b.start, b.retired = limit, start, false
 }
 
 // retire takes no new sessions; open ones go on until they are idle.
@@ -90,12 +89,8 @@ func (b *bridge) get(session string, anew bool) (*child, error) {
 	case time.Now().Before(b.notUntil):
 		return nil, errBackoff
 	}
-	env, err := b.environ()
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(b.all.ctx)
-	p, err := Start(ctx, b.argv, env, nil)
+	p, err := b.start(ctx)
 	if err != nil {
 		cancel()
 		b.failed()
@@ -184,6 +179,10 @@ func (b *bridge) post(w http.ResponseWriter, r *http.Request, session string) {
 	rpc, err := wire.ReadRPC(doc)
 	if err != nil {
 		http.Error(w, "the message is not JSON-RPC 2.0", http.StatusBadRequest)
+		return
+	}
+	if session == "" && (rpc.Kind == wire.Success || rpc.Kind == wire.Failure) {
+		refuseHTTP(w, errNone) // without a session nothing was asked
 		return
 	}
 	c, err := b.get(session, rpc.Kind == wire.Call && rpc.Method == "initialize")

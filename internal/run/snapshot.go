@@ -136,7 +136,7 @@ func reachable(c *config.Config, program programs) func(*config.Agent) (*gateway
 		}
 		switch {
 		case a.MCP == nil:
-		case a.MCP.URL != "":
+		case a.MCP.URL != "" && a.MCP.Transport != config.SSE:
 			out.MCP, err = upstream(c, a.MCP.URL, a.MCP.Credential, opt)
 		case program != nil:
 			out.MCP, err = program(a)
