@@ -36,6 +36,7 @@ type exchange struct {
 	g       *gateway.Gateway
 	tools   *Tools
 	session string                                                    // what tells this conversation from others between the two; may be empty
+	begun   string                                                    // a session that began with this exchange
 	framed  string                                                    // the version that the framing named; stdio's has none
 	stdio   bool                                                      // nobody waits for the answer to a request before sending the next
 	renew   func(context.Context, *gateway.Snapshot) (parties, error) // who talks by another configuration; a refusal if they may not

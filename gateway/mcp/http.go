@@ -177,6 +177,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 			return
 		}
 		w.Header().Set(headerSession, session)
+		x.begun = session
 		x.settled = func(version string) { h.sessions.agree(x.who.agent.Party.Agent, session, version) }
 		if x.inbox == nil { // the server may ask for a sign of life before it answers
 			x.inbox, _ = h.sessions.of(x.who.agent.Party.Agent, session)

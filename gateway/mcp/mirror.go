@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -106,8 +107,8 @@ func (x *exchange) onward(h http.Header) http.Header {
 	if x.framed != "" {
 		out.Set(headerVersion, x.framed)
 	}
-	if x.session != "" {
-		out.Set(headerSession, x.session)
+	if session := cmp.Or(x.session, x.begun); session != "" {
+		out.Set(headerSession, session)
 	}
 	if v := h.Get(headerEvent); visible(v) {
 		out.Set(headerEvent, v)

@@ -105,12 +105,12 @@ func endpoint(base *url.URL, data []byte) (string, error) {
 
 // oneLine writes a message as a line. A line end that stands in JSON is white space between its tokens.
 func oneLine(message []byte) []byte {
-	line := bytes.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' {
-			return ' '
+	line := append(make([]byte, 0, len(message)+1), message...)
+	for i, c := range line {
+		if c == '\n' || c == '\r' {
+			line[i] = ' '
 		}
-		return r
-	}, message)
+	}
 	return append(line, '\n')
 }
 
