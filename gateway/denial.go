@@ -31,6 +31,7 @@ var reasons = map[Rule]wire.Reason{
 	RuleBusy:      wire.Busy,
 	RuleLoop:      wire.InvalidAnswer,
 	RuleInternal:  wire.Internal,
+	RuleExtension: wire.ExtensionRequired,
 }
 
 // howToAsk tells a recipient how more could be shown. It is the same for everybody.

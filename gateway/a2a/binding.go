@@ -3,6 +3,7 @@ package a2a
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/gateway"
@@ -96,6 +97,9 @@ func (c *call) choose(ctx context.Context) (err error) {
 	if c.to, err = c.h.Cards.Choose(ctx, c.agent, c.snap, c.version, c.bindings()...); err != nil {
 		return err
 	}
+	if err := c.opted(); err != nil {
+		return err
+	}
 	n := c.member("tenant")
 	if n < 0 || c.to.Tenant == "" {
 		return nil
@@ -109,6 +113,20 @@ func (c *call) choose(ctx context.Context) (err error) {
 		return err
 	}
 	return c.reread()
+}
+
+// opted holds the caller to the extensions that the agent requires.
+func (c *call) opted() error {
+	if c.version != wire.A2A10 || c.rpc.Method == c.dialect().card {
+		return nil // 0.3 has no word for it, and the card is where a caller finds out
+	}
+	asked := c.asked()
+	for _, uri := range c.h.Cards.required(c.agent) {
+		if !slices.Contains(asked, uri) {
+			return gateway.Refuse(gateway.RuleExtension, nil, "The agent's card requires an extension that the call does not ask for in A2A-Extensions.")
+		}
+	}
+	return nil
 }
 
 // member returns a text member of the call's params, or -1.

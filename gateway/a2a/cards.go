@@ -50,6 +50,7 @@ type fetchedCard struct {
 	raw        []byte // nil: there is none
 	path, tag  string // where it was found, and its entity tag
 	interfaces []card.Interface
+	required   []string // extensions that a caller must ask for
 	signature  signature
 	life       time.Duration
 }
@@ -80,7 +81,7 @@ func (c *Cards) now() time.Time {
 
 func (c *Cards) fronts() []Front {
 	if len(c.Fronts) == 0 {
-		return []Front{{card.JSONRPC, "1.0"}, {card.HTTPJSON, "1.0"}, {card.JSONRPC, "0.3"}}
+		return []Front{{card.JSONRPC, "1.0"}, {card.HTTPJSON, "1.0"}, {card.GRPC, "1.0"}, {card.JSONRPC, "0.3"}}
 	}
 	return c.Fronts
 }
@@ -211,7 +212,7 @@ func fetchAt(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot, path st
 	if err != nil {
 		return fetchedCard{}, false, gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
 	}
-	got.interfaces = parsed.Interfaces()
+	got.interfaces, got.required = parsed.Interfaces(), parsed.Required()
 	got.signature = check(ctx, a, s, parsed)
 	if a.Card.Signature == gateway.SignatureRequire && got.signature.State != verified {
 		return fetchedCard{}, false, gateway.Refuse(gateway.RuleUpstream, errors.New("card is "+got.signature.State), "The agent's card is not signed by a key that is believed.")

@@ -41,6 +41,16 @@ func (c *Cards) known(a *gateway.Agent) (spoken []string) {
 	return spoken
 }
 
+// required returns the extensions that the agent's card requires, as far as it was fetched.
+func (c *Cards) required(a *gateway.Agent) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.kept[a.Party.Agent]; k != nil {
+		return k.required
+	}
+	return nil
+}
+
 func choose(all []card.Interface, configured *url.URL, version string, bindings []string) (card.Interface, error) {
 	spoken := slices.DeleteFunc(slices.Clone(all), func(i card.Interface) bool { return i.Version != version })
 	if len(spoken) == 0 {

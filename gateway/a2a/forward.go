@@ -68,6 +68,12 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 			return
 		}
 	}
+	if c.rpc.Method == c.dialect().card {
+		if err := c.extended(ctx, rep); err != nil {
+			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+			return
+		}
+	}
 	c.ticket.By(c.h.Gateway.Pins(c.snap, c.flow))
 	m := c.responseMessage(c.snap, rep.whole, false)
 	m.Doc = doc

@@ -132,7 +132,7 @@ func (s *grpcSource) next() (*event, error) {
 	if err != nil {
 		return nil, gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer cannot be read.")
 	}
-	return &event{data: wire.AppendSuccess(make([]byte, 0, len(result)+48), s.c.rpc.ID, result), frame: frame}, nil
+	return &event{data: wire.AppendSuccess(make([]byte, 0, len(result)+48), s.c.upstreamID(), result), frame: frame}, nil
 }
 
 // end makes an event of a status that is an error.
@@ -148,5 +148,5 @@ func (s *grpcSource) end() (*event, error) {
 	case status.code == 0:
 		return nil, io.EOF
 	}
-	return &event{data: wire.AppendGRPCFailure(nil, s.c.rpc.ID, status.code, status.message, status.details), status: status.code}, nil
+	return &event{data: wire.AppendGRPCFailure(nil, s.c.upstreamID(), status.code, status.message, status.details), status: status.code}, nil
 }

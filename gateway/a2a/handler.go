@@ -159,7 +159,7 @@ func (c *call) read(ctx context.Context) error {
 	if c.rpc.Kind != wire.Call {
 		return gateway.Refuse(gateway.RuleMalformed, nil, "The message is not a JSON-RPC 2.0 call.")
 	}
-	if c.table(flow.Request, false) == nil || c.rpc.Method == c.dialect().card {
+	if c.table(flow.Request, false) == nil {
 		return c.unknownMethod()
 	}
 	c.flow.Method = c.rpc.Method

@@ -126,7 +126,7 @@ func (v *view) card(ctx context.Context) ([]byte, error) {
 	}
 	opt := card.Options{
 		Interfaces: v.h.Cards.shown(v.agent, v.got.interfaces, v.base, strings.Trim(v.h.Prefix, "/")+"/"+string(v.agent.Party.Agent)),
-		Push:       v.h.Cards.Push, SecuritySchemes: []byte(bearerScheme),
+		Push:       v.h.Cards.Push, Extended: true, SecuritySchemes: []byte(bearerScheme),
 	}
 	rewrite := (*card.Card).Rewrite
 	if v.old || !slices.ContainsFunc(opt.Interfaces, func(i card.Interface) bool { return i.Version != "0.3" }) {

@@ -85,7 +85,7 @@ func cardOf(t *testing.T, interfaces string, answer http.HandlerFunc) *httptest.
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/agent-card.json" {
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(w, `{"name":"a","description":"d","version":"1","capabilities":{},"skills":[],%s}`, strings.ReplaceAll(interfaces, "HOST", "http://"+r.Host))
+			fmt.Fprintf(w, `{"name":"a","description":"d","version":"1","skills":[],%s}`, strings.ReplaceAll(withCapabilities(interfaces), "HOST", "http://"+r.Host))
 			return
 		}
 		answer(w, r)
@@ -194,4 +194,11 @@ func unquoted(t *testing.T, s string) (text string) {
 		t.Fatal(err)
 	}
 	return text
+}
+
+func withCapabilities(members string) string {
+	if strings.Contains(members, `"capabilities"`) {
+		return members
+	}
+	return `"capabilities":{},` + members
 }

@@ -34,6 +34,7 @@ const (
 	Forbidden                         // a web page of another site
 	TooMany                           // more than this caller may do in a time, or at one time
 	Busy                              // no slot is free, or the gateway is going away
+	ExtensionRequired                 // the agent requires an extension that the call does not ask for
 )
 
 // reasonRow is how one reason is told. Codes and words of A2A are those of its specification and of its Go SDK.
@@ -66,6 +67,7 @@ var reasonRows = [...]reasonRow{
 	Forbidden:           {-31403, -31403, "FORBIDDEN", true, "this origin may not call here"},
 	TooMany:             {-31429, -31429, "TOO_MANY_REQUESTS", true, "this caller calls too often; wait, then try again"},
 	Busy:                {-32603, -32603, "BUSY", true, "the gateway cannot take the call at the moment; try again"},
+	ExtensionRequired:   {-32008, -32602, "EXTENSION_SUPPORT_REQUIRED", false, "the agent requires an extension that the call does not ask for"},
 }
 
 func (r Reason) row() reasonRow {

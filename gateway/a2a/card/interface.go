@@ -65,3 +65,21 @@ func minor(version string) string {
 	m, _, _ := strings.Cut(rest, ".")
 	return major + "." + m
 }
+
+// Required returns the extensions that the agent requires of its callers, but for the gateway's own.
+func (c *Card) Required() (uris []string) {
+	list, ok := c.Doc.Member(c.capabilities, "extensions")
+	if !ok || c.Doc.Nodes[list].Kind != json.Array {
+		return nil
+	}
+	for n := range c.Doc.Children(list) {
+		if c.Doc.Nodes[n].Kind != json.Object {
+			continue
+		}
+		uri := text(c.Doc, n, "uri")
+		if at, ok := c.Doc.Member(n, "required"); ok && c.Doc.Nodes[at].Kind == json.True && uri != "" && uri != PrivacyExtension {
+			uris = append(uris, uri)
+		}
+	}
+	return uris
+}
