@@ -1,15 +1,21 @@
 package a2a
 
 import (
+	"errors"
 	"slices"
 
+	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
 // denial is how a refusal is told to this caller.
 func (c *call) denial(err error) wire.Denial {
-	return gateway.Denial(err, wire.Unsupported, c.supported()...)
+	d := gateway.Denial(err, wire.MethodNotFound, c.supported()...)
+	if _, ok := errors.AsType[*json.Error](err); ok && d.Reason == wire.InvalidRequest {
+		d.Reason = wire.ParseError
+	}
+	return d
 }
 
 // supported are the versions that this binding carries and the agent, as far as it is known, speaks.

@@ -153,7 +153,9 @@ func (c *call) read(ctx context.Context) error {
 	if err := c.doc.Parse(c.body, nil, c.snap.Limits); err != nil {
 		return err
 	}
-	if c.rpc, err = wire.ReadRPC(&c.doc); err != nil {
+	if c.rpc, err = wire.ReadRPC(&c.doc); errors.Is(err, wire.ErrParams) {
+		return gateway.Refuse(gateway.RulePlace, err, "The params of the call are not an object.")
+	} else if err != nil {
 		return gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 call: %v.", err)
 	}
 	if c.rpc.Kind != wire.Call {
@@ -164,7 +166,7 @@ func (c *call) read(ctx context.Context) error {
 	}
 	c.flow.Method = c.rpc.Method
 	if c.a2a, err = c.dialect().read(&c.doc, c.rpc); err != nil {
-		return gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of %s.", c.rpc.Method)
+		return gateway.Refuse(gateway.RulePlace, err, "The message has not the form of %s.", c.rpc.Method)
 	}
 	return c.why(ctx)
 }

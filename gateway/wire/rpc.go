@@ -11,6 +11,7 @@ import (
 var (
 	ErrBatch    = errors.New("JSON-RPC batches are not carried")
 	ErrEnvelope = errors.New("not a JSON-RPC 2.0 message")
+	ErrParams   = errors.New("/params is not an object") // comes with ErrEnvelope
 )
 
 // RPCKind says which of the four JSON-RPC messages one is.
@@ -114,7 +115,7 @@ func (r *RPC) readCall(d *json.Doc, method int) error {
 	}
 	if params, ok := d.Member(0, "params"); ok && d.Nodes[params].Kind != json.Null {
 		if d.Nodes[params].Kind != json.Object {
-			return fmt.Errorf("%w: /params is not an object", ErrEnvelope)
+			return fmt.Errorf("%w: %w", ErrEnvelope, ErrParams)
 		}
 		r.Params = params
 	}
