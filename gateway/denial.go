@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -61,7 +60,7 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, limit int, types ...str
 		return nil, err
 	}
 	limit = entryOf(r.Context()).most(orDefault(limit, json.DefaultBytes))
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	b, err := readAll(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, refuse(RuleTooBig, "", nil, "The message is larger than %d bytes.", limit)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 )
@@ -60,15 +61,25 @@ func (g *grouping) group(leaves []flow.Leaf, terms []flow.LeafTerms) {
 	}
 	clear(g.kindsAt)
 	g.kinds, g.terms, g.of = g.kinds[:0], g.terms[:0], g.of[:0]
-	var likely []int // for each kind, the terms it had last
+	// Rows of a table repeat: what followed a kind before follows it again, and what terms it had it has again.
+	var follows, likely []int
+	last := -1
 	for i := range leaves {
 		k := kindOfLeaf(&leaves[i])
-		at, ok := g.kindsAt[k]
-		if !ok {
+		at := -1
+		if last >= 0 && follows[last] >= 0 && g.kinds[follows[last]] == k {
+			at = follows[last]
+		} else if n, ok := g.kindsAt[k]; ok {
+			at = n
+		} else {
 			at = len(g.kinds)
 			g.kindsAt[k] = at
-			g.kinds, likely = append(g.kinds, k), append(likely, 0)
+			g.kinds, likely, follows = append(g.kinds, k), append(likely, 0), append(follows, -1)
 		}
+		if last >= 0 {
+			follows[last] = at
+		}
+		last = at
 		if n := likely[at]; n >= len(g.terms) || !sameTerms(g.terms[n], &terms[i]) {
 			n = slices.IndexFunc(g.terms, func(t *flow.LeafTerms) bool { return sameTerms(t, &terms[i]) })
 			if n < 0 {
@@ -99,11 +110,10 @@ func (g *grouping) levels() []flow.LevelCount {
 		if n == 0 {
 			continue
 		}
-		leaf, t := flow.Leaf{Label: g.kinds[i/len(g.terms)].label}, *g.terms[i%len(g.terms)]
-		one := flow.CountLevels([]flow.Leaf{leaf}, []flow.LeafTerms{t})[0]
+		t := g.terms[i%len(g.terms)]
+		one := flow.LevelCount{Label: g.kinds[i/len(g.terms)].label, Level: t.Level, Param: t.Param, By: t.By}
 		at, found := slices.BinarySearchFunc(out, one, flow.LevelCount.Compare)
 		if !found {
-			one.Count = 0
 			out = slices.Insert(out, at, one)
 		}
 		out[at].Count += n
@@ -125,10 +135,11 @@ func (g *grouping) policies() (ids []flow.PolicyID) {
 
 // appendInputs appends the sealed form of [Inputs], whose leaves and terms were grouped; [DecodeInputs] reads it.
 func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, g *grouping) ([]byte, error) {
-	head, err := g.head(q)
+	query, err := stdjson.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
+	head := g.head(make([]byte, 0, 1024), query)
 	dst = append(dst, inputsVersion)
 	dst = append(binary.AppendUvarint(dst, uint64(len(head))), head...)
 	dst = binary.AppendUvarint(dst, uint64(len(leaves)))
@@ -184,16 +195,53 @@ type leafKind struct {
 	Need   *flow.Treatment `json:"need,omitempty"`
 }
 
-func (g *grouping) head(q policy.Query) ([]byte, error) {
-	h := inputsHead{Query: q, Terms: g.terms, Kinds: make([]leafKind, len(g.kinds))}
+// head appends what [inputsHead] reads. It is written by hand since every message has one.
+func (g *grouping) head(b, query []byte) []byte {
+	b = append(append(append(b, `{"query":`...), query...), `,"kinds":[`...)
 	for i := range g.kinds {
 		k := &g.kinds[i]
-		h.Kinds[i] = leafKind{Label: k.label, Field: k.field, Origin: k.origin}
-		if k.needs {
-			h.Kinds[i].Need = &k.need
+		b = json.AppendString(append(comma(b, i), `{"label":`...), string(k.label))
+		if k.field != "" {
+			b = json.AppendString(append(b, `,"field":`...), k.field)
 		}
+		b = json.AppendString(append(b, `,"origin":`...), k.origin.String())
+		if k.needs {
+			b = append(appendTreatment(append(b, `,"need":{`...), k.need), '}')
+		}
+		b = append(b, '}')
 	}
-	return stdjson.Marshal(h)
+	b = append(b, `],"terms":[`...)
+	for i, t := range g.terms {
+		b = appendTreatment(append(comma(b, i), '{'), t.Treatment)
+		b = json.AppendString(append(b, `,"by":`...), t.By.String())
+		if len(t.Policies) > 0 {
+			b = append(b, `,"policies":[`...)
+			for j, id := range t.Policies {
+				b = json.AppendString(comma(b, j), string(id))
+			}
+			b = append(b, ']')
+		}
+		if t.Reason != "" {
+			b = json.AppendString(append(b, `,"reason":`...), t.Reason)
+		}
+		b = append(b, '}')
+	}
+	return append(b, "]}"...)
+}
+
+func appendTreatment(b []byte, t flow.Treatment) []byte {
+	b = json.AppendString(append(b, `"level":`...), t.Level.String())
+	if t.Param != "" {
+		b = json.AppendString(append(b, `,"param":`...), string(t.Param))
+	}
+	return b
+}
+
+func comma(b []byte, i int) []byte {
+	if i > 0 {
+		return append(b, ',')
+	}
+	return b
 }
 
 // sameTerms compares what terms say; policies are shared slices, so that their first elements tell them apart.

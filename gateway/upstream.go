@@ -164,13 +164,34 @@ func fault(err error) error {
 	return errors.New("it does not speak HTTP as it should")
 }
 
+// mostAnnounced bounds how much memory a length that was only announced gets.
+const mostAnnounced = 64 << 10
+
+// readAll is [io.ReadAll] with room for what was announced, so that it need not grow step by step; announced may be -1.
+func readAll(r io.Reader, announced int64) ([]byte, error) {
+	b := make([]byte, 0, max(min(announced, mostAnnounced)+1, 512))
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return nil, err
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+	}
+}
+
 // ReadJSON reads a whole JSON body of at most limit bytes.
 func ReadJSON(res *http.Response, limit int) ([]byte, error) {
 	limit = orDefault(limit, json.DefaultBytes)
 	if err := readable(res.Header, "application/json", "application/a2a+json"); err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
+	b, err := readAll(io.LimitReader(res.Body, int64(limit)+1), res.ContentLength)
 	if err != nil {
 		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway broke off its answer.")
 	}

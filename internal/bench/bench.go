@@ -29,7 +29,7 @@ type Options struct {
 	NoSync      bool          // the record is not made durable: shows what durability costs, and is of no other use
 	NoRecord    bool          // nothing is recorded at all: shows what the record costs, and is of no other use
 	Dir         string        // where the record is kept while it runs; "": the system's temporary directory
-	Profile     string        // file that gets a processor profile of the gateway that the scenario is about; "": none
+	Profile     string        // file that gets a processor profile of the gateway that the scenario is about, and with .heap behind it what is alive; "": none
 
 	// Child returns a command that calls [Serve] with the argument, in a process of its own.
 	Child func(arg string) *exec.Cmd
@@ -182,7 +182,7 @@ func (b *bench) proxied(ctx context.Context) (*way, error) {
 		return nil, err
 	}
 	b.spare = append(b.spare, c.close)
-	return &way{name: "through a plain proxy", child: c, target: target{url: c.url, path: "/"}}, nil
+	return &way{name: "through a plain proxy", child: c, target: target{url: c.url, path: "/", again: 3}}, nil
 }
 
 const rounds = 5

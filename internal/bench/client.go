@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 type target struct {
 	url, path, key string
 	hides          bool // protected values are not to come back
+	again          int  // how often a call may be sent once more when its connection broke: the plain proxy drops one now and then
 }
 
 // clients are connections that send calls of one kind. Of HTTP they do no more than is needed: what they take is taken
@@ -82,6 +84,15 @@ func (c *clients) round(ctx context.Context, n int) (taken, error) {
 
 func (c *clients) one(conn *conn, got *taken) error {
 	body := c.load.request(int(calls.Add(1)), c.stream)
+	err := c.timed(conn, body, got)
+	for n := 0; n < c.to.again && errors.Is(err, io.ErrUnexpectedEOF); n++ {
+		conn.close()
+		err = c.timed(conn, body, got)
+	}
+	return err
+}
+
+func (c *clients) timed(conn *conn, body []byte, got *taken) error {
 	at := time.Now()
 	res, err := conn.send(c.to, c.load.opt.Protocol, body)
 	if err != nil {

@@ -170,6 +170,11 @@ func heldOpen(ctx context.Context, b *bench, res *Result) error {
 			c.close()
 		}
 	}()
+	if b.opt.Profile != "" {
+		if err := gw.child.profile(b.opt.Profile); err != nil {
+			return err
+		}
+	}
 	at := time.Now()
 	for step := range 5 {
 		for len(open) < b.opt.Streams*step/4 {
@@ -188,6 +193,11 @@ func heldOpen(ctx context.Context, b *bench, res *Result) error {
 		}
 		time.Sleep(300 * time.Millisecond) // so that second events are through
 		if err := gw.memory(res, at, int64(len(open)), len(open)); err != nil {
+			return err
+		}
+	}
+	if b.opt.Profile != "" {
+		if err := gw.child.profile(""); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -62,7 +63,7 @@ func Serve(ctx context.Context, arg string, in io.Reader, out io.Writer) error {
 func plainProxy(to *url.URL) http.Handler {
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tr.MaxIdleConnsPerHost, tr.DisableCompression = 256, true
-	return &httputil.ReverseProxy{Transport: tr, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+	return &httputil.ReverseProxy{Transport: tr, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 }
 
 // answerAsks talks with the process that measures until it has no more to say.
@@ -98,10 +99,23 @@ func answerAsks(ln net.Listener, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
+// heapTo writes what is alive.
+func heapTo(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	runtime.GC()
+	return errors.Join(pprof.WriteHeapProfile(f), f.Close())
+}
+
 // profileTo ends a profile that runs, and begins one if a file is named.
 func profileTo(running *os.File, file string) (*os.File, error) {
 	if running != nil {
 		pprof.StopCPUProfile()
+		if err := heapTo(running.Name() + ".heap"); err != nil {
+			return nil, err
+		}
 		if err := running.Close(); err != nil {
 			return nil, err
 		}

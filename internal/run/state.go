@@ -46,6 +46,10 @@ func OpenState(ctx context.Context, c *config.Config, opt store.Options) (*State
 	return st, nil
 }
 
+// together is how long a transaction that two flows share already waits for a third: less than an fsync takes, and each
+// that comes along spares one. A lone flow does not wait.
+const together = 200 * time.Microsecond
+
 // OpenStore opens database and keys alone, for looking at a journal that may have been tampered with. Vault and Log are nil.
 func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
 	if err := os.MkdirAll(c.Path(c.Data), 0o700); err != nil {
@@ -58,6 +62,9 @@ func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State
 			return nil, fmt.Errorf("environment variable %s, which holds the keyset's passphrase, is empty", name)
 		}
 		wrapper = vault.Passphrase(flow.NewSecret(phrase))
+	}
+	if opt.Window == 0 {
+		opt.Window = together
 	}
 	db, err := store.Open(ctx, c.Path(c.Data), Schemas(), opt)
 	if err != nil {
