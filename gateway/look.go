@@ -78,8 +78,8 @@ func (c *collector) lookAtIDs(v *view) error {
 			n = c.idNames[i-len(c.idNodes)]
 			text = string(v.doc.Key(n))
 		}
-		if c.cross.crosses() && parseSealed(text) != nil {
-			continue // a cipher's bytes, and sealed again: a short name would be found in them now and then
+		if drawn(text) || c.cross.crosses() && parseSealed(text) != nil {
+			continue // random digits, or a cipher's bytes that are sealed again: a short number would be found in them now and then
 		}
 		found, err := c.g.detector.Find(c.ctx, text, c.set)
 		if err != nil {
@@ -93,6 +93,12 @@ func (c *collector) lookAtIDs(v *view) error {
 		}
 	}
 	return nil
+}
+
+// drawn reports whether an identifier has a form in which they are drawn at random.
+func drawn(id string) bool {
+	var b [16]byte
+	return parseUUID(id, &b) || parseHex(id, &b)
 }
 
 // jsonLike reports whether a text as a whole means to be JSON, well-formed or not. "[person 3] is well" does not.
