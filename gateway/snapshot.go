@@ -27,6 +27,8 @@ type Snapshot struct {
 	Agents      map[flow.AgentID]*Agent
 	Identity    *identity.Authenticator
 	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
+	ExtMCP      *Peer                   // who asks through agentgateway's hook; nil: nobody
+	Interceptor *Peer                   // who asks through MCP interceptors; nil: nobody
 	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched

@@ -90,6 +90,7 @@ type fromClient struct {
 	call    *calling
 	kind    wire.RPCKind
 	mirrors map[string]string // headers that say of the forwarded message what the protocol wants said
+	refusal error             // why there is nothing to forward; nil where there is, or where an answer was given again
 }
 
 // now returns who talks by the configuration in force.
@@ -450,7 +451,7 @@ func (x *exchange) denied(c *calling, err error) fromClient {
 	}
 	d := denial(err)
 	d.Requested = c.requested
-	return fromClient{reply: d.MCP(c.version, c.method, c.id), status: d.MCPStatus(c.version, c.method)}
+	return fromClient{reply: d.MCP(c.version, c.method, c.id), status: d.MCPStatus(c.version, c.method), refusal: err}
 }
 
 // query asks policy about the tool by its name, whatever the record calls it.

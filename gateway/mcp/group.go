@@ -66,6 +66,9 @@ func (f *fronted) enter(ctx context.Context) error {
 		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted, or there is none.")
 	}
 	f.flow.From = f.caller.Party
+	if err := f.h.Gateway.Admit(ctx, f.snap, f.caller.Party); err != nil {
+		return err
+	}
 	for _, id := range f.group.Servers {
 		if a, err := f.snap.Reach(f.h.Face, f.caller.Party, id); err == nil && a.MCP != nil {
 			f.members = append(f.members, id)

@@ -97,7 +97,7 @@ func (t *Tools) usableFor(who parties, l listing, name string, f flow.Flow) (ver
 }
 
 func (t *Tools) declared(who parties, l listing, name string, dir flow.Direction) []*catalog.Schema {
-	if l.kind == catalog.Tool && l.use == "tools/call" {
+	if l.kind == catalog.Tool {
 		return t.schemas(who.snap, who.agent.Party.Agent, name, dir)
 	}
 	return who.snap.Catalog.Schemas(l.kind, who.agent.Party.Agent, name, dir)

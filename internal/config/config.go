@@ -19,6 +19,7 @@ type Config struct {
 	Mode          Mode                      `yaml:"mode" doc:"enforce, or learn: watch without enforcing, inside one domain only." default:"enforce" enum:"enforce learn"`
 	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
 	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
+	Hooks         Hooks                     `yaml:"hooks" doc:"How other gateways ask this one about messages that they carry themselves."`
 	Identity      Identity                  `yaml:"identity" doc:"How callers prove who they are, beside the API keys of agents."`
 	Purposes      map[flow.Purpose]Purpose  `yaml:"purposes" keys:"id" doc:"Why flows happen, by name."`
 	PurposeGroups map[string][]flow.Purpose `yaml:"purpose_groups" keys:"id" doc:"Sets of purposes that share tokens. A purpose in no group is a group of its own."`

@@ -68,6 +68,7 @@ func (v *validator) validate() {
 	v.hierarchies()
 	agents := v.agents()
 	v.groups(agents)
+	v.hooks(agents)
 	v.identity(agents)
 	v.taxonomy()
 	v.files(agents)

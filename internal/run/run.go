@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
+	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/store"
@@ -41,6 +42,7 @@ type Gateway struct {
 	opt     Options
 	build   func(*config.Config) (*gateway.Snapshot, error)
 	bridges *bridges // nil where no program is fronted
+	tools   *mcp.Tools
 	handler http.Handler
 	metrics *api.Metrics
 	serving atomic.Bool // both ports listen, and the end was not asked for
@@ -79,7 +81,7 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics()}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}}
 	r.config.Store(c)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
@@ -149,7 +151,7 @@ func (r *Gateway) hooks() gateway.Hooks {
 // doors are the addresses of the data port.
 func (r *Gateway) doors() http.Handler {
 	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
-	tools := &mcp.Tools{}
+	tools := r.tools
 	mux := http.NewServeMux()
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
 	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards}
@@ -159,6 +161,7 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
 	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
 	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
+	mux.Handle("/interceptors", &interceptor.Server{Gateway: r.Gateway, Checker: &mcp.Checker{Gateway: r.Gateway, Tools: tools}})
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
 }
@@ -238,6 +241,7 @@ func fixed(old, next *config.Config) error {
 	check("admin", old.Admin == next.Admin)
 	check("keys", old.Keys == next.Keys)
 	check("mode", old.Mode == next.Mode)
+	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	return errors.Join(bad...)
 }
 

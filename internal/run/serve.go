@@ -37,6 +37,14 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		}
 		servers, listeners, adminAddr = append(servers, r.server(r.guard(admin))), append(listeners, l), l.Addr()
 	}
+	if s, l, err := r.extMCP(c); err != nil {
+		for _, l := range listeners {
+			_ = l.Close() // the error to tell is the other one
+		}
+		return errors.Join(err, r.Close())
+	} else if s != nil {
+		servers, listeners = append(servers, s), append(listeners, l)
+	}
 	errs := make(chan error, len(servers))
 	var wg sync.WaitGroup
 	for i, s := range servers {

@@ -48,6 +48,7 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 	for _, g := range c.MCPGroups {
 		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}
 	}
+	s.ExtMCP, s.Interceptor = peers(c)
 	for name, purposes := range c.PurposeGroups {
 		for _, p := range purposes {
 			s.Groups[p] = name
