@@ -2,10 +2,15 @@ package extmcp
 
 import (
 	"errors"
+	"maps"
+	"net/http"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/scrimhq/scrim/gateway/mcp"
 )
 
 // ask is an McpRequest or an McpResponse: their first four fields are the same.
@@ -14,7 +19,8 @@ type ask struct {
 	method   string            // 2
 	metadata map[string]string // 3, a google.protobuf.Struct: its texts, by name
 	payload  []byte            // 4, JSON; nil where it is absent
-	headers  map[string]string // 5, of requests; one that comes twice is not kept
+	headers  map[string]string // 5, of requests, by canonical name; one that comes twice is not kept
+	twice    map[string]bool   // headers that came twice
 }
 
 // maxServices bounds how many servers one message may be for, maxHeaders how many headers are read.
@@ -27,8 +33,8 @@ var errMessage = errors.New("the message has not the form of the hook")
 
 // readAsk reads a message. What it does not know is passed over, as protocol buffers have it.
 func readAsk(b []byte) (*ask, error) {
-	a := &ask{metadata: map[string]string{}, headers: map[string]string{}}
-	twice, count := map[string]bool{}, 0
+	a := &ask{metadata: map[string]string{}, headers: map[string]string{}, twice: map[string]bool{}}
+	count := 0
 	err := fields(b, func(num protowire.Number, v []byte) error {
 		switch num {
 		case 1:
@@ -46,7 +52,7 @@ func readAsk(b []byte) (*ask, error) {
 			if count++; count > maxHeaders {
 				return errMessage
 			}
-			return a.header(v, twice)
+			return a.header(v)
 		}
 		return nil
 	})
@@ -97,34 +103,62 @@ func (a *ask) context(b []byte) error {
 	return nil
 }
 
-func (a *ask) header(b []byte, twice map[string]bool) error {
+func (a *ask) header(b []byte) error {
 	var name, value string
 	err := fields(b, func(num protowire.Number, v []byte) error {
 		switch num {
 		case 1:
-			name = lower(string(v))
+			name = http.CanonicalHeaderKey(string(v))
 		case 2:
 			value = string(v)
 		}
 		return nil
 	})
-	if _, there := a.headers[name]; there || twice[name] {
+	if _, there := a.headers[name]; there || a.twice[name] {
 		delete(a.headers, name)
-		twice[name] = true
+		a.twice[name] = true
 		return err
 	}
 	a.headers[name] = value
 	return err
 }
 
-func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c | 0x20
+// mirrors are the headers that repeat parts of the message.
+func (a *ask) mirrors() map[string]string {
+	out := map[string]string{}
+	for name, v := range a.headers {
+		if mcp.Mirrors(name) {
+			out[name] = v
 		}
 	}
-	return string(b)
+	return out
+}
+
+// mutation says what must become of the headers that repeat parts of the message, so that none tells what the message does
+// not any more; nil where they may stay.
+func (a *ask) mutation(now map[string]string) []byte {
+	var m []byte
+	for _, name := range slices.Sorted(maps.Keys(a.headers)) {
+		v, there := now[name]
+		switch {
+		case !mcp.Mirrors(name) || there && v == a.headers[name]:
+		case there: // HeaderMutation.set, a McpHeader of key (1) and value (2)
+			h := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), name)
+			h = protowire.AppendString(protowire.AppendTag(h, 2, protowire.BytesType), v)
+			m = protowire.AppendBytes(protowire.AppendTag(m, 1, protowire.BytesType), h)
+		default:
+			m = protowire.AppendString(protowire.AppendTag(m, 2, protowire.BytesType), name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.twice)) {
+		if mcp.Mirrors(name) {
+			m = protowire.AppendString(protowire.AppendTag(m, 2, protowire.BytesType), name)
+		}
+	}
+	if m == nil {
+		return nil
+	}
+	return protowire.AppendBytes(protowire.AppendTag(nil, 4, protowire.BytesType), m)
 }
 
 // Codes of an AuthorizationError.

@@ -97,28 +97,37 @@ func (s *Server) decide(ctx context.Context, a *ask, response bool) []byte {
 	if len(services) == 0 {
 		services = []string{""} // refused, and on record
 	}
-	payload := a.payload
+	payload, headers := a.payload, a.mirrors()
 	for _, service := range services {
 		in := s.carried(a, service, payload)
-		var err error
 		if response {
-			payload, err = s.Checker.Response(ctx, in)
-		} else {
-			payload, err = s.Checker.Request(ctx, in)
+			out, err := s.Checker.Response(ctx, in)
+			if err != nil {
+				return refusal(err)
+			}
+			payload = out
+			continue
 		}
+		in.Headers = headers
+		out, err := s.Checker.Request(ctx, in)
 		if err != nil {
 			return refusal(err)
 		}
+		payload, headers = out.Payload, out.Headers
 	}
-	if bytes.Equal(payload, a.payload) {
-		return passed()
+	result := passed()
+	if !bytes.Equal(payload, a.payload) {
+		result = mutated(payload)
 	}
-	return mutated(payload)
+	if response {
+		return result
+	}
+	return append(result, a.mutation(headers)...)
 }
 
 // carried says what is asked about, by what the peer says and configuration believes.
 func (s *Server) carried(a *ask, service string, payload []byte) mcp.Carried {
-	in := mcp.Carried{Method: a.method, Payload: payload, Version: a.headers["mcp-protocol-version"]}
+	in := mcp.Carried{Method: a.method, Payload: payload, Version: a.headers["Mcp-Protocol-Version"]}
 	peer := s.Gateway.Snapshot().ExtMCP
 	if peer == nil {
 		peer = &gateway.Peer{} // knows nobody

@@ -147,6 +147,8 @@ type verdict struct {
 	code    string
 	reason  string
 	rpc     string
+	set     map[string]string // headers
+	remove  []string
 }
 
 // check asks as agentgateway does.
@@ -195,7 +197,18 @@ func (h *hook) check(t testing.TB, response bool, s said) (verdict, error) {
 	if set == nil {
 		t.Fatal("the result says nothing")
 	}
-	v := verdict{kind: string(set.Name())}
+	v := verdict{kind: string(set.Name()), set: map[string]string{}}
+	if f := out.Descriptor().Fields().ByName("header_mutation"); f != nil && out.Has(f) {
+		m := out.Get(f).Message()
+		of := m.Descriptor().Fields()
+		for i := range m.Get(of.ByName("set")).List().Len() {
+			h := m.Get(of.ByName("set")).List().Get(i).Message()
+			v.set[h.Get(h.Descriptor().Fields().ByName("key")).String()] = string(h.Get(h.Descriptor().Fields().ByName("value")).Bytes())
+		}
+		for i := range m.Get(of.ByName("remove")).List().Len() {
+			v.remove = append(v.remove, m.Get(of.ByName("remove")).List().Get(i).String())
+		}
+	}
 	switch v.kind {
 	case "mutated":
 		v.payload = string(out.Get(set).Bytes())
@@ -292,6 +305,32 @@ func TestPeerOfTheHookIsRefusedInTheHooksWords(t *testing.T) {
 		if evs := h.Events(); len(evs) == before || evs[len(evs)-1].Outcome != flow.Refused {
 			t.Errorf("%s: it is not on record", name)
 		}
+	}
+}
+
+// TestHeadersThatRepeatTheMessageSayNoMoreThanIt: what is changed in the message must not stand beside it.
+func TestHeadersThatRepeatTheMessageSayNoMoreThanIt(t *testing.T) {
+	h := newHook(t, nil)
+	one := []string{"everything"}
+	list := `{"tools":[{"name":"rows","inputSchema":{"type":"object","properties":{"who":{"type":"string","x-mcp-header":"Who"},"text":{"type":"string"}}}}]}`
+	if v := h.must(t, true, said{services: one, method: "tools/list", context: byJane, payload: list}); v.kind != "pass" {
+		t.Fatalf("%+v", v)
+	}
+	ask := said{services: one, method: "tools/call", context: map[string]any{"caller": "jane@own.example"}, payload: `{"name":"rows","arguments":{"who":"Jane Doe"}}`}
+	ask.headers = [][2]string{{"mcp-name", "rows"}, {"mcp-param-who", "Jane Doe"}, {"mcp-param-else", "Zanzibar"}, {"mcp-param-twice", "a"}, {"Mcp-Param-Twice", "b"}, {"accept", "x"}}
+	v := h.must(t, false, ask)
+	if v.kind != "mutated" || strings.Contains(v.payload, "Jane") {
+		t.Fatalf("at a task of low criticality: %+v", v)
+	}
+	if who := v.set["Mcp-Param-Who"]; who == "" || strings.Contains(who, "Jane") || !strings.Contains(v.payload, who) {
+		t.Errorf("the header is set to %q beside %s", who, v.payload)
+	}
+	if len(v.set) != 1 || strings.Join(v.remove, " ") != "Mcp-Param-Else Mcp-Param-Twice" {
+		t.Errorf("headers: set %v, remove %v", v.set, v.remove)
+	}
+	ask.headers = [][2]string{{"mcp-param-who", "Zanzibar"}}
+	if v := h.must(t, false, ask); v.kind != "error" || strings.Contains(v.reason, "Zanzibar") {
+		t.Errorf("a header that says something else: %+v", v)
 	}
 }
 

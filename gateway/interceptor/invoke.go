@@ -196,7 +196,7 @@ func (c *call) decide(ctx context.Context, in *invocation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return params.with(out)
+	return params.with(out.Payload)
 }
 
 // requested is the payload of a request: its method and params.

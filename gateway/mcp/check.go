@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -32,17 +33,27 @@ type Carried struct {
 	Purpose     string // claimed
 	Criticality string // claimed
 	Payload     []byte // a JSON object; nil: there is none
+
+	Headers map[string]string // of a request, those that repeat parts of it, by canonical name
 }
 
-// Request decides a request. It returns the params as they may go to the server: the same bytes where nothing was
-// changed. The error is a [*gateway.Refusal] on record.
-func (k *Checker) Request(ctx context.Context, in Carried) ([]byte, error) {
+// Asked is a request as it may go to the server.
+type Asked struct {
+	Payload []byte            // the same bytes where nothing was changed
+	Headers map[string]string // that repeat parts of it, as they must be now; any other that did must go
+}
+
+// Request decides a request. The error is a [*gateway.Refusal] on record.
+func (k *Checker) Request(ctx context.Context, in Carried) (*Asked, error) {
 	x, who, err := k.exchange(&in)
 	if err != nil {
 		return nil, k.refused(ctx, who, in, flow.Request, err)
 	}
 	body, err := in.envelope("params", `,"method":`, in.Method, who.snap.Limits)
 	if err != nil {
+		return nil, k.refused(ctx, who, in, flow.Request, err)
+	}
+	if err := k.agree(who.agent.Party.Agent, in.Headers, body); err != nil {
 		return nil, k.refused(ctx, who, in, flow.Request, err)
 	}
 	out := x.client(ctx, incoming{body: body, reason: in.reason})
@@ -56,7 +67,30 @@ func (k *Checker) Request(ctx context.Context, in Carried) ([]byte, error) {
 	case out.forward == nil:
 		return nil, k.refused(ctx, who, in, flow.Request, gateway.Refuse(gateway.RuleInternal, nil, "The gateway could not decide this flow, so it did not happen."))
 	}
-	return in.unwrap(out.forward, body, "params")
+	payload, err := in.unwrap(out.forward, body, "params")
+	if err != nil {
+		return nil, err
+	}
+	return &Asked{payload, k.Tools.mirrors(who.agent.Party.Agent, out.forward)}, nil
+}
+
+// Mirrors reports whether a header repeats a part of a message, by its canonical name.
+func Mirrors(header string) bool {
+	return header == headerMethod || header == headerName || strings.HasPrefix(header, headerParam)
+}
+
+// agree holds headers to the message. One that no part of the message is known to be repeated in is not judged: it goes.
+func (k *Checker) agree(server flow.AgentID, headers map[string]string, body []byte) error {
+	if len(headers) == 0 {
+		return nil
+	}
+	want := k.Tools.mirrors(server, body)
+	for name, v := range headers {
+		if w, known := want[name]; known && unmirror(v) != unmirror(w) {
+			return gateway.Refuse(gateway.RuleHeader, nil, "A header says something else than the message.")
+		}
+	}
+	return nil
 }
 
 // Response decides a result, as Request does params.
