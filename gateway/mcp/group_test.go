@@ -428,3 +428,39 @@ func TestNewsOfAGroupsServersIsJoined(t *testing.T) {
 		t.Errorf("a stream of nobody: %d", res.StatusCode)
 	}
 }
+
+// TestSubscriptionOfAGroupGoesToEachServerForItsOwn: each server is asked for its own resources, news of all come on one
+// stream, and the call is answered once.
+func TestSubscriptionOfAGroupGoesToEachServerForItsOwn(t *testing.T) {
+	listening := func(name string) *upstream {
+		return (&upstream{}).serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for _, m := range []string{
+				`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"mem://` + name + `","_meta":{"io.modelcontextprotocol/subscriptionId":7}}}`,
+				`{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete"}}`,
+			} {
+				_, _ = fmt.Fprintf(w, "data: %s\n\n", m)
+			}
+		}))
+	}
+	records, lab := listening("beds"), listening("results")
+	r := newGroup(t, 0, map[flow.AgentID]*upstream{"records": records, "lab": lab}, func(s *gatewaytest.Setup) {
+		s.Transparent = []gateway.Transparent{{Agent: "*", Path: "/**"}}
+		s.Policy += `@id("open-traffic") permit (principal, action in Action::"upto_raw", resource in DataClass::"public");`
+	})
+	listen := strings.NewReplacer("tools/list", "subscriptions/listen", `"params":{`, `"params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["scrim:records:mem://beds","scrim:lab:mem://results","scrim:third:mem://x"]},`).Replace(listTools)
+	_, news := r.send(t, listen, "Mcp-Method", "subscriptions/listen", "Mcp-Name", "")
+	for _, want := range []string{"scrim:records:mem://beds", "scrim:lab:mem://results"} {
+		if strings.Count(news, want) != 1 {
+			t.Errorf("news have %s %d times: %s", want, strings.Count(news, want), news)
+		}
+	}
+	if strings.Count(news, `"result"`) != 1 || !strings.HasSuffix(strings.TrimSpace(news), `"resultType":"complete"}}`) {
+		t.Errorf("the call is answered otherwise than once, at the end: %s", news)
+	}
+	for name, u := range map[string]*upstream{"mem://beds": records, "mem://results": lab} {
+		if got := u.bodies(); len(got) != 1 || !strings.Contains(got[0], `"resourceSubscriptions":["`+name+`"]`) {
+			t.Errorf("the server of %s was asked %v", name, got)
+		}
+	}
+}

@@ -188,7 +188,8 @@ type sharedOut struct {
 	mu     sync.Mutex
 	w      http.ResponseWriter
 	began  bool
-	shared bool // by more than one: ids of events would mean nothing
+	shared bool   // by more than one: ids of events would mean nothing
+	last   []byte // event with a server's answer to the call that began the streams; told when all have ended
 }
 
 func (o *sharedOut) begin(header http.Header, status int) {
@@ -281,7 +282,23 @@ func (w *joinedWriter) event(raw []byte) error {
 			return err // what the door lets out is a message
 		}
 	}
-	return w.out.event(w.Header(), w.identified(ev.AppendPlain(nil, data)))
+	out := w.identified(ev.AppendPlain(nil, data))
+	if w.out.shared && len(data) > 0 && isAnswer(data, w.f.snap.Limits) {
+		w.out.mu.Lock()
+		defer w.out.mu.Unlock()
+		w.out.last = out // the call is answered once, when no server has more to say
+		return nil
+	}
+	return w.out.event(w.Header(), out)
+}
+
+func isAnswer(data []byte, limits json.Limits) bool {
+	var d json.Doc
+	if d.Parse(data, nil, limits) != nil {
+		return false
+	}
+	rpc, err := wire.ReadRPC(&d)
+	return err == nil && (rpc.Kind == wire.Success || rpc.Kind == wire.Failure)
 }
 
 // identified gives an event's id the name of its server, so that the client's wish to go on from there finds it.

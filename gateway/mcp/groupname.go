@@ -97,6 +97,9 @@ var told = map[string][]named{
 	"notifications/resources/updated": namesAt("params/uri"),
 	"notifications/tasks/status":      namesAt("params/taskId"),
 	"notifications/tasks":             namesAt("params/taskId"),
+	"notifications/subscriptions/acknowledged": {
+		{[]string{"params", "notifications", "resourceSubscriptions", "*"}, asAddress}, {[]string{"params", "notifications", "taskIds", "*"}, asName},
+	},
 }
 
 // each calls fn for the strings at the place.

@@ -46,6 +46,9 @@ func (f *fronted) streams(parts []part) {
 	together(len(parts), func(i int) {
 		f.h.ServeHTTP(writers[i], f.request(f.r.Context(), parts[i].server, "", parts[i].body))
 	})
+	if out.last != nil {
+		_ = out.event(nil, out.last) // the caller may have gone
+	}
 	for _, w := range writers {
 		if !out.began {
 			w.finish()
@@ -73,27 +76,32 @@ func (f *fronted) subscribe() {
 	f.streams(parts)
 }
 
-// subscription is the call as one server gets it, with its own addresses alone.
+// subscription is the call as one server gets it, with what is its own alone.
 func (f *fronted) subscription(server flow.AgentID) ([]byte, bool) {
-	at, ok := memberAt(f.doc, "params", "notifications", "resourceSubscriptions")
-	if !ok || f.doc.Nodes[at].Kind != json.Array {
-		return f.body, true
-	}
-	mine := []string{}
-	for child := range f.doc.Children(at) {
-		if f.doc.Nodes[child].Kind != json.String {
+	e := f.doc.Edit()
+	for member, as := range map[string]spelling{"resourceSubscriptions": asAddress, "taskIds": asName} {
+		at, ok := memberAt(f.doc, "params", "notifications", member)
+		if !ok || f.doc.Nodes[at].Kind != json.Array {
+			continue
+		}
+		mine := []string{}
+		for child := range f.doc.Children(at) {
+			if f.doc.Nodes[child].Kind != json.String {
+				return nil, false
+			}
+			if of, name, ok := as.split(f.doc.Text(child)); ok && of == server {
+				mine = append(mine, name)
+			}
+		}
+		raw, err := stdjson.Marshal(mine)
+		if err != nil {
 			return nil, false
 		}
-		if of, address, ok := asAddress.split(f.doc.Text(child)); ok && of == server {
-			mine = append(mine, address)
-		}
+		e.Replace(at, raw)
 	}
-	raw, err := stdjson.Marshal(mine)
-	if err != nil {
-		return nil, false
+	if e.Empty() {
+		return f.body, true
 	}
-	e := f.doc.Edit()
-	e.Replace(at, raw)
 	body, err := e.Apply(nil)
 	return body, err == nil
 }
