@@ -19,10 +19,11 @@ const (
 // Tools remembers the schemas that servers gave for their tools. They declare places; labels are this domain's own,
 // and a schema from outside can only make them stricter. The zero value is ready; it is safe for concurrent use.
 type Tools struct {
-	mu     sync.Mutex
-	seen   map[flow.AgentID]map[string]learned
-	whole  map[flow.AgentID]bool // the server's list was seen to its end
-	merged [2]generation         // by the configuration in force, and by the one before, which open calls may still have
+	mu      sync.Mutex
+	seen    map[flow.AgentID]map[string]learned
+	whole   map[flow.AgentID]bool // the server's list was seen to its end
+	changes int                   // of what servers said of their tools, counted
+	merged  [2]generation         // by the configuration in force, and by the one before, which open calls may still have
 }
 
 // learned is a tool as its server described it.
@@ -33,8 +34,9 @@ type learned struct {
 
 // generation holds what was compiled under one configuration.
 type generation struct {
-	snap    *gateway.Snapshot
-	schemas map[toolKey][]*catalog.Schema
+	snap     *gateway.Snapshot
+	schemas  map[toolKey][]*catalog.Schema
+	verdicts map[string]verdict // by [verdictKey]
 }
 
 type toolKey struct {
@@ -100,9 +102,11 @@ func (t *Tools) keep(server flow.AgentID, name string, now learned) {
 	if old.input == now.input && old.output == now.output {
 		return
 	}
+	t.changes++
 	for _, g := range t.merged {
 		delete(g.schemas, toolKey{server, name, flow.Request})
 		delete(g.schemas, toolKey{server, name, flow.Response})
+		clear(g.verdicts)
 	}
 }
 
@@ -138,7 +142,7 @@ func (t *Tools) schemas(s *gateway.Snapshot, server flow.AgentID, tool string, d
 	}
 	key := toolKey{server, tool, dir}
 	t.mu.Lock()
-	gen := t.generation(s)
+	gen := t.generation(s).schemas
 	list, ok := gen[key]
 	seen := t.seen[server][tool]
 	t.mu.Unlock()
@@ -154,22 +158,22 @@ func (t *Tools) schemas(s *gateway.Snapshot, server flow.AgentID, tool string, d
 	defer t.mu.Unlock()
 	now := t.seen[server][tool]
 	same := now.input == seen.input && now.output == seen.output
-	if gen := t.generation(s); same && len(gen) < 4*maxTools {
+	if gen := t.generation(s).schemas; same && len(gen) < 4*maxTools {
 		gen[key] = list
 	}
 	return list
 }
 
 // generation returns what was compiled under s. It must be called with the mutex held.
-func (t *Tools) generation(s *gateway.Snapshot) map[toolKey][]*catalog.Schema {
+func (t *Tools) generation(s *gateway.Snapshot) generation {
 	for _, g := range t.merged {
 		if g.snap == s {
-			return g.schemas
+			return g
 		}
 	}
-	g := generation{snap: s, schemas: map[toolKey][]*catalog.Schema{}}
+	g := generation{snap: s, schemas: map[toolKey][]*catalog.Schema{}, verdicts: map[string]verdict{}}
 	t.merged = [2]generation{g, t.merged[0]}
-	return g.schemas
+	return g
 }
 
 // compile merges the domain's own schemas with the server's. A schema from outside that cannot be read, or merged,

@@ -3,6 +3,7 @@ package mcp
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 
@@ -50,6 +51,53 @@ func used(method string) (listing, bool) {
 // Where nothing declares what an entry takes and gives, every class of data stands for it: an entry is kept from a
 // caller only where policy forbids all of it. Policies come with a refusal, for the record.
 func (t *Tools) usable(who parties, l listing, name string) (verdict, error) {
+	key := verdictKey(who, l, name)
+	t.mu.Lock()
+	known, ok := t.generation(who.snap).verdicts[key]
+	changes := t.changes
+	t.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	v, err := t.judge(who, l, name)
+	if err != nil {
+		return v, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if gen := t.generation(who.snap); t.changes == changes && len(key) <= maxVerdictKey && len(gen.verdicts) < maxVerdicts {
+		gen.verdicts[key] = v
+	}
+	return v, nil
+}
+
+// Bounds of the verdicts that are kept under one configuration.
+const (
+	maxVerdicts   = 16 << 10
+	maxVerdictKey = 512
+)
+
+// verdictKey is all that a verdict depends on within one configuration, what servers said of their tools apart.
+func verdictKey(who parties, l listing, name string) string {
+	p := &who.caller.Party
+	b := make([]byte, 0, 192)
+	for _, s := range [...]string{l.use, string(who.agent.Party.Agent), name, string(p.Agent), string(p.Domain)} {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	for _, r := range p.Roles {
+		b = append(binary.AppendUvarint(b, uint64(len(r))), r...)
+	}
+	b = append(b, 0, byte(who.caller.Criticality))
+	if p.Attested {
+		b = append(b, 1)
+	}
+	for _, purpose := range who.caller.Purposes {
+		b = append(binary.AppendUvarint(b, uint64(len(purpose))), purpose...)
+	}
+	return string(b)
+}
+
+func (t *Tools) judge(who parties, l listing, name string) (verdict, error) {
 	if who.snap.Learn && who.caller.Party.Domain == who.agent.Party.Domain {
 		return verdict{may: true}, nil
 	}
@@ -143,13 +191,15 @@ func leavesOf(sc *catalog.Schema) (leaves []flow.Leaf, musts []bool) {
 
 // anything reports whether a flow may carry data of any class at all.
 func anything(s *gateway.Snapshot, f flow.Flow) (verdict, error) {
-	likely := []flow.Leaf{{Label: flow.FreeText}, {Label: flow.PublicData}, {Label: flow.Unlabelled}}
-	var rest []flow.Leaf
-	for _, c := range s.Taxonomy.All() {
-		rest = append(rest, flow.Leaf{Label: c.Label, Origin: flow.Catalogued})
-	}
 	out := verdict{}
-	for _, leaves := range [][]flow.Leaf{likely, rest} {
+	for _, all := range []bool{false, true} {
+		leaves := []flow.Leaf{{Label: flow.FreeText}, {Label: flow.PublicData}, {Label: flow.Unlabelled}}
+		if all {
+			leaves = leaves[:0]
+			for _, c := range s.Taxonomy.All() {
+				leaves = append(leaves, flow.Leaf{Label: c.Label, Origin: flow.Catalogued})
+			}
+		}
 		terms, err := s.Policy.Decide(policy.Query{Flow: f}, leaves)
 		if err != nil {
 			return verdict{}, err
