@@ -138,6 +138,9 @@ func (f *fronted) read(body []byte) error {
 		return gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 message: %v.", err)
 	}
 	f.doc, f.body, f.rpc = doc, body, rpc
+	if n, ok := memberAt(doc, "params", "_meta", "io.modelcontextprotocol/protocolVersion"); ok && f.version == "" && doc.Nodes[n].Kind == json.String {
+		f.version = doc.Text(n)
+	}
 	if len(f.version) > 0 && len(wire.Methods("mcp", f.version)) == 0 {
 		return gateway.Refuse(gateway.RuleVersion, nil, "This version of MCP is not carried.")
 	}

@@ -31,7 +31,20 @@ var listings = map[string]listing{
 	"resources/templates/list": {"resourceTemplates", "uriTemplate", "resources/read", catalog.Resource, false},
 }
 
-// used says of which list the thing is that a method names; false where it names none.
+// used says of which list the thing is that a call names, and by which name; false where it names none.
+func (m *message) used() (listing, string, bool) {
+	if m.rpc.Method == "completion/complete" { // what completes an argument tells of what it completes
+		for member, list := range map[string]string{"name": "prompts/list", "uri": "resources/templates/list"} {
+			if n, ok := memberAt(m.doc, "params", "ref", member); ok && m.doc.Nodes[n].Kind == json.String {
+				return listings[list], m.doc.Text(n), true
+			}
+		}
+		return listing{}, "", false
+	}
+	l, ok := used(m.rpc.Method)
+	return l, m.nameUsed(l), ok
+}
+
 func used(method string) (listing, bool) {
 	switch method {
 	case "tools/call":
@@ -288,14 +301,14 @@ func noSuch() *gateway.Refusal {
 // its end, does not have: whether a thing is kept back or is not there cannot be told. Where policy keeps back what
 // nothing is said of too, all of the server is, and that is no secret: every call is refused in policy's own words.
 func (x *exchange) concealed(c *calling, m *message) error {
-	l, ok := used(m.rpc.Method)
+	l, name, ok := m.used()
 	if !ok || m.rpc.Kind != wire.Call || passing(c.who) != nil {
 		return nil
 	}
 	undecided := func(err error) error {
 		return gateway.Refuse(gateway.RulePolicy, err, "The gateway's policy could not decide this flow, so it did not happen.")
 	}
-	this, err := x.tools.usable(c.who, l, m.nameUsed(l))
+	this, err := x.tools.usable(c.who, l, name)
 	if err != nil {
 		return undecided(err)
 	}

@@ -193,6 +193,22 @@ func TestResourcesAreKeptBackWhereNothingOfThemMayBeRead(t *testing.T) {
 	}
 }
 
+// TestWhatIsKeptBackIsNotCompletedEither: what completes an argument would tell that there is something to complete.
+func TestWhatIsKeptBackIsNotCompletedEither(t *testing.T) {
+	u := stateless(t)
+	r := newRig(t, u, func(s *gatewaytest.Setup) {
+		s.Policy += `@id("no-letter") forbid (principal == Agent::"stranger", action in Action::"atleast_masked", resource) when { context.skill == "letter" };`
+	})
+	complete := strings.Replace(strings.Replace(listTools, "tools/list", "completion/complete", 1), `"params":{`, `"params":{"ref":{"type":"ref/prompt","name":"letter"},"argument":{"name":"a","value":"b"},`, 1)
+	_, body := r.send(t, complete, "Authorization", "Bearer scrim_other", "Mcp-Method", "completion/complete", "Mcp-Name", "")
+	if !strings.Contains(body, "nothing of this name") || len(u.bodies()) != 0 {
+		t.Errorf("answer = %s, the server was asked %d times", body, len(u.bodies()))
+	}
+	if r.send(t, complete, "Mcp-Method", "completion/complete", "Mcp-Name", ""); len(u.bodies()) != 1 {
+		t.Errorf("for the own caller the server was asked %d times", len(u.bodies()))
+	}
+}
+
 // TestAServerThatIsForbiddenSaysWhy: where policy forbids all of a server, every call is refused alike, with the reason.
 func TestAServerThatIsForbiddenSaysWhy(t *testing.T) {
 	r := newRig(t, stateless(t), func(s *gatewaytest.Setup) {
