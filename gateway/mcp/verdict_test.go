@@ -1,10 +1,13 @@
 package mcp
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 	"testing/fstest"
 
 	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
@@ -51,6 +54,69 @@ func TestVerdictsFollowWhatTheServerSays(t *testing.T) {
 	if who.snap = load(none); may() {
 		t.Error("another configuration gets the verdict of the first")
 	}
+}
+
+// FuzzSelected: whatever a server lists, nothing that is kept back is in what is left, and all else is, with its bytes.
+func FuzzSelected(f *testing.F) {
+	caller, server := flow.Party{Agent: "caller", Domain: "other"}, flow.Party{Agent: "records", Domain: "own"}
+	set, err := policy.Load(fstest.MapFS{"p.cedar": {Data: []byte(`
+@id("all") permit (principal, action in Action::"upto_raw", resource);
+@id("no") forbid (principal, action in Action::"atleast_masked", resource) when { context.skill == "hidden" };`)}}, policy.Options{Entities: policy.Entities{Agents: []flow.Party{caller, server}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	who := parties{
+		snap:  &gateway.Snapshot{Taxonomy: flow.DefaultTaxonomy(), Policy: set, Catalog: catalog.New(nil, nil)},
+		agent: &gateway.Agent{Party: server}, caller: identity.Caller{Party: caller, Criticality: flow.Critical},
+	}
+	for _, list := range []string{`[{"name":"hidden"},{"name":"rows", "x":1}]`, `[]`, `[null,1,{"name":2}]`, `[{"name":"hid\u0064en"}]`, `{}`} {
+		f.Add([]byte(list))
+	}
+	x := &exchange{tools: &Tools{}}
+	f.Fuzz(func(t *testing.T, list []byte) {
+		body := append(append([]byte(`{"jsonrpc":"2.0","id":1,"result":{"tools":`), list...), `,"ttlMs": 0}}`...)
+		var before json.Doc
+		if before.Parse(body, nil, json.Limits{}) != nil {
+			return
+		}
+		out, left, err := x.selected(who, "tools/list", body)
+		if err != nil {
+			return
+		}
+		if left.Count == 0 && !bytes.Equal(out, body) {
+			t.Fatalf("nothing was left out, and %s became %s", body, out)
+		}
+		var after json.Doc
+		if err := after.Parse(out, nil, json.Limits{}); err != nil {
+			t.Fatalf("%s is no JSON: %v", out, err)
+		}
+		entries := func(d *json.Doc) (names, raw []string) {
+			n, ok := memberAt(d, "result", "tools")
+			if !ok || d.Nodes[n].Kind != json.Array {
+				return nil, nil
+			}
+			for entry := range d.Children(n) {
+				name := ""
+				if d.Nodes[entry].Kind == json.Object {
+					if m, ok := d.Member(entry, "name"); ok && d.Nodes[m].Kind == json.String {
+						name = d.Text(m)
+					}
+				}
+				names, raw = append(names, name), append(raw, string(d.Raw(entry)))
+			}
+			return names, raw
+		}
+		names, raw := entries(&before)
+		var want []string
+		for i, name := range names {
+			if name != "hidden" {
+				want = append(want, raw[i])
+			}
+		}
+		if _, got := entries(&after); !slices.Equal(got, want) {
+			t.Fatalf("of %s is left %s", list, got)
+		}
+	})
 }
 
 // BenchmarkUsable is what one call pays for finding out that its tool is not kept from the caller.
