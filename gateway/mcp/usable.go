@@ -315,12 +315,12 @@ func (x *exchange) concealed(c *calling, m *message) error {
 	if this.may && !(c.nameless() && x.tools.listed(c.who.agent.Party.Agent)) {
 		return nil
 	}
-	any, err := x.tools.usable(c.who, l, "")
+	other, err := x.tools.usable(c.who, l, "")
 	if err != nil {
 		return undecided(err)
 	}
-	if !any.may {
-		r := gateway.Refuse(gateway.RulePolicy, nil, "%s", any.reason)
+	if !other.may {
+		r := gateway.Refuse(gateway.RulePolicy, nil, "%s", other.reason)
 		r.Place = "/params"
 		return r
 	}
