@@ -248,10 +248,9 @@ func TestPagesOfAGroupAreJoined(t *testing.T) {
 
 // pager lists page by page with bare messages.
 type pager struct {
-	t      *testing.T
-	r      *rig
-	key    string
-	cursor string
+	t   *testing.T
+	r   *rig
+	key string
 }
 
 func connectTo(t *testing.T, r *rig, key string) *pager { return &pager{t: t, r: r, key: key} }
