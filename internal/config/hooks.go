@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
@@ -42,6 +43,23 @@ type PeerKeys struct {
 	Purpose     string `yaml:"purpose" doc:"The purpose that is claimed." default:"purpose"`
 	Criticality string `yaml:"criticality" doc:"The criticality that is claimed." default:"criticality"`
 	Session     string `yaml:"session" doc:"What tells one conversation from others, so that stand-ins come home in it." default:"session"`
+}
+
+// names reports whether another gateway carries for the agent, as caller or as server.
+func (h Hooks) names(id flow.AgentID) bool {
+	var lists [][]PeerName
+	if h.ExtMCP != nil {
+		lists = append(lists, h.ExtMCP.Callers, h.ExtMCP.Servers)
+	}
+	if h.Interceptors != nil {
+		lists = append(lists, h.Interceptors.Callers, h.Interceptors.Servers)
+	}
+	for _, list := range lists {
+		if slices.ContainsFunc(list, func(p PeerName) bool { return p.Agent == id }) {
+			return true
+		}
+	}
+	return false
 }
 
 // hooks checks who may ask, and for whom.

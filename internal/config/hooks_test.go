@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -31,5 +33,30 @@ hooks:
 		if _, err := Parse("scrim.yaml", []byte(head+hook), t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", hook, err, want)
 		}
+	}
+}
+
+// TestAgentsOfHooksNeedNoWayOfTheirOwn: another gateway carries for them.
+func TestAgentsOfHooksNeedNoWayOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "policies"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse("scrim.yaml", []byte(`
+version: 1
+domain: a
+agents:
+  - {id: intake}
+  - {id: records}
+  - {id: idle}
+hooks:
+  extmcp: {callers: [{name: i, agent: intake}], servers: [{name: r, agent: records}]}
+`), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := c.Warnings().Error()
+	if strings.Count(text, "neither be reached nor call") != 1 {
+		t.Errorf("warnings are %s", text)
 	}
 }
