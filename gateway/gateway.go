@@ -95,6 +95,7 @@ type Gateway struct {
 	strangers   strangers
 	load        load
 	borders     sync.Map // of the domain and another → *borderKeys
+	readiness   readiness
 }
 
 // New returns a gateway that serves the snapshot.

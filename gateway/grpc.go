@@ -8,21 +8,6 @@ import (
 	"strings"
 )
 
-// overHTTP2 returns a client like the one given that speaks HTTP/2 alone, without TLS too.
-func overHTTP2(client *http.Client) *http.Client {
-	tr, ok := client.Transport.(*http.Transport)
-	if !ok {
-		return client
-	}
-	tr = tr.Clone()
-	tr.Protocols = new(http.Protocols)
-	tr.Protocols.SetHTTP2(true)
-	tr.Protocols.SetUnencryptedHTTP2(true)
-	next := *client
-	next.Transport = tr
-	return &next
-}
-
 // SendGRPC calls a method of a gRPC service with one framed message. Address is a host with a port, as cards of agents
 // have it, or a URL whose scheme does not count: TLS is what the upstream's own URL says. Path is that of the method.
 // Headers go as with [Upstream.Send]. The caller closes the response's body. The error is a [Refusal].
@@ -45,6 +30,13 @@ func (u *Upstream) SendGRPC(ctx context.Context, address, path string, from http
 
 // streams is the client of calls that need HTTP/2. It is made at the first of them.
 func (u *Upstream) streams() *http.Client {
-	u.once.Do(func() { u.http2 = overHTTP2(u.client) })
+	u.once.Do(func() {
+		opt := u.opt
+		opt.PlainHTTP2 = true
+		u.http2 = u.client
+		if tr, err := opt.Pool.transport(opt); err == nil { // these options made one before
+			u.http2 = client(tr)
+		}
+	})
 	return u.http2
 }

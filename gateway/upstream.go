@@ -27,16 +27,22 @@ type Upstream struct {
 	Header     string      // header that carries the credential; "" for none
 	Credential flow.Secret // the gateway's own; a caller's is never passed on
 	client     *http.Client
+	opt        UpstreamOptions
 
 	once  sync.Once
 	http2 *http.Client // set by once; see streams
 }
 
-// UpstreamOptions are the limits of calls to upstreams; zero fields have the defaults named.
+// UpstreamOptions are the limits of calls to upstreams, and how they are reached; zero fields have the defaults named.
 type UpstreamOptions struct {
-	Dial    time.Duration // connecting; 5 s
-	Headers time.Duration // until the response's first byte; 60 s
-	Idle    int           // idle connections kept per upstream; 64
+	Dial       time.Duration // connecting, and likewise the TLS handshake; 5 s
+	Write      time.Duration // until the other side takes in what is written; 30 s
+	Headers    time.Duration // until the response's first byte; 60 s
+	Body       time.Duration // of a response that is no stream, from its first byte to its end; 2 min
+	Idle       int           // idle connections kept per upstream; 64
+	CA         string        // PEM of the authorities that are believed, and no others; "": those of the system
+	PlainHTTP2 bool          // an upstream without TLS speaks HTTP/2; with TLS that is agreed on by itself
+	Pool       *Pool         // where connections are kept; nil: the upstream has its own
 }
 
 // NewUpstream returns an upstream at an absolute http or https URL.
@@ -48,21 +54,19 @@ func NewUpstream(rawURL, header string, credential flow.Secret, opt UpstreamOpti
 	if u.User != nil {
 		return nil, errors.New("upstream URL holds a credential; name its environment variable or file instead")
 	}
-	dial := orDefault(opt.Dial, 5*time.Second)
-	tr := &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    dial,
-		ResponseHeaderTimeout:  orDefault(opt.Headers, time.Minute),
-		MaxIdleConnsPerHost:    orDefault(opt.Idle, 64),
-		IdleConnTimeout:        90 * time.Second,
-		DisableCompression:     true, // an encoded body cannot be read, so none is asked for
-		ForceAttemptHTTP2:      true,
-		MaxResponseHeaderBytes: 64 << 10,
+	opt.Dial, opt.Headers, opt.Write = orDefault(opt.Dial, 5*time.Second), orDefault(opt.Headers, time.Minute), orDefault(opt.Write, 30*time.Second)
+	opt.Body, opt.Idle = orDefault(opt.Body, 2*time.Minute), orDefault(opt.Idle, 64)
+	tr, err := opt.Pool.transport(opt)
+	if err != nil {
+		return nil, err
 	}
-	client := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error {
+	return &Upstream{URL: u, Header: header, Credential: credential, client: client(tr), opt: opt}, nil
+}
+
+func client(tr *http.Transport) *http.Client {
+	return &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a redirect could lead out of the domain
 	}}
-	return &Upstream{URL: u, Header: header, Credential: credential, client: client}, nil
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -96,7 +100,14 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return u.do(u.client, req)
+	res, err := u.do(u.client, req)
+	if err != nil {
+		return nil, err
+	}
+	if !IsStream(res) {
+		res.Body = bodyWithin(res.Body, u.opt.Body)
+	}
+	return res, nil
 }
 
 // head sets the headers of a request: the protocol's own, those given, and the upstream's credential.
@@ -141,7 +152,7 @@ func headerSafe(values []string) bool {
 // fault says what kind of failure a client error is, in words of its own: the error's may repeat the address, which
 // the operator finds in the configuration, or bytes that the peer wrote.
 func fault(err error) error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF} {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, errLate} {
 		if errors.Is(err, known) {
 			return known
 		}

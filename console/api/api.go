@@ -40,9 +40,9 @@ type Options struct {
 	Snapshot  func() *gateway.Snapshot
 	Reload    func(ctx context.Context, why string) error
 	Verify    func(ctx context.Context) (audit.Report, error)
-	Ready     func() error           // why not, or nil
-	Proposals func() ([]byte, error) // JSON of what learn mode saw; nil: not in learn mode
-	Metrics   *Metrics               // nil: none
+	Ready     func(ctx context.Context) error // why not, or nil
+	Proposals func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
+	Metrics   *Metrics                        // nil: none
 }
 
 // API is the handler of the admin port. It is safe for concurrent use.
@@ -117,8 +117,8 @@ func (a *API) guarded(pattern string, h http.HandlerFunc) {
 	})
 }
 
-func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
-	if err := a.opt.Ready(); err != nil {
+func (a *API) ready(w http.ResponseWriter, r *http.Request) {
+	if err := a.opt.Ready(r.Context()); err != nil {
 		say(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}

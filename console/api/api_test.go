@@ -55,7 +55,7 @@ func open(t *testing.T) *office {
 		Ledger: o.ledger(), Token: o.token, Snapshot: o.Snapshot, Metrics: metrics,
 		Reload: func(context.Context, string) error { return errors.New("scrim.yaml:1:1: nothing is right") },
 		Verify: func(ctx context.Context) (audit.Report, error) { return o.Log.Verify(ctx) },
-		Ready:  func() error { return nil },
+		Ready:  func(context.Context) error { return nil },
 	}))
 	t.Cleanup(o.server.Close)
 	return o

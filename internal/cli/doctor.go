@@ -66,6 +66,7 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 	d.configuration()
 	running := d.state(ctx)
 	d.disk()
+	d.certificate()
 	if !running {
 		d.port("port for agents", c.Listen)
 		d.port("admin port", c.Admin)

@@ -164,7 +164,11 @@ func (e *env) started(r *run.Gateway, data, admin net.Addr) {
 	fmt.Fprintf(e.out, "%s\n", st.good("scrim is ready"))
 	t := table{paint: map[int]func(string) string{1: st.bold}}
 	t.add("domain", string(c.Domain))
-	t.add("for agents", "http://"+data.String())
+	scheme := "http://"
+	if c.TLS.On() {
+		scheme = "https://"
+	}
+	t.add("for agents", scheme+data.String())
 	t.add("admin", "http://"+admin.String()+"  (token in "+filepath.Join(c.Data, api.TokenFile)+")")
 	for _, a := range c.Agents {
 		face := ""

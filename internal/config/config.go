@@ -17,6 +17,8 @@ type Config struct {
 	Proxies       []string                  `yaml:"trusted_proxies" doc:"Networks (CIDR) or addresses of proxies before the gateway. What they say in X-Forwarded-Proto, X-Forwarded-Host and Forwarded is believed where public_url is absent." pattern:"prefix"`
 	Egress        Egress                    `yaml:"egress" doc:"Where the gateway goes when a message names the address of a webhook, or a card that of its keys. By default to public addresses alone, with https."`
 	Mode          Mode                      `yaml:"mode" doc:"enforce, or learn: watch without enforcing, inside one domain only." default:"enforce" enum:"enforce learn"`
+	TLS           TLS                       `yaml:"tls" doc:"Certificate of the address for agents. Absent: they call without TLS, which is for loopback and for a proxy before the gateway."`
+	Health        bool                      `yaml:"health" doc:"Answer /healthz and /readyz at the address for agents too, for load balancers that cannot reach the admin address."`
 	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
 	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
 	Hooks         Hooks                     `yaml:"hooks" doc:"How other gateways ask this one about messages that they carry themselves."`
@@ -68,11 +70,26 @@ type Agent struct {
 	Limits         AgentLimit       `yaml:"limits" doc:"What it may do when it calls, where that differs from limits.caller. A key that is absent, or 0, changes nothing."`
 }
 
+// TLS is what callers see of the gateway.
+type TLS struct {
+	Cert string     `yaml:"cert" doc:"PEM file of the certificate, with those between it and its authority. It is read again when it changes; connections stay."`
+	Key  string     `yaml:"key" doc:"PEM file of its key, readable by nobody else."`
+	Min  TLSVersion `yaml:"min" doc:"The oldest version that is spoken." default:"1.2" enum:"1.2 1.3"`
+}
+
+// TLSVersion is a version of TLS.
+type TLSVersion string
+
+// On reports whether TLS is configured.
+func (t TLS) On() bool { return t.Cert != "" }
+
 // A2A is where an agent answers A2A.
 type A2A struct {
 	URL        string      `yaml:"url" doc:"Base URL; the agent card is at /.well-known/agent-card.json below it." required:"true" pattern:"url"`
 	Credential *Credential `yaml:"credential" secret:"true" doc:"What the gateway shows the agent. A caller's own credential is never passed on."`
 	Card       Card        `yaml:"card" doc:"When the agent's card is believed, and how much of it is passed on."`
+	CAFile     string      `yaml:"ca_file" doc:"PEM file of the authorities whose certificates are believed of the agent, and no others: its own certificate, if it signed that itself. Absent: those of the system."`
+	HTTP2      bool        `yaml:"http2" doc:"The agent speaks HTTP/2 without TLS. With TLS that is found out by itself."`
 }
 
 // MCP is where a server answers MCP: at a URL, or as a program started for it.
@@ -82,6 +99,8 @@ type MCP struct {
 	Command    []string          `yaml:"command" secret:"true" doc:"Program and arguments of a server that speaks over standard input and output."`
 	Env        map[string]EnvVar `yaml:"env" secret:"true" keys:"env" doc:"Environment of the program, by name; nothing else is inherited but PATH and HOME."`
 	Credential *Credential       `yaml:"credential" secret:"true" doc:"What the gateway shows the server. A caller's own credential is never passed on."`
+	CAFile     string            `yaml:"ca_file" doc:"PEM file of the authorities whose certificates are believed of the server, and no others. Absent: those of the system."`
+	HTTP2      bool              `yaml:"http2" doc:"The server speaks HTTP/2 without TLS. With TLS that is found out by itself."`
 }
 
 // Transport is what an MCP endpoint speaks over HTTP.
@@ -265,9 +284,12 @@ type Retention struct {
 type Timeouts struct {
 	Read     Duration `yaml:"read" doc:"For a caller to send its message; one that comes by the byte is cut sooner." default:"30s" min:"1s"`
 	Write    Duration `yaml:"write" doc:"For a caller to take in what is there to be sent. A slow reader holds its stream up; one that stands still this long is cut." default:"30s" min:"1s"`
+	Dial     Duration `yaml:"dial" doc:"For a connection to an agent, and likewise for its TLS handshake." default:"5s" min:"100ms"`
 	Upstream Duration `yaml:"upstream" doc:"For an agent's answer to begin." default:"120s" min:"1s"`
+	Body     Duration `yaml:"body" doc:"For an agent's answer to end once it began. A stream may last as long as it likes." default:"2m" min:"1s"`
 	Idle     Duration `yaml:"idle" doc:"For the next event of a stream." default:"5m" min:"1s"`
-	Shutdown Duration `yaml:"shutdown" doc:"For open flows to end when the gateway is stopped." default:"10s" min:"0s"`
+	Notice   Duration `yaml:"notice" doc:"For load balancers to notice that a gateway that is being stopped is not ready: so long it still takes calls." default:"0s" min:"0s"`
+	Shutdown Duration `yaml:"shutdown" doc:"For open flows to end after that. Streams that outlast it are ended with an error that says why." default:"10s" min:"0s"`
 }
 
 // Keys is where the keyset is kept.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,28 @@ func (v *validator) readable(at, name string) {
 	if v.look() {
 		v.read(at, name)
 	}
+}
+
+// authorities checks a file of certificate authorities.
+func (v *validator) authorities(at, name string) {
+	if name == "" || !v.look() {
+		return
+	}
+	if b, ok := v.read(at, name); ok && !x509.NewCertPool().AppendCertsFromPEM(b) {
+		v.wrong(at, "a PEM file of certificates is expected", "there is no certificate in the file")
+	}
+}
+
+// Authorities returns the PEM of a file of certificate authorities.
+func (c *Config) Authorities(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(c.Path(name))
+	if err != nil {
+		return "", errors.New("the certificate authorities: " + reason(err))
+	}
+	return string(b), nil
 }
 
 func reason(err error) string {

@@ -139,6 +139,9 @@ var oneQuoted = regexp.MustCompile(`'[^']'`)
 func (c *Config) complete() {
 	if c.PublicURL == "" {
 		c.PublicURL = "http://" + c.Listen
+		if c.TLS.On() {
+			c.PublicURL = "https://" + c.Listen
+		}
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if c.Keys.File == "" {

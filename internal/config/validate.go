@@ -101,6 +101,17 @@ func (v *validator) addresses() {
 	if c.Listen == c.Admin && c.Listen != "" && !strings.HasSuffix(c.Listen, ":0") {
 		v.wrong("admin", "", "listen and admin are the same address")
 	}
+	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
+		v.wrong("tls", "", "cert and key go together")
+	} else if c.TLS.On() {
+		v.secret("tls/cert", "", c.TLS.Cert)
+		v.secret("tls/key", "", c.TLS.Key)
+		if strings.HasPrefix(c.PublicURL, "http://") {
+			v.warn("public_url", "write https://", "agents are shown an address without TLS, and there is none")
+		}
+	} else if isAddress(c.Listen) && !isLoopback(hostOf(c.Listen)) && !strings.HasPrefix(c.PublicURL, "https://") {
+		v.warn("listen", "configure tls, or let a proxy with TLS stand before the gateway and say so in public_url", "agents call without TLS from other machines")
+	}
 	if isAddress(c.Admin) && !isLoopback(hostOf(c.Admin)) {
 		v.warn("admin", "bind it to 127.0.0.1", "the admin API can be reached from other machines")
 	}
@@ -225,9 +236,11 @@ func (v *validator) endpoints(a *Agent, at string) {
 	if a.A2A != nil {
 		v.cards(a, at+"/a2a/card")
 		v.loops(a.A2A.URL, at+"/a2a/url")
+		v.authorities(at+"/a2a/ca_file", a.A2A.CAFile)
 	}
 	if a.MCP != nil {
 		v.loops(a.MCP.URL, at+"/mcp/url")
+		v.authorities(at+"/mcp/ca_file", a.MCP.CAFile)
 	}
 	if a.A2A != nil && a.A2A.Credential != nil {
 		v.credential(a.A2A.Credential, a.A2A.URL, at+"/a2a/credential")

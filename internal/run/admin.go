@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/scrimhq/scrim/console/api"
@@ -19,14 +18,9 @@ func (r *Gateway) Admin() (http.Handler, error) {
 	}
 	opt := api.Options{
 		Ledger: r.Ledger(), Token: token, Listen: c.Admin, Metrics: r.metrics,
-		Reload: r.Reload,
-		Verify: func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
-		Ready: func() error {
-			if !r.Ready() {
-				return errors.New("the gateway is starting or going away")
-			}
-			return nil
-		},
+		Reload:   r.Reload,
+		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
+		Ready:    r.Ready,
 		Snapshot: r.Gateway.Snapshot,
 	}
 	if r.Learner != nil {

@@ -26,6 +26,7 @@ import (
 //
 // A session is one process. Messages without a session, which later versions of MCP send, share one.
 type bridges struct {
+	pool   gateway.Pool // of connections to every agent, programs or not
 	log    *slog.Logger
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -61,21 +62,21 @@ func (b *bridges) program(c *config.Config) programs {
 			br = &bridge{all: b, agent: a.ID, path: "/" + rand.Text(), sessions: map[string]*child{}}
 			b.byServer[name], b.byPath[br.path] = br, br
 		}
-		start, err := starter(c, a)
+		start, err := starter(c, a, &b.pool)
 		if err != nil {
 			return nil, err
 		}
 		br.configure(int(c.Limits.Body), start)
 		return gateway.NewUpstream(b.base+br.path, "Authorization", flow.NewSecret("Bearer "+b.secret.Expose()),
-			gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)})
+			upstreamOptions(c, &b.pool))
 	}
 }
 
 // starter returns what begins a session with a server: its program, or the stream of one that speaks the old transport.
-func starter(c *config.Config, a *config.Agent) (func(context.Context) (*Program, error), error) {
+func starter(c *config.Config, a *config.Agent, pool *gateway.Pool) (func(context.Context) (*Program, error), error) {
 	mcp, limit := *a.MCP, int(c.Limits.Body)
 	if mcp.Transport == config.SSE {
-		up, err := upstream(c, mcp.URL, mcp.Credential, gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)})
+		up, err := upstream(c, mcp.URL, mcp.Credential, mcp.CAFile, mcp.HTTP2, upstreamOptions(c, pool))
 		if err != nil {
 			return nil, err
 		}

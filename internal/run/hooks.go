@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -48,7 +49,7 @@ func granted(a *config.Agent) identity.Grant {
 }
 
 // extMCP listens for agentgateway's hook; nil where it is not configured.
-func (r *Gateway) extMCP(c *config.Config) (*http.Server, net.Listener, error) {
+func (r *Gateway) extMCP(c *config.Config, calls context.Context) (*http.Server, net.Listener, error) {
 	h := c.Hooks.ExtMCP
 	if h == nil {
 		return nil, nil, nil
@@ -58,7 +59,7 @@ func (r *Gateway) extMCP(c *config.Config) (*http.Server, net.Listener, error) {
 		return nil, nil, fmt.Errorf("taking the address of hooks.extmcp: %w", err)
 	}
 	checker := &mcp.Checker{Gateway: r.Gateway, Tools: r.tools}
-	s := r.server(r.guard(r.Gateway.Door(&extmcp.Server{Gateway: r.Gateway, Checker: checker})))
+	s := r.server(r.guard(r.Gateway.Door(&extmcp.Server{Gateway: r.Gateway, Checker: checker})), calls)
 	s.Protocols = new(http.Protocols)
 	s.Protocols.SetUnencryptedHTTP2(true)
 	return s, l, nil

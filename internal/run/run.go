@@ -43,6 +43,7 @@ type Gateway struct {
 	build   func(*config.Config) (*gateway.Snapshot, error)
 	bridges *bridges // nil where no program is fronted
 	tools   *mcp.Tools
+	cert    certificate
 	handler http.Handler
 	metrics *api.Metrics
 	serving atomic.Bool // both ports listen, and the end was not asked for
@@ -57,7 +58,9 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	b := newBridges(opt.Logger)
-	r, err := open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) { return snapshot(c, reachable(c, b.program(c))) })
+	r, err := open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) {
+		return snapshot(c, reachable(c, b.program(c), &b.pool))
+	})
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -97,7 +100,13 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
-	r.handler = r.guard(r.Gateway.Door(r.doors()))
+	r.metrics.Gauge("scrim_certificate_end_seconds", "When the certificate of the address for agents ends, in seconds since 1970; 0 without one.", func() float64 {
+		if end := r.cert.ends(); !end.IsZero() {
+			return float64(end.Unix())
+		}
+		return 0
+	})
+	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
 
@@ -223,6 +232,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if r.bridges != nil {
 		r.bridges.retire(next)
 	}
+	r.renewCertificate()
 	r.log.Info("configuration reloaded", "why", why, "config", next.Hash(), "policy", snap.Policy.Hash())
 	return nil
 }
@@ -238,6 +248,8 @@ func fixed(old, next *config.Config) error {
 	check("domain", old.Domain == next.Domain)
 	check("data", old.Data == next.Data)
 	check("listen", old.Listen == next.Listen)
+	check("tls", old.TLS.On() == next.TLS.On())
+	check("tls.min", old.TLS.Min == next.TLS.Min)
 	check("admin", old.Admin == next.Admin)
 	check("keys", old.Keys == next.Keys)
 	check("mode", old.Mode == next.Mode)

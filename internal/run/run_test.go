@@ -227,7 +227,7 @@ agents:
 	<-asked
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	eventually(t, "no longer ready", func() bool { return !g.Ready() })
+	eventually(t, "no longer ready", func() bool { return g.Ready(t.Context()) != nil })
 	close(answer)
 	if text := <-got; !strings.Contains(text, `200 OK {"jsonrpc":"2.0","id":1,"result":{}}`) {
 		t.Errorf("the open call got %q, want its answer", text)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
 )
 
@@ -20,6 +21,11 @@ import (
 // no new calls, lets open ones end within the configured time, and closes the state. Ready is called when both listen.
 func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data, admin net.Addr)) error {
 	c := r.Config()
+	if c.TLS.On() {
+		if _, err := r.cert.renew(c.Path(c.TLS.Cert), c.Path(c.TLS.Key), time.Now()); err != nil {
+			return errors.Join(fmt.Errorf("the certificate for agents: %w", err), r.Close())
+		}
+	}
 	data := r.opt.Listen
 	if data == nil {
 		var err error
@@ -27,34 +33,33 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 			return errors.Join(fmt.Errorf("taking the address for agents: %w", err), r.Close())
 		}
 	}
-	servers := []*http.Server{r.server(r.handler)}
-	listeners := []net.Listener{&bounded{Listener: data, limits: func() config.Limits { return r.Config().Limits }, closed: r.metrics.Closed}}
+	calls, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	d := &doors{calls: calls, cut: cut}
+	d.add(r.server(r.handler, calls), &bounded{Listener: data, limits: func() config.Limits { return r.Config().Limits }, closed: r.metrics.Closed})
+	if c.TLS.On() {
+		d.servers[0].TLSConfig = r.cert.server(c.TLS)
+	}
 	var adminAddr net.Addr
 	if admin != nil {
 		l, err := net.Listen("tcp", c.Admin)
 		if err != nil {
 			return errors.Join(fmt.Errorf("taking the admin address: %w", err), data.Close(), r.Close())
 		}
-		servers, listeners, adminAddr = append(servers, r.server(r.guard(admin))), append(listeners, l), l.Addr()
+		adminAddr = l.Addr()
+		d.add(r.server(r.guard(admin), calls), l)
 	}
-	if s, l, err := r.extMCP(c); err != nil {
-		for _, l := range listeners {
+	if s, l, err := r.extMCP(c, calls); err != nil {
+		for _, l := range d.listeners {
 			_ = l.Close() // the error to tell is the other one
 		}
 		return errors.Join(err, r.Close())
 	} else if s != nil {
-		servers, listeners = append(servers, s), append(listeners, l)
+		d.add(s, l)
 	}
-	errs := make(chan error, len(servers))
-	var wg sync.WaitGroup
-	for i, s := range servers {
-		wg.Go(func() {
-			if err := s.Serve(listeners[i]); !errors.Is(err, http.ErrServerClosed) {
-				errs <- err
-			}
-		})
-	}
+	errs := d.serve()
 	background, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
 	wg.Go(func() { r.sweep(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
@@ -71,25 +76,96 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	}
 	r.serving.Store(false)
 	stop()
-	r.drain(servers)
+	r.drain(d)
 	wg.Wait()
 	return errors.Join(err, r.Close())
 }
 
-// drain lets open calls end within the configured time, agents' first, and cuts those that do not.
-func (r *Gateway) drain(servers []*http.Server) {
-	grace, cancel := context.WithTimeout(context.Background(), max(time.Duration(r.Config().Timeouts.Shutdown), time.Millisecond))
+// doors are the servers of a gateway, that for agents first.
+type doors struct {
+	servers   []*http.Server
+	listeners []net.Listener
+	calls     context.Context // what the contexts of all calls come from
+	cut       context.CancelCauseFunc
+	wg        sync.WaitGroup
+}
+
+func (d *doors) add(s *http.Server, l net.Listener) {
+	d.servers, d.listeners = append(d.servers, s), append(d.listeners, l)
+}
+
+func (d *doors) serve() <-chan error {
+	errs := make(chan error, len(d.servers))
+	for i, s := range d.servers {
+		d.wg.Go(func() {
+			serve := s.Serve
+			if s.TLSConfig != nil {
+				serve = func(l net.Listener) error { return s.ServeTLS(l, "", "") }
+			}
+			if err := serve(d.listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+				errs <- err
+			}
+		})
+	}
+	return errs
+}
+
+// lastWords is how long calls that were told to end have for it.
+const lastWords = 5 * time.Second
+
+// drain says goodbye: the gateway is not ready from here on. For the time of notice it still takes calls, each with the
+// word that the connection ends; then it listens no more and lets open calls end in the configured time; then those that
+// are left are told to end, which puts their end on record and tells their callers why.
+func (r *Gateway) drain(d *doors) {
+	t := r.Config().Timeouts
+	if notice := time.Duration(t.Notice); notice > 0 {
+		r.log.Info("no longer ready; calls are still taken", "for", notice)
+		time.Sleep(notice)
+	}
+	grace := max(time.Duration(t.Shutdown), time.Millisecond)
+	last := time.AfterFunc(grace, func() { d.cut(gateway.ErrDraining) })
+	defer last.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), grace+lastWords)
 	defer cancel()
-	for _, s := range servers {
-		if err := s.Shutdown(grace); err != nil {
+	for _, s := range d.servers {
+		if err := s.Shutdown(ctx); err != nil {
 			r.log.Warn("calls that outlasted the time for shutting down were cut")
 			_ = s.Close() // its error is that of a listener that is closed already
 		}
 	}
+	d.wg.Wait()
 }
 
-// Ready reports whether both ports listen and the end was not asked for.
-func (r *Gateway) Ready() bool { return r.serving.Load() }
+// Ready reports whether calls should be sent here: both ports listen, the end was not asked for, and what is decided can
+// be put on record.
+func (r *Gateway) Ready(ctx context.Context) error {
+	if !r.serving.Load() {
+		return errors.New("the gateway is starting or going away")
+	}
+	return r.Gateway.Ready(ctx)
+}
+
+// health answers load balancers, where that is configured, and tells callers of a gateway that goes away to take another connection.
+func (r *Gateway) health(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !r.serving.Load() {
+			w.Header().Set("Connection", "close") // over HTTP/2 the server makes a GOAWAY of it
+		}
+		if !r.Config().Health || req.URL.Path != "/healthz" && req.URL.Path != "/readyz" {
+			next.ServeHTTP(w, req)
+			return
+		}
+		text, status := "ok", http.StatusOK
+		if req.URL.Path == "/readyz" {
+			text = "ready"
+			if err := r.Ready(req.Context()); err != nil {
+				text, status = err.Error(), http.StatusServiceUnavailable
+			}
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, text, status) // plain text, whichever it is
+	})
+}
 
 // The bounds of one connection. What net/http bounds by itself: control frames that wait to be written, streams that
 // are reset before they are answered, header fields and their continuation.
@@ -104,11 +180,11 @@ const (
 )
 
 // server speaks HTTP/1.1 and HTTP/2, which a caller without TLS begins by itself: gRPC does.
-func (r *Gateway) server(h http.Handler) *http.Server {
+func (r *Gateway) server(h http.Handler, calls context.Context) *http.Server {
 	s := &http.Server{
 		Handler: paced(r.pace, h), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
 		ErrorLog:  log.New(io.Discard, "", 0), // its lines may repeat what a stranger sent
-		Protocols: new(http.Protocols),
+		Protocols: new(http.Protocols), BaseContext: func(net.Listener) context.Context { return calls },
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: streamsPerPeer, MaxReceiveBufferPerConnection: windowPerPeer, MaxReceiveBufferPerStream: windowPerStream,
 			SendPingTimeout: livenessInterval, PingTimeout: livenessInterval / 2, WriteByteTimeout: r.pace().write,
@@ -166,6 +242,7 @@ func (r *Gateway) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			r.renewCertificate() // where files are not watched, or not noticed
 			if err := r.Gateway.Sweep(ctx); err != nil && ctx.Err() == nil {
 				r.log.Error("sweeping", "error", err)
 			}

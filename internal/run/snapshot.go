@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -19,7 +20,9 @@ import (
 
 // Snapshot builds what a gateway decides by from a checked configuration. It reads policies and credentials, and
 // opens no connection. Servers that are programs are not reached by it: [Open] starts those.
-func Snapshot(c *config.Config) (*gateway.Snapshot, error) { return snapshot(c, reachable(c, nil)) }
+func Snapshot(c *config.Config) (*gateway.Snapshot, error) {
+	return snapshot(c, reachable(c, nil, nil))
+}
 
 // Offline is a Snapshot that decides alike and reaches nobody. No secret is read for it.
 func Offline(c *config.Config) (*gateway.Snapshot, error) {
@@ -124,21 +127,21 @@ func fetch(c *config.Config) *gateway.Fetch {
 // programs finds the way to a server that is a program of this configuration.
 type programs func(*config.Agent) (*gateway.Upstream, error)
 
-// reachable makes agents with their upstreams.
-func reachable(c *config.Config, program programs) func(*config.Agent) (*gateway.Agent, error) {
-	opt := gateway.UpstreamOptions{Headers: time.Duration(c.Timeouts.Upstream)}
+// reachable makes agents with their upstreams, whose connections are kept in the pool.
+func reachable(c *config.Config, program programs, pool *gateway.Pool) func(*config.Agent) (*gateway.Agent, error) {
+	opt := upstreamOptions(c, pool)
 	return func(a *config.Agent) (_ *gateway.Agent, err error) {
 		out := &gateway.Agent{Party: a.Party()}
 		if a.A2A != nil {
 			out.Card = cardRules(c, a)
-			if out.A2A, err = upstream(c, a.A2A.URL, a.A2A.Credential, opt); err != nil {
+			if out.A2A, err = upstream(c, a.A2A.URL, a.A2A.Credential, a.A2A.CAFile, a.A2A.HTTP2, opt); err != nil {
 				return nil, fmt.Errorf("agent %s, a2a: %w", a.ID, err)
 			}
 		}
 		switch {
 		case a.MCP == nil:
 		case a.MCP.URL != "" && a.MCP.Transport != config.SSE:
-			out.MCP, err = upstream(c, a.MCP.URL, a.MCP.Credential, opt)
+			out.MCP, err = upstream(c, a.MCP.URL, a.MCP.Credential, a.MCP.CAFile, a.MCP.HTTP2, opt)
 		case program != nil:
 			out.MCP, err = program(a)
 		}
@@ -169,7 +172,18 @@ func cardRules(c *config.Config, a *config.Agent) gateway.CardRules {
 	return out
 }
 
-func upstream(c *config.Config, url string, cred *config.Credential, opt gateway.UpstreamOptions) (*gateway.Upstream, error) {
+func upstreamOptions(c *config.Config, pool *gateway.Pool) gateway.UpstreamOptions {
+	t := c.Timeouts
+	return gateway.UpstreamOptions{
+		Dial: time.Duration(t.Dial), Write: time.Duration(t.Write), Headers: time.Duration(t.Upstream), Body: time.Duration(t.Body), Pool: pool,
+	}
+}
+
+func upstream(c *config.Config, url string, cred *config.Credential, authorities string, plainHTTP2 bool, opt gateway.UpstreamOptions) (_ *gateway.Upstream, err error) {
+	if opt.CA, err = c.Authorities(authorities); err != nil {
+		return nil, err
+	}
+	opt.PlainHTTP2 = plainHTTP2 && strings.HasPrefix(url, "http://")
 	header, secret := "", flow.Secret{}
 	if cred != nil {
 		value, err := c.Credential(cred)

@@ -2,12 +2,15 @@ package run_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,4 +169,133 @@ func TestSlowCallersAreCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// counting is a handler behind a server that counts its connections.
+func counting(t *testing.T, h http.Handler, start func(*httptest.Server)) (url string, opened *atomic.Int64) {
+	t.Helper()
+	opened = new(atomic.Int64)
+	up := httptest.NewUnstartedServer(h)
+	up.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	start(up)
+	t.Cleanup(up.Close)
+	return up.URL, opened
+}
+
+// TestAReloadKeepsConnections reloads between calls; the agent sees one connection all along.
+func TestAReloadKeepsConnections(t *testing.T) {
+	url, opened := counting(t, http.HandlerFunc(pong), (*httptest.Server).Start)
+	key, digest := identity.NewKey()
+	file := lay(t, fmt.Sprintf("version: 1\ndomain: clinic\nagents:\n  - {id: client, keys: [{sha256: %s}]}\n  - {id: tools, mcp: {url: %q}}\n", digest, url), nil)
+	g, addr, stop := serve(t, load(t, file), run.Options{})
+	tw := &town{g, addr, key, stop}
+	client := speaking(t, func(p *http.Protocols) { p.SetHTTP1(true) })
+	for n := range 3 {
+		if n > 0 {
+			if err := g.Reload(t.Context(), "test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		res, err := client.Do(tw.request(t, "http", "/mcp/tools", ping))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if !strings.Contains(string(body), `"result":{}`) {
+			t.Fatalf("call %d got %s", n, body)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("the agent saw %d connections over two reloads, want one", n)
+	}
+}
+
+// TestAgentsSpeakHTTP2AndShowTheirOwnCertificate reaches agents whose certificate no system knows.
+func TestAgentsSpeakHTTP2AndShowTheirOwnCertificate(t *testing.T) {
+	var seen atomic.Value
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen.Store(r.Proto)
+		pong(w, r)
+	})
+	dir := t.TempDir()
+	cert, key := pair(t, "agent", time.Now().Add(time.Hour))
+	other, _ := pair(t, "agent", time.Now().Add(time.Hour))
+	put(t, dir, map[string][]byte{"ca.pem": cert, "other.pem": other})
+	got, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure, _ := counting(t, h, func(s *httptest.Server) {
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{got}}
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	})
+	plain, _ := counting(t, h, func(s *httptest.Server) {
+		s.Config.Protocols = new(http.Protocols)
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
+		s.Start()
+	})
+	apiKey, digest := identity.NewKey()
+	g, addr, stop := serve(t, load(t, lay(t, fmt.Sprintf(`version: 1
+domain: clinic
+agents:
+  - {id: client, keys: [{sha256: %s}]}
+  - {id: known, mcp: {url: %q, ca_file: %q}}
+  - {id: stranger, mcp: {url: %q, ca_file: %q}}
+  - {id: system, mcp: {url: %q}}
+  - {id: plain, mcp: {url: %q, http2: true}}
+`, digest, secure, filepath.Join(dir, "ca.pem"), secure, filepath.Join(dir, "other.pem"), secure, plain), nil)), run.Options{})
+	tw := &town{g, addr, apiKey, stop}
+	client := speaking(t, func(p *http.Protocols) { p.SetHTTP1(true) })
+	for server, ok := range map[string]bool{"known": true, "plain": true, "stranger": false, "system": false} {
+		seen.Store("")
+		res, err := client.Do(tw.request(t, "http", "/mcp/"+server, ping))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if strings.Contains(string(body), `"result":{}`) != ok || ok && seen.Load() != "HTTP/2.0" || !ok && seen.Load() != "" {
+			t.Errorf("agent %s: got %s over %q, want an answer over HTTP/2: %t", server, body, seen.Load(), ok)
+		}
+	}
+}
+
+// TestLoadBalancersAreAnswered asks for health where agents call.
+func TestLoadBalancersAreAnswered(t *testing.T) {
+	get := func(addr, path string) (int, string) {
+		res, err := http.Get("http://" + addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		return res.StatusCode, strings.TrimSpace(string(b))
+	}
+	silent := settle(t, http.HandlerFunc(pong), "", run.Options{})
+	if status, _ := get(silent.addr, "/readyz"); status != http.StatusNotFound {
+		t.Errorf("without health: got %d, want 404", status)
+	}
+	tw := settle(t, http.HandlerFunc(pong), "health: true\n", run.Options{})
+	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ready"} {
+		if status, text := get(tw.addr, path); status != http.StatusOK || text != want {
+			t.Errorf("%s: got %d %q, want 200 %q", path, status, text, want)
+		}
+	}
+	if err := tw.DB.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a gateway without a store is not ready", func() bool {
+		status, text := get(tw.addr, "/readyz")
+		return status == http.StatusServiceUnavailable && text == "nothing can be put on record"
+	})
+	if status, _ := get(tw.addr, "/healthz"); status != http.StatusOK {
+		t.Errorf("health of a gateway that runs: %d", status)
+	}
+	_ = tw.stop() // says that the store is closed
 }

@@ -28,7 +28,7 @@ func (r *Gateway) watch() (reload func(ctx context.Context)) {
 }
 
 func (r *Gateway) reloadOn(ctx context.Context, w *fsnotify.Watcher, dirs, watched map[string]bool) {
-	var quiet <-chan time.Time
+	var quiet, renewed <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -43,9 +43,15 @@ func (r *Gateway) reloadOn(ctx context.Context, w *fsnotify.Watcher, dirs, watch
 				return
 			}
 			name := filepath.Clean(ev.Name)
+			if r.Config().TLS.On() && renewed == nil {
+				renewed = time.After(quietTime) // whatever it was: a certificate may be a link to a link that changed
+			}
 			if ev.Op != fsnotify.Chmod && (watched[name] || watched[filepath.Dir(name)]) {
 				quiet = time.After(quietTime)
 			}
+		case <-renewed:
+			renewed = nil
+			r.renewCertificate()
 		case <-quiet:
 			quiet = nil
 			if err := r.Reload(ctx, "a file changed"); err != nil {
@@ -64,24 +70,35 @@ func (r *Gateway) watchAll(w *fsnotify.Watcher, dirs map[string]bool) (map[strin
 		dirs = map[string]bool{}
 	}
 	watched := map[string]bool{}
-	for _, name := range r.Config().Files() {
+	c := r.Config()
+	for _, name := range c.Files() {
 		abs, err := filepath.Abs(name)
 		if err != nil {
 			continue
 		}
 		watched[abs] = true
-		dir := abs
 		if info, err := os.Stat(abs); err != nil || !info.IsDir() {
-			dir = filepath.Dir(abs)
+			abs = filepath.Dir(abs)
 		}
-		if dirs[dir] {
-			continue
+		r.watchOne(w, dirs, abs)
+	}
+	if c.TLS.On() {
+		for _, name := range []string{c.Path(c.TLS.Cert), c.Path(c.TLS.Key)} {
+			if abs, err := filepath.Abs(name); err == nil {
+				r.watchOne(w, dirs, filepath.Dir(abs))
+			}
 		}
-		if err := w.Add(dir); err != nil {
-			r.log.Warn("directory is not watched; reload with SIGHUP", "directory", dir)
-			continue
-		}
-		dirs[dir] = true
 	}
 	return dirs, watched
+}
+
+func (r *Gateway) watchOne(w *fsnotify.Watcher, dirs map[string]bool, dir string) {
+	if dirs[dir] {
+		return
+	}
+	if err := w.Add(dir); err != nil {
+		r.log.Warn("directory is not watched; reload with SIGHUP", "directory", dir)
+		return
+	}
+	dirs[dir] = true
 }
