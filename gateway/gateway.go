@@ -96,6 +96,7 @@ type Gateway struct {
 	load        load
 	borders     sync.Map // of the domain and another → *borderKeys
 	readiness   readiness
+	kept        atomic.Int64 // bytes; see [Kept]
 }
 
 // New returns a gateway that serves the snapshot.

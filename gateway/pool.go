@@ -53,6 +53,9 @@ func (p *Pool) transport(opt UpstreamOptions) (*http.Transport, error) {
 // agent, not the gateway's memory.
 const streamWindow = 64 << 10
 
+// connBuffer is what a connection over HTTP/1.1 keeps for reading, and as much for writing, while a stream is open.
+const connBuffer = 2 << 10
+
 func newTransport(opt UpstreamOptions) (*http.Transport, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if opt.CA != "" {
@@ -79,6 +82,8 @@ func newTransport(opt UpstreamOptions) (*http.Transport, error) {
 		IdleConnTimeout:        90 * time.Second,
 		DisableCompression:     true, // an encoded body cannot be read, so none is asked for
 		MaxResponseHeaderBytes: 64 << 10,
+		ReadBufferSize:         connBuffer,
+		WriteBufferSize:        connBuffer,
 		Protocols:              new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: streamWindow, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: opt.Write,

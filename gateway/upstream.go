@@ -214,8 +214,15 @@ func ReadJSON(res *http.Response, limit int) ([]byte, error) {
 
 // readable refuses encodings and media types that cannot be looked into.
 func readable(h http.Header, types ...string) error {
-	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return refuse(RuleEncoding, "", nil, "The content encoding cannot be read; send it as identity.")
+	for _, line := range h.Values("Content-Encoding") {
+		for enc := range strings.SplitSeq(line, ",") {
+			if enc = strings.TrimSpace(enc); enc != "" && !strings.EqualFold(enc, "identity") {
+				return refuse(RuleEncoding, "", nil, "The content encoding cannot be read; send it as identity.")
+			}
+		}
+	}
+	if len(h.Values("Content-Type")) > 1 {
+		return refuse(RuleEncoding, "", nil, "There is more than one media type.")
 	}
 	mt, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || !slices.Contains(types, mt) {

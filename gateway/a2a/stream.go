@@ -23,6 +23,7 @@ type relay struct {
 	segments int
 	sent     []byte // what the caller got, to be given again; nil once over the cap
 	keep     bool
+	kept     gateway.Kept // what sent takes
 	begun    bool
 	ids      gateway.IDs // as the agent calls them
 	named    bool        // the task goes by the ids that the caller was given
@@ -32,7 +33,8 @@ type relay struct {
 // stream relays a stream of events: an opened row before the first byte, a segment row before each event's bytes, a
 // closed row at the end. After a crash the record overstates what was sent, it never understates it.
 func (c *call) stream(ctx context.Context, events source) {
-	s := &relay{call: c, flow: c.responseFlow(), keep: true}
+	s := &relay{call: c, flow: c.responseFlow(), keep: true, kept: c.h.Gateway.Keep()}
+	defer s.kept.Free()
 	s.texts.At = s.textID
 	if err := c.h.Gateway.Mark(ctx, c.snap, s.flow, flow.Opened, 0, "", nil); err != nil {
 		c.deny(err)
@@ -46,7 +48,7 @@ func (c *call) stream(ctx context.Context, events source) {
 }
 
 func (s *relay) events(ctx context.Context, events source) error {
-	for {
+	for beats := 0; ; {
 		ev, err := events.next()
 		switch {
 		case errors.Is(err, io.EOF):
@@ -54,6 +56,9 @@ func (s *relay) events(ctx context.Context, events source) error {
 		case err != nil:
 			return err
 		case ev.data == nil:
+			if beats++; beats > s.snap.Events.MostEvents() {
+				return gateway.Refuse(gateway.RuleTooBig, nil, "The stream has more than %d heartbeats.", s.snap.Events.MostEvents())
+			}
 			if err := s.write(ev, nil); err != nil {
 				return err
 			}
@@ -192,8 +197,11 @@ func (s *relay) chunk(task, artifact string) []byte {
 func (s *relay) write(in *event, envelope []byte) error {
 	s.begin()
 	if s.keep {
-		if s.sent = in.transcript(s.sent, envelope); len(s.sent) > s.snap.Events.AnswerBytes() {
+		before := len(s.sent)
+		s.sent = in.transcript(s.sent, envelope)
+		if s.kept.Grow(len(s.sent)-before); len(s.sent) > s.snap.Events.AnswerBytes() || !s.kept.Fits() {
 			s.keep, s.sent = false, nil
+			s.kept.Free()
 		}
 	}
 	return s.front.event(in, envelope)

@@ -218,7 +218,7 @@ func (e *EventReader) fill() error {
 		e.to -= e.from
 		e.from = 0
 	}
-	e.buf = slices.Grow(e.buf, 4096)
+	e.buf = slices.Grow(e.buf, 1024) // which doubles what is too small: most streams wait, and their events are short
 	for range 100 {
 		n, err := e.r.Read(e.buf[len(e.buf):cap(e.buf)])
 		e.buf = e.buf[:len(e.buf)+n]

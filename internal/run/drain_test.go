@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -122,4 +123,10 @@ func (l *rowLog) outcomes() string {
 		all = append(all, string(ev.Outcome))
 	}
 	return strings.Join(all, " ")
+}
+
+func (l *rowLog) all() []flow.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.rows)
 }

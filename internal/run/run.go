@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -57,6 +59,7 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
+	quietLogger()
 	b := newBridges(opt.Logger)
 	r, err := open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) {
 		return snapshot(c, reachable(c, b.program(c), &b.pool))
@@ -67,6 +70,9 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 	r.bridges = b
 	return r, nil
 }
+
+// quietLogger silences the standard logger of the process: net/http writes to it what a peer sent that it cannot place.
+func quietLogger() { log.SetOutput(io.Discard) }
 
 func open(ctx context.Context, c *config.Config, opt Options, build func(*config.Config) (*gateway.Snapshot, error)) (*Gateway, error) {
 	c, err := inMode(c, opt.Learn)
