@@ -63,6 +63,9 @@ func ReadRequest(w http.ResponseWriter, r *http.Request, limit int, types ...str
 	b, err := readAll(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			if r.ProtoMajor == 1 {
+				w.Header().Set("Connection", "close") // the rest is not waited for
+			}
 			return nil, refuse(RuleTooBig, "", nil, "The message is larger than %d bytes.", limit)
 		}
 		return nil, refuse(RuleMalformed, "", nil, "The message broke off.")

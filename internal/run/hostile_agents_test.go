@@ -43,6 +43,11 @@ timeouts: {read: 2s, write: 2s, dial: 1s, upstream: 1s, body: 1s, idle: 1s, shut
 // raise runs a stage. Answer gets what the agent was sent, headers and body, and writes what it likes.
 func raise(t *testing.T, answer func(c net.Conn, request []byte)) *stage {
 	t.Helper()
+	return raiseWith(t, shortLimits, answer)
+}
+
+func raiseWith(t *testing.T, limits string, answer func(c net.Conn, request []byte)) *stage {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +81,7 @@ agents:
   - {id: tools, mcp: {url: "http://%s"}}
   - {id: scribe, a2a: {url: "http://%s"}}
 transparent: [{agent: "*", reason: a test}]
-%s`, digest, l.Addr(), l.Addr(), shortLimits), nil)
+%s`, digest, l.Addr(), l.Addr(), limits), nil)
 	s.dir = filepath.Dir(file)
 	g, addr, stop := serve(t, load(t, file), run.Options{
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Hooks: gateway.Hooks{Event: s.rows.add},

@@ -148,7 +148,9 @@ func (r *Gateway) Ready(ctx context.Context) error {
 // health answers load balancers, where that is configured, and tells callers of a gateway that goes away to take another connection.
 func (r *Gateway) health(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !r.serving.Load() {
+		// A message in chunks is the last on its connection: whoever stands before the gateway may have found another end
+		// to it, by a length that came with it, and the next caller's message behind that.
+		if chunked := req.ProtoMajor == 1 && len(req.TransferEncoding) > 0; chunked || !r.serving.Load() {
 			w.Header().Set("Connection", "close") // over HTTP/2 the server makes a GOAWAY of it
 		}
 		if !r.Config().Health || req.URL.Path != "/healthz" && req.URL.Path != "/readyz" {

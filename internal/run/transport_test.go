@@ -136,6 +136,11 @@ func TestSlowCallersAreCut(t *testing.T) {
 	tw := settle(t, http.HandlerFunc(pong), "timeouts: {read: 2s}\n", run.Options{})
 	head := "POST /mcp/tools HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tw.key.Expose() + "\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\n"
 	for name, opening := range map[string]string{
+		"headers that never end":        "GET / HTTP/1.1\r\nHost: x\r\nX: y",
+		"TLS where there is none":       "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+		"nothing at all":                "",
+		"half of what begins HTTP/2":    "PRI * HTTP/2.0\r\n",
+		"HTTP/2 without its settings":   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"a body that is never sent":     head + "Content-Length: 5000\r\n\r\n",
 		"a body that comes by the byte": head + "Content-Length: 5000\r\n\r\n{",
 		"a chunk that never ends":       head + "Transfer-Encoding: chunked\r\n\r\nfff\r\n",
@@ -156,7 +161,7 @@ func TestSlowCallersAreCut(t *testing.T) {
 				defer close(gone)
 				_, _ = io.Copy(io.Discard, bufio.NewReader(c))
 			}()
-			end := time.After(12 * time.Second)
+			end := time.After(13 * time.Second)
 			for {
 				select {
 				case <-gone:
