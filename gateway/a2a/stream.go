@@ -199,7 +199,7 @@ func (s *relay) write(in *event, envelope []byte) error {
 	if s.keep {
 		before := len(s.sent)
 		s.sent = in.transcript(s.sent, envelope)
-		if s.kept.Grow(len(s.sent)-before); len(s.sent) > s.snap.Events.AnswerBytes() || !s.kept.Fits() {
+		if s.kept.Grow(len(s.sent) - before); len(s.sent) > s.snap.Events.AnswerBytes() || !s.kept.Fits() {
 			s.keep, s.sent = false, nil
 			s.kept.Free()
 		}
