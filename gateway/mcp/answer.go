@@ -64,7 +64,11 @@ func (x *exchange) outside(ctx context.Context, who parties) (flow.Flow, error) 
 	f := flow.Flow{
 		ID: gateway.NewFlowID(), From: who.agent.Party, To: who.caller.Party, Protocol: protocolName(x.spoken()), Direction: flow.Response,
 	}
-	f.Purpose, f.Task.Criticality = who.caller.Choose("", "")
+	if x.claims != nil {
+		f.Purpose, f.Task.Criticality = x.claims(who.caller)
+	} else {
+		f.Purpose, f.Task.Criticality = who.caller.Choose("", "")
+	}
 	var err error
 	if x.session != "" {
 		between := gateway.Between{Caller: who.caller.Party, Agent: who.agent.Party.Agent}
@@ -89,6 +93,8 @@ func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) 
 		f.From, f.To = who.agent.Party, who.caller.Party
 		if s.call != nil {
 			f.Purpose, f.Task.Criticality = s.call.reason(who.caller)
+		} else if x.claims != nil {
+			f.Purpose, f.Task.Criticality = x.claims(who.caller)
 		}
 	}
 	if denied != nil {
@@ -192,12 +198,22 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	m := x.answerMessage(c, who, f, body)
 	m.LeftOut = leftOut
 	x.segment(m)
+	var named func()
 	m.Commit = func(tx store.Tx, out []byte) error {
+		if ids := x.namesIn(who, out); ids != (gateway.IDs{}) {
+			var err error
+			if named, err = x.g.NameTask(tx, x.between(c), ids, c.flow.Task.ID); err != nil {
+				return err
+			}
+		}
 		return c.ticket.Store(tx, &gateway.Answer{Status: 200, Body: out, Task: c.flow.Task.ID})
 	}
 	passed, err := x.g.Pass(ctx, m)
 	if err != nil {
 		return nil, err
+	}
+	if named != nil {
+		named()
 	}
 	if settles != "" {
 		c.version = settles

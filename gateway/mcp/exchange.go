@@ -42,6 +42,7 @@ type exchange struct {
 	renew   func(context.Context, *gateway.Snapshot) (parties, error) // who talks by another configuration; a refusal if they may not
 	missing func(id string) *calling                                  // a call of this conversation that another exchange left; may be nil
 	settled func(version string)                                      // told when initialize was answered; may be nil
+	claims  func(identity.Caller) (flow.Purpose, flow.Criticality)    // what holds for messages that nobody asked for; nil: what holds by default
 	inbox   *inbox                                                    // what the server asks of the client; nil where no answer could be told apart from a stranger's
 	memory  *memory
 	stream  *streaming // set while the server's messages are events of one stream
@@ -129,12 +130,15 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	if msg.rpc.Kind == wire.Success || msg.rpc.Kind == wire.Failure {
 		return x.replied(ctx, c, msg)
 	}
-	ids := gateway.IDs{Context: x.conversation(msg.doc, msg.mcp), Message: c.once}
+	ids := gateway.IDs{Context: x.conversation(msg), Task: msg.task(), Message: c.once}
 	if who.caller.Anonymous {
 		ids, c.once = gateway.IDs{}, "" // strangers share nothing, so none of them has another's task or answer
 	}
 	if c.flow.Task.ID, err = x.g.TaskOf(ctx, x.between(c), ids); err != nil {
 		return x.refused(ctx, c, err)
+	}
+	if c.flow.Task.ID == "" {
+		c.flow.Task.ID = flow.TaskID(c.flow.ID) // a call and its answer are one task, if of no other
 	}
 	if msg.rpc.Kind == wire.Call {
 		if err := x.wait(c); err != nil {
@@ -384,10 +388,17 @@ func (x *exchange) spoken() string {
 	return x.version
 }
 
-// conversation is what calls of one piece of work have in common: the session, else the trace they belong to.
-func (x *exchange) conversation(d *json.Doc, m wire.MCP) string {
+// conversation is what calls of one piece of work have in common: the session, else the state that a server handed out
+// with its questions and gets back with the answers, else the trace they belong to.
+func (x *exchange) conversation(msg *message) string {
 	if x.session != "" {
 		return "session " + x.session
+	}
+	d, m := msg.doc, msg.mcp
+	if msg.rpc.Params >= 0 {
+		if state := textIn(d, msg.rpc.Params, "requestState"); state != "" {
+			return "state " + state
+		}
 	}
 	if m.Meta >= 0 {
 		if n, ok := d.Member(m.Meta, "traceparent"); ok && d.Nodes[n].Kind == json.String {

@@ -264,6 +264,9 @@ func checkPrompts(t *testing.T, ctx context.Context, s *sdk.ClientSession, got *
 	if err != nil || len(templates.ResourceTemplates) != 1 {
 		t.Fatalf("templates = %+v, %v", templates, err)
 	}
+	if got == nil {
+		return // at this criticality the server is told no names
+	}
 	if all := got.all(); !strings.Contains(all, "prompt Ada Lovelace") || !strings.Contains(all, "complete who=Ada L") {
 		t.Errorf("server heard %q", all)
 	}

@@ -79,6 +79,7 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	x.renew = func(ctx context.Context, s *gateway.Snapshot) (parties, error) {
 		return h.parties(ctx, r, s, server, x.who)
 	}
+	x.claims = func(c identity.Caller) (flow.Purpose, flow.Criticality) { return c.ChooseFrom(r.Header) }
 	var err error
 	if x.who, err = x.renew(ctx, s); x.who.snap != nil {
 		c.who, c.flow.From = x.who, x.who.caller.Party

@@ -130,6 +130,9 @@ func (s *relay) finish(ctx context.Context, err error) {
 	}
 	s.x.forget(c)
 	defer c.ticket.End()
+	if c.method == "subscriptions/listen" && (err == nil || errors.Is(err, errGone) || ctx.Err() != nil) {
+		return // it lasts until either side has enough of it
+	}
 	if (err == nil || errors.Is(err, errGone) || ctx.Err() != nil) && s.resumes && s.x.session != "" &&
 		s.h.sessions.park(s.x.who.agent.Party.Agent, s.x.session, c) {
 		return

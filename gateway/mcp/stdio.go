@@ -46,6 +46,7 @@ func (s *Stdio) Run(ctx context.Context) error {
 	x.renew = func(_ context.Context, next *gateway.Snapshot) (parties, error) { return s.parties(next, x.who) }
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	x.claims = func(c identity.Caller) (flow.Purpose, flow.Criticality) { return c.Choose(s.Purpose, "") }
 	p := &pump{s: s, x: x, toClient: &lineWriter{w: s.ToClient}, toServer: &lineWriter{w: s.ToServer}}
 	lines := s.read(ctx, s.Client, snap.Limits.Bytes)
 	replies := make(chan []byte, maxReplies)
