@@ -48,6 +48,19 @@ func (g *Gateway) TaskOf(ctx context.Context, b Between, ids IDs) (flow.TaskID, 
 	return "", nil
 }
 
+// Named reports whether an answer gave the caller these identifiers before.
+func (g *Gateway) Named(ctx context.Context, b Between, ids IDs) (bool, error) {
+	for _, n := range []struct{ kind, id string }{{"task", ids.Task}, {"context", ids.Context}} {
+		if n.id == "" {
+			continue
+		}
+		if t, err := g.findTask(ctx, g.alias(b, n.kind, n.id)); err != nil || t == "" {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 func (g *Gateway) findTask(ctx context.Context, alias flow.SubjectRef) (flow.TaskID, error) {
 	g.tasks.mu.Lock()
 	t, ok := g.tasks.known[alias]

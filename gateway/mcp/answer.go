@@ -187,6 +187,9 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 		x.tools.learn(who.agent.Party.Agent, given, who.snap) // before the selection, which asks for what the server declares
 	}
 	body, leftOut, err := x.selected(who, c.method, body)
+	if err == nil && c.method == "tasks/list" {
+		body, leftOut, err = x.ownTasks(ctx, who, c, body)
+	}
 	if err != nil {
 		return nil, x.g.Refused(ctx, who.snap, f, gateway.Refuse(gateway.RuleUpstream, err, "The server's answer has not the form of the protocol."))
 	}
@@ -198,13 +201,15 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	m := x.answerMessage(c, who, f, body)
 	m.LeftOut = leftOut
 	x.segment(m)
-	var named func()
+	var named []func()
 	m.Commit = func(tx store.Tx, out []byte) error {
-		if ids := x.namesIn(who, out); ids != (gateway.IDs{}) {
-			var err error
-			if named, err = x.g.NameTask(tx, x.between(c), ids, c.flow.Task.ID); err != nil {
+		named = named[:0]
+		for _, ids := range x.given(who, given, out) {
+			done, err := x.g.NameTask(tx, x.between(c), ids, c.flow.Task.ID)
+			if err != nil {
 				return err
 			}
+			named = append(named, done)
 		}
 		return c.ticket.Store(tx, &gateway.Answer{Status: 200, Body: out, Task: c.flow.Task.ID})
 	}
@@ -212,8 +217,8 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if err != nil {
 		return nil, err
 	}
-	if named != nil {
-		named()
+	for _, done := range named {
+		done()
 	}
 	if settles != "" {
 		c.version = settles

@@ -130,6 +130,9 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	if msg.rpc.Kind == wire.Success || msg.rpc.Kind == wire.Failure {
 		return x.replied(ctx, c, msg)
 	}
+	if err := x.owned(ctx, c, msg); err != nil {
+		return x.refused(ctx, c, err)
+	}
 	ids := gateway.IDs{Context: x.conversation(msg), Task: msg.task(), Message: c.once}
 	if who.caller.Anonymous {
 		ids, c.once = gateway.IDs{}, "" // strangers share nothing, so none of them has another's task or answer
@@ -225,7 +228,10 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 	if m.rpc.Kind == wire.Success || m.rpc.Kind == wire.Failure {
 		return m, nil
 	}
-	if m.mcp, err = wire.ReadMCP(m.doc, m.rpc); err != nil {
+	if m.mcp, err = wire.ReadMCP(m.doc, m.rpc); err != nil && passing(c.who) != nil {
+		m.mcp, err = wire.ReadMCPMeta(m.doc, m.rpc), nil
+	}
+	if err != nil {
 		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message has not the form of its method.")
 	}
 	if err := x.settle(c, m); err != nil {

@@ -1,14 +1,12 @@
 package mcp
 
 import (
-	"bytes"
 	"slices"
 	"sync"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
-	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
@@ -113,7 +111,7 @@ func (x *exchange) learn(who parties, c *calling, given []byte) {
 	case "prompts/list":
 		x.memory.learn(server, given)
 	case "tools/call":
-		if c.tool != "" {
+		if c.tool != "" { // a task that it became is of the tool
 			if id := taskIn(given); id != "" {
 				x.memory.task(who, id, c.tool)
 			}
@@ -199,36 +197,6 @@ func taskOf(d *json.Doc, result int) string {
 		return textIn(d, n, "taskId")
 	}
 	return textIn(d, result, "taskId")
-}
-
-// namesIn are the names by which later calls will say that they belong to an answer's task: the state that a server
-// handed out, and its task. Within a session all calls belong together anyway.
-func (x *exchange) namesIn(who parties, body []byte) (ids gateway.IDs) {
-	if x.session != "" || who.caller.Anonymous || !bytes.Contains(body, []byte(`"requestState"`)) && !bytes.Contains(body, []byte(`"taskId"`)) {
-		return ids
-	}
-	var d json.Doc
-	if d.Parse(body, nil, json.Limits{}) != nil {
-		return ids
-	}
-	if n, ok := under(&d, "result"); ok {
-		if state := textIn(&d, n, "requestState"); state != "" {
-			ids.Context = "state " + state
-		}
-		ids.Task = taskOf(&d, n)
-	}
-	return ids
-}
-
-// task is the server's task that a client's message asks after; "" if none.
-func (m *message) task() string {
-	switch m.rpc.Method {
-	case "tasks/get", "tasks/update", "tasks/cancel", "tasks/result":
-		if m.rpc.Params >= 0 {
-			return textIn(m.doc, m.rpc.Params, "taskId")
-		}
-	}
-	return ""
 }
 
 // under follows member names down from the root.

@@ -149,3 +149,47 @@ func TestSubscriptionsWithoutASession(t *testing.T) {
 		}
 	}
 }
+
+// The state between two rounds is the caller's to whom it was given: the server could not tell another's apart.
+func TestStateIsNotTakenFromAnother(t *testing.T) {
+	u, answer := answering(t)
+	r := newRig(t, u, nil)
+	*answer = `{"jsonrpc":"2.0","id":7,"result":{"resultType":"input_required","requestState":"st.1"}}`
+	if _, body := r.send(t, plainCall); !strings.Contains(body, `"requestState":"st.1"`) {
+		t.Fatalf("answer = %s", body)
+	}
+	second := strings.Replace(plainCall, `"arguments"`, `"requestState":"st.1","arguments"`, 1)
+	if status, body := r.send(t, second, "Authorization", "Bearer scrim_other"); status != 400 || !strings.Contains(body, "-32602") {
+		t.Errorf("another caller's state = %d %s, want a refusal", status, body)
+	}
+	if status, body := r.send(t, strings.Replace(second, "st.1", "st.2", 1)); status != 400 {
+		t.Errorf("a state that nobody was given = %d %s, want a refusal", status, body)
+	}
+	before := len(u.bodies())
+	if status, body := r.send(t, second); status != 200 || len(u.bodies()) != before+1 || !strings.Contains(u.bodies()[before], `"requestState":"st.1"`) {
+		t.Errorf("the caller's own state = %d %s", status, body)
+	}
+}
+
+// A list of tasks holds the caller's own.
+func TestTasksOfOthersAreNotListed(t *testing.T) {
+	task := func(id string) string {
+		return `{"taskId":"` + id + `","status":"working","createdAt":"2026-11-26T10:00:00Z","lastUpdatedAt":"2026-11-26T10:00:00Z","ttl":60000}`
+	}
+	u, answer := answering(t)
+	r := newRig(t, u, nil)
+	ask := strings.NewReplacer(`{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}},`, `{"task":{"ttl":60000},`).Replace(plainCall)
+	header := []string{"Mcp-Protocol-Version", wire.MCP20251125, "Mcp-Method", "", "Mcp-Name", ""}
+	*answer = `{"jsonrpc":"2.0","id":7,"result":{"task":` + task("t-1") + `}}`
+	if _, body := r.send(t, ask, header...); !strings.Contains(body, `"t-1"`) {
+		t.Fatalf("answer = %s", body)
+	}
+	*answer = `{"jsonrpc":"2.0","id":7,"result":{"tasks":[` + task("t-0") + `,` + task("t-1") + `,` + task("t-2") + `]}}`
+	list := `{"jsonrpc":"2.0","id":7,"method":"tasks/list"}`
+	if _, body := r.send(t, list, header...); body != `{"jsonrpc":"2.0","id":7,"result":{"tasks":[`+task("t-1")+`]}}` {
+		t.Errorf("list = %s, want the caller's own", body)
+	}
+	if _, body := r.send(t, list, append(header, "Authorization", "Bearer scrim_third")...); body != `{"jsonrpc":"2.0","id":7,"result":{"tasks":[]}}` {
+		t.Errorf("another caller's list = %s, want it empty", body)
+	}
+}

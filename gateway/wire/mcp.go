@@ -44,10 +44,7 @@ type MCP struct {
 // where a member is of another kind than the protocol says.
 func ReadMCP(d *json.Doc, rpc RPC) (MCP, error) {
 	r := reader{d: d}
-	m := MCP{
-		Body: rpc.Params, Name: -1, Arguments: -1, URI: -1, Meta: -1, FlowID: -1, ProtocolVersion: -1,
-		ProgressToken: -1, StructuredContent: -1, TTL: -1, CacheScope: -1,
-	}
+	m := nothing(rpc.Params)
 	switch rpc.Kind {
 	case Call, Notification:
 		r.call(&m)
@@ -61,6 +58,26 @@ func ReadMCP(d *json.Doc, rpc RPC) (MCP, error) {
 		return MCP{}, r.err
 	}
 	return m, nil
+}
+
+// ReadMCPMeta finds what the _meta of a call or notification holds, whatever else its params are. What is of another
+// kind than the protocol says is taken for absent.
+func ReadMCPMeta(d *json.Doc, rpc RPC) MCP {
+	r, m := reader{d: d}, nothing(rpc.Params)
+	if m.Body >= 0 {
+		r.meta(&m)
+	}
+	if r.err != nil {
+		return nothing(rpc.Params)
+	}
+	return m
+}
+
+func nothing(body int) MCP {
+	return MCP{
+		Body: body, Name: -1, Arguments: -1, URI: -1, Meta: -1, FlowID: -1, ProtocolVersion: -1,
+		ProgressToken: -1, StructuredContent: -1, TTL: -1, CacheScope: -1,
+	}
 }
 
 func (r *reader) call(m *MCP) {
