@@ -1,0 +1,177 @@
+package mcp_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+	"github.com/scrimhq/scrim/gateway/wire"
+)
+
+// resumable is a server with one session, whose streams can be taken up again.
+func resumable(answer string) http.Handler {
+	const notice = `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}`
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		switch {
+		case strings.Contains(string(body), `"initialize"`):
+			w.Header().Set("Mcp-Session-Id", "s-1")
+			_, _ = fmt.Fprint(w, "data: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"serverInfo\":{\"name\":\"p\",\"version\":\"1\"}}}\n\n")
+		case r.Method == http.MethodGet:
+			_, _ = fmt.Fprintf(w, "id: e-2\ndata: %s\n\n", answer)
+		case strings.Contains(string(body), "tools/call") && strings.Contains(string(body), "whole"):
+			_, _ = fmt.Fprintf(w, "id: e-1\ndata: %s\n\nid: e-2\ndata: %s\n\n", notice, answer)
+		case strings.Contains(string(body), "tools/call"):
+			_, _ = fmt.Fprint(w, "id: e-1\nretry: 10\ndata: \n\n") // and it closes, to be asked again
+		default:
+			w.WriteHeader(http.StatusAccepted)
+		}
+	})
+}
+
+func (p *player) resume(t *testing.T, event string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Authorization": "Bearer " + p.key, "Mcp-Session-Id": p.session, "Mcp-Protocol-Version": wire.MCP20250618, "Accept": "text/event-stream", "Last-Event-Id": event} {
+		if v != "" {
+			req.Header.Set(k, v)
+		}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, _ := io.ReadAll(res.Body)
+	return string(b)
+}
+
+// A stream that the server closed before it answered is taken up; what was sent and lost is sent again. Each time the
+// caller is decided anew, and each time it is on record.
+func TestStreamsAreTakenUpAgain(t *testing.T) {
+	answer := `{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"write to jane.doe@example.org"}]}}`
+	u := (&upstream{}).serve(t, resumable(answer))
+	r := newRig(t, u, nil)
+	one := &player{rig: r, key: "scrim_other"}
+	one.begin(t, true)
+	ask := func(text string) string {
+		return `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"plain","arguments":{"text":"` + text + `"}}}`
+	}
+	released := func() (n int) {
+		for _, ev := range r.Events() {
+			if ev.Outcome == flow.Segment && ev.Flow.Method == "tools/call" {
+				n++
+			}
+		}
+		return n
+	}
+	if _, body := one.send(t, ask("part")); strings.Contains(body, "write to") || !strings.Contains(body, "id: e-1") || strings.Contains(body, "error") {
+		t.Fatalf("first part = %q", body)
+	}
+	if got := one.resume(t, ""); strings.Contains(got, "write to") && released() != 1 {
+		t.Fatalf("another stream = %q", got)
+	}
+	// Whoever else has the session's id and the event's gets nothing.
+	if got := (&player{rig: r, key: "scrim_own", session: one.session}).resume(t, "e-1"); strings.Contains(got, "write to") {
+		t.Errorf("another caller took the stream up: %q", got)
+	}
+	if status, body := one.send(t, ask("whole")); status != 200 || !strings.Contains(body, "write to [email") {
+		t.Fatalf("answer = %d %q", status, body)
+	}
+	before := released()
+	again := one.resume(t, "e-1")
+	if !strings.Contains(again, "id: e-2") || !strings.Contains(again, "write to [email") || strings.Contains(again, "jane") {
+		t.Errorf("resumed stream = %q, want the answer once more", again)
+	}
+	if n := released(); n != before+1 {
+		t.Errorf("%d answers on record, want %d", n, before+1)
+	}
+	if got := one.resume(t, ""); strings.Contains(got, "write to") {
+		t.Errorf("a new stream gave the old answer: %q", got)
+	}
+}
+
+// FuzzServerStream holds that whatever a server streams, its caller gets JSON-RPC, one answer to its call and nothing
+// of another's, and that nothing leaves that is not on record.
+func FuzzServerStream(f *testing.F) {
+	var stream []byte
+	u := (&upstream{}).serve(f, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if strings.Contains(string(body), `"method":"ping"`) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = w.Write(stream)
+			return
+		}
+		newPuppet().ServeHTTP(w, withBody(r, body))
+	}))
+	r := newRig(f, u, func(s *gatewaytest.Setup) { s.Hooks.Error = func(error) {} })
+	one := &player{rig: r, key: "scrim_other"}
+	one.begin(f, true)
+	for _, s := range []string{
+		`{"jsonrpc":"2.0","id":7,"result":{}}`, askRoots, `{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"x"}}`, `{"jsonrpc":"2.0","id":8,"result":{}}`,
+		`{"jsonrpc":"2.0","id":"a","method":"sampling/createMessage","params":{"maxTokens":1,"messages":[{"role":"user","content":{"type":"text","text":"hi"}},{"role":"user","content":[{"type":"tool_use","id":"t","name":"n","input":{"a":1}}]}]}}`,
+		`{"jsonrpc":"2.0","id":"b","method":"elicitation/create","params":{"message":"m","requestedSchema":{"type":"object","properties":{"a":{"type":"string"}}}}}`,
+		`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"mem://a"}}`, `[1]`, `{`,
+	} {
+		f.Add([]byte("data: " + s + "\n\n"))
+		f.Add([]byte("id: 1\nevent: message\ndata: " + s + "\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n\n"))
+	}
+	f.Fuzz(func(t *testing.T, events []byte) {
+		stream = events
+		seen := len(r.Events())
+		_, body := one.send(t, `{"jsonrpc":"2.0","id":7,"method":"ping"}`)
+		left := 0
+		for _, ev := range r.Events()[seen:] {
+			if ev.Flow.To.Agent == "stranger" && (ev.Outcome == flow.Segment || ev.Outcome == flow.Released) {
+				left++
+			}
+		}
+		answers, came := 0, 0
+		out := wire.NewEventReader(strings.NewReader(body), wire.EventLimits{})
+		for {
+			ev, err := out.Next()
+			if err != nil {
+				break
+			}
+			if len(ev.Data) == 0 {
+				continue
+			}
+			var d json.Doc
+			if err := d.Parse(ev.Data, nil, json.Limits{}); err != nil {
+				t.Fatalf("the caller got %q", ev.Data)
+			}
+			rpc, err := wire.ReadRPC(&d)
+			if err != nil {
+				t.Fatalf("the caller got %q: %v", ev.Data, err)
+			}
+			if rpc.Kind == wire.Success || rpc.Kind == wire.Failure {
+				if string(rpc.ID) != "7" {
+					t.Fatalf("the caller got another's answer %q", ev.Data)
+				}
+				answers++
+			}
+			if rpc.Kind != wire.Failure {
+				came++
+			}
+		}
+		if answers > 1 || came > left {
+			t.Fatalf("%d answers, %d messages came, %d are on record: %q", answers, came, left, body)
+		}
+	})
+}
+
+func withBody(r *http.Request, body []byte) *http.Request {
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(strings.NewReader(string(body)))
+	return r
+}
