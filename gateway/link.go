@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"strings"
+
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
@@ -9,12 +11,12 @@ import (
 // withheldURI stands for an address that may not be shown where the protocol wants one.
 const withheldURI = "urn:scrim:withheld"
 
-// isLink reports whether the target is an address or a name beside which no text could stand: an entry of a list, a
-// picture, a page, rather than a file that is part of a message.
+// isLink reports whether the target is an address or a name in MCP beside which no text could stand: an entry of a list,
+// a picture, a page, rather than a file that is part of a message.
 func (c *changer) isLink(t *target) bool {
 	v, n := t.view, t.node
 	role := c.m.Table.Role(v.doc.Nodes[n].State)
-	if v.parent != nil || role == wire.Bytes {
+	if v.parent != nil || role == wire.Bytes || !strings.HasPrefix(c.m.Query.Flow.Protocol, "mcp") {
 		return false
 	}
 	parent := int(v.doc.Nodes[n].Parent)
@@ -46,6 +48,8 @@ func (c *changer) link(t *target, terms *flow.LeafTerms) error {
 			v.edits.Remove(list)
 		}
 	case string(v.doc.Key(n)) == "websiteUrl":
+		v.edits.Remove(n)
+	case c.m.Table.Role(node.State) == wire.FileName && c.m.Query.Flow.Direction == flow.Request:
 		v.edits.Remove(n)
 	case c.m.Query.Flow.Direction == flow.Request || c.m.Table.Path(node.State) == "params/uri":
 		return refuse(RulePolicy, c.pointer(v, n), nil, "%s", c.why(terms)) // what is asked for cannot be asked for in part

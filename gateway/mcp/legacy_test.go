@@ -166,3 +166,24 @@ func TestOldTransportRefusesStrangers(t *testing.T) {
 		}
 	}
 }
+
+// A group is one more address, and what its servers ask reaches their client through both.
+func TestOldTransportAndQuestionsOfAGroup(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		r := newGroup(t, 0, map[flow.AgentID]*upstream{"records": newUpstream(t, nil), "lab": serveLab(t, nil)}, nil)
+		client := &heard{}
+		var s *sdk.ClientSession
+		if old {
+			s = connectSSE(t, r.url, "scrim_own", wire.MCP20241105, client.options())
+		} else {
+			s = connect(t, r.url, "scrim_own", wire.MCP20251125, client.options())
+		}
+		tools, err := s.ListTools(t.Context(), nil)
+		if err != nil || len(tools.Tools) != 9 {
+			t.Fatalf("old transport %v: tools = %v, %v, want 9", old, tools, err)
+		}
+		if got := texts(call(t, s, "records__asks", asked{}, nil)); got != "sampling refused: false, roots refused: false" || !strings.Contains(client.all(), "sampled Zanzibar") {
+			t.Errorf("old transport %v: result = %q, client heard %q", old, got, client.all())
+		}
+	}
+}

@@ -24,6 +24,9 @@ func answering(t testing.TB) (*upstream, *string) {
 	})), answer
 }
 
+// whole are secrets long enough not to lie in a token by chance.
+var whole = []string{"Jane Doe", "jane.doe", "1961-04-12", "536-90-4399"}
+
 func randomRows(r *rand.Rand) rows {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	var out rows
@@ -105,7 +108,7 @@ func TestProseTwinsHoldNoMoreThanTheFields(t *testing.T) {
 	if !strings.Contains(body, "Found ") {
 		t.Fatalf("answer = %s", body)
 	}
-	without(t, "the answer", body, secrets)
+	without(t, "the answer", body, whole)
 }
 
 // What is public for everybody keeps its permission to be shared; what was decided for one caller loses it, and its
@@ -199,7 +202,7 @@ func TestResultsOfTasksAreThoseOfTheirTools(t *testing.T) {
 		`,"statusMessage":"asked jane.doe@example.org","result":{"content":[{"type":"text","text":"Jane Doe"}],"structuredContent":` + string(structured) + `}}}`
 	get := strings.NewReplacer("tools/call", "tasks/get", `"name":"plain","arguments":{"text":"hello"}`, `"taskId":"t-1"`).Replace(plainCall)
 	_, body = r.send(t, strings.Replace(get, `"t-1"`, `"`+id[1]+`"`, 1), "Mcp-Method", "tasks/get", "Mcp-Name", id[1], "Authorization", "Bearer scrim_other")
-	without(t, "the task", body, secrets)
+	without(t, "the task", body, whole)
 	if !strings.Contains(body, `"name":"stk1_`) || u.header[1].Get("Mcp-Name") != "t-1" {
 		t.Errorf("answer = %s, headers = %v, want stand-ins of the tool's fields", body, u.header[1])
 	}
