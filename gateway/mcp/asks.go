@@ -22,6 +22,9 @@ type inbox struct {
 	asked map[string]*asking
 }
 
+// maxQuestions bounds how much a server may ask of one session before it is answered.
+const maxQuestions = 128
+
 // asking is a request of the server to its client.
 type asking struct {
 	flow    flow.Flow
@@ -49,8 +52,8 @@ func (b *inbox) put(key string, a *asking) error {
 		return gateway.Refuse(gateway.RuleMethod, nil, "The session has not begun; nothing can be asked of its client yet.")
 	case old != nil && old.digest != a.digest:
 		return gateway.Refuse(gateway.RuleConflict, nil, "A request of this id is still unanswered.")
-	case old == nil && len(b.asked) >= maxPending:
-		return gateway.Refuse(gateway.RuleExhausted, nil, "More than %d requests are unanswered.", maxPending)
+	case old == nil && len(b.asked) >= maxQuestions:
+		return gateway.Refuse(gateway.RuleExhausted, nil, "More than %d requests are unanswered.", maxQuestions)
 	}
 	if b.asked == nil {
 		b.asked = map[string]*asking{}

@@ -13,9 +13,11 @@ import (
 // Bounds of what is remembered.
 const (
 	maxPrompts = 1024 // of one server
-	maxAsked   = 64   // schemas that one server brought along for one caller
+	maxAsked   = 16   // schemas that one server brought along for one caller
 	maxTasks   = 4096 // of all servers: which tool a task is of
-	maxCallers = 4096 // pairs of server and caller
+	maxCallers = 512  // pairs of server and caller
+
+	maxPromptBytes = 16 << 10 // of the arguments of one prompt
 )
 
 // memory knows what servers said that later messages are read by: the arguments of their prompts, the forms that they
@@ -158,7 +160,7 @@ func argumentsOf(d *json.Doc, prompt int) string {
 	if ok && d.Nodes[list].Kind == json.Array {
 		for arg := range d.Children(list) {
 			name := textIn(d, arg, "name")
-			if name == "" || seen[name] || len(props) > maxToolBytes {
+			if name == "" || seen[name] || len(props) > maxPromptBytes {
 				continue
 			}
 			if len(seen) > 0 {

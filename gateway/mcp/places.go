@@ -24,8 +24,12 @@ const (
 	toolDone                  // what a tool answered
 )
 
-// maxPlaces bounds how many schemas one request of a server may bring along, maxToolBytes how large each is.
-const maxPlaces = 128
+// maxPlaces bounds how many schemas one request of a server may bring along, maxPlaceBytes how large they are together.
+// What is beyond declares nothing.
+const (
+	maxPlaces     = 64
+	maxPlaceBytes = 64 << 10
+)
 
 // asked reads the schemas of a request that a server makes of its client.
 func asked(d *json.Doc, rpc wire.RPC) []places {
@@ -39,10 +43,15 @@ func askedIn(d *json.Doc, params int, out []places) []places {
 	if d.Nodes[params].Kind != json.Object {
 		return out
 	}
+	room := maxPlaceBytes
+	for _, p := range out {
+		room -= len(p.schema)
+	}
 	take := func(obj int, member string, kind placeKind) {
 		n, ok := d.Member(obj, member)
-		if ok && d.Nodes[n].Kind == json.Object && len(d.Raw(n)) <= maxToolBytes && len(out) < maxPlaces {
+		if ok && d.Nodes[n].Kind == json.Object && len(d.Raw(n)) <= room && len(out) < maxPlaces {
 			out = append(out, places{kind, string(d.Raw(n))})
+			room -= len(d.Raw(n))
 		}
 	}
 	take(params, "requestedSchema", form)
