@@ -138,7 +138,7 @@ func (p *player) listen(t testing.TB) <-chan string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range map[string]string{"Authorization": "Bearer " + p.key, "Mcp-Session-Id": p.session, "Mcp-Protocol-Version": wire.MCP20250618, "Accept": "text/event-stream"} {
+	for k, v := range map[string]string{"Authorization": "Bearer " + p.key, "Mcp-Session-Id": p.session, "Mcp-Protocol-Version": wire.MCP20250618, "Accept": "text/event-stream", "Scrim-Purpose": "care", "Scrim-Criticality": "critical"} {
 		req.Header.Set(k, v)
 	}
 	res, err := http.DefaultClient.Do(req)
