@@ -5,7 +5,8 @@ import (
 )
 
 // Table says what every place of one protocol message is. It implements [json.Matcher], is immutable and safe for
-// concurrent use. State 0 is a place that nothing declares.
+// concurrent use. State 0 is a place that nothing declares. What an object is by the members that it has, only
+// [Table.Place] can say.
 type Table struct {
 	places []place
 }
