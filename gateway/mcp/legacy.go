@@ -129,7 +129,7 @@ func (h *Handler) visitor(r *http.Request, server flow.AgentID) (flow.Party, err
 	if err != nil {
 		return flow.Party{}, gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted, or there is none.")
 	}
-	return caller.Party, nil
+	return caller.Party, h.Gateway.Admit(r.Context(), s, caller.Party)
 }
 
 // openRoom holds the client's stream open until it goes, or nothing was said for long.
