@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 
@@ -181,6 +182,9 @@ func argumentsOf(d *json.Doc, prompt int) string {
 
 // taskIn is the id of the task that a server made of a call, in either of the two forms; "" if it made none.
 func taskIn(body []byte) string {
+	if !bytes.Contains(body, []byte(`"taskId"`)) {
+		return ""
+	}
 	var d json.Doc
 	if d.Parse(body, nil, json.Limits{}) != nil {
 		return ""

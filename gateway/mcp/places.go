@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
@@ -163,7 +164,7 @@ func (x *exchange) noticePlaces(who parties, method string, body []byte) gateway
 
 // requestsIn reads the schemas of the requests that an answer or a notification of the server holds.
 func requestsIn(body []byte) []places {
-	if !strings.Contains(string(body), `"inputRequests"`) {
+	if !bytes.Contains(body, []byte(`"inputRequests"`)) {
 		return nil
 	}
 	var d json.Doc
