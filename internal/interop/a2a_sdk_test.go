@@ -70,6 +70,7 @@ func a2aPairs(t *testing.T, each func(t *testing.T, binding string, agentArgv, c
 		for _, agent := range a2aAgents {
 			for _, client := range a2aClients {
 				t.Run(fmt.Sprintf("%s/%s-client/%s-agent", binding, client.name, agent.name), func(t *testing.T) {
+					t.Parallel()
 					var agentArgv, clientArgv []string
 					if agent.argv != nil {
 						agentArgv = agent.argv(t)
@@ -88,7 +89,6 @@ func a2aPairs(t *testing.T, each func(t *testing.T, binding string, agentArgv, c
 // notifications that it asked for reach it.
 func TestA2AClientsAndAgentsSeeNoGateway(t *testing.T) {
 	a2aPairs(t, func(t *testing.T, binding string, agentArgv, clientArgv []string) {
-		t.Setenv("SCENARIO_CREDENTIAL", "agents-own")
 		url := serveA2A(t, agentArgv)
 		base := gate(t, mcpCaller+fmt.Sprintf("  - {id: player, a2a: {url: %q, credential: {env: SCENARIO_CREDENTIAL}}}\n", url)+transparent, nil)
 		hook := newWebhook(t)

@@ -160,6 +160,8 @@ var conformances = []struct {
 
 // The kit must not be able to tell the gateway from the server behind it.
 func TestMCPConformanceThroughTheGatewayEqualsDirect(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| revision | checks passed, direct | through | required scenarios, direct | through |\n|---|---|---|---|---|\n")
 	server := build(t, "github.com/modelcontextprotocol/go-sdk/conformance/everything-server")
 	for _, c := range conformances {
 		t.Run(c.revision, func(t *testing.T) {
@@ -184,6 +186,10 @@ identity: {anonymous: kit}
 			for _, d := range differences(direct, through) {
 				t.Error(d)
 			}
+			fmt.Fprintf(&table, "| %s | %d | %d | %d of %d | %d of %d |\n", c.revision, passed, passedThrough, required, required, n-len(failing), n)
 		})
+	}
+	if strings.Count(table.String(), "\n") == len(conformances)+2 { // all of them ran
+		page(t, "conformance", table.String())
 	}
 }

@@ -177,6 +177,7 @@ func pairs(t *testing.T, each func(t *testing.T, era, server string, serverArgv,
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/%s-client/%s-server", era, client.name, server.name), func(t *testing.T) {
+					t.Parallel()
 					var argv []string
 					if client.argv != nil {
 						argv = client.argv(t, era)

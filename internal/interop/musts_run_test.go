@@ -73,7 +73,6 @@ func speaks(t *testing.T, name, base string) binding {
 func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 	long(t)
 	agents := play(t)
-	t.Setenv("SCENARIO_CREDENTIAL", "agents-own")
 	var yaml strings.Builder
 	yaml.WriteString("\npurposes: {test: {}}\nagents:\n  - {id: caller, default_purpose: test, keys: [{sha256: " + callerDigest + "}]}\n")
 	for name, url := range agents {
@@ -81,7 +80,9 @@ func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 	}
 	base := gate(t, yaml.String()+transparent, nil)
 
-	for _, name := range []string{"jsonrpc", "rest"} {
+	var table strings.Builder
+	table.WriteString("| binding | demands | hold of the agent alone | hold through the gateway |\n|---|---|---|---|\n")
+	for _, name := range bindings {
 		t.Run(name, func(t *testing.T) {
 			direct := examine(t, name, func(agent string) (string, binding, service) {
 				return agents[agent], speaks(t, name, agents[agent]), service{"Authorization": "Bearer agents-own"}
@@ -95,9 +96,12 @@ func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 				at := base + "/a2a/" + idOf(agent)
 				return at, speaks(t, name, at), service{"Authorization": "Bearer " + callerKey}
 			}, "through-"+name)
-			good := 0
+			good, alone := 0, 0
 			for i, d := range direct {
 				g := through[i]
+				if len(d.wrong) == 0 {
+					alone++
+				}
 				if len(g.wrong) > 0 {
 					t.Errorf("%s %s: through the gateway: %s", d.must.section, d.must.name, strings.Join(g.wrong, "; "))
 				} else {
@@ -108,9 +112,16 @@ func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 				}
 			}
 			t.Logf("%d of %d hold through the gateway", good, len(direct))
+			fmt.Fprintf(&table, "| %s | %d | %d | %d |\n", name, len(direct), alone, good)
 		})
 	}
+	if strings.Count(table.String(), "\n") == len(bindings)+2 { // all of them ran
+		page(t, "musts", table.String())
+	}
 }
+
+// bindings are those that the musts are checked by.
+var bindings = []string{"jsonrpc", "rest"}
 
 // The key of the caller, and its SHA-256.
 const (

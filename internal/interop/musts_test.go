@@ -79,11 +79,14 @@ func (c *checker) look(method string, r reply) {
 func shape(o object) string {
 	var names []string
 	for name, v := range o {
+		if name == "artifacts" && underWay(o) {
+			continue // how many there are already is a matter of when one looks
+		}
 		switch v := v.(type) {
 		case object:
-			switch s := text(v, "state"); {
-			case name == "status" && (s == "TASK_STATE_SUBMITTED" || s == "TASK_STATE_WORKING"):
-				name += "{under way}" // which of them it is, is a matter of when one looks
+			switch {
+			case name == "status" && underWay(o):
+				name += "{under way}"
 			case name == "task" || name == "status" || name == "statusUpdate":
 				name += "{" + shape(v) + "}"
 			}
@@ -100,6 +103,12 @@ func shape(o object) string {
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")
+}
+
+// underWay reports whether a task is submitted or at work: which of the two is a matter of when one looks.
+func underWay(task object) bool {
+	s := state(task)
+	return s == "TASK_STATE_SUBMITTED" || s == "TASK_STATE_WORKING"
 }
 
 // open opens a stream.

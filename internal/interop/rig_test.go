@@ -69,6 +69,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" && len(os.Args) == 1 {
 		os.Exit(serveStdio())
 	}
+	if err := os.Setenv("SCENARIO_CREDENTIAL", "agents-own"); err != nil { // gateways of the tests read it
+		panic(err)
+	}
 	code := m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir) // the system clears what is left of a temporary directory
