@@ -200,6 +200,7 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	}
 	m := x.answerMessage(c, who, f, body)
 	m.LeftOut = leftOut
+	m.Doc = doc
 	x.segment(m)
 	var named []func()
 	m.Commit = func(tx store.Tx, out []byte) error {

@@ -158,7 +158,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Owner: who.agent.Party.Agent,
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})

@@ -9,11 +9,11 @@ import (
 
 // Bounds of what may pile up before it is collected.
 const (
-	leastGarbage = 48 << 20
+	leastGarbage = 16 << 20
 	mostGarbage  = 96 << 20 // unless half of what is alive is more
 )
 
-// collectLess lets garbage pile up to three times what is alive, unless the environment says otherwise: at least 48 MB and at
+// collectLess lets garbage pile up to three times what is alive, unless the environment says otherwise: at least 16 MB and at
 // most 96 MB, or half of what is alive.
 //
 // A gateway keeps little and makes many short-lived buffers: with a live heap of a few megabytes the default target would

@@ -6,7 +6,11 @@
 // [Kind.Gate].
 package idnumber
 
-import "github.com/scrimhq/scrim/flow"
+import (
+	"bytes"
+
+	"github.com/scrimhq/scrim/flow"
+)
 
 // Gate says what must come together before a number is taken for one of a kind.
 type Gate uint8
@@ -85,13 +89,20 @@ func Kinds() (all []*Kind) {
 }
 
 // Match calls yield with each kind that a number can be, until it returns false. B has letters and digits alone, letters
-// in capitals.
+// in capitals. What is checked is a copy, so that b can stay on the stack of whoever looks at every number of a text.
 func Match(b []byte, yield func(*Kind) bool) {
 	if len(b) > Longest {
 		return
 	}
+	var own []byte
 	for _, k := range byLength[len(b)] {
-		if k.form.fits(b) && (k.check == nil || k.check(b)) && !yield(k) {
+		if !k.form.fits(b) {
+			continue
+		}
+		if k.check != nil && own == nil {
+			own = bytes.Clone(b)
+		}
+		if (k.check == nil || k.check(own)) && !yield(k) {
 			return
 		}
 	}
