@@ -188,38 +188,7 @@ func (c *changer) finish(top *view, out *Passed) error {
 func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out *Passed, began time.Time) error {
 	m := c.m
 	c.groups.group(c.leaves, c.terms)
-	ev := flow.Event{
-		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
-		Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
-	}
-	if ev.Outcome == "" {
-		ev.Outcome = flow.Released
-	}
-	if m.Snapshot.Learn && !m.Query.Flow.CrossesDomain() {
-		ev.Outcome = flow.Watched
-	}
-	if len(c.dropped) > 0 {
-		ev.Levels = append(ev.Levels, flow.LevelCount{Label: flow.Unlabelled, Level: flow.Dropped, By: flow.BySchema, Count: len(c.dropped)})
-	}
-	ev.Policies = c.groups.policies()
-	if n := m.LeftOut.Count; n > 0 {
-		ev.Reason = fmt.Sprintf("entries left out of the list: %d", n)
-		for _, id := range m.LeftOut.Policies {
-			if !slices.Contains(ev.Policies, id) {
-				ev.Policies = append(ev.Policies, id)
-			}
-		}
-	}
-	if len(terms.Shadow) == len(c.leaves) && len(c.leaves) > 0 {
-		ev.Shadow = flow.CountLevels(c.leaves, terms.Shadow)
-	}
-	for i := range c.leaves {
-		if c.leaves[i].Subject.Known() {
-			ev.Subjects++
-		} else {
-			ev.NoSubject++
-		}
-	}
+	ev := g.event(c, terms, out, began)
 	query := m.Query
 	query.Flow = ev.Flow
 	plain, err := appendInputs(make([]byte, 0, 1024+16*len(c.leaves)), query, c.leaves, c.groups)
@@ -253,6 +222,44 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	out.Event = ev
 	g.told(ev)
 	return nil
+}
+
+// event is what the journal says of a message whose leaves are grouped.
+func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Time) flow.Event {
+	m := c.m
+	ev := flow.Event{
+		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
+		Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
+	}
+	if ev.Outcome == "" {
+		ev.Outcome = flow.Released
+	}
+	if m.Snapshot.Learn && !m.Query.Flow.CrossesDomain() {
+		ev.Outcome = flow.Watched
+	}
+	if len(c.dropped) > 0 {
+		ev.Levels = append(ev.Levels, flow.LevelCount{Label: flow.Unlabelled, Level: flow.Dropped, By: flow.BySchema, Count: len(c.dropped)})
+	}
+	ev.Policies = c.groups.policies()
+	if n := m.LeftOut.Count; n > 0 {
+		ev.Reason = fmt.Sprintf("entries left out of the list: %d", n)
+		for _, id := range m.LeftOut.Policies {
+			if !slices.Contains(ev.Policies, id) {
+				ev.Policies = append(ev.Policies, id)
+			}
+		}
+	}
+	if len(terms.Shadow) == len(c.leaves) && len(c.leaves) > 0 {
+		ev.Shadow = flow.CountLevels(c.leaves, terms.Shadow)
+	}
+	for i := range c.leaves {
+		if c.leaves[i].Subject.Known() {
+			ev.Subjects++
+		} else {
+			ev.NoSubject++
+		}
+	}
+	return ev
 }
 
 // findPath returns the first node of the protocol's own at a wire path, or -1.

@@ -20,8 +20,8 @@ func wholeStandIn(text string) *standIn {
 	if len(text) < 4 || len(text) > 1024 {
 		return nil
 	}
-	if spans := vault.FindTokens(text); len(spans) == 1 && spans[0].Start == 0 && spans[0].End == len(text) {
-		return &standIn{spans[0]}
+	if span, ok := vault.Whole(text); ok {
+		return &standIn{span}
 	}
 	return nil
 }

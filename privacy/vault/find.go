@@ -39,6 +39,19 @@ func FindTokens(text string) []Span {
 	return found
 }
 
+// Whole returns the stand-in that a text is, if it is nothing else. It says what [FindTokens] does and costs next to nothing
+// for any other text.
+func Whole(text string) (Span, bool) {
+	if !strings.HasPrefix(text, "[") && !strings.HasPrefix(text, tokenPrefix) {
+		return Span{}, false
+	}
+	spans := FindTokens(text)
+	if len(spans) != 1 || spans[0].Start != 0 || spans[0].End != len(text) {
+		return Span{}, false
+	}
+	return spans[0], true
+}
+
 func urlChar(c byte) bool { return letter(c) || digitChar(c) || c == '-' || c == '_' }
 
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

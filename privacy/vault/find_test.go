@@ -48,11 +48,29 @@ func TestFindTokens(t *testing.T) {
 	}
 }
 
+// Whole knows a stand-in where FindTokens finds one that is all of the text, and nowhere else.
+func checkWhole(t *testing.T, text string) {
+	t.Helper()
+	spans := vault.FindTokens(text)
+	want := len(spans) == 1 && spans[0].Start == 0 && spans[0].End == len(text)
+	if got, ok := vault.Whole(text); ok != want || ok && got != spans[0] {
+		t.Errorf("Whole(%.60q) = %v, %v; FindTokens finds %v", text, got, ok, spans)
+	}
+}
+
+func TestWholeIsAllThatIsFound(t *testing.T) {
+	short := "stk1_" + strings.Repeat("Ab-_", 16)
+	for _, text := range []string{"", "[", "[person 3]", "[PERSON 3]", " [person 3]", "[person 3] ", "[person 3][person 4]", "[[person 3]]", short, short + " ", "x" + short, "STK1_" + short[5:], short + "," + short, "stk1_", "plain"} {
+		checkWhole(t, text)
+	}
+}
+
 func FuzzFindTokens(f *testing.F) {
 	for _, s := range []string{"[person 3]", "stk1_" + strings.Repeat("A", 64), "[[[[", "[email k7q2]] [x", "stk1_stk1_"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		checkWhole(t, text)
 		at := 0
 		for _, s := range vault.FindTokens(text) {
 			if s.Start < at || s.End <= s.Start || s.End > len(text) || !strings.EqualFold(text[s.Start:s.End], s.Text) {
