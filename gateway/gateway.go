@@ -75,6 +75,7 @@ type Retention struct {
 	Answers     time.Duration // answers to requests with an id; 24 h
 	AnswerBytes int64         // of all answers kept; 64 MiB
 	Tasks       time.Duration // names of tasks; 24 h
+	Pushes      time.Duration // push notification configs; 7 days
 }
 
 // Gateway decides, changes and records flows. It is safe for concurrent use.
@@ -86,6 +87,7 @@ type Gateway struct {
 	detector    *detect.Engine
 	sealInputs  *vault.AEAD
 	sealAnswers *vault.AEAD
+	sealPushes  *vault.AEAD
 	hooks       Hooks
 	now         func() time.Time
 	retention   Retention
@@ -106,11 +108,12 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	}
 	g := &Gateway{
 		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
-		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"),
+		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"),
 		retention: Retention{
 			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),
 			AnswerBytes: orDefault(opt.Retention.AnswerBytes, 64<<20),
 			Tasks:       orDefault(opt.Retention.Tasks, 24*time.Hour),
+			Pushes:      orDefault(opt.Retention.Pushes, 7*24*time.Hour),
 		},
 	}
 	if g.now == nil {
@@ -243,5 +246,5 @@ func (g *Gateway) Sweep(ctx context.Context) error {
 		_, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix())
 		return err
 	})
-	return errors.Join(err, g.sweepAnswers(ctx), g.vault.Sweep(ctx, now))
+	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.vault.Sweep(ctx, now))
 }

@@ -213,7 +213,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		return err
 	})
 	if err != nil {
-		if errors.Is(err, vault.ErrConflict) {
+		if _, refused := errors.AsType[*Refusal](err); refused || errors.Is(err, vault.ErrConflict) {
 			return err
 		}
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")

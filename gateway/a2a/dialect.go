@@ -12,6 +12,7 @@ type dialect struct {
 	noteIn string // the first of these objects that is there in an answer gets the note's metadata
 	card   string // the method that asks for the extended card
 	delete string // the method whose answer may lack a result
+	stream string // the method whose answers are what push notifications hold
 	// names of headers that a version had before they were settled
 	extensions string
 	chunk      func(b []byte, task, context, artifact string) []byte // the result of an artifact update with an empty text
@@ -20,11 +21,11 @@ type dialect struct {
 var dialects = map[string]*dialect{
 	wire.A2A10: {
 		read: wire.ReadA2A, noteIn: "result/task result/message result/statusUpdate result/artifactUpdate result",
-		card: "GetExtendedAgentCard", delete: "DeleteTaskPushNotificationConfig", extensions: "A2A-Extensions", chunk: chunk10,
+		card: "GetExtendedAgentCard", delete: "DeleteTaskPushNotificationConfig", stream: "SendStreamingMessage", extensions: "A2A-Extensions", chunk: chunk10,
 	},
 	wire.A2A03: {
 		read: wire.ReadA2A03, noteIn: "result",
-		card: "agent/getAuthenticatedExtendedCard", delete: "tasks/pushNotificationConfig/delete", extensions: "X-A2A-Extensions", chunk: chunk03,
+		card: "agent/getAuthenticatedExtendedCard", delete: "tasks/pushNotificationConfig/delete", stream: "message/stream", extensions: "X-A2A-Extensions", chunk: chunk03,
 	},
 }
 

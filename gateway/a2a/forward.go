@@ -91,7 +91,12 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 		return
 	}
 	named()
-	c.front.whole(c, rep.status, passed.Body)
+	out, err := c.pushAnswer(ctx, passed.Body)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
+	c.front.whole(c, rep.status, out)
 }
 
 // foreignCallID is the JSON-RPC id of every call to another domain: a caller's own would tell calls of one caller, and

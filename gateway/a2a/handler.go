@@ -27,8 +27,9 @@ import (
 type Handler struct {
 	Gateway *gateway.Gateway
 	Face    gateway.Face
-	Prefix  string // of the paths it serves, with a slash at both ends
-	Cards   *Cards // shared between handlers
+	Prefix  string  // of the paths it serves, with a slash at both ends
+	Cards   *Cards  // shared between handlers
+	Pushes  *Pushes // shared between handlers; nil: push notifications are not carried
 }
 
 // ServeHTTP implements [http.Handler].
@@ -88,9 +89,10 @@ type call struct {
 	body    []byte
 	ticket  *gateway.Ticket
 	req     gateway.Request
-	rep     *reply // what the agent answers
-	active  string // the extensions that the agent used, of those that the caller asked for
-	anew    bool   // an earlier answer goes down the road once more
+	rep     *reply        // what the agent answers
+	active  string        // the extensions that the agent used, of those that the caller asked for
+	pushed  *gateway.Push // where the caller wants to be told, if the call says so
+	anew    bool          // an earlier answer goes down the road once more
 }
 
 func (c *call) serve() {
@@ -115,7 +117,15 @@ func (c *call) serve() {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
 		return
 	}
-	passed, err := c.h.Gateway.Pass(ctx, c.requestMessage())
+	if err := c.takePush(ctx); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		return
+	}
+	m := c.requestMessage()
+	if c.pushed != nil {
+		m.Commit = c.keepPush
+	}
+	passed, err := c.h.Gateway.Pass(ctx, m)
 	if err != nil {
 		c.deny(err)
 		return

@@ -117,7 +117,7 @@ func (r *town) request(t testing.TB, path, key, body string, header ...string) *
 }
 
 // without fails if one of the secrets is in what a stranger saw.
-func without(t *testing.T, where, got string, secrets ...string) {
+func without(t testing.TB, where, got string, secrets ...string) {
 	t.Helper()
 	for _, s := range secrets {
 		if strings.Contains(strings.ToLower(got), strings.ToLower(s)) {

@@ -205,7 +205,10 @@ func (r *reader) params(a *A2A) {
 		a.TaskID, a.ContextID = m.TaskID, m.ContextID
 		return
 	}
-	a.TaskID, a.ContextID = r.text(a.Body, "id"), r.text(a.Body, "contextId")
+	a.ContextID = r.text(a.Body, "contextId")
+	if a.TaskID = r.text(a.Body, "taskId"); a.TaskID < 0 { // of a push notification config, whose own id is the other
+		a.TaskID = r.text(a.Body, "id")
+	}
 }
 
 func (r *reader) result(a *A2A) {

@@ -23,7 +23,14 @@ const (
 	maxURI    = 200
 	maxMedia  = 127
 	maxOpaque = 64 << 10
+
+	maxVisible = 4 << 10
 )
+
+// visibleText reports whether a text is printable ASCII without blanks and without escapes.
+func visibleText(raw []byte) bool {
+	return !bytes.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' })
+}
 
 // Allows reports whether node n is what its place may hold.
 //
@@ -70,6 +77,8 @@ func (c check) allows(d *json.Doc, n int) bool {
 		return node.Kind == json.True || node.Kind == json.False
 	case "int":
 		return node.Kind == json.Number && integer(d.Raw(n))
+	case "visible":
+		return node.Kind == json.String && node.End-node.Start <= maxVisible && visibleText(d.Raw(n))
 	case "number":
 		return node.Kind == json.Number && len(d.Raw(n)) <= 20
 	case "unit":

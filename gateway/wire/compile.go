@@ -87,7 +87,7 @@ func splitPath(path string) []string {
 	return names
 }
 
-var checkNames = []string{"bool", "int", "number", "unit", "id", "rpcid", "name", "version", "time", "pixels", "media", "mediarange", "extension", "traceparent"}
+var checkNames = []string{"bool", "int", "number", "unit", "id", "rpcid", "name", "version", "time", "pixels", "media", "mediarange", "extension", "traceparent", "visible"}
 
 func parseRole(text string) (Role, check) {
 	var c check

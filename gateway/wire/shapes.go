@@ -54,7 +54,7 @@ SendMessageParams
   configuration/acceptedOutputModes/* = Protocol:mediarange
   configuration/returnImmediately = Protocol:bool
   configuration/historyLength = Protocol:int
-  configuration/taskPushNotificationConfig = Refuse
+  configuration/taskPushNotificationConfig : PushConfig
 
 SendResult
   task : Task

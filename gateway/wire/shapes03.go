@@ -75,7 +75,7 @@ SendParams03
   configuration/acceptedOutputModes/* = Protocol:mediarange
   configuration/blocking = Protocol:bool
   configuration/historyLength = Protocol:int
-  configuration/pushNotificationConfig = Refuse
+  configuration/pushNotificationConfig : PushConfig03
 
 TaskParams03
   id = TaskID:id

@@ -59,7 +59,7 @@ type tableSet struct {
 // compiled lists all tables at the first use.
 var compiled = sync.OnceValue(func() tableSet {
 	set := tableSet{tables: make(map[key]func() *Table), methods: make(map[[2]string][]string)}
-	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, cardShapes, mcpShapes)
+	shapes := parseShapes(envelopeShapes, a2aShapes, a2a03Shapes, cardShapes, pushShapes, mcpShapes)
 	for _, d := range slices.Concat(a2aDialects, mcpDialects) {
 		name := [2]string{d.protocol, d.version}
 		for _, m := range d.methods {
@@ -126,6 +126,10 @@ var a2aDialects = []dialect{
 		{name: "ListTasks", params: "ListTasksParams", result: "TaskList"},
 		{name: "CancelTask", params: "CancelTaskParams", result: "Task"},
 		{name: "SubscribeToTask", params: "SubscribeParams", result: "StreamResponse", stream: true},
+		{name: "CreateTaskPushNotificationConfig", params: "PushConfig", result: "PushConfig"},
+		{name: "GetTaskPushNotificationConfig", params: "PushParams", result: "PushConfig"},
+		{name: "ListTaskPushNotificationConfigs", params: "PushListParams", result: "PushConfigList"},
+		{name: "DeleteTaskPushNotificationConfig", params: "PushParams", result: "Nothing"},
 		{name: "GetExtendedAgentCard", params: "CardParams", result: "AgentCard"},
 	}},
 	{protocol: "a2a", version: A2A03, failure: "Error03", methods: []method{
@@ -134,6 +138,10 @@ var a2aDialects = []dialect{
 		{name: "tasks/get", params: "TaskParams03", result: "Task03"},
 		{name: "tasks/cancel", params: "TaskParams03", result: "Task03"},
 		{name: "tasks/resubscribe", params: "TaskParams03", result: "StreamResult03", stream: true},
+		{name: "tasks/pushNotificationConfig/set", params: "TaskPush03", result: "TaskPush03"},
+		{name: "tasks/pushNotificationConfig/get", params: "PushParams03", result: "TaskPush03"},
+		{name: "tasks/pushNotificationConfig/list", params: "TaskParams03", result: "TaskPushList03"},
+		{name: "tasks/pushNotificationConfig/delete", params: "PushParams03", result: "Nothing"},
 		{name: "agent/getAuthenticatedExtendedCard", params: "CardParams", result: "AgentCard"},
 	}},
 	{protocol: "card", version: A2A10, failure: "A2AError", methods: []method{{name: "GetAgentCard", result: "ShownCard"}}},

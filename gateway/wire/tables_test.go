@@ -221,7 +221,7 @@ func TestPlacesOfAMessage(t *testing.T) {
 		"/params/message/TEXT = Unknown", "/params/message/message_id = Unknown", "/params/message/parts/0/text = Text",
 		"/params/message/parts/0/filename = FileName", "/params/message/parts/1/data/text = Data", "/params/message/parts/1/data/parts/0/text = Data",
 		"/params/message/parts/2/raw = Bytes", "/params/message/parts/3/url = FileURL", "/params/message/metadata/https:~1~1scrim.dev~1ext~1privacy~1v1/a/b = Note",
-		"/params/message/metadata/metadata/x = Metadata", "/params/configuration/taskPushNotificationConfig = Refuse",
+		"/params/message/metadata/metadata/x = Metadata", "/params/configuration/taskPushNotificationConfig = Structure",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("roles:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -230,8 +230,7 @@ func TestPlacesOfAMessage(t *testing.T) {
 
 func TestWhatIsNotCarriedHasNoTable(t *testing.T) {
 	for _, c := range []struct{ protocol, version, method string }{
-		{"a2a", A2A10, "CreateTaskPushNotificationConfig"}, {"a2a", A2A10, "GetTaskPushNotificationConfig"},
-		{"a2a", A2A10, "ListTaskPushNotificationConfigs"}, {"a2a", A2A10, "DeleteTaskPushNotificationConfig"},
+		{"a2a", A2A10, "tasks/pushNotificationConfig/set"}, {"a2a", A2A03, "CreateTaskPushNotificationConfig"},
 		{"a2a", A2A10, "message/send"}, {"a2a", "0.3", "SendMessage"}, {"a2a", "", "SendMessage"}, {"mcp", MCP20260728, "initialize"},
 		{"mcp", MCP20260728, "ping"}, {"mcp", MCP20260728, "resources/subscribe"}, {"mcp", MCP20260728, "logging/setLevel"},
 		{"mcp", MCP20260728, "notifications/roots/list_changed"}, {"mcp", MCP20260728, "tasks/list"}, {"mcp", MCP20260728, "tasks/result"},

@@ -38,6 +38,14 @@ type Egress struct {
 	PlainHTTP bool     `yaml:"plain_http" doc:"http may be called, not only https."`
 }
 
+// Push is how push notifications are relayed.
+type Push struct {
+	URL   string   `yaml:"url" doc:"Base URL under which agents reach the gateway's /push/. Default: what callers see the gateway under." pattern:"url"`
+	Keep  Duration `yaml:"keep" doc:"How long a notification is tried to be delivered." default:"24h" min:"1m"`
+	Tries int      `yaml:"tries" doc:"How often, at growing distances." default:"12" min:"1" max:"100"`
+	Queue int      `yaml:"queue" doc:"How many notifications wait at most; agents are told to come back with more." default:"10000" min:"1" max:"1000000"`
+}
+
 // CardKeys returns the public keys that the agent's card may be signed with; nil if none are pinned.
 func (c *Config) CardKeys(a *Agent) []byte { return c.loaded.cardKeys[a.ID] }
 

@@ -16,6 +16,7 @@ type Config struct {
 	PublicURL     string                    `yaml:"public_url" doc:"URL under which agents see the gateway, for rewritten agent cards. Default: http:// and the listen address." pattern:"url"`
 	Proxies       []string                  `yaml:"trusted_proxies" doc:"Networks (CIDR) or addresses of proxies before the gateway. What they say in X-Forwarded-Proto, X-Forwarded-Host and Forwarded is believed where public_url is absent." pattern:"prefix"`
 	Egress        Egress                    `yaml:"egress" doc:"Where the gateway goes when a message names the address of a webhook, or a card that of its keys. By default to public addresses alone, with https."`
+	Push          Push                      `yaml:"push" doc:"Push notifications: agents post them to the gateway, and it delivers them to callers."`
 	Mode          Mode                      `yaml:"mode" doc:"enforce, or learn: watch without enforcing, inside one domain only." default:"enforce" enum:"enforce learn"`
 	TLS           TLS                       `yaml:"tls" doc:"Certificate of the address for agents. Absent: they call without TLS, which is for loopback and for a proxy before the gateway."`
 	Health        bool                      `yaml:"health" doc:"Answer /healthz and /readyz at the address for agents too, for load balancers that cannot reach the admin address."`
@@ -278,6 +279,7 @@ type Retention struct {
 	Answers      Duration `yaml:"answers" doc:"How long an answer is kept sealed, to be given again on a retry." default:"24h" min:"1m"`
 	AnswersBytes Size     `yaml:"answers_bytes" doc:"Bytes of kept answers; the oldest go first." default:"256MiB" min:"1MiB"`
 	Tasks        Duration `yaml:"tasks" doc:"How long a task's memory outlives its last message." default:"24h" min:"1m"`
+	Pushes       Duration `yaml:"pushes" doc:"How long a push notification config is kept; a caller that still wants to be told makes it again." default:"7d" min:"1m"`
 }
 
 // Timeouts is how long the gateway waits.

@@ -18,6 +18,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
+	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/internal/config"
@@ -46,6 +47,7 @@ type Gateway struct {
 	bridges *bridges // nil where no program is fronted
 	tools   *mcp.Tools
 	cert    certificate
+	pushes  *a2a.Pushes
 	handler http.Handler
 	metrics *api.Metrics
 	serving atomic.Bool // both ports listen, and the end was not asked for
@@ -99,6 +101,7 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 		Store: recorded(st.DB, opt.Unrecorded), Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Hooks: r.hooks(),
 		Retention: gateway.Retention{
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
+			Pushes: time.Duration(c.Retention.Pushes),
 		},
 	}, snap)
 	if err != nil {
@@ -112,6 +115,12 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 		}
 		return 0
 	})
+	r.pushes = &a2a.Pushes{
+		Gateway: r.Gateway, URL: c.Push.URL, Keep: time.Duration(c.Push.Keep), Tries: c.Push.Tries, Queue: c.Push.Queue,
+	}
+	if err := r.pushes.Load(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
@@ -165,14 +174,18 @@ func (r *Gateway) hooks() gateway.Hooks {
 
 // doors are the addresses of the data port.
 func (r *Gateway) doors() http.Handler {
-	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
+	cards := &a2a.Cards{
+		Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID(), Push: true,
+		Fronts: []a2a.Front{{Binding: card.JSONRPC, Version: "1.0"}, {Binding: card.HTTPJSON, Version: "1.0"}, {Binding: card.GRPC, Version: "1.0"}, {Binding: card.JSONRPC, Version: "0.3"}},
+	}
 	tools := r.tools
 	mux := http.NewServeMux()
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
-	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards}
-	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards}
+	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes}
+	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes}
 	mux.Handle(in.Prefix, in)
 	mux.Handle(out.Prefix, out)
+	mux.Handle(a2a.PushPath, r.pushes)
 	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
 	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
 	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
@@ -260,6 +273,7 @@ func fixed(old, next *config.Config) error {
 	check("keys", old.Keys == next.Keys)
 	check("mode", old.Mode == next.Mode)
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
+	check("push", old.Push == next.Push)
 	return errors.Join(bad...)
 }
 

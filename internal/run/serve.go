@@ -61,6 +61,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	background, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.sweep(background) })
+	wg.Go(func() { r.pushes.Run(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
 		wg.Go(func() { reload(background) })
