@@ -30,6 +30,7 @@ var reasons = map[Rule]wire.Reason{
 	RuleBusy:      wire.Busy,
 	RuleLoop:      wire.InvalidAnswer,
 	RuleInternal:  wire.Internal,
+	RulePush:      wire.PushNotSupported,
 	RuleExtension: wire.ExtensionRequired,
 }
 

@@ -34,6 +34,7 @@ const (
 	RuleRate      Rule = "rate"      // more than this caller may do in a time, or at one time
 	RuleBusy      Rule = "busy"      // no slot is free
 	RuleLoop      Rule = "loop"      // it came through too many gateways
+	RulePush      Rule = "push"      // push notifications are not there
 	RuleExtension Rule = "extension" // the agent requires one that the call does not ask for
 )
 

@@ -51,6 +51,7 @@ type fetchedCard struct {
 	path, tag  string // where it was found, and its entity tag
 	interfaces []card.Interface
 	required   []string // extensions that a caller must ask for
+	pushes     bool     // it offers push notifications
 	signature  signature
 	life       time.Duration
 }
@@ -212,7 +213,7 @@ func fetchAt(ctx context.Context, a *gateway.Agent, s *gateway.Snapshot, path st
 	if err != nil {
 		return fetchedCard{}, false, gateway.Refuse(gateway.RuleUpstream, err, "The agent's card cannot be read.")
 	}
-	got.interfaces, got.required = parsed.Interfaces(), parsed.Required()
+	got.interfaces, got.required, got.pushes = parsed.Interfaces(), parsed.Required(), parsed.Offers("pushNotifications")
 	got.signature = check(ctx, a, s, parsed)
 	if a.Card.Signature == gateway.SignatureRequire && got.signature.State != verified {
 		return fetchedCard{}, false, gateway.Refuse(gateway.RuleUpstream, errors.New("card is "+got.signature.State), "The agent's card is not signed by a key that is believed.")

@@ -752,7 +752,7 @@ func FuzzNotification(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	setup := officeSetup(f, "http://127.0.0.1:1", openEgress)
-	setup.Hooks.Error = func(error) {}
+	setup.Hooks.Error, setup.NoSync = func(error) {}, true
 	rig := gatewaytest.New(f, setup)
 	p := &gateway.Push{Version: "1.0", Caller: flow.Party{Agent: "guest", Domain: gatewaytest.Other}, Agent: "desk", Task: "fuzz", URL: "http://127.0.0.1:1/"}
 	address := rig.NewPush(p)
@@ -824,5 +824,14 @@ func onDisk(t *testing.T, dir string, secrets ...string) {
 	})
 	if err != nil || files == 0 {
 		t.Errorf("%d files were looked at: %v", files, err)
+	}
+}
+
+func TestAnAgentWithoutPushNotificationsIsNotAskedForThem(t *testing.T) {
+	agent := newCardServer(t, strings.Replace(plainCard, `,"pushNotifications":true`, "", 1))
+	o := openOffice(t, officeSetup(t, agent.URL, egress.Options{}))
+	out := o.call(t, "scrim_guest", "CreateTaskPushNotificationConfig", `{"taskId":"t1","id":"p","url":"http://127.0.0.1/hook"}`)
+	if !strings.Contains(out, "-32003") || !strings.Contains(out, "PUSH_NOTIFICATION_NOT_SUPPORTED") {
+		t.Errorf("the caller is told %s", out)
 	}
 }

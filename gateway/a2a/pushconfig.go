@@ -50,7 +50,7 @@ func (c *call) configNode() int {
 // takePush takes the caller's address and credentials out of the call, and puts an address of the gateway's in.
 func (c *call) takePush(ctx context.Context) error {
 	if pushMethods[c.rpc.Method] != "" && c.h.Pushes == nil {
-		return gateway.Refuse(gateway.RuleMethod, nil, "Push notifications are not carried.")
+		return gateway.Refuse(gateway.RulePush, nil, "Push notifications are not carried.")
 	}
 	at := c.configNode()
 	if at < 0 {
@@ -58,9 +58,12 @@ func (c *call) takePush(ctx context.Context) error {
 	}
 	switch {
 	case c.h.Pushes == nil:
-		return gateway.Refuse(gateway.RulePlace, nil, "Push notifications are not carried.")
+		return gateway.Refuse(gateway.RulePush, nil, "Push notifications are not carried.")
 	case c.caller.Anonymous:
 		return gateway.Refuse(gateway.RuleIdentity, nil, "Push notifications are for callers that prove who they are.")
+	}
+	if got, err := c.h.Cards.get(ctx, c.agent, c.snap); err == nil && !got.pushes {
+		return gateway.Refuse(gateway.RulePush, nil, "The agent sends no push notifications.")
 	}
 	p, err := readConfig(&c.doc, at)
 	if err != nil {

@@ -74,7 +74,7 @@ func TestA2AMustsHoldThroughTheGatewayAsWithoutIt(t *testing.T) {
 	long(t)
 	agents := play(t)
 	var yaml strings.Builder
-	yaml.WriteString("\npurposes: {test: {}}\nagents:\n  - {id: caller, default_purpose: test, keys: [{sha256: " + callerDigest + "}]}\n")
+	yaml.WriteString("\negress: {allow: [127.0.0.0/8], ports: [0], plain_http: true}\npurposes: {test: {}}\nagents:\n  - {id: caller, default_purpose: test, keys: [{sha256: " + callerDigest + "}]}\n")
 	for name, url := range agents {
 		fmt.Fprintf(&yaml, "  - {id: %s, a2a: {url: %q, credential: {env: SCENARIO_CREDENTIAL}}}\n", idOf(name), url)
 	}
