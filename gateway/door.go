@@ -117,6 +117,10 @@ func (e *entry) retryAfter(wait time.Duration) {
 	e.header.Set("Retry-After", strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10))
 }
 
+// Stream makes an open stream of a call that is none on record, such as one that only holds a connection for others. The
+// error is a [*Refusal] that is not on record yet.
+func (g *Gateway) Stream(ctx context.Context, s *Snapshot) error { return entryOf(ctx).stream(s) }
+
 // stream makes an open stream of the call.
 func (e *entry) stream(s *Snapshot) error {
 	if e == nil {

@@ -68,6 +68,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.From = from
+	if err := s.Gateway.Admit(r.Context(), snap, from); err != nil {
+		end(w, statusUnavailable, s.Gateway.Refused(r.Context(), snap, f, err).Text())
+		return
+	}
 	message, err := readFrame(r.Body, limit(snap.Limits))
 	if err != nil {
 		end(w, statusInvalid, s.Gateway.Refused(r.Context(), snap, f, err).Text())

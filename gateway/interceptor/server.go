@@ -92,6 +92,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, nil, &rpcError{Code: -31401, Message: "a valid credential is needed", status: http.StatusUnauthorized})
 		return
 	}
+	if err := c.s.Gateway.Admit(r.Context(), c.snap, c.from); err != nil {
+		answer(w, nil, nil, &rpcError{Code: -31429, Message: c.refused(err).Text(), status: http.StatusTooManyRequests})
+		return
+	}
 	body, err := gateway.ReadRequest(w, r, c.snap.Limits.Bytes, "application/json")
 	if err == nil {
 		err = c.read(body)

@@ -134,6 +134,10 @@ func (h *Handler) visitor(r *http.Request, server flow.AgentID) (flow.Party, err
 
 // openRoom holds the client's stream open until it goes, or nothing was said for long.
 func (h *Handler) openRoom(w http.ResponseWriter, r *http.Request, in *room) {
+	if s := h.Gateway.Snapshot(); h.Gateway.Stream(r.Context(), s) != nil {
+		http.Error(w, "there are too many open streams", http.StatusServiceUnavailable)
+		return
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	in.ctx, in.heard = ctx, time.Now()

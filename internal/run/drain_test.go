@@ -130,3 +130,31 @@ func (l *rowLog) all() []flow.Event {
 	defer l.mu.Unlock()
 	return slices.Clone(l.rows)
 }
+
+// TestAnOldClientsStreamIsNoCall holds the stream of the transport of 2024 open, on which nothing is on record by itself.
+func TestAnOldClientsStreamIsNoCall(t *testing.T) {
+	tw := settle(t, http.HandlerFunc(pong), "limits: {caller: {streams: 1}}\ntimeouts: {shutdown: 1ms}\n", run.Options{})
+	open := func() *http.Response {
+		t.Helper()
+		req := tw.request(t, "http", "/mcp/tools/sse", "")
+		req.Method, req.Body, req.ContentLength = http.MethodGet, http.NoBody, 0
+		res, err := speaking(t, func(p *http.Protocols) { p.SetHTTP1(true) }).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	first := open()
+	defer first.Body.Close()
+	if line, err := bufio.NewReader(first.Body).ReadString('\n'); err != nil || line != "event: endpoint\n" {
+		t.Fatalf("the stream begins with %q (%v)", line, err)
+	}
+	if flows, streams := tw.Gateway.Gateway.Load(); flows != 0 || streams != 1 {
+		t.Errorf("%d calls and %d streams are open, want one stream", flows, streams)
+	}
+	second := open()
+	defer second.Body.Close()
+	if second.StatusCode != http.StatusServiceUnavailable || second.Header.Get("Retry-After") == "" {
+		t.Errorf("a stream over the limit got %s, want 503 with Retry-After", second.Status)
+	}
+}

@@ -304,3 +304,28 @@ func TestLoadBalancersAreAnswered(t *testing.T) {
 	}
 	_ = tw.stop() // says that the store is closed
 }
+
+// TestACallerOverItsRateIsToldSoInItsProtocol calls twice where once is allowed, over each binding.
+func TestACallerOverItsRateIsToldSoInItsProtocol(t *testing.T) {
+	client := speaking(t, func(p *http.Protocols) { p.SetHTTP1(true) })
+	for name, c := range map[string]struct{ path, body, want string }{
+		"A2A":           {"/a2a/scribe", fmt.Sprintf(sendOne, 1), `"error":{"code":-31429,`},
+		"A2A over HTTP": {"/a2a/scribe/message:send", `{"message":{"messageId":"m1","role":"ROLE_USER","parts":[{"text":"hello"}]}}`, `"status":"RESOURCE_EXHAUSTED"`},
+		"MCP":           {"/mcp/tools", ping, `"error":{"code":-31429,`},
+	} {
+		tw := settle(t, http.HandlerFunc(pong), "limits: {caller: {rate: 1}}\n", run.Options{})
+		for n := range 2 {
+			res, err := client.Do(tw.request(t, "http", c.path, c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			over := res.StatusCode == http.StatusTooManyRequests && res.Header.Get("Retry-After") == "1" &&
+				strings.Contains(string(body), c.want) && strings.Contains(string(body), "TOO_MANY_REQUESTS")
+			if over != (n == 1) {
+				t.Errorf("%s: call %d got %s %v %s, want the second refused in the protocol's words", name, n+1, res.Status, res.Header["Retry-After"], body)
+			}
+		}
+	}
+}
