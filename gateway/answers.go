@@ -297,7 +297,8 @@ func (g *Gateway) sweepAnswers(ctx context.Context) error {
 		all = append(all, id)
 	}
 	slices.SortFunc(all, func(x, y flow.SubjectRef) int { return cmp.Compare(a.stored[x].seq, a.stored[y].seq) })
-	var until int64
+	var until []int64 // ends of short stretches of what goes
+	var rows, size int64
 	below := a.seq + 1 // what is being written stays, and so does what came after it
 	for seq := range a.open {
 		below = min(below, seq)
@@ -307,16 +308,29 @@ func (g *Gateway) sweepAnswers(ctx context.Context) error {
 		if s.seq >= below || s.expires >= now && a.bytes <= g.retention.AnswerBytes && len(a.stored) <= maxAnswers {
 			break
 		}
-		until = s.seq
+		if rows++; len(until) == 0 || rows > sweptRows || size+s.size > sweptBytes {
+			until, rows, size = append(until, 0), 1, 0
+		}
+		until[len(until)-1] = s.seq
+		size += s.size
 		a.bytes -= s.size
 		delete(a.stored, id)
 	}
 	a.mu.Unlock()
-	if until == 0 {
-		return nil
+	for _, seq := range until {
+		err := g.update(ctx, func(tx store.Tx) error {
+			_, err := tx.Exec("DELETE FROM gateway_answers WHERE seq <= ?", seq)
+			return err
+		})
+		if err != nil {
+			return err // what is left goes with the next sweep
+		}
 	}
-	return g.update(ctx, func(tx store.Tx) error {
-		_, err := tx.Exec("DELETE FROM gateway_answers WHERE seq <= ?", until)
-		return err
-	})
+	return nil
 }
+
+// What is deleted is overwritten, and flows wait while it is: so little of it at a time.
+const (
+	sweptRows  = 32
+	sweptBytes = 512 << 10
+)
