@@ -2,6 +2,7 @@ package interop_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -103,7 +104,8 @@ func mode(era string) string {
 func serveMCP(t *testing.T, name string, argv []string, era string) string {
 	t.Helper()
 	if name == "go" {
-		srv := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return goServerOnce }, &mcp.StreamableHTTPOptions{Stateless: era == "2026-07-28"}))
+		server := goServer()
+		srv := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: era == "2026-07-28"}))
 		t.Cleanup(srv.Close)
 		t.Cleanup(srv.CloseClientConnections)
 		return srv.URL
@@ -113,8 +115,6 @@ func serveMCP(t *testing.T, name string, argv []string, era string) string {
 	start(t, addr, exec.Command(argv[0], append(argv[1:], port)...))
 	return "http://" + addr + "/mcp"
 }
-
-var goServerOnce = goServer()
 
 // talkMCP lets a client go through a server, at a URL or on standard input and output, and returns what it saw.
 func talkMCP(t *testing.T, argv []string, era, authorization string, target ...string) string {
@@ -204,4 +204,35 @@ func TestMCPClientsAndServersSeeNoGateway(t *testing.T) {
 		through := talkMCP(t, clientArgv, era, "Bearer "+callerKey, base+"/mcp/everything")
 		same(t, direct, through)
 	})
+}
+
+// On standard input and output, too: "scrim mcp" in the place of the server's program is all that a client's configuration needs.
+func TestMCPProgramsSeeNoGateway(t *testing.T) {
+	kits(t)
+	scrim := build(t, "github.com/scrimhq/scrim/cmd/scrim")
+	pairs(t, func(t *testing.T, era, _ string, serverArgv, clientArgv []string) {
+		argv, err := json.Marshal(serverArgv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := lay(t, "127.0.0.1:1", mcpCaller+fmt.Sprintf("  - {id: everything, mcp: {command: %s, env: {%s: {value: \"1\"}}}}\n", argv, asServer)+transparent, nil)
+		direct := talkMCP(t, clientArgv, era, "", serverArgv...)
+		through := talkMCP(t, clientArgv, era, "", scrim, "mcp", "--server", "everything", "--config", file)
+		if strings.Contains(t.Name(), "typescript-v1-client") || strings.Contains(t.Name(), "typescript-v2-client") {
+			// These forget who wants to hear of progress when the answer comes, and notifications wait behind it.
+			direct, through = without(direct, `["heard",["progress"`), without(through, `["heard",["progress"`)
+		}
+		same(t, direct, through)
+	})
+}
+
+// without leaves out the lines that begin so.
+func without(transcript, prefix string) string {
+	var out []string
+	for line := range strings.SplitSeq(transcript, "\n") {
+		if !strings.HasPrefix(line, prefix) {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
 }

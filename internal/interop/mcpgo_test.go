@@ -174,6 +174,13 @@ func (t *transcript) hear(v ...any) {
 	t.heard = append(t.heard, fmt.Sprint(v...))
 }
 
+// has reports whether something of the kind was heard.
+func (t *transcript) has(kind string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.heard, func(h string) bool { return strings.HasPrefix(h, kind) })
+}
+
 // attempt tells what a call returned, or its error.
 func attempt[R any](t *transcript, what string, call func() (R, error)) {
 	v, err := call()
@@ -292,10 +299,13 @@ func goNotes(ctx context.Context, t *transcript, cs *mcp.ClientSession, touch bo
 	if !touch || resources == nil || !resources.Subscribe || cs.InitializeResult().ProtocolVersion >= "2026" {
 		return
 	}
+	time.Sleep(500 * time.Millisecond) // the stream on which news comes is opened beside the calls
 	attempt(t, "subscribe", func() (any, error) { return nil, cs.Subscribe(ctx, &mcp.SubscribeParams{URI: "note://one"}) })
 	attempt(t, "touch", func() (*mcp.CallToolResult, error) {
 		return cs.CallTool(ctx, &mcp.CallToolParams{Name: "touch", Arguments: map[string]any{}})
 	})
-	time.Sleep(300 * time.Millisecond) // for the notification, which comes on another stream
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && !t.has("updated"); time.Sleep(50 * time.Millisecond) {
+		// the notification comes on another stream
+	}
 	attempt(t, "unsubscribe", func() (any, error) { return nil, cs.Unsubscribe(ctx, &mcp.UnsubscribeParams{URI: "note://one"}) })
 }

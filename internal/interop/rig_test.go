@@ -206,9 +206,19 @@ func gate(t *testing.T, yaml string, files map[string]string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c, err := config.Load(lay(t, l.Addr().String(), yaml, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, l, c)
+}
+
+// lay writes a configuration and returns the name of its file.
+func lay(t *testing.T, listen, yaml string, files map[string]string) string {
+	t.Helper()
 	dir := t.TempDir()
 	all := map[string]string{
-		"scrim.yaml":        fmt.Sprintf("version: 1\ndomain: own\nlisten: %s\n%s", l.Addr(), yaml),
+		"scrim.yaml":        fmt.Sprintf("version: 1\ndomain: own\nlisten: %s\n%s", listen, yaml),
 		"policies/10.cedar": everything,
 	}
 	for name, content := range files {
@@ -223,10 +233,12 @@ func gate(t *testing.T, yaml string, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	c, err := config.Load(filepath.Join(dir, "scrim.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	return filepath.Join(dir, "scrim.yaml")
+}
+
+// serve runs a gateway until the test ends.
+func serve(t *testing.T, l net.Listener, c *config.Config) string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	g, err := run.Open(ctx, c, run.Options{Listen: l, Logger: logger(t)})
 	if err != nil {

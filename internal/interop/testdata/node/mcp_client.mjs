@@ -80,9 +80,10 @@ for (const r of (await client.listResources()).resources) tell('resource', r);
 for (const r of (await client.listResourceTemplates()).resourceTemplates) tell('template', r);
 for (const uri of ['note://one', 'note://about/jane', 'note://picture', 'note://nowhere']) await attempt(uri, () => client.readResource({ uri }));
 if (capabilities.resources?.subscribe && (old || mode === 'legacy')) {
+  await new Promise((done) => setTimeout(done, 500)); // the stream on which news comes is opened beside the calls
   await attempt('subscribe', () => client.subscribeResource({ uri: 'note://one' }));
   await attempt('touch', call('touch', {}));
-  await new Promise((done) => setTimeout(done, 300));
+  for (let n = 0; n < 100 && !heard.some(([what]) => what === 'updated'); n++) await new Promise((done) => setTimeout(done, 50));
   await attempt('unsubscribe', () => client.unsubscribeResource({ uri: 'note://one' }));
 }
 for (const p of (await client.listPrompts()).prompts) tell('prompt', p);
