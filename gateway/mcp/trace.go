@@ -1,0 +1,22 @@
+package mcp
+
+import (
+	"net/http"
+
+	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/gateway"
+)
+
+// traced notes which trace a message belongs to: the one that it names in its _meta, else the one of its HTTP request.
+// Both speak of one trace, so that a call over A2A and the calls of tools that it leads to are joined on record.
+func (c *calling) traced(x *exchange, m *message, h http.Header) {
+	c.trace = gateway.TraceIn(h)
+	if m.mcp.Meta >= 0 {
+		if n, ok := m.doc.Member(m.mcp.Meta, "traceparent"); ok && m.doc.Nodes[n].Kind == json.String {
+			if named := gateway.TraceIn(http.Header{gateway.HeaderTrace: {m.doc.Text(n)}}); named != "" {
+				c.trace = named
+			}
+		}
+	}
+	c.flow.Trace = x.g.TraceOf(c.who.snap, c.who.caller.Party.Domain, c.trace)
+}
