@@ -30,8 +30,13 @@ const (
 
 var sealedEncoding = base64.RawURLEncoding.Strict()
 
-// errIDTooLong means that an id cannot be mapped within the length that ids may have.
-var errIDTooLong = errors.New("id is too long to be mapped")
+// Why an id cannot be mapped.
+var (
+	errIDTooLong = errors.New("id is too long to be mapped") // within the length that ids may have
+	errNoID      = errors.New("id begins with a zero byte")
+)
+
+const tooLongText = "This id cannot be carried to another domain; use one of at most 159 printable characters."
 
 // sealer is deterministic authenticated encryption.
 type sealer interface {
@@ -245,6 +250,47 @@ func permuteUUID(b [16]byte, step func(*[16]byte)) [16]byte {
 	}
 }
 
+// CallID returns the JSON-RPC id of a call as the recipient of the flow will know it, where the message says that such
+// ids are mapped; raw is its JSON. The error is a [Refusal].
+func (g *Gateway) CallID(s *Snapshot, f flow.Flow, raw []byte) ([]byte, error) {
+	x := g.passage(s, &f)
+	if !x.crosses() {
+		return raw, nil
+	}
+	var d json.Doc
+	if err := d.Parse(raw, nil, json.Limits{}); err != nil {
+		return nil, err
+	}
+	mapped, err := x.node(&d, 0)
+	switch {
+	case err != nil:
+		return nil, refuse(RulePlace, "/id", err, "%s", tooLongText)
+	case mapped.text == "":
+		return raw, nil
+	case mapped.number:
+		return []byte(mapped.text), nil
+	}
+	return json.AppendString(nil, mapped.text), nil
+}
+
+// node returns what an identifier in a document is for the recipient; no text where it names nothing.
+func (x passage) node(d *json.Doc, n int) (id, error) {
+	v := id{}
+	switch d.Nodes[n].Kind {
+	case json.String:
+		v.text = d.Text(n)
+	case json.Number:
+		v = id{text: string(d.Raw(n)), number: true}
+	}
+	if v.text == "" {
+		return v, nil // null and the empty text
+	}
+	if !v.number && v.text[0] == 0 {
+		return id{}, errNoID // how a number is marked
+	}
+	return x.id(v)
+}
+
 // mapID changes an identifier of the message to what the recipient knows it as. Within a domain, and in an answer
 // that is given again and was mapped then, it stays as it is.
 func (c *collector) mapID(role wire.Role, v *view, n int) error {
@@ -272,23 +318,14 @@ func (c *collector) mapID(role wire.Role, v *view, n int) error {
 	if !c.cross.crosses() || m.Again {
 		return nil
 	}
-	old := id{}
-	switch v.doc.Nodes[n].Kind {
-	case json.String:
-		old.text = v.doc.Text(n)
-	case json.Number:
-		old = id{text: string(v.doc.Raw(n)), number: true}
-	}
-	if old.text == "" {
-		return nil // null and the empty text name nothing
-	}
-	mapped, err := c.cross.id(old)
-	if err != nil || !old.number && old.text[0] == 0 {
-		return refuse(RulePlace, c.pointer(v, n), err, "This id is too long to be carried to another domain; use one of at most %d bytes.", maxText)
-	}
-	if mapped.number {
+	mapped, err := c.cross.node(v.doc, n)
+	switch {
+	case err != nil:
+		return refuse(RulePlace, c.pointer(v, n), err, "%s", tooLongText)
+	case mapped.text == "":
+	case mapped.number:
 		v.edits.Replace(n, []byte(mapped.text))
-	} else {
+	default:
 		v.edits.ReplaceText(n, mapped.text)
 	}
 	return nil

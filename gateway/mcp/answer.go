@@ -52,7 +52,7 @@ func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []by
 		table = wire.Passing() // what was asked had no table either
 	}
 	return &gateway.Message{
-		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent,
+		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: true,
 		Schemas: x.schemas(who, c, flow.Response), Meta: metaSchemas(who, flow.Response), At: x.responsePlaces(who, c, body), Cached: "result", Chosen: strings.HasSuffix(c.method, "/list"),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	}
@@ -158,7 +158,7 @@ func (x *exchange) notice(ctx context.Context, who parties, f flow.Flow, method 
 			return fromServer{}
 		}
 	}
-	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, At: x.noticePlaces(who, method, body)}
+	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: true, At: x.noticePlaces(who, method, body)}
 	m.Schemas, m.Meta = who.snap.Catalog.Schemas(catalog.Tool, who.agent.Party.Agent, method, flow.Response), metaSchemas(who, flow.Response)
 	x.segment(m)
 	passed, err := x.g.Pass(ctx, m)
@@ -254,13 +254,25 @@ func callKey(d *json.Doc, id int) string {
 	return string(d.Raw(id))
 }
 
+// keyThere is the key of a call by the id that whoever is to answer it will know.
+func (x *exchange) keyThere(who parties, f flow.Flow, id []byte) (string, error) {
+	raw, err := x.g.CallID(who.snap, f, id)
+	if err != nil {
+		return "", err
+	}
+	var d json.Doc
+	if err := d.Parse(raw, nil, json.Limits{}); err != nil {
+		return "", err
+	}
+	return callKey(&d, 0), nil
+}
+
 // wait notes that the client waits for an answer.
 func (x *exchange) wait(c *calling) error {
-	var d json.Doc
-	if err := d.Parse(c.id, nil, json.Limits{}); err != nil {
+	var err error
+	if c.key, err = x.keyThere(c.who, c.flow, c.id); err != nil {
 		return err
 	}
-	c.key = callKey(&d, 0)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	busy := x.pending[c.key] != nil

@@ -67,6 +67,7 @@ type calling struct {
 	ref       string // what a completion is for: prompt or template
 	argument  string // that it completes
 	requested string // a version that is not carried
+	trace     string // its traceparent; may be empty
 	once      string // the client's own id of the call
 	reason    func(identity.Caller) (flow.Purpose, flow.Criticality)
 	ticket    *gateway.Ticket
@@ -92,6 +93,7 @@ type fromClient struct {
 	kind    wire.RPCKind
 	mirrors map[string]string // headers that say of the forwarded message what the protocol wants said
 	refusal error             // why there is nothing to forward; nil where there is, or where an answer was given again
+	trace   string            // the traceparent beside it, as the server may see it
 }
 
 // now returns who talks by the configuration in force.
@@ -158,7 +160,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent,
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: true,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
@@ -166,7 +168,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		x.forget(c)
 		return x.denied(c, c.unlike(err))
 	}
-	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind}
+	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind, trace: x.g.Traceparent(who.snap, c.flow, c.trace)}
 	if in.headers != nil && c.version == wire.MCP20260728 {
 		out.mirrors = x.tools.mirrors(who.agent.Party.Agent, passed.Body)
 		if name := in.headers.Get(headerName); msg.table == wire.Passing() && visible(name) {
@@ -246,6 +248,7 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 			return nil, gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
 		}
 	}
+	c.traced(x, m, in.headers)
 	if in.headers != nil {
 		if err := mirrored(in.headers, c.version, m); err != nil {
 			return nil, err

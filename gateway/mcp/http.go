@@ -204,6 +204,9 @@ func (h *Handler) extra(got fromClient) map[string]string {
 	for name, v := range got.mirrors {
 		extra[name] = v
 	}
+	if got.trace != "" {
+		extra[gateway.HeaderTrace] = got.trace
+	}
 	if h.Face == gateway.Outbound && got.call != nil {
 		// The next domain believes only what it granted; it is told what we settled on.
 		if got.call.flow.Purpose != "" {

@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	stdjson "encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,7 +29,13 @@ type idsOf struct {
 // Our server is called by two domains with the same ids, tokens and trace, and is shown nothing of it that it could join; each
 // caller gets its own back, also in notifications. Within the domain all of it passes.
 func TestIdentifiersAreMappedBothWays(t *testing.T) {
-	u := stateless(t)
+	u := (&upstream{}).serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in idsOf
+		_ = stdjson.Unmarshal([]byte(readAll(r)), &in)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", in.Params.Meta.Token)
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[],\"resultType\":\"complete\"}}\n\n", in.ID)
+	}))
 	r := newRig(t, u, nil)
 	header := []string{"Mcp-Name", "talks", "Traceparent", traced}
 	var seen []idsOf

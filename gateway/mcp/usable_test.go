@@ -157,10 +157,11 @@ func TestPagesOfAListKeepWorking(t *testing.T) {
 	u := (&upstream{}).serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		page := `{"tools":[{"name":"rows","inputSchema":{"type":"object"}}, {"name":"bare", "inputSchema":{"type":"object"}}],"nextCursor":"two","resultType":"complete"}`
-		if r.Header.Get("X-Page") == "" && strings.Contains(readAll(r), `"cursor":"two"`) {
+		body := readAll(r)
+		if strings.Contains(body, `"cursor":"two"`) {
 			page = `{"tools":[{"name":"rows","inputSchema":{"type":"object"}}],"resultType":"complete"}`
 		}
-		_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":7,"result":%s}`, page)
+		_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, callID(t, body), page)
 	}))
 	r := newRig(t, u, keep)
 	header := []string{"Authorization", "Bearer scrim_other", "Mcp-Method", "tools/list", "Mcp-Name", ""}
