@@ -3,12 +3,16 @@ package a2a_test
 import (
 	stdjson "encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 )
 
@@ -234,5 +238,51 @@ func TestAnIdentifierTooLongForAnotherDomainIsRefused(t *testing.T) {
 	}
 	if status, answer := r.to(t, "/a2a/desk", "scrim_key", told("SendMessage", long, "")); status != 200 || !strings.Contains(answer, long) {
 		t.Errorf("within the domain: %d %s", status, answer)
+	}
+}
+
+// A call passes two gateways, each of which maps for the other's domain: our caller and the agent at the far end both
+// keep their own ids, whatever is asked by them later, and nobody in between sees either's.
+func TestIdentifiersThroughTwoGateways(t *testing.T) {
+	agent := newAgent(t, echoing)
+	far := newTown(t, agent, nil)
+	var between []string
+	wire := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		between = append(between, string(b))
+		r.URL.Path, r.RequestURI, r.Body = "/a2a/desk"+r.URL.Path, "", io.NopCloser(strings.NewReader(string(b)))
+		far.srv.Config.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(wire.Close)
+	up, err := gateway.NewUpstream(wire.URL, "Authorization", flow.NewSecret("Bearer scrim_guest"), gateway.UpstreamOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := newTown(t, newAgent(t, echoing), func(s *gatewaytest.Setup) {
+		for _, a := range s.Agents {
+			if a.Party.Agent == "partner" {
+				a.A2A = up
+			}
+		}
+	})
+	for _, method := range []string{"SendMessage", "SendStreamingMessage"} {
+		status, answer := near.to(t, "/out/a2a/partner", "scrim_key", told(method, idMessage+method, ""))
+		if status != 200 {
+			t.Fatalf("answer = %d %s", status, answer)
+		}
+		for _, own := range []string{idMessage + method, idContext, idTask, idEarlier} {
+			if !strings.Contains(answer, `"`+own+`"`) {
+				t.Errorf("%s: our caller does not get its own %s back: %s", method, own, answer)
+			}
+		}
+		got := agent.received()
+		disjoint(t, idsIn(between[len(between)-1]), idsIn(got[len(got)-1]), idMessage+method, idContext, idTask, idEarlier, idArtifact)
+	}
+	_, answer := near.to(t, "/out/a2a/partner", "scrim_key", `{"jsonrpc":"2.0","id":5,"method":"ListTasks","params":{}}`)
+	ours := slices.DeleteFunc(idsIn(answer), func(s string) bool { return s == "5" })
+	near.to(t, "/out/a2a/partner", "scrim_key", fmt.Sprintf(`{"jsonrpc":"2.0","id":6,"method":"GetTask","params":{"id":%q}}`, ours[2]))
+	got := agent.received()
+	if last := idsIn(got[len(got)-1]); len(last) != 1 || last[0] != "desk-2" {
+		t.Errorf("the task that our caller calls %s is %q to the agent, want its own desk-2", ours[2], last)
 	}
 }

@@ -34,6 +34,7 @@ func TestIdentifiersAreMappedBothWays(t *testing.T) {
 		_ = stdjson.Unmarshal([]byte(readAll(r)), &in)
 		w.Header().Set("Content-Type", "text/event-stream")
 		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", in.Params.Meta.Token)
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":%s}}}\n\n", in.ID)
 		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[],\"resultType\":\"complete\"}}\n\n", in.ID)
 	}))
 	r := newRig(t, u, nil)
@@ -41,7 +42,7 @@ func TestIdentifiersAreMappedBothWays(t *testing.T) {
 	var seen []idsOf
 	for _, key := range []string{"scrim_other", "scrim_third", "scrim_own"} {
 		status, body := r.send(t, talk, append([]string{"Authorization", "Bearer " + key}, header...)...)
-		if status != 200 || !strings.Contains(body, `"id":4711`) || !strings.Contains(body, `"progressToken":77`) || strings.Contains(body, "sid1_") {
+		if status != 200 || !strings.Contains(body, `"id":4711`) || !strings.Contains(body, `"progressToken":77`) || !strings.Contains(body, `subscriptionId":4711`) || strings.Contains(body, "sid1_") {
 			t.Fatalf("%s: answer = %d %s", key, status, body)
 		}
 		got := u.bodies()
@@ -53,6 +54,13 @@ func TestIdentifiersAreMappedBothWays(t *testing.T) {
 			t.Errorf("%s: the header says %s, the message %s", key, h, in.Params.Meta.Trace)
 		}
 		seen = append(seen, in)
+		cancel := strings.Replace(talk[:strings.Index(talk, `"name"`)], `"id":4711,"method":"tools/call"`, `"method":"notifications/cancelled"`, 1) + `"requestId":4711,` + talk[strings.Index(talk, `"_meta"`):]
+		if status, body := r.send(t, cancel, "Authorization", "Bearer "+key, "Mcp-Name", "", "Mcp-Method", "notifications/cancelled"); status != 202 {
+			t.Errorf("%s: cancelling is answered %d %s", key, status, body)
+		}
+		if got := u.bodies(); !strings.Contains(got[len(got)-1], `"requestId":`+string(in.ID)+`,`) {
+			t.Errorf("%s: the server does not know which call is cancelled, %s: %s", key, in.ID, got[len(got)-1])
+		}
 	}
 	a, b, home := seen[0], seen[1], seen[2]
 	if string(a.ID) == string(b.ID) || string(a.Params.Meta.Token) == string(b.Params.Meta.Token) || a.Params.Meta.Flow == b.Params.Meta.Flow ||
