@@ -273,6 +273,9 @@ func (c *changer) text(at *textAt) error {
 		}
 		return nil
 	}
+	if at.file == nil {
+		spans = c.mentioned(at.view.doc.Text(at.node), spans)
+	}
 	if len(spans) > 0 {
 		at.view.edits.ReplaceSpans(at.node, spans)
 	}

@@ -65,6 +65,7 @@ type collector struct {
 	idNodes []int // strings of the protocol that nothing is found in
 	idNames []int // members whose names are such
 	cross   passage
+	said    []Mention        // identifiers that were mapped
 	looked  int              // targets that detection has seen
 	found   []detect.Finding // memory for looking at short values
 	earlier []flow.Note      // what gateways before this one said; their own notes are taken out

@@ -327,6 +327,9 @@ func (c *collector) mapID(role wire.Role, v *view, n int) error {
 		v.edits.Replace(n, []byte(mapped.text))
 	default:
 		v.edits.ReplaceText(n, mapped.text)
+		if v.doc.Nodes[n].Kind == json.String {
+			c.mention(v.doc.Text(n), mapped.text)
+		}
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type Message struct {
 	LeftOut    LeftOut           // what the adapter took out because the recipient may not use it
 	CallID     []byte            // the JSON-RPC id that it leaves under, in place of its own; nil: its own
 	MapCalls   bool              // JSON-RPC ids are mapped, too, where the message crosses a domain
+	Mentions   []Mention         // identifiers of the exchange that its words may repeat
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 
 	files map[string]fetched // by address, what was fetched for it
@@ -68,6 +69,7 @@ type Passed struct {
 	Event   flow.Event
 	Receipt flow.Receipt
 	IDs     IDs
+	Mapped  []Mention // identifiers that are others for the recipient, and that words may repeat
 }
 
 // IDs are the protocol's own identifiers that the message carries, as its sender wrote them.

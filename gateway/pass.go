@@ -95,6 +95,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 			return nil, err
 		}
 	}
+	out.Mapped = c.said
 	if err := g.record(ctx, c, terms, out, began); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,8 @@ type call struct {
 	doc     json.Doc
 	rpc     wire.RPC
 	a2a     wire.A2A
-	trace   string // the caller's traceparent; may be empty
+	trace   string            // the caller's traceparent; may be empty
+	said    []gateway.Mention // identifiers that the agent was given, for its words
 	flow    flow.Flow
 	query   policy.Query
 	body    []byte
@@ -130,6 +131,7 @@ func (c *call) serve() {
 		c.deny(err)
 		return
 	}
+	c.said = gateway.Reversed(passed.Mapped)
 	c.forward(ctx, passed)
 }
 
@@ -287,7 +289,7 @@ func (c *call) responseFlow() flow.Flow {
 
 func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool) *gateway.Message {
 	return &gateway.Message{
-		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(),
+		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(), Mentions: c.said,
 		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
 		NoteIn: gateway.NotePlace{
 			Under: c.dialect().noteIn,

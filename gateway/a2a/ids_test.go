@@ -286,3 +286,49 @@ func TestIdentifiersThroughTwoGateways(t *testing.T) {
 		t.Errorf("the task that our caller calls %s is %q to the agent, want its own desk-2", ours[2], last)
 	}
 }
+
+// Programs repeat ids in their words, errors above all. Our agent's own id does not reach another domain so, nor does a
+// caller's reach the agent; words that are no id stay.
+func TestIdentifiersInWords(t *testing.T) {
+	const own = "0193e0a4-7c1e-7b3a-9f00-5a1c2d3e4f50"
+	agent := newAgent(t, func(w http.ResponseWriter, body string) {
+		var in struct {
+			ID     stdjson.RawMessage `json:"id"`
+			Method string             `json:"method"`
+			Params struct {
+				ID string `json:"id"`
+			} `json:"params"`
+		}
+		_ = stdjson.Unmarshal([]byte(body), &in)
+		if in.Method == "CancelTask" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32002,"message":"Task not cancelable: %s"}}`, in.ID, in.Params.ID)
+			return
+		}
+		answerWith(fmt.Sprintf(`{"task":{"id":%q,"contextId":"desk","status":{"state":"TASK_STATE_WORKING","message":{"messageId":"m","role":"ROLE_AGENT","parts":[{"text":"Started %[1]s at the desk. See x%[1]s, caf\u00e9 \"%[1]s\"."}]}}}}`, own))(w, body)
+	})
+	r := newTown(t, agent, nil)
+	held := map[string]string{}
+	for _, key := range []string{"scrim_guest", "scrim_visitor"} {
+		body := told("SendMessage", idMessage, "")
+		_, answer := r.to(t, "/a2a/desk", key, strings.Replace(body, "hello", "hello about "+idTask+", "+idMessage, 1))
+		id := idsIn(answer)[1]
+		if id == own || !strings.Contains(answer, "Started "+id+` at the desk. See x`+own) || !strings.Contains(answer, `caf\u00e9 \"`+id+`\"`) {
+			t.Errorf("%s is told %s", key, answer)
+		}
+		got := agent.received()[len(agent.received())-1]
+		for _, theirs := range []string{idTask, idMessage} {
+			if strings.Contains(got, theirs) {
+				t.Errorf("our agent sees %s of another domain's: %s", theirs, got)
+			}
+		}
+		_, refused := r.to(t, "/a2a/desk", key, fmt.Sprintf(`{"jsonrpc":"2.0","id":6,"method":"CancelTask","params":{"id":%q}}`, id))
+		if !strings.Contains(refused, "Task not cancelable: "+id+`"`) {
+			t.Errorf("%s is refused with %s", key, refused)
+		}
+		held[key] = id
+	}
+	if held["scrim_guest"] == held["scrim_visitor"] {
+		t.Error("both domains hold one id")
+	}
+}

@@ -52,7 +52,7 @@ func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []by
 		table = wire.Passing() // what was asked had no table either
 	}
 	return &gateway.Message{
-		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: true,
+		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: true, Mentions: c.mentions,
 		Schemas: x.schemas(who, c, flow.Response), Meta: metaSchemas(who, flow.Response), At: x.responsePlaces(who, c, body), Cached: "result", Chosen: strings.HasSuffix(c.method, "/list"),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	}

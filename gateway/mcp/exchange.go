@@ -64,11 +64,12 @@ type calling struct {
 	key       string // of pending
 	tool      string
 	prompt    string
-	ref       string // what a completion is for: prompt or template
-	argument  string // that it completes
-	requested string // a version that is not carried
-	trace     string // its traceparent; may be empty
-	once      string // the client's own id of the call
+	ref       string            // what a completion is for: prompt or template
+	argument  string            // that it completes
+	requested string            // a version that is not carried
+	trace     string            // its traceparent; may be empty
+	mentions  []gateway.Mention // identifiers that the server was given, for its words
+	once      string            // the client's own id of the call
 	reason    func(identity.Caller) (flow.Purpose, flow.Criticality)
 	ticket    *gateway.Ticket
 	silent    bool // a notification, or an answer: nothing is told back
@@ -175,6 +176,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 			out.mirrors[headerName] = name // of an extension that nobody here knows
 		}
 	}
+	c.mentions = gateway.Reversed(passed.Mapped)
 	c.follow(x, passed.Body)
 	if msg.rpc.Kind == wire.Call {
 		out.call = c
