@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -241,6 +242,11 @@ func acts(t *testing.T, c *a2aclient.Client, id string) []string {
 	return told
 }
 
+// unnamed is what was told without its identifiers.
+func unnamed(told []string) string {
+	return regexp.MustCompile(`"(\w*[iI][dD])":"[^"]*"`).ReplaceAllString(strings.Join(told, "\n"), `"$1":""`)
+}
+
 // Whatever binding a caller speaks and whatever its agent does, the caller is told what it would be told without a gateway.
 func TestEveryBindingReachesEveryOther(t *testing.T) {
 	for _, back := range bindings {
@@ -255,6 +261,10 @@ func TestEveryBindingReachesEveryOther(t *testing.T) {
 				got := acts(t, client(t, "scrim_key", r.through(front, "a2a/desk")), "g-"+string(front))
 				if d, g := strings.Join(direct, "\n"), strings.Join(got, "\n"); d != g {
 					t.Errorf("through the gateway:\n%s\ndirect:\n%s", g, d)
+				}
+				abroad := acts(t, client(t, "scrim_guest", r.through(front, "a2a/desk")), "a-"+string(front))
+				if d, g := unnamed(direct), unnamed(abroad); d != g {
+					t.Errorf("from another domain:\n%s\ndirect:\n%s", g, d)
 				}
 			})
 		}
