@@ -99,6 +99,7 @@ type Gateway struct {
 	borders     sync.Map // of the domain and another → *borderKeys
 	readiness   readiness
 	kept        atomic.Int64 // bytes; see [Kept]
+	traceNames  sync.Map     // of the domain → permuter
 }
 
 // New returns a gateway that serves the snapshot.

@@ -46,8 +46,17 @@ func (g *Gateway) TraceOf(s *Snapshot, from flow.DomainID, traceparent string) f
 	if from != s.Domain {
 		permuteTrace(&id, g.border(s.Domain, from).trace.Backward)
 	}
-	g.keys.Permutation("trace", string(s.Domain)).Forward(&id)
+	g.traceName(s.Domain).Forward(&id)
 	return flow.TraceID(hex.EncodeToString(id[:]))
+}
+
+// traceName is the permutation that gives traces their names in the journal.
+func (g *Gateway) traceName(own flow.DomainID) permuter {
+	if p, ok := g.traceNames.Load(own); ok {
+		return p.(permuter)
+	}
+	p, _ := g.traceNames.LoadOrStore(own, g.keys.Permutation("trace", string(own)))
+	return p.(permuter)
 }
 
 func traceID(traceparent string) (id [16]byte) {

@@ -303,3 +303,35 @@ func ExampleToken() {
 	fmt.Println(token, err)
 	// Output: [secret] <nil>
 }
+
+// Flows of one trace are found from any of them: an agent that was called over A2A and asked a server over MCP.
+func TestFlowsOfOneTrace(t *testing.T) {
+	o := open(t)
+	for _, f := range []flow.Flow{
+		{ID: "asked", Protocol: "a2a/1.0", Trace: "7bdb"}, {ID: "other", Protocol: "a2a/1.0", Trace: "ffff"}, {ID: "looked-up", Protocol: "mcp/2026-07-28", Trace: "7bdb"}, {ID: "plain", Protocol: "a2a/1.0"},
+	} {
+		if err := o.DB.Update(t.Context(), func(tx store.Tx) error {
+			_, err := o.Log.Append(tx, flow.Event{Flow: f, Outcome: flow.Released}, nil)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func(id string) string {
+		_, body := o.ask(t, http.MethodGet, "/-/log/entries?trace=true&flow="+id, "")
+		var ids []string
+		for line := range strings.Lines(body) {
+			var e api.Entry
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, string(e.Event.Flow.ID))
+		}
+		return strings.Join(ids, " ")
+	}
+	for id, want := range map[string]string{"asked": "asked looked-up", "looked-up": "asked looked-up", "other": "other", "plain": "plain", "nobody": ""} {
+		if got := found(id); got != want {
+			t.Errorf("the trace of %s has %q, want %q", id, got, want)
+		}
+	}
+}

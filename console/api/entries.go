@@ -35,6 +35,7 @@ type EntryQuery struct {
 	audit.Query
 	Last   int  // this many rows from the end; it is used instead of From
 	Story  bool // with Flow: the flows that answer or continue it too
+	Trace  bool // with Flow: every flow of its trace too, over whichever protocol
 	Inputs bool // with the sealed inputs of each decision
 }
 
@@ -48,14 +49,26 @@ func WriteEntries(ctx context.Context, l Ledger, q EntryQuery, w io.Writer) erro
 		}
 		q.From = max(head.Size-int64(q.Last)+1, 1)
 	}
-	queries := []audit.Query{q.Query}
+	queries, trace := []audit.Query{q.Query}, flow.TraceID("")
 	if q.Story && q.Flow != "" {
 		queries = append(queries, audit.Query{Parent: q.Flow, Limit: q.Limit})
+	}
+	if q.Trace && q.Flow != "" {
+		var err error
+		if trace, err = traceOf(ctx, l, q.Flow); err != nil {
+			return err
+		}
+		if trace != "" {
+			queries = []audit.Query{{From: q.From, To: q.To}}
+		}
 	}
 	for _, query := range queries {
 		for e, err := range audit.Entries(ctx, l.DB, query) {
 			if err != nil {
 				return err
+			}
+			if trace != "" && e.Event.Flow.Trace != trace {
+				continue
 			}
 			out := Entry{Seq: e.Seq, Hash: hex.EncodeToString(e.Hash[:]), Event: e.Event}
 			if q.Inputs && e.Sealed != nil {
@@ -69,6 +82,16 @@ func WriteEntries(ctx context.Context, l Ledger, q EntryQuery, w io.Writer) erro
 		}
 	}
 	return nil
+}
+
+// traceOf is the trace that a flow belongs to, or "".
+func traceOf(ctx context.Context, l Ledger, id flow.ID) (flow.TraceID, error) {
+	for e, err := range audit.Entries(ctx, l.DB, audit.Query{Flow: id}) {
+		if err != nil || e.Event.Flow.Trace != "" {
+			return e.Event.Flow.Trace, err
+		}
+	}
+	return "", nil
 }
 
 // OpenInputs unseals the inputs of a row's decision.
@@ -92,7 +115,7 @@ func (q EntryQuery) Values() url.Values {
 			v.Set(name, strconv.FormatInt(n, 10))
 		}
 	}
-	for name, on := range map[string]bool{"story": q.Story, "inputs": q.Inputs} {
+	for name, on := range map[string]bool{"story": q.Story, "inputs": q.Inputs, "trace": q.Trace} {
 		if on {
 			v.Set(name, "true")
 		}
@@ -118,7 +141,7 @@ func parseEntryQuery(v url.Values) (EntryQuery, error) {
 	}
 	q.From, q.To, q.Limit, q.Last = number("from"), number("to"), int(number("limit")), int(number("last"))
 	q.Flow = flow.ID(v.Get("flow"))
-	q.Story, q.Inputs = v.Get("story") == "true", v.Get("inputs") == "true"
+	q.Story, q.Inputs, q.Trace = v.Get("story") == "true", v.Get("inputs") == "true", v.Get("trace") == "true"
 	return q, errors.Join(errs...)
 }
 

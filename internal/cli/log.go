@@ -89,7 +89,7 @@ func (e *env) logShow() *cobra.Command {
 	var file string
 	var asJSON bool
 	var q api.EntryQuery
-	c := fileFlag(e.command("show [REFERENCE] [-n ROWS] [--json]", "Show the journal, or the whole story of one flow",
+	c := fileFlag(e.command("show [REFERENCE] [--trace] [-n ROWS] [--json]", "Show the journal, or the whole story of one flow",
 		"Without a reference, shows the last rows of the journal. With one, as a refusal or privacy note gives it, shows the flow,\n"+
 			"what answers or continues it, and place by place what was decided and why. The journal holds no values.", cobra.MaximumNArgs(1),
 		func(ctx context.Context, args []string) error {
@@ -104,6 +104,7 @@ func (e *env) logShow() *cobra.Command {
 		}), &file)
 	c.Flags().IntVarP(&q.Limit, "rows", "n", 20, "how many rows at most; 0 for all")
 	c.Flags().Int64Var(&q.From, "from", 0, "first row (default: the last -n rows)")
+	c.Flags().BoolVar(&q.Trace, "trace", false, "with a reference: every flow of the same trace, over whichever protocol it came")
 	c.Flags().BoolVar(&asJSON, "json", false, "JSON lines, as they are kept")
 	return c
 }
