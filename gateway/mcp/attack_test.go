@@ -47,7 +47,7 @@ func (p *puppet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if p.initial != nil {
 				_, _ = fmt.Fprintf(w, "data: %s\n\n", p.initial(id))
 			}
-			_, _ = fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"serverInfo\":{\"name\":\"p\",\"version\":\"1\"}}}\n\n")
+			_, _ = fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"serverInfo\":{\"name\":\"p\",\"version\":\"1\"}}}\n\n", idIn(body))
 			return
 		}
 		p.mu.Lock()
@@ -55,7 +55,7 @@ func (p *puppet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.mu.Unlock()
 		if bytes.Contains(body, []byte(`"method"`)) && bytes.Contains(body, []byte(`"id"`)) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":7,"result":{}}`))
+			_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{}}`, idIn(body))
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)

@@ -239,12 +239,18 @@ func TestStdioLines(t *testing.T) {
 // callID is the JSON-RPC id of a line, as it stands there.
 func callID(t *testing.T, line string) string {
 	t.Helper()
+	id := idIn([]byte(line))
+	if id == "" {
+		t.Fatalf("no id in %s", line)
+	}
+	return id
+}
+
+func idIn(message []byte) string {
 	var in struct {
 		ID stdjson.RawMessage `json:"id"`
 	}
-	if err := stdjson.Unmarshal([]byte(line), &in); err != nil {
-		t.Fatal(err)
-	}
+	_ = stdjson.Unmarshal(message, &in)
 	return string(in.ID)
 }
 
