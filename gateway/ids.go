@@ -296,7 +296,11 @@ func (x passage) node(d *json.Doc, n int) (id, error) {
 func (c *collector) mapID(role wire.Role, v *view, n int) error {
 	m := c.m
 	switch role {
-	case wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID:
+	case wire.MessageID, wire.TaskID, wire.ContextID:
+	case wire.OtherID:
+		if m.Partly {
+			return nil // what bears a progress token, say, goes another way
+		}
 	case wire.CallID:
 		if m.CallID != nil && v.parent == nil && c.m.Table.Path(v.doc.Nodes[n].State) == "id" {
 			if !bytes.Equal(v.doc.Raw(n), m.CallID) {

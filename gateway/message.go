@@ -30,6 +30,7 @@ type Message struct {
 	LeftOut    LeftOut           // what the adapter took out because the recipient may not use it
 	CallID     []byte            // the JSON-RPC id that it leaves under, in place of its own; nil: its own
 	MapCalls   bool              // JSON-RPC ids are mapped, too, where the message crosses a domain
+	Partly     bool              // of its exchange this gateway sees some messages only: what pairs it with others stays
 	Mentions   []Mention         // identifiers of the exchange that its words may repeat
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 

@@ -2,6 +2,7 @@ package extmcp_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	stdjson "encoding/json"
@@ -526,4 +527,27 @@ func FuzzAsk(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The peer carries progress notifications without asking, so the token that pairs them with their call stays as it is; a
+// task is asked about each time, and is another one to the caller's domain than to the server.
+func TestTokensOfTheHookStay(t *testing.T) {
+	h := newHook(t, nil)
+	ask := func(response bool, method, payload string) string {
+		t.Helper()
+		v := h.must(t, response, said{services: []string{"everything"}, method: method, context: byBob, payload: payload})
+		if v.kind == "error" {
+			t.Fatalf("%s: %+v", method, v)
+		}
+		return cmp.Or(v.payload, payload)
+	}
+	const call = `{"name":"rows","arguments":{},"_meta":{"progressToken":77}}`
+	if got := ask(false, "tools/call", call); got != call {
+		t.Errorf("the server gets %s", got)
+	}
+	const version = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}`
+	asked := ask(false, "tasks/get", `{"taskId":"task-of-bob",`+version+`}`)
+	if strings.Contains(asked, "task-of-bob") || !strings.Contains(asked, `"taskId":"sid1_`) {
+		t.Errorf("the server is asked for %s", asked)
+	}
 }

@@ -155,7 +155,7 @@ func (k *Checker) exchange(in *Carried) (*exchange, parties, error) {
 		return nil, who, err
 	}
 	return &exchange{
-		g: k.Gateway, tools: k.Tools, memory: &k.memory, session: in.Session, framed: in.Version, version: in.Version, who: who, renew: now,
+		g: k.Gateway, tools: k.Tools, partly: true, memory: &k.memory, session: in.Session, framed: in.Version, version: in.Version, who: who, renew: now,
 	}, who, nil
 }
 

@@ -45,6 +45,7 @@ type exchange struct {
 	claims  func(identity.Caller) (flow.Purpose, flow.Criticality)    // what holds for messages that nobody asked for; nil: what holds by default
 	inbox   *inbox                                                    // what the server asks of the client; nil where no answer could be told apart from a stranger's
 	memory  *memory
+	partly  bool       // another gateway carries the messages, and asks about some of them
 	stream  *streaming // set while the server's messages are events of one stream
 
 	mu      sync.Mutex
@@ -161,7 +162,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: true,
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
