@@ -65,7 +65,8 @@ type collector struct {
 	idNodes []int // strings of the protocol that nothing is found in
 	idNames []int // members whose names are such
 	cross   passage
-	said    []Mention        // identifiers that were mapped
+	said    []Mention // identifiers that were mapped
+	outer   envelope
 	looked  int              // targets that detection has seen
 	found   []detect.Finding // memory for looking at short values
 	earlier []flow.Note      // what gateways before this one said; their own notes are taken out

@@ -291,6 +291,27 @@ func (x passage) node(d *json.Doc, n int) (id, error) {
 	return x.id(v)
 }
 
+// envelope is the id of the call itself, which is changed last: it says nothing of what the message holds.
+type envelope struct {
+	node int
+	id   []byte // "" where it stays
+}
+
+// mapCall notes what the message's own JSON-RPC id becomes.
+func (c *collector) mapCall(v *view, n int) error {
+	id := c.m.CallID
+	if id == nil && c.m.MapCalls && !c.m.Again {
+		var err error
+		if id, err = c.g.CallID(c.m.Snapshot, c.m.Query.Flow, v.doc.Raw(n)); err != nil {
+			return err
+		}
+	}
+	if id != nil && !bytes.Equal(v.doc.Raw(n), id) {
+		c.outer = envelope{n, id}
+	}
+	return nil
+}
+
 // mapID changes an identifier of the message to what the recipient knows it as. Within a domain, and in an answer
 // that is given again and was mapped then, it stays as it is.
 func (c *collector) mapID(role wire.Role, v *view, n int) error {
@@ -302,11 +323,8 @@ func (c *collector) mapID(role wire.Role, v *view, n int) error {
 			return nil // what bears a progress token, say, goes another way
 		}
 	case wire.CallID:
-		if m.CallID != nil && v.parent == nil && c.m.Table.Path(v.doc.Nodes[n].State) == "id" {
-			if !bytes.Equal(v.doc.Raw(n), m.CallID) {
-				v.edits.Replace(n, m.CallID)
-			}
-			return nil
+		if v.parent == nil && c.m.Table.Path(v.doc.Nodes[n].State) == "id" {
+			return c.mapCall(v, n)
 		}
 		if !m.MapCalls {
 			return nil

@@ -174,6 +174,9 @@ func (c *changer) finish(top *view, out *Passed) error {
 		c.tell(top, out.Note)
 	}
 	c.keepPrivate(top)
+	if c.outer.id != nil {
+		top.edits.Replace(c.outer.node, c.outer.id)
+	}
 	if top.edits.Empty() {
 		return nil
 	}

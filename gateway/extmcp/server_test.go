@@ -529,8 +529,8 @@ func FuzzAsk(f *testing.F) {
 	})
 }
 
-// The peer carries progress notifications without asking, so the token that pairs them with their call stays as it is; a
-// task is asked about each time, and is another one to the caller's domain than to the server.
+// The peer carries progress notifications without asking, so the token that pairs them with their call stays as it is. What
+// the caller calls a call pairs with nothing, and is mapped.
 func TestTokensOfTheHookStay(t *testing.T) {
 	h := newHook(t, nil)
 	ask := func(response bool, method, payload string) string {
@@ -545,9 +545,8 @@ func TestTokensOfTheHookStay(t *testing.T) {
 	if got := ask(false, "tools/call", call); got != call {
 		t.Errorf("the server gets %s", got)
 	}
-	const version = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}`
-	asked := ask(false, "tasks/get", `{"taskId":"task-of-bob",`+version+`}`)
-	if strings.Contains(asked, "task-of-bob") || !strings.Contains(asked, `"taskId":"sid1_`) {
-		t.Errorf("the server is asked for %s", asked)
+	named := ask(false, "tools/call", `{"name":"rows","arguments":{},"_meta":{"dev.scrim/flow-id":"flow-of-bob"}}`)
+	if strings.Contains(named, "flow-of-bob") || !strings.Contains(named, `"dev.scrim/flow-id":"sid1_`) {
+		t.Errorf("the server is asked %s", named)
 	}
 }

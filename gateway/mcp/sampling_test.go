@@ -48,7 +48,7 @@ func TestToolsInSamplingAreDecidedByTheirSchemas(t *testing.T) {
 		t.Errorf("what a tool was called with and what it answered differ: %s", got)
 	}
 	raw, _ := stdjson.Marshal(shown)
-	answer := `{"jsonrpc":"2.0","id":"m-1","result":{"role":"assistant","model":"m","stopReason":"toolUse","content":[{"type":"tool_use","id":"u-2","name":"find","input":` + string(raw) + `},{"type":"text","text":"for ` + shown["name"] + `"}]}}`
+	answer := `{"jsonrpc":"2.0","id":` + idIn([]byte(got)) + `,"result":{"role":"assistant","model":"m","stopReason":"toolUse","content":[{"type":"tool_use","id":"u-2","name":"find","input":` + string(raw) + `},{"type":"text","text":"for ` + shown["name"] + `"}]}}`
 	if status, body := one.send(t, answer); status != http.StatusAccepted {
 		t.Fatalf("answer = %d %s", status, body)
 	}
@@ -74,8 +74,8 @@ func TestAnswersThatMayNotLeaveAreRefusedToTheServer(t *testing.T) {
 	one.begin(t, true)
 	events := one.listen(t)
 	p.stream(one.session) <- asEvent(`{"jsonrpc":"2.0","id":4,"method":"sampling/createMessage","params":{"maxTokens":9,"messages":[]}}`)
-	next(t, events)
-	answer := `{"jsonrpc":"2.0","id":4,"result":{"role":"assistant","model":"m","content":{"type":"text","text":"Zanzibar"},"structured":1}}`
+	asked := idIn([]byte(next(t, events)))
+	answer := `{"jsonrpc":"2.0","id":` + asked + `,"result":{"role":"assistant","model":"m","content":{"type":"text","text":"Zanzibar"},"structured":1}}`
 	if status, body := one.send(t, answer); status != http.StatusAccepted {
 		t.Fatalf("answer = %d %s", status, body)
 	}
