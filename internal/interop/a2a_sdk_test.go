@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -85,15 +86,33 @@ func a2aPairs(t *testing.T, each func(t *testing.T, binding string, agentArgv, c
 	}
 }
 
+var named = regexp.MustCompile(`(" ?[a-z ]+ fails"),"[A-Z_]+"`)
+
 // Every official client sees through the gateway what it sees without, of every agent on an official SDK, and the
 // notifications that it asked for reach it.
 func TestA2AClientsAndAgentsSeeNoGateway(t *testing.T) {
 	a2aPairs(t, func(t *testing.T, binding string, agentArgv, clientArgv []string) {
 		url := serveA2A(t, agentArgv)
-		base := gate(t, mcpCaller+fmt.Sprintf("  - {id: player, a2a: {url: %q, credential: {env: SCENARIO_CREDENTIAL}}}\n", url)+transparent, nil)
+		base := gate(t, "egress: {allow: [127.0.0.0/8], ports: [0], plain_http: true}"+mcpCaller+fmt.Sprintf("  - {id: player, a2a: {url: %q, credential: {env: SCENARIO_CREDENTIAL}}}\n", url)+transparent, nil)
 		hook := newWebhook(t)
-		direct := talkA2A(t, clientArgv, binding, url, hook.URL+"/hook", "Bearer agents-own")
-		through := talkA2A(t, clientArgv, binding, base+"/a2a/player", hook.URL+"/hook", "Bearer "+callerKey)
+		direct := talkA2A(t, clientArgv, binding, url, hook.URL+"/direct", "Bearer agents-own")
+		through := talkA2A(t, clientArgv, binding, base+"/a2a/player", hook.URL+"/through", "Bearer "+callerKey)
+		// Some agents send the last ones when the client has deleted the configuration already.
+		auth, ok := hook.until("/through", func(o object) bool { return at(o, "statusUpdate") != nil || at(o, "task") != nil })
+		if !ok || auth != "Bearer hook-secret" {
+			t.Errorf("no notification came with the credential that was configured: %v", ok)
+		}
+		direct, through = strings.ReplaceAll(direct, hook.URL+"/direct", "(hook)"), strings.ReplaceAll(through, hook.URL+"/through", "(hook)")
+		if strings.Contains(direct, `["push delete fails`) {
+			// Go's agents answer with neither result nor error, JavaScript's with a status that others do not expect.
+			direct, through = without(direct, `["push delete`), without(through, `["push delete`)
+		}
+		if clientArgv == nil && agentArgv != nil && binding == "HTTP+JSON" {
+			// Agents on other SDKs leave out of an error what this client reads, and answer with a status that it does
+			// not expect when a configuration is made or deleted; the gateway answers as the specification has it.
+			direct, through = without(direct, `["push`), without(through, `["push`)
+			direct, through = named.ReplaceAllString(direct, `$1,"(an error)"`), named.ReplaceAllString(through, `$1,"(an error)"`)
+		}
 		same(t, direct, through)
 		if n := strings.Count(through, " fails"); n > 3 {
 			t.Errorf("%d operations failed", n)

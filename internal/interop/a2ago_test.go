@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/a2aproject/a2a-go/v2/a2aclient"
@@ -96,6 +97,7 @@ func goA2AClient(ctx context.Context, binding, url, hook, authorization string) 
 		})
 	})
 	if other := send("wait again", "tck-input-required", nil); other != nil {
+		time.Sleep(300 * time.Millisecond) // agents need a moment before what waits can be canceled
 		cancel("cancel", other.ID)
 	}
 	slow := send("slow", "scrim-late", func(r *a2a.SendMessageRequest) { r.Config = &a2a.SendMessageConfig{ReturnImmediately: true} })
@@ -125,7 +127,7 @@ func goA2AHooks(ctx context.Context, t *transcript, c *a2aclient.Client, task *a
 }
 
 // neutral makes transcripts comparable: ids become numbers in the order in which they appear, times disappear, and
-// so do the addresses that a card names and the agent's own words for them.
+// so does what a card says of whoever shows it: addresses, credentials, signatures.
 func neutral(transcript string) string {
 	ids := map[string]int{}
 	var out []string
@@ -142,6 +144,8 @@ func neutral(transcript string) string {
 			if card, ok := v[1].(object); ok {
 				delete(card, "supportedInterfaces")
 				delete(card, "signatures")
+				delete(card, "securitySchemes")
+				delete(card, "securityRequirements")
 				delete(at(card, "capabilities"), "extensions")
 			}
 		}
@@ -172,6 +176,7 @@ func renumber(v any, ids map[string]int) {
 		if _, ok := v["timestamp"]; ok {
 			v["timestamp"] = "(a time)"
 		}
+		delete(v, "credentials") // of a webhook: what was sealed is not told again
 		for _, name := range slices.Sorted(maps.Keys(v)) {
 			renumber(v[name], ids)
 		}

@@ -348,12 +348,13 @@ var bindingRules = []must{
 	}},
 	{section: "9.5", name: "JSON-RPC's own errors have JSON-RPC's own codes", only: "jsonrpc", check: func(c *checker) {
 		c.fails(c.call("NoSuchMethod", object{}), "MethodNotFoundError")
-		for raw, want := range map[string]string{
-			`{"jsonrpc":"2.0","id":1,"method":`:                         "ParseError",
-			`{"jsonrpc":"1.0","id":1,"method":"GetTask","params":{}}`:   "InvalidRequestError",
-			`{"jsonrpc":"2.0","id":1,"method":"GetTask","params":"id"}`: "InvalidParamsError",
-			`{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{}}`:   "InvalidParamsError",
+		for _, bad := range [][2]string{
+			{`{"jsonrpc":"2.0","id":1,"method":`, "ParseError"},
+			{`{"jsonrpc":"1.0","id":1,"method":"GetTask","params":{}}`, "InvalidRequestError"},
+			{`{"jsonrpc":"2.0","id":1,"method":"GetTask","params":"id"}`, "InvalidParamsError"},
+			{`{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{}}`, "InvalidParamsError"},
 		} {
+			raw, want := bad[0], bad[1]
 			res, err := send(c.ctx, http.MethodPost, c.wire.(jsonrpc).url, []byte(raw), c.with())
 			if err != nil {
 				c.errorf("%v", err)

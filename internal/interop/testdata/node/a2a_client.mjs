@@ -51,7 +51,7 @@ const fetchImpl = (input, init = {}) => {
 };
 const transports = [new JsonRpcTransportFactory({ fetchImpl }), new RestTransportFactory({ fetchImpl })];
 const factory = new ClientFactory({ transports, preferredTransports: [binding], cardResolver: new DefaultAgentCardResolver({ fetchImpl }) });
-const client = await factory.createFromUrl(url);
+const client = await factory.createFromUrl(url.endsWith('/') ? url : url + '/'); // the card is looked for beside the last name of a path
 
 await attempt('message', answer, () => client.sendMessage(request('tck-message-response')));
 const last = await stream('stream', () => client.sendMessageStream(request('tck-stream')));
@@ -72,6 +72,7 @@ await attempt('push list', ListTaskPushNotificationConfigsResponse, () =>
 await attempt('say more', answer, () => client.sendMessage(request('tck-complete-task', { taskId: waiting.id, contextId: waiting.contextId })));
 await attempt('push delete', null, () => client.deleteTaskPushNotificationConfig(DeleteTaskPushNotificationConfigRequest.fromJSON(which)));
 const other = await attempt('wait again', answer, () => client.sendMessage(request('tck-input-required')));
+await new Promise((done) => setTimeout(done, 300)); // agents need a moment before what waits can be canceled
 await attempt('cancel', Task, () => client.cancelTask(CancelTaskRequest.fromJSON({ id: other.id })));
 const slow = await attempt('slow', answer, () => client.sendMessage(request('scrim-late', {}, { returnImmediately: true })));
 await stream('subscribe', () => client.resubscribeTask(SubscribeToTaskRequest.fromJSON({ id: slow.id })));

@@ -91,6 +91,7 @@ async def session(client, whole, hook):
     await stream("say more", whole.send_message(message("tck-complete-task", task_id=waiting.id, context_id=waiting.context_id)))
     await attempt("push delete", client.delete_task_push_notification_config(DeleteTaskPushNotificationConfigRequest(**which)))
     other = await stream("wait again", whole.send_message(message("tck-input-required")))
+    await asyncio.sleep(0.3)  # agents need a moment before what waits can be canceled
     await attempt("cancel", client.cancel_task(CancelTaskRequest(id=other.id)))
     slow = message("scrim-late")
     slow.configuration.CopyFrom(SendMessageConfiguration(return_immediately=True))
