@@ -164,8 +164,8 @@ func TestRESTOperations(t *testing.T) {
 		{"GET", "/a2a/desk/acme/tasks/t", "", "GET /rest/acme/tasks/t"},
 		{"GET", "/a2a/desk/tasks?contextId=c&pageSize=10&includeArtifacts=true&status=TASK_STATE_WORKING", "", "GET /rest/tasks?contextId=c&includeArtifacts=true&pageSize=10&status=TASK_STATE_WORKING"},
 		{"GET", "/a2a/desk/tasks?lastUpdatedAfter=2026-01-01T00:00:00Z", "", "GET /rest/tasks?statusTimestampAfter=2026-01-01T00%3A00%3A00Z"},
-		{"POST", "/a2a/desk/tasks/t:cancel", "", "POST /rest/tasks/t:cancel"},
-		{"POST", "/a2a/desk/tasks/t:cancel", `{"id":"t"}`, "POST /rest/tasks/t:cancel"},
+		{"POST", "/a2a/desk/tasks/t:cancel", "", "POST /rest/tasks/t:cancel {}"},
+		{"POST", "/a2a/desk/tasks/t:cancel", `{"id":"t"}`, "POST /rest/tasks/t:cancel {}"},
 	} {
 		before := len(agent.received())
 		if status, body := r.rest(t, c.verb, c.path, c.body, atHome...); status != 200 {

@@ -86,25 +86,20 @@ func (c *call) restRequest(envelope []byte) (restRequest, error) {
 	return req, err
 }
 
-// restBody is the params without what the path says; nil if nothing is left.
+// restBody is the params without what the path says.
 func restBody(d *json.Doc, params int, op operation) ([]byte, error) {
 	var all json.Doc
 	raw := d.Raw(params)
 	if err := all.Parse(raw, nil, wide(raw)); err != nil {
 		return nil, err
 	}
-	e, left := all.Edit(), 0
+	e := all.Edit()
 	for n := range all.Children(0) {
 		if key := string(all.Key(n)); key == "tenant" || op.inPath(key) {
 			e.Remove(n)
-		} else {
-			left++
 		}
 	}
-	switch {
-	case left == 0:
-		return nil, nil
-	case e.Empty():
+	if e.Empty() {
 		return raw, nil
 	}
 	return e.Apply(nil)
