@@ -182,8 +182,14 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 		leaf.Subject = c.subject(v, s, info.Unit)
 	}
 	if v.doc.Nodes[n].Kind != json.String {
-		if class, _ := c.m.Snapshot.Taxonomy.Class(info.Label); v.doc.Nodes[n].Kind == json.Number {
-			c.learnValue(string(v.doc.Raw(n)), info.Label, class)
+		if v.doc.Nodes[n].Kind == json.Number {
+			if raw := v.doc.Raw(n); len(raw) >= tellingDigits {
+				if err := c.raise(&leaf, string(raw), nil); err != nil {
+					return err
+				}
+			}
+			class, _ := c.m.Snapshot.Taxonomy.Class(leaf.Label)
+			c.learnValue(string(v.doc.Raw(n)), leaf.Label, class)
 		}
 		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: string(v.doc.Raw(n))})
 		return nil
@@ -208,6 +214,9 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text})
 	return nil
 }
+
+// tellingDigits is how long a number is that can be a card's or a person's; shorter ones are counts and amounts.
+const tellingDigits = 9
 
 // subject returns the reference of the value at node s: a stand-in names nobody here.
 func (c *collector) subject(v *view, s int, unit string) flow.SubjectRef {
