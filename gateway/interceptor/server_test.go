@@ -282,3 +282,47 @@ func FuzzInvoke(f *testing.F) {
 		}
 	})
 }
+
+// TestEveryEventIsCarried: what the host advertises, it can read, both ways.
+func TestEveryEventIsCarried(t *testing.T) {
+	h := newHost(t, nil)
+	_, got := h.post(t, "scrim_edge", request("interceptors/list", `{}`))
+	var listed struct {
+		Result struct {
+			Interceptors []struct {
+				Hooks []struct{ Events []string }
+			}
+		}
+	}
+	if err := stdjson.Unmarshal(got, &listed); err != nil {
+		t.Fatal(err)
+	}
+	samples := map[string][2]string{
+		"tools/list":               {`{}`, `{"tools":[{"name":"rows","description":"Rows.","inputSchema":{"type":"object"}}],"nextCursor":"c"}`},
+		"tools/call":               {`{"name":"rows","arguments":{"who":"Jane Doe"}}`, `{"content":[{"type":"text","text":"Three beds are free."}],"structuredContent":{"name":"Jane Doe"},"isError":false}`},
+		"prompts/list":             {`{"cursor":"c"}`, `{"prompts":[{"name":"letter","description":"A letter.","arguments":[{"name":"to","required":true}]}]}`},
+		"prompts/get":              {`{"name":"letter"}`, `{"messages":[{"role":"user","content":{"type":"text","text":"Write a letter."}}]}`},
+		"resources/list":           {`{}`, `{"resources":[{"uri":"mem://beds","name":"beds","mimeType":"text/plain"}]}`},
+		"resources/templates/list": {`{}`, `{"resourceTemplates":[{"uriTemplate":"mem://{ward}","name":"wards"}]}`},
+		"resources/read":           {`{"uri":"mem://beds"}`, `{"contents":[{"uri":"mem://beds","mimeType":"text/plain","text":"Three beds are free."}]}`},
+		"resources/subscribe":      {`{"uri":"mem://beds"}`, `{}`},
+		"completion/complete":      {`{"ref":{"type":"ref/prompt","name":"letter"},"argument":{"name":"to","value":""}}`, `{"completion":{"values":[],"hasMore":false}}`},
+	}
+	for _, event := range listed.Result.Interceptors[0].Hooks[0].Events {
+		s, ok := samples[event]
+		if !ok {
+			t.Errorf("there is no sample of %s", event)
+			continue
+		}
+		for phase, payload := range map[string]string{"request": `{"method":"` + event + `","params":` + s[0] + `}`, "response": s[1]} {
+			body := strings.Replace(invoke(interceptor.Terms, phase, payload, forJane), `"event":"tools/call"`, `"event":"`+event+`"`, 1)
+			want := `"modified":false`
+			if event == "completion/complete" {
+				want = `"modified":` // what completes an argument that nothing labels is restricted
+			}
+			if _, got := h.post(t, "scrim_edge", body); !bytes.Contains(got, []byte(want)) {
+				t.Errorf("%s, %s: %s", event, phase, got)
+			}
+		}
+	}
+}
