@@ -82,6 +82,7 @@ type grpcFront struct {
 	faces  []*Handler
 	method proto.Method
 	frame  []byte // the request without the gateway's part of its tenant
+	opened []byte // the envelope that it became
 	begun  bool
 	ended  bool
 	status grpcStatus
@@ -135,7 +136,8 @@ func (f *grpcFront) open(c *call) ([]byte, error) {
 	case err != nil:
 		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message cannot be read.")
 	}
-	return wire.AppendCall(make([]byte, 0, len(params)+96), []byte(restID), f.method.Name, params), nil
+	f.opened = wire.AppendCall(make([]byte, 0, len(params)+96), []byte(restID), f.method.Name, params)
+	return f.opened, nil
 }
 
 func (f *grpcFront) begin(c *call) {

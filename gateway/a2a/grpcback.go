@@ -64,7 +64,7 @@ func (c *call) grpcRequest(m proto.Method, envelope []byte) ([]byte, error) {
 		tenant = d.Text(n)
 	}
 	frame := []byte(nil)
-	if f, ok := c.front.(*grpcFront); ok && f.frame != nil && bytes.Equal(envelope, c.body) {
+	if f, ok := c.front.(*grpcFront); ok && f.frame != nil && bytes.Equal(envelope, f.opened) {
 		frame = f.frame
 	} else {
 		params := noBody
