@@ -198,8 +198,13 @@ func readAll(r io.Reader, announced int64) ([]byte, error) {
 
 // ReadJSON reads a whole JSON body of at most limit bytes.
 func ReadJSON(res *http.Response, limit int) ([]byte, error) {
+	return ReadAnswer(res, limit, "application/json", "application/a2a+json")
+}
+
+// ReadAnswer reads a whole body of one of the media types, of at most limit bytes.
+func ReadAnswer(res *http.Response, limit int, types ...string) ([]byte, error) {
 	limit = orDefault(limit, json.DefaultBytes)
-	if err := readable(res.Header, "application/json", "application/a2a+json"); err != nil {
+	if err := readable(res.Header, types...); err != nil {
 		return nil, err
 	}
 	b, err := readAll(io.LimitReader(res.Body, int64(limit)+1), res.ContentLength)

@@ -116,11 +116,23 @@ func (jsonrpcBack) call(ctx context.Context, c *call, passed *gateway.Passed) (*
 		return rep, nil
 	}
 	defer rep.close()
-	if rep.whole, err = gateway.ReadJSON(res, c.snap.Limits.Bytes); err != nil {
-		return nil, err
+	types := []string{"application/json", "application/a2a+json"}
+	if c.version == wire.A2A03 {
+		types = append(types, "text/plain") // what the official SDK for Go calls its errors
+	}
+	if rep.whole, err = gateway.ReadAnswer(res, c.snap.Limits.Bytes, types...); err != nil {
+		return nil, agentsFault(err)
 	}
 	rep.whole = c.answered(rep.whole)
 	return rep, nil
+}
+
+// agentsFault says of an answer that cannot be read that it is the agent's.
+func agentsFault(err error) error {
+	if r, ok := errors.AsType[*gateway.Refusal](err); ok && r.Rule == gateway.RuleEncoding {
+		return gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer is in a form that is not read.")
+	}
+	return err
 }
 
 // answered adds the result to an answer that has none because its method gives nothing back: some servers leave it out.

@@ -137,7 +137,7 @@ func (c *call) restAnswer(res *http.Response) (envelope []byte, status int, err 
 	}
 	body, err := gateway.ReadJSON(res, c.snap.Limits.Bytes)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, agentsFault(err)
 	}
 	if good {
 		if envelope, err = c.wrap(body); err != nil {
