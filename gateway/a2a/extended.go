@@ -65,5 +65,6 @@ func (f *grpcFront) plain(raw []byte, lim json.Limits) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.Result(b, lim)
+	plain, _, err := m.Result(b, lim)
+	return plain, err
 }

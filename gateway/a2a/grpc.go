@@ -81,7 +81,7 @@ type grpcFront struct {
 	r      *http.Request
 	faces  []*Handler
 	method proto.Method
-	frame  []byte // the request without the gateway's part of its tenant
+	frame  []byte // the request without the gateway's part of its tenant, and without what its own fields overwrite
 	opened []byte // the envelope that it became
 	begun  bool
 	ended  bool
@@ -129,13 +129,14 @@ func (f *grpcFront) address(c *call) error {
 }
 
 func (f *grpcFront) open(c *call) ([]byte, error) {
-	params, err := f.method.Params(f.frame, c.snap.Limits)
+	params, plain, err := f.method.Params(f.frame, c.snap.Limits)
 	switch {
 	case errors.Is(err, proto.ErrTooMuch):
 		return nil, gateway.Refuse(gateway.RuleTooBig, err, "The message has more places than are read.")
 	case err != nil:
 		return nil, gateway.Refuse(gateway.RuleMalformed, err, "The message cannot be read.")
 	}
+	f.frame = plain
 	f.opened = wire.AppendCall(make([]byte, 0, len(params)+96), []byte(restID), f.method.Name, params)
 	return f.opened, nil
 }

@@ -128,11 +128,11 @@ func (s *grpcSource) next() (*event, error) {
 	case err != nil:
 		return nil, frameRefusal(err, s.limit, "The agent's")
 	}
-	result, err := s.m.Result(frame, s.c.snap.Limits)
+	result, plain, err := s.m.Result(frame, s.c.snap.Limits)
 	if err != nil {
 		return nil, gateway.Refuse(gateway.RuleUpstream, err, "The agent's answer cannot be read.")
 	}
-	return &event{data: wire.AppendSuccess(make([]byte, 0, len(result)+48), s.c.upstreamID(), result), frame: frame}, nil
+	return &event{data: wire.AppendSuccess(make([]byte, 0, len(result)+48), s.c.upstreamID(), result), frame: plain}, nil
 }
 
 // end makes an event of a status that is an error.

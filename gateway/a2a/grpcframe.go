@@ -76,9 +76,21 @@ func readStatus(h http.Header) (s grpcStatus, ok bool) {
 	return s, true
 }
 
-// set writes the status into trailers.
+// Longest text and details of a status: they travel in header fields, of which clients take no more than a few kilobytes.
+const (
+	maxText    = 1024
+	maxDetails = 3072
+)
+
+// set writes the status into trailers, the text cut and the details left out where they are too long.
 func (s grpcStatus) set(h http.Header) error {
+	if len(s.message) > maxText {
+		s.message = strings.ToValidUTF8(s.message[:maxText], "")
+	}
 	bin, err := proto.Status(s.code, s.message, s.details)
+	if err == nil && len(bin) > maxDetails {
+		bin, err = proto.Status(s.code, s.message, nil)
+	}
 	if err != nil {
 		return err
 	}

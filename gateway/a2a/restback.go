@@ -113,6 +113,9 @@ func restQuery(d *json.Doc, params int, op operation) (string, bool) {
 		if key == "tenant" || op.inPath(key) {
 			continue
 		}
+		if key == "A2A-Version" {
+			return "", false // no member of params says what is spoken
+		}
 		switch d.Nodes[n].Kind {
 		case json.Null:
 		case json.String:

@@ -76,16 +76,17 @@ func Find(name string) (Method, bool) {
 	return Method{}, false
 }
 
-// Params returns a request as the params of a call.
-func (m Method) Params(request []byte, lim json.Limits) ([]byte, error) {
+// Params returns a request as the params of a call, and the request as protobuf writes what was read of it: what a later
+// field of it overwrites is in neither, unknown fields are in both.
+func (m Method) Params(request []byte, lim json.Limits) (params, plain []byte, err error) {
 	return toJSON(m.request(), request, lim)
 }
 
 // Request returns the params of a call as a request.
 func (m Method) Request(params []byte) ([]byte, error) { return fromJSON(m.request(), params) }
 
-// Result returns an answer, or one event of it, as the result of a call.
-func (m Method) Result(answer []byte, lim json.Limits) ([]byte, error) {
+// Result returns an answer, or one event of it, as the result of a call, and the answer as Params does a request.
+func (m Method) Result(answer []byte, lim json.Limits) (result, plain []byte, err error) {
 	return toJSON(m.answer(), answer, lim)
 }
 
@@ -138,39 +139,42 @@ func (m Method) eachTenant(request []byte, tenant func(value []byte), other func
 // maxDepth is how deep messages may lie within each other. Data in a part takes up to three for each of its own levels.
 const maxDepth = 200
 
-// toJSON parses a message and writes it as JSON, with unknown fields as members.
-func toJSON(m pb.Message, src []byte, lim json.Limits) ([]byte, error) {
+// toJSON parses a message and writes it as JSON, with unknown fields as members, and as protobuf.
+func toJSON(m pb.Message, src []byte, lim json.Limits) (out, plain []byte, err error) {
 	left := lim.Nodes
 	if left <= 0 {
 		left = json.DefaultNodes
 	}
 	if err := measure(src, m.ProtoReflect().Descriptor(), maxDepth, &left); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := (pb.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(src, m); err != nil {
-		return nil, ErrMessage // its text may hold what was sent
+		return nil, nil, ErrMessage // its text may hold what was sent
 	}
 	raw, err := protojson.Marshal(m)
 	if err != nil {
-		return nil, ErrMessage
+		return nil, nil, ErrMessage
 	}
 	var b bytes.Buffer
 	if err := stdjson.Compact(&b, raw); err != nil { // the encoder sets blanks differently from build to build
-		return nil, ErrMessage
+		return nil, nil, ErrMessage
 	}
-	out := b.Bytes()
+	if plain, err = (pb.MarshalOptions{Deterministic: true}).Marshal(m); err != nil {
+		return nil, nil, ErrMessage
+	}
 	if !anyUnknown(m.ProtoReflect()) {
-		return out, nil
+		return b.Bytes(), plain, nil
 	}
 	var d json.Doc
-	if err := d.Parse(out, nil, lim); err != nil {
-		return nil, err
+	if err := d.Parse(b.Bytes(), nil, lim); err != nil {
+		return nil, nil, err
 	}
 	e := d.Edit()
 	if err := tellUnknown(m.ProtoReflect(), &d, 0, e); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return e.Apply(nil)
+	out, err = e.Apply(nil)
+	return out, plain, err
 }
 
 // measure counts messages and fields before any memory is taken for them: two bytes can ask for a hundred.

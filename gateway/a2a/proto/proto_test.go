@@ -57,7 +57,7 @@ func sample(t testing.TB) *a2apb.SendMessageRequest {
 func TestMessagesGoThereAndBack(t *testing.T) {
 	m := find(t, "SendMessage")
 	in := bytesOf(t, sample(t))
-	params, err := m.Params(in, json.Limits{})
+	params, _, err := m.Params(in, json.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestUnknownFieldsAreMembersThatNobodyDeclares(t *testing.T) {
 	req.ProtoReflect().SetUnknown(extra("top"))
 	req.Message.Parts[1].ProtoReflect().SetUnknown(extra("part"))
 	in := bytesOf(t, req)
-	params, err := m.Params(in, json.Limits{})
+	params, _, err := m.Params(in, json.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestUnknownFieldsAreMembersThatNobodyDeclares(t *testing.T) {
 	}
 	hidden := sample(t)
 	hidden.Message.Metadata.Fields["k"].ProtoReflect().SetUnknown(extra("hidden"))
-	if got, err := m.Params(bytesOf(t, hidden), json.Limits{}); !errors.Is(err, ErrHidden) {
+	if got, _, err := m.Params(bytesOf(t, hidden), json.Limits{}); !errors.Is(err, ErrHidden) {
 		t.Errorf("Params() of fields hidden in data = %s, %v, want ErrHidden", got, err)
 	}
 }
@@ -104,6 +104,28 @@ func unmarshal(t testing.TB, b []byte) *a2apb.SendMessageRequest {
 		t.Fatal(err)
 	}
 	return &m
+}
+
+// What a later field overwrites nobody decides on, so it does not travel on.
+func TestNothingHidesBehindALaterField(t *testing.T) {
+	m := find(t, "SendMessage")
+	text := func(number protowire.Number, s string) []byte {
+		return protowire.AppendString(protowire.AppendTag(nil, number, protowire.BytesType), s)
+	}
+	part := append(text(1, "Zanzibar"), text(3, "https://x.example")...) // a text, then an address in its place
+	entry := func(value string) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), append(text(1, "k"), protowire.AppendBytes(protowire.AppendTag(nil, 2, protowire.BytesType), text(3, value))...))
+	}
+	message := append(text(1, "Zanzibar"), text(1, "m")...)
+	message = protowire.AppendBytes(protowire.AppendTag(message, 5, protowire.BytesType), part)
+	message = protowire.AppendBytes(protowire.AppendTag(message, 6, protowire.BytesType), append(entry("Zanzibar"), entry("v")...))
+	params, plain, err := m.Params(protowire.AppendBytes(protowire.AppendTag(nil, 2, protowire.BytesType), message), json.Limits{})
+	if err != nil || bytes.Contains(params, []byte("Zanzibar")) || bytes.Contains(plain, []byte("Zanzibar")) {
+		t.Errorf("Params() = %s, %q, %v, want nothing of what was overwritten", params, plain, err)
+	}
+	if got := unmarshal(t, plain).GetMessage(); got.GetMessageId() != "m" || got.GetParts()[0].GetUrl() == "" || got.GetMetadata().AsMap()["k"] != "v" {
+		t.Errorf("what is left = %v", got)
+	}
 }
 
 // What is said to be unknown must be: else a field that policy never saw would ride along.
@@ -145,7 +167,7 @@ func TestMessagesThatAreBombs(t *testing.T) {
 	part := []byte{0x2a, 0} // an empty part
 	message := bytes.Repeat(part, 300_000)
 	wide := protowire.AppendBytes(protowire.AppendTag(nil, 2, protowire.BytesType), message)
-	if _, err := m.Params(wide, json.Limits{}); !errors.Is(err, ErrTooMuch) {
+	if _, _, err := m.Params(wide, json.Limits{}); !errors.Is(err, ErrTooMuch) {
 		t.Errorf("300,000 parts: error = %v, want ErrTooMuch", err)
 	}
 	value := []byte{0x08, 0}
@@ -156,11 +178,11 @@ func TestMessagesThatAreBombs(t *testing.T) {
 	deep := protowire.AppendBytes(protowire.AppendTag(nil, 4, protowire.BytesType), value)
 	deep = protowire.AppendBytes(protowire.AppendTag(nil, 5, protowire.BytesType), deep)
 	deep = protowire.AppendBytes(protowire.AppendTag(nil, 2, protowire.BytesType), deep)
-	if _, err := m.Params(deep, json.Limits{}); !errors.Is(err, ErrTooMuch) {
+	if _, _, err := m.Params(deep, json.Limits{}); !errors.Is(err, ErrTooMuch) {
 		t.Errorf("300 lists in lists: error = %v, want ErrTooMuch", err)
 	}
 	for name, b := range map[string][]byte{"cut": {0x12, 9, 1}, "no tag": {0xff}, "text that is none": {0x0a, 1, 0xff}, "a group": {0x13, 0x14, 0x15}} {
-		if got, err := m.Params(b, json.Limits{}); err == nil {
+		if got, _, err := m.Params(b, json.Limits{}); err == nil {
 			t.Errorf("%s: Params() = %s, want an error", name, got)
 		}
 	}
@@ -226,12 +248,15 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which int, b []byte) {
 		m := methods[uint(which)%uint(len(methods))]
 		for _, way := range []struct {
-			read  func([]byte, json.Limits) ([]byte, error)
+			read  func([]byte, json.Limits) ([]byte, []byte, error)
 			write func([]byte) ([]byte, error)
 		}{{m.Params, m.Request}, {m.Result, m.Answer}} {
-			first, err := way.read(b, json.Limits{})
+			first, plain, err := way.read(b, json.Limits{})
 			if err != nil {
 				continue
+			}
+			if same, _, err := way.read(plain, json.Limits{}); err != nil || !bytes.Equal(same, first) {
+				t.Fatalf("%s\nreads otherwise once it is written: %s, %v", first, same, err)
 			}
 			var d json.Doc
 			if err := d.Parse(first, nil, json.Limits{}); err != nil {
@@ -244,7 +269,7 @@ func FuzzMessage(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%s cannot be written again: %v", first, err)
 			}
-			second, err := way.read(again, json.Limits{})
+			second, _, err := way.read(again, json.Limits{})
 			if err != nil || !bytes.Equal(first, second) {
 				t.Fatalf("%s\nbecame %s, %v", first, second, err)
 			}
