@@ -196,9 +196,6 @@ func unwrap(d *json.Doc, rpc wire.RPC, status int) ([]byte, int) {
 
 func (f *restFront) reply(c *call, status int, body []byte) {
 	setHeader(f.w, c, f.media())
-	if status == http.StatusUnauthorized {
-		f.w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
-	}
 	f.w.WriteHeader(status)
 	_, _ = f.w.Write(body) // the caller may have gone; the record says released
 }
@@ -222,5 +219,8 @@ func (f *restFront) event(in *event, envelope []byte) error {
 }
 
 func (f *restFront) deny(c *call, d wire.Denial) {
+	if d.Reason == wire.Unauthenticated { // not where an agent says so: that is about the gateway's own credential
+		f.w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
+	}
 	f.whole(&call{h: c.h, version: c.version, active: c.active, rep: new(reply)}, 0, d.A2A([]byte(restID)))
 }
