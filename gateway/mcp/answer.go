@@ -128,6 +128,7 @@ func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) 
 		return fromServer{}, nil
 	}
 	defer c.ticket.End()
+	defer x.done(c)
 	out, err := x.answer(ctx, who, c, doc, rpc, body)
 	if err != nil {
 		out = denial(err).MCP(c.version, c.method, c.id)
@@ -287,6 +288,12 @@ func (x *exchange) wait(c *calling) error {
 		c.key = ""
 		return gateway.Refuse(gateway.RuleExhausted, nil, "More than %d requests are unanswered.", maxPending)
 	}
+	if x.claim != nil {
+		if err := x.claim(c); err != nil {
+			c.key = ""
+			return err
+		}
+	}
 	if x.pending == nil {
 		x.pending = map[string]*calling{}
 	}
@@ -294,7 +301,20 @@ func (x *exchange) wait(c *calling) error {
 	return nil
 }
 
-// forget takes a call back that was not forwarded.
+// withdraw takes a call back that was not forwarded.
+func (x *exchange) withdraw(c *calling) {
+	x.forget(c)
+	x.done(c)
+}
+
+// done says that the server has nothing more to say to a call.
+func (x *exchange) done(c *calling) {
+	if x.release != nil {
+		x.release(c)
+	}
+}
+
+// forget waits for the answer no longer.
 func (x *exchange) forget(c *calling) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

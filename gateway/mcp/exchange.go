@@ -41,6 +41,8 @@ type exchange struct {
 	stdio   bool                                                      // nobody waits for the answer to a request before sending the next
 	renew   func(context.Context, *gateway.Snapshot) (parties, error) // who talks by another configuration; a refusal if they may not
 	missing func(id string) *calling                                  // a call of this conversation that another exchange left; may be nil
+	claim   func(*calling) error                                      // reserves the id of a call in the session; may be nil
+	release func(*calling)                                            // gives it back; nil with claim
 	settled func(version string)                                      // told when initialize was answered; may be nil
 	claims  func(identity.Caller) (flow.Purpose, flow.Criticality)    // what holds for messages that nobody asked for; nil: what holds by default
 	inbox   *inbox                                                    // what the server asks of the client; nil where no answer could be told apart from a stranger's
@@ -63,6 +65,7 @@ type calling struct {
 	method    string
 	id        []byte
 	key       string // of pending
+	serial    uint64 // of its claim to the id
 	tool      string
 	prompt    string
 	ref       string            // what a completion is for: prompt or template
@@ -154,11 +157,11 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	}
 	answer, err := x.onceMore(ctx, c, msg)
 	if err != nil {
-		x.forget(c)
+		x.withdraw(c)
 		return x.refused(ctx, c, err)
 	}
 	if answer != nil {
-		x.forget(c)
+		x.withdraw(c)
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
@@ -167,7 +170,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
 	if err != nil {
-		x.forget(c)
+		x.withdraw(c)
 		return x.denied(c, c.unlike(err))
 	}
 	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind, trace: x.g.Traceparent(who.snap, c.flow, c.trace)}

@@ -100,6 +100,8 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	}
 	if session != "" {
 		resumed := r.Header.Get(headerEvent) != ""
+		x.claim = func(c *calling) error { return h.sessions.claim(server, session, c) }
+		x.release = func(c *calling) { h.sessions.release(server, session, c) }
 		x.missing = func(key string) *calling { return h.sessions.unpark(server, session, key, resumed) }
 		var agreed string
 		if x.inbox, agreed = h.sessions.of(server, session); agreed != "" {
@@ -218,6 +220,7 @@ func (h *Handler) extra(got fromClient) map[string]string {
 }
 
 func (h *Handler) whole(w http.ResponseWriter, r *http.Request, x *exchange, c *calling, res *http.Response) {
+	defer x.done(c)
 	body, err := gateway.ReadJSON(res, c.who.snap.Limits.Bytes)
 	if err != nil {
 		h.failed(w, r, x, c, err)

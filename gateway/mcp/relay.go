@@ -129,13 +129,14 @@ func (s *relay) finish(ctx context.Context, err error) {
 		return
 	}
 	s.x.forget(c)
-	defer c.ticket.End()
-	if c.method == "subscriptions/listen" && (err == nil || errors.Is(err, errGone) || ctx.Err() != nil) {
-		return // it lasts until either side has enough of it
-	}
-	if (err == nil || errors.Is(err, errGone) || ctx.Err() != nil) && s.resumes && s.x.session != "" &&
+	ended := err == nil || errors.Is(err, errGone) || ctx.Err() != nil
+	if ended && c.method != "subscriptions/listen" && s.resumes && s.x.session != "" &&
 		s.h.sessions.park(s.x.who.agent.Party.Agent, s.x.session, c) {
-		return
+		return // whoever gets the answer has the call now
+	}
+	defer c.ticket.End()
+	if ended && c.method == "subscriptions/listen" {
+		return // it lasts until either side has enough of it
 	}
 	if err == nil {
 		err = gateway.Refuse(gateway.RuleUpstream, nil, "The server did not answer the request.")

@@ -3,8 +3,10 @@ package mcp
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 )
 
 // sessions knows whose a session is: a session id is no credential. Only ids that a server gave out through this
@@ -18,6 +20,7 @@ type sessions struct {
 const (
 	maxSessions = 1000 // of one caller; a new one pushes out its own oldest
 	maxParked   = 64   // calls of one session whose answers are still to come on another stream
+	parkedFor   = 5 * time.Minute
 )
 
 type sessionKey struct {
@@ -36,6 +39,7 @@ type session struct {
 	version  string // that initialize settled on
 	parked   map[string]*calling
 	answered []*calling // not long ago, on a stream that can be resumed; the oldest first
+	ids      callIDs
 }
 
 func ownerOf(p flow.Party) owner { return owner{p.Agent, p.Domain} }
@@ -60,7 +64,7 @@ func (ss *sessions) begin(server flow.AgentID, id string, p flow.Party) bool {
 		ss.known, ss.order = map[sessionKey]*session{}, map[owner][]sessionKey{}
 	}
 	if mine := ss.order[who]; len(mine) >= maxSessions {
-		delete(ss.known, mine[0])
+		ss.drop(mine[0])
 		ss.order[who] = mine[1:]
 	}
 	ss.known[key] = &session{owner: who}
@@ -74,11 +78,60 @@ func (ss *sessions) end(server flow.AgentID, id string) {
 	key := sessionKey{server, id}
 	if s := ss.known[key]; s != nil {
 		ss.order[s.owner] = slices.DeleteFunc(ss.order[s.owner], func(k sessionKey) bool { return k == key })
-		delete(ss.known, key)
+		ss.drop(key)
 	}
 }
 
-// park keeps a call whose stream the server closed before it answered: the answer comes on the next one.
+// drop forgets a session. The caller holds the lock.
+func (ss *sessions) drop(key sessionKey) {
+	if s := ss.known[key]; s != nil {
+		for _, c := range s.parked {
+			c.ticket.End()
+		}
+		s.parked = nil
+	}
+	delete(ss.known, key)
+}
+
+// claim reserves the id of a call in its session; see [callIDs].
+func (ss *sessions) claim(server flow.AgentID, id string, c *calling) error {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	s := ss.known[sessionKey{server, id}]
+	if s == nil {
+		return nil
+	}
+	if s.parked[c.key] != nil {
+		return unansweredID()
+	}
+	if err := s.ids.claim(c); err != nil {
+		return err
+	}
+	s.alike(c, false)
+	return nil
+}
+
+// alike forgets what could be sent again under the id of a call that asks for something else: which of the two a stream
+// was of, nobody could tell. It reports whether an answer to this call may be sent again.
+func (s *session) alike(c *calling, note bool) bool {
+	if s.ids.alike(c, note) {
+		return true
+	}
+	s.answered = slices.DeleteFunc(s.answered, func(old *calling) bool { return old.key == c.key })
+	return false
+}
+
+// release says that the server has nothing more to say to a call.
+func (ss *sessions) release(server flow.AgentID, id string, c *calling) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.known[sessionKey{server, id}]; s != nil {
+		s.ids.release(c)
+	}
+}
+
+// park keeps a call whose stream the server closed before it answered: the answer comes on the next one. The call's
+// ticket is the session's then, for as long as an answer can be expected.
 func (ss *sessions) park(server flow.AgentID, id string, c *calling) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -90,6 +143,14 @@ func (ss *sessions) park(server flow.AgentID, id string, c *calling) bool {
 		s.parked = map[string]*calling{}
 	}
 	s.parked[c.key] = c
+	time.AfterFunc(parkedFor, func() {
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		if s.parked[c.key] == c {
+			delete(s.parked, c.key)
+			c.ticket.End()
+		}
+	})
 	return true
 }
 
@@ -109,7 +170,9 @@ func (ss *sessions) unpark(server flow.AgentID, id, key string, resumed bool) *c
 	}
 	for _, old := range slices.Backward(s.answered) {
 		if old.key == key {
-			return old
+			again := *old // several streams may bring it at one time
+			again.ticket = &gateway.Ticket{}
+			return &again
 		}
 	}
 	return nil
@@ -121,6 +184,9 @@ func (ss *sessions) sent(server flow.AgentID, id string, c *calling) {
 	defer ss.mu.Unlock()
 	s := ss.known[sessionKey{server, id}]
 	if s == nil {
+		return
+	}
+	if !s.alike(c, true) {
 		return
 	}
 	if len(s.answered) >= maxParked {
