@@ -330,7 +330,11 @@ func (c *collector) mapID(role wire.Role, v *view, n int) error {
 			return nil
 		}
 	case wire.Trace:
-		if text := v.doc.Text(n); c.cross.crosses() && !m.Again && v.doc.Nodes[n].Kind == json.String {
+		if text := v.doc.Text(n); !c.cross.crosses() || m.Again || v.doc.Nodes[n].Kind != json.String {
+			return nil
+		} else if !isTrace(text) { // of a transparent agent, whose places hold what its sender likes
+			v.edits.Remove(n)
+		} else {
 			v.edits.ReplaceText(n, c.cross.trace(text))
 		}
 		return nil

@@ -21,7 +21,7 @@ var noTrace [16]byte
 // is called then begins a trace of its own, as the specification has it.
 func TraceIn(h http.Header) string {
 	v := h.Values(HeaderTrace)
-	if len(v) != 1 || !wire.IsTraceparent(v[0]) || traceID(v[0]) == noTrace {
+	if len(v) != 1 || !isTrace(v[0]) {
 		return ""
 	}
 	return v[0]
@@ -57,6 +57,11 @@ func (g *Gateway) traceName(own flow.DomainID) permuter {
 	}
 	p, _ := g.traceNames.LoadOrStore(own, g.keys.Permutation("trace", string(own)))
 	return p.(permuter)
+}
+
+// isTrace reports whether a traceparent names a trace in the form that it must have.
+func isTrace(traceparent string) bool {
+	return wire.IsTraceparent(traceparent) && traceID(traceparent) != noTrace
 }
 
 func traceID(traceparent string) (id [16]byte) {
