@@ -43,6 +43,7 @@ func (c *changer) mentioned(text string, spans []json.Span) []json.Span {
 	if !c.cross.crosses() || c.m.Again {
 		return spans
 	}
+	taken, more := len(spans), []json.Span(nil)
 	for _, all := range [2][]Mention{c.said, c.m.Mentions} {
 		for _, m := range all {
 			for at := 0; ; {
@@ -55,16 +56,27 @@ func (c *changer) mentioned(text string, spans []json.Span) []json.Span {
 				if span.Start > 0 && inID(text[span.Start-1]) || span.End < len(text) && inID(text[span.End]) {
 					continue // part of something else
 				}
-				n, _ := slices.BinarySearchFunc(spans, span, func(a, b json.Span) int { return a.Start - b.Start })
-				if n > 0 && spans[n-1].End > span.Start || n < len(spans) && spans[n].Start < span.End {
+				if n, _ := slices.BinarySearchFunc(spans[:taken], span, byStart); n > 0 && spans[n-1].End > span.Start || n < taken && spans[n].Start < span.End {
 					continue
 				}
-				spans = slices.Insert(spans, n, span)
+				more = append(more, span)
 			}
 		}
 	}
+	if len(more) == 0 {
+		return spans
+	}
+	slices.SortStableFunc(more, byStart) // of two that overlap, what was said here comes first
+	for i, end := 0, 0; i < len(more); i++ {
+		if more[i].Start >= end {
+			spans, end = append(spans, more[i]), more[i].End
+		}
+	}
+	slices.SortFunc(spans, byStart)
 	return spans
 }
+
+func byStart(a, b json.Span) int { return a.Start - b.Start }
 
 // inID reports whether a character next to an identifier would be part of it.
 func inID(c byte) bool {
