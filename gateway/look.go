@@ -8,6 +8,7 @@ import (
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/privacy/detect"
 )
 
@@ -78,7 +79,7 @@ func (c *collector) lookAtIDs(v *view) error {
 			n = c.idNames[i-len(c.idNodes)]
 			text = string(v.doc.Key(n))
 		}
-		if drawn(text) || c.cross.crosses() && parseSealed(text) != nil {
+		if drawn(text) || i < len(c.idNodes) && c.mapped(v, n) && parseSealed(text) != nil {
 			continue // random digits, or a cipher's bytes that are sealed again: a short number would be found in them now and then
 		}
 		found, err := c.g.detector.Find(c.ctx, text, c.set)
@@ -93,6 +94,15 @@ func (c *collector) lookAtIDs(v *view) error {
 		}
 	}
 	return nil
+}
+
+// mapped reports whether an identifier is another one for the recipient.
+func (c *collector) mapped(v *view, n int) bool {
+	switch c.m.Table.Role(v.doc.Nodes[n].State) {
+	case wire.MessageID, wire.TaskID, wire.ContextID, wire.OtherID:
+		return c.cross.crosses()
+	}
+	return false
 }
 
 // drawn reports whether an identifier has a form in which they are drawn at random.
