@@ -142,14 +142,14 @@ func (c *collector) inline(v *view, n int, got fetched) {
 	d, form := v.doc, base64.StdEncoding
 	v.edits.ReplaceKey(n, inlineName[string(d.Key(n))])
 	v.edits.ReplaceText(n, form.EncodeToString(got.content))
-	media := mediaOf(d, n)
+	media := c.mediaOf(d, n)
 	if media == "" && wire.IsMediaType(got.media) {
 		media = strings.ToLower(got.media)
 		v.edits.Append(int(d.Nodes[n].Parent), mediaName[string(d.Key(n))], json.AppendString(nil, got.media))
 	}
 	if textual(media, got.content) && textual(strings.ToLower(got.media), got.content) {
 		i := c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.FreeText, Origin: flow.Detected}, target{view: v, node: n, kind: wholeText})
-		c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: &fileText{form, string(got.content)}})
+		c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: &fileText{form, media, string(got.content)}})
 		return
 	}
 	c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.OpaqueFile, Origin: flow.Supplied}, target{view: v, node: n, kind: filePart})

@@ -2,18 +2,21 @@ package gateway
 
 import (
 	"encoding/base64"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
 )
 
 // fileText is a file of a message that is text and so can be looked into.
 type fileText struct {
-	form *base64.Encoding // as it stood in the message
-	text string
+	form  *base64.Encoding // as it stood in the message
+	media string
+	text  string
 }
 
 func (f *fileText) encoding() *base64.Encoding {
@@ -44,12 +47,13 @@ func inForm(form *base64.Encoding, text string) string {
 // rest is still to come, since what a cut divides would not be found.
 func (c *collector) readFile(v *view, n int) bool {
 	form, content := fromBase64(v.doc.Text(n))
-	if form == nil || !textual(mediaOf(v.doc, n), content) || !c.wholeFile(v.doc, n, content) {
+	media := c.mediaOf(v.doc, n)
+	if form == nil || !textual(media, content) || !c.wholeFile(v.doc, n, content) {
 		return false
 	}
 	text := string(content)
 	i := c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.FreeText, Origin: flow.Detected}, target{view: v, node: n, kind: wholeText})
-	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: &fileText{form, text}})
+	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: &fileText{form, media, text}})
 	return true
 }
 
@@ -70,11 +74,11 @@ func fromBase64(s string) (*base64.Encoding, []byte) {
 	return nil, nil
 }
 
-// mediaOf returns the media type that the part of a file names, in lower case; "" if it names none.
-func mediaOf(d *json.Doc, n int) string {
+// mediaOf returns the media type that the part of a file names, in lower case; "" if it names none where the protocol has it.
+func (c *collector) mediaOf(d *json.Doc, n int) string {
 	part := int(d.Nodes[n].Parent)
 	for _, name := range []string{"mediaType", "mimeType"} {
-		if m, ok := d.Member(part, name); ok && d.Nodes[m].Kind == json.String {
+		if m, ok := d.Member(part, name); ok && d.Nodes[m].Kind == json.String && c.m.Table.Role(d.Nodes[m].State) == wire.Protocol {
 			return strings.ToLower(d.Text(m))
 		}
 	}
@@ -98,6 +102,9 @@ func textual(media string, content []byte) bool {
 	}
 	essence, params, _ := strings.Cut(media, ";")
 	essence = strings.TrimSpace(essence)
+	if strings.Count(params, "charset") > 1 || strings.Contains(params, "delsp") {
+		return false // whichever its reader takes, and words over two lines
+	}
 	if _, charset, ok := strings.Cut(params, "charset="); ok {
 		charset, _, _ = strings.Cut(charset, ";")
 		switch strings.Trim(strings.TrimSpace(charset), `"`) {
@@ -113,6 +120,39 @@ func textual(media string, content []byte) bool {
 		return true
 	}
 	return strings.HasSuffix(essence, "+json") || strings.HasSuffix(essence, "+xml") || strings.HasSuffix(essence, "+yaml")
+}
+
+// entity is a character that markup spells out. HTML knows some of their names without a semicolon, too.
+var entity = regexp.MustCompile(`&(?:#|[A-Za-z][A-Za-z0-9]{0,31};|[A-Za-z]{1,2}(?:acute|grave|circ|uml|tilde|cedil|ring|slash|lig)|shy|nbsp|eth|ETH|thorn|THORN|ord[fm]|micro|sup[123])`)
+
+// marks are entities that are no part of a word.
+var marks = []string{"&amp;", "&lt;", "&gt;", "&quot;"}
+
+// escape is a character that a programming language spells out.
+var escape = regexp.MustCompile(`\\(?:[uUxN]|[0-7])`)
+
+// spelled reports whether a text may hold words that only readers of its media type see, since some of their letters are
+// written in another way. JSON that was read as such is not asked about.
+func spelled(media, text string) bool {
+	essence, _, _ := strings.Cut(media, ";")
+	is := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(essence, w) })
+	}
+	switch essence = strings.TrimSpace(essence); {
+	case is("json", "yaml", "toml"):
+		return strings.Contains(text, `\`)
+	case is("html", "xml", "markdown"):
+		for at := entity.FindStringIndex(text); at != nil; at = entity.FindStringIndex(text) {
+			if !slices.Contains(marks, text[at[0]:at[1]]) {
+				return true
+			}
+			text = text[at[1]:]
+		}
+		return false
+	case essence == "text/plain", essence == "text/csv", essence == "text/tab-separated-values":
+		return false
+	}
+	return escape.MatchString(text)
 }
 
 func control(r rune) bool {

@@ -35,8 +35,8 @@ func (c *collector) readTexts() error {
 			return err
 		}
 	}
-	if len(c.known) > learned { // JSON in one text names what stands in another
-		c.set = nil
+	if teaches(c.known[:learned], c.known[learned:]) { // JSON in one text names what stands in another, and in values before it
+		c.set, c.looked = nil, 0
 		if err := c.knownSet(); err != nil {
 			return err
 		}
@@ -46,6 +46,7 @@ func (c *collector) readTexts() error {
 		switch {
 		case at.stream != nil:
 			at.stream.last = at.last // several texts of one event may belong to it
+			at.stream.stream.Know(c.set)
 			c.findings(at, at.stream.feed(at.prose))
 		case at.prose != "":
 			var err error
@@ -63,6 +64,18 @@ func (c *collector) readTexts() error {
 		}
 	}
 	return nil
+}
+
+// teaches reports whether there is something new among what was learned. The text twin of structured content has nothing.
+func teaches(before, learned []detect.Known) bool {
+	if len(learned) == 0 {
+		return false
+	}
+	had := make(map[detect.Known]bool, len(before))
+	for _, k := range before {
+		had[k] = true
+	}
+	return slices.ContainsFunc(learned, func(k detect.Known) bool { return !had[k] })
 }
 
 // structured takes a text for JSON if it is, and otherwise puts aside what there is to read as prose.
@@ -86,6 +99,7 @@ func (c *collector) structured(i int) error {
 	}
 	if v == nil {
 		at.prose = text
+		at.opaque = at.file != nil && spelled(at.file.media, text)
 		return nil
 	}
 	v.parent, v.node, v.form = at.view, at.node, at.file.encoding()
