@@ -31,18 +31,27 @@ var listings = map[string]listing{
 	"resources/templates/list": {"resourceTemplates", "uriTemplate", "resources/read", catalog.Resource, false},
 }
 
-// used says of which list the thing is that a call names, and by which name; false where it names none.
-func (m *message) used() (listing, string, bool) {
+// thing is what a call names: an entry of a list, by its name.
+type thing struct {
+	listing
+	name string
+}
+
+// uses are the things that a call names.
+func (m *message) uses() []thing {
 	if m.rpc.Method == "completion/complete" { // what completes an argument tells of what it completes
-		for member, list := range map[string]string{"name": "prompts/list", "uri": "resources/templates/list"} {
-			if n, ok := memberAt(m.doc, "params", "ref", member); ok && m.doc.Nodes[n].Kind == json.String {
-				return listings[list], m.doc.Text(n), true
+		var all []thing
+		for _, p := range [...]struct{ member, list string }{{"name", "prompts/list"}, {"uri", "resources/templates/list"}} {
+			if n, ok := memberAt(m.doc, "params", "ref", p.member); ok && m.doc.Nodes[n].Kind == json.String {
+				all = append(all, thing{listings[p.list], m.doc.Text(n)}) // whatever type the reference says that it has
 			}
 		}
-		return listing{}, "", false
+		return all
 	}
-	l, ok := used(m.rpc.Method)
-	return l, m.nameUsed(l), ok
+	if l, ok := used(m.rpc.Method); ok {
+		return []thing{{l, m.nameUsed(l)}}
+	}
+	return nil
 }
 
 func used(method string) (listing, bool) {
@@ -301,21 +310,30 @@ func noSuch() *gateway.Refusal {
 // its end, does not have: whether a thing is kept back or is not there cannot be told. Where policy keeps back what
 // nothing is said of too, all of the server is, and that is no secret: every call is refused in policy's own words.
 func (x *exchange) concealed(c *calling, m *message) error {
-	l, name, ok := m.used()
-	if !ok || m.rpc.Kind != wire.Call || passing(c.who) != nil {
+	if m.rpc.Kind != wire.Call || passing(c.who) != nil {
 		return nil
 	}
+	for _, t := range m.uses() {
+		if err := x.kept(c, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kept refuses a call of a thing that is kept from the caller.
+func (x *exchange) kept(c *calling, t thing) error {
 	undecided := func(err error) error {
 		return gateway.Refuse(gateway.RulePolicy, err, "The gateway's policy could not decide this flow, so it did not happen.")
 	}
-	this, err := x.tools.usable(c.who, l, name)
+	this, err := x.tools.usable(c.who, t.listing, t.name)
 	if err != nil {
 		return undecided(err)
 	}
 	if this.may && !(c.nameless() && x.tools.listed(c.who.agent.Party.Agent)) {
 		return nil
 	}
-	other, err := x.tools.usable(c.who, l, "")
+	other, err := x.tools.usable(c.who, t.listing, "")
 	if err != nil {
 		return undecided(err)
 	}

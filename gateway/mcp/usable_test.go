@@ -205,6 +205,12 @@ func TestWhatIsKeptBackIsNotCompletedEither(t *testing.T) {
 	if !strings.Contains(body, "nothing of this name") || len(u.bodies()) != 0 {
 		t.Errorf("answer = %s, the server was asked %d times", body, len(u.bodies()))
 	}
+	both := strings.Replace(complete, `"name":"letter"`, `"name":"letter","uri":"mem://beds"`, 1)
+	for range 20 { // an address beside the name hides nothing
+		if _, body := r.send(t, both, "Authorization", "Bearer scrim_other", "Mcp-Method", "completion/complete", "Mcp-Name", ""); !strings.Contains(body, "nothing of this name") || len(u.bodies()) != 0 {
+			t.Fatalf("with an address beside the name, answer = %s", body)
+		}
+	}
 	if r.send(t, complete, "Mcp-Method", "completion/complete", "Mcp-Name", ""); len(u.bodies()) != 1 {
 		t.Errorf("for the own caller the server was asked %d times", len(u.bodies()))
 	}
