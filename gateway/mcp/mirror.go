@@ -110,8 +110,8 @@ func (x *exchange) onward(h http.Header) http.Header {
 	if session := cmp.Or(x.session, x.begun); session != "" {
 		out.Set(headerSession, session)
 	}
-	if v := h.Get(headerEvent); visible(v) {
-		out.Set(headerEvent, v)
+	if v := h.Get(headerEvent); visible(v) && x.session != "" {
+		out.Set(headerEvent, v) // outside a session a server could not tell whose stream it is asked for
 	}
 	return out
 }

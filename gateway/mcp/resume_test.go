@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -98,6 +99,23 @@ func TestStreamsAreTakenUpAgain(t *testing.T) {
 	}
 	if got := one.resume(t, ""); strings.Contains(got, "write to") {
 		t.Errorf("a new stream gave the old answer: %q", got)
+	}
+}
+
+// The event of a stream is no credential: the server takes every caller for the gateway, so only within a session of its
+// own a caller may ask for what came after one.
+func TestNoStreamIsTakenUpWithoutASession(t *testing.T) {
+	var asked atomic.Int32
+	u := (&upstream{}).serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Last-Event-Id") != "" {
+			asked.Add(1)
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+	}))
+	r := newRig(t, u, nil)
+	(&player{rig: r, key: "scrim_other"}).resume(t, "e-1")
+	if n := asked.Load(); n != 0 {
+		t.Error("the server was asked for the rest of a stream that may be anybody's")
 	}
 }
 

@@ -19,6 +19,7 @@ type child struct {
 	cancel  context.CancelFunc
 	session string
 	idle    *time.Timer
+	wait    time.Duration // how long a line may take to write; 0: writeTime
 	ended   chan struct{} // closed when the process has ended and nothing of it is left
 
 	writing sync.Mutex // one line at a time
@@ -44,6 +45,9 @@ type line struct {
 	final bool
 }
 
+// writeTime is how long a process has to take a line.
+const writeTime = 30 * time.Second
+
 // backlog is how many notices of a call wait to be sent; more are left out. An answer always has a place.
 const backlog = 64
 
@@ -54,6 +58,19 @@ func (c *child) end() {
 	c.mu.Unlock()
 	_ = c.program.In.Close() // it may be closed already
 	time.AfterFunc(stopTime, c.cancel)
+}
+
+// kill ends a process that does not listen.
+func (c *child) kill() {
+	_ = c.program.In.Close() // what is being written to it fails
+	c.cancel()
+}
+
+func (c *child) patience() time.Duration {
+	if c.wait > 0 {
+		return c.wait
+	}
+	return writeTime
 }
 
 func (c *child) stopping() bool {
@@ -78,9 +95,12 @@ func (c *child) abandon() {
 	}
 }
 
+// write writes one line. A process that takes none for too long is ended: whoever writes waits with all who write after.
 func (c *child) write(body []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	late := time.AfterFunc(c.patience(), c.kill)
+	defer late.Stop()
 	_, err := c.program.In.Write(json.AppendLine(nil, body))
 	return err
 }
@@ -171,6 +191,9 @@ func (c *child) tell(doc *json.Doc, rpc wire.RPC) error {
 	n, ok := find(doc, 0, "params", "requestId")
 	if rpc.Method != "notifications/cancelled" || !ok {
 		return c.write(doc.Src)
+	}
+	if c.session == "" {
+		return nil // ids of callers that share the process are not told apart; a call ends with its request
 	}
 	raw := string(doc.Raw(n))
 	c.mu.Lock()
