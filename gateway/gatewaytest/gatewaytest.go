@@ -40,6 +40,7 @@ type Setup struct {
 	Schemas     []Schema
 	Agents      []*gateway.Agent
 	Callers     map[string]identity.Grant // by API key; every grant's party should be among the agents
+	Anonymous   *identity.Grant           // of callers without a credential; nil: they are refused
 	Transparent []gateway.Transparent
 	Fronts      []*gateway.Group
 	Fetch       *gateway.Fetch
@@ -143,6 +144,7 @@ func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
 		}
 	}
 	var err error
+	opt.Anonymous = setup.Anonymous
 	s.Identity, err = identity.New(opt)
 	must(t, err)
 	s.Policy, err = policy.Load(fstest.MapFS{"test.cedar": {Data: []byte(setup.Policy)}}, policy.Options{Taxonomy: tax, Entities: policy.Entities{Agents: parties, Purposes: purposes}})

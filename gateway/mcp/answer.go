@@ -206,8 +206,8 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	var named []func()
 	m.Commit = func(tx store.Tx, out []byte) error {
 		named = named[:0]
-		for _, ids := range x.given(who, given, out) {
-			done, err := x.g.NameTask(tx, x.between(c), ids, c.flow.Task.ID)
+		for _, it := range x.given(who, x.between(c), given, out) {
+			done, err := x.g.NameTask(tx, it.Between, it.IDs, c.flow.Task.ID)
 			if err != nil {
 				return err
 			}

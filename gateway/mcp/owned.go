@@ -12,11 +12,11 @@ import (
 // A server sees the gateway's credential whoever calls, so it cannot tell callers apart: what it hands to one, a task or
 // the state between two rounds, it would take from another. The gateway remembers whom it was handed to.
 
-// owned refuses a message that names a task or hands in a state that this caller was not given. Within a session of
-// its own a client is alone with the server; strangers without a name cannot be told apart, so nothing is known of what
-// they were given.
+// owned refuses a message that names a task or hands in a state that this caller was not given. Over stdio a client is
+// alone with the server. Strangers without a name cannot be told apart, so nothing is known of what they were given; what
+// somebody with a name was given is not theirs.
 func (x *exchange) owned(ctx context.Context, c *calling, m *message) error {
-	if c.who.caller.Anonymous || x.stdio || m.rpc.Params < 0 || passing(c.who) != nil {
+	if x.stdio || m.rpc.Params < 0 || passing(c.who) != nil {
 		return nil
 	}
 	var named []gateway.IDs
@@ -36,27 +36,56 @@ func (x *exchange) owned(ctx context.Context, c *calling, m *message) error {
 		}
 	}
 	for _, ids := range named {
-		ok, err := x.g.Named(ctx, x.between(c), ids)
+		between := x.between(c)
+		if c.who.caller.Anonymous {
+			between, ids = somebody(between), held(ids)
+		}
+		ok, err := x.g.Named(ctx, between, ids)
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if ok == c.who.caller.Anonymous {
 			return noSuch()
 		}
 	}
 	return nil
 }
 
+// somebody stands for every caller that has a name.
+func somebody(b gateway.Between) gateway.Between { return gateway.Between{Agent: b.Agent} }
+
+// held is one name of what somebody was given, be it a task or a state.
+func held(ids gateway.IDs) gateway.IDs {
+	if ids.Task != "" {
+		return gateway.IDs{Context: "held task " + ids.Task}
+	}
+	return gateway.IDs{Context: "held " + ids.Context}
+}
+
+// handed is a name of what an answer handed to its recipient, and for whom it is remembered.
+type handed struct {
+	gateway.Between
+	gateway.IDs
+}
+
 // given are the names of what an answer hands to its recipient: as the recipient sees them, and a task also as the
-// server does, which lists it by that.
-func (x *exchange) given(who parties, body, out []byte) (names []gateway.IDs) {
+// server does, which lists it by that. Beside whom it was given to, it is remembered that it was given to somebody.
+func (x *exchange) given(who parties, between gateway.Between, body, out []byte) (names []handed) {
 	if who.caller.Anonymous || x.stdio {
 		return nil
 	}
-	if ids := namesIn(out); ids != (gateway.IDs{}) {
-		names = append(names, ids)
-		if theirs := namesIn(body).Task; theirs != "" {
-			names = append(names, gateway.IDs{Context: "made " + theirs})
+	ids := namesIn(out)
+	if ids == (gateway.IDs{}) {
+		return nil
+	}
+	names = append(names, handed{between, ids})
+	theirs := namesIn(body)
+	if theirs.Task != "" {
+		names = append(names, handed{between, gateway.IDs{Context: "made " + theirs.Task}})
+	}
+	for _, one := range []gateway.IDs{{Task: ids.Task}, {Context: ids.Context}, {Task: theirs.Task}, {Context: theirs.Context}} {
+		if one != (gateway.IDs{}) {
+			names = append(names, handed{somebody(between), held(one)})
 		}
 	}
 	return names
