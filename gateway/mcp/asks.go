@@ -20,10 +20,15 @@ type inbox struct {
 	mu    sync.Mutex
 	ready bool
 	asked map[string]*asking
+	bytes int // of the schemas that they bring along
 }
 
-// maxQuestions bounds how much a server may ask of one session before it is answered.
-const maxQuestions = 128
+// maxQuestions bounds how much a server may ask of one session before it is answered, maxAskedBytes how large the schemas
+// are that all of it brings along. What is beyond declares nothing.
+const (
+	maxQuestions  = 128
+	maxAskedBytes = 256 << 10
+)
 
 // asking is a request of the server to its client.
 type asking struct {
@@ -58,14 +63,30 @@ func (b *inbox) put(key string, a *asking) error {
 	if b.asked == nil {
 		b.asked = map[string]*asking{}
 	}
+	b.bytes -= b.asked[key].size()
+	if b.bytes+a.size() > maxAskedBytes {
+		a.places = nil
+	}
+	b.bytes += a.size()
 	b.asked[key] = a
 	return nil
+}
+
+func (a *asking) size() (n int) {
+	if a == nil {
+		return 0
+	}
+	for _, p := range a.places {
+		n += len(p.schema)
+	}
+	return n
 }
 
 func (b *inbox) take(key string) *asking {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := b.asked[key]
+	b.bytes -= a.size()
 	delete(b.asked, key)
 	return a
 }

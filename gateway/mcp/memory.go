@@ -85,6 +85,9 @@ func (m *memory) asks(who parties, all []places) {
 
 // task remembers which tool a task is of.
 func (m *memory) task(who parties, id, tool string) {
+	if len(id) > maxNamed {
+		return // no form of the protocol's ids
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := taskKey{pairOf(who), id}
@@ -146,7 +149,7 @@ func (m *memory) learn(server flow.AgentID, body []byte) {
 	for prompt := range d.Children(list) {
 		name := textIn(&d, prompt, "name")
 		_, known := m.prompts[server][name]
-		if name == "" || !known && len(m.prompts[server]) >= maxPrompts {
+		if name == "" || len(name) > maxNamed || !known && len(m.prompts[server]) >= maxPrompts {
 			continue
 		}
 		m.prompts[server][name] = argumentsOf(&d, prompt)
@@ -161,7 +164,7 @@ func argumentsOf(d *json.Doc, prompt int) string {
 	if ok && d.Nodes[list].Kind == json.Array {
 		for arg := range d.Children(list) {
 			name := textIn(d, arg, "name")
-			if name == "" || seen[name] || len(props) > maxPromptBytes {
+			if name == "" || seen[name] || len(props)+len(required)+2*len(name) > maxPromptBytes {
 				continue
 			}
 			if len(seen) > 0 {

@@ -10,10 +10,13 @@ import (
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
-// maxTools bounds how many tools are remembered for one server, maxToolBytes how large their schemas may be.
+// maxTools bounds how many tools are remembered for one server, maxToolBytes how large a schema of one may be,
+// maxServerBytes how large all of a server's are together, and maxNamed how long the name of anything that is remembered.
 const (
-	maxTools     = 1024
-	maxToolBytes = 256 << 10
+	maxTools       = 1024
+	maxToolBytes   = 256 << 10
+	maxServerBytes = 16 << 20
+	maxNamed       = 256
 )
 
 // Tools remembers the schemas that servers gave for their tools. They declare places; labels are this domain's own,
@@ -21,6 +24,7 @@ const (
 type Tools struct {
 	mu      sync.Mutex
 	seen    map[flow.AgentID]map[string]learned
+	bytes   map[flow.AgentID]int  // of the schemas that were seen
 	whole   map[flow.AgentID]bool // the server's list was seen to its end
 	changes int                   // of what servers said of their tools, counted
 	merged  [2]generation         // by the configuration in force, and by the one before, which open calls may still have
@@ -95,9 +99,17 @@ func (t *Tools) listed(server flow.AgentID) bool {
 // keep remembers a tool and forgets what was compiled from another description of it. Lists come in pages.
 func (t *Tools) keep(server flow.AgentID, name string, now learned) {
 	old, known := t.seen[server][name]
-	if !known && len(t.seen[server]) >= maxTools {
+	if !known && len(t.seen[server]) >= maxTools || len(name) > maxNamed {
 		return
 	}
+	size := len(now.input) + len(now.output) - len(old.input) - len(old.output)
+	if t.bytes[server]+size > maxServerBytes { // what is beyond declares nothing
+		now, size = learned{}, -len(old.input)-len(old.output)
+	}
+	if t.bytes == nil {
+		t.bytes = map[flow.AgentID]int{}
+	}
+	t.bytes[server] += size
 	t.seen[server][name] = now
 	if old.input == now.input && old.output == now.output {
 		return
