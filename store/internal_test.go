@@ -189,3 +189,41 @@ func TestRequestBehindAFailureIsNotLost(t *testing.T) {
 		t.Errorf("Update() errors = %v and %v, want a full disk and none", errs[0], errs[1])
 	}
 }
+
+// A database of before has smaller pages; it is opened and written as it is.
+func TestPagesOfAnEarlierDatabaseStay(t *testing.T) {
+	things := Schema{Name: "things", FS: fstest.MapFS{"001_a.sql": {Data: []byte("CREATE TABLE things (id BIGINT PRIMARY KEY, data BLOB);")}}}
+	for name, want := range map[string]int{"new": 8192, "earlier": 4096} {
+		dir := t.TempDir()
+		if name == "earlier" {
+			db, err := sql.Open("sqlite", dataSource(filepath.Join(dir, databaseFile)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.ExecContext(t.Context(), "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE there (id INTEGER)"); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Open(t.Context(), dir, []Schema{things}, Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		err = s.Update(t.Context(), func(tx Tx) error {
+			_, err := tx.Exec("INSERT INTO things (id, data) VALUES (1, ?)", make([]byte, 20_000))
+			return err
+		})
+		var got int
+		if err == nil {
+			err = s.writer.session.conn.QueryRowContext(t.Context(), "PRAGMA page_size").Scan(&got)
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: pages of %d bytes, %v; want %d", name, got, err, want)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

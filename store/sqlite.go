@@ -229,11 +229,12 @@ func writerPragmas(noSync bool) []string {
 		sync = "synchronous = OFF"
 	}
 	return append([]string{
+		"page_size = 8192", // of a database that is new
 		"journal_mode = WAL",
 		sync,
 		"fullfsync = ON", // on macOS a plain fsync stops at the disk's cache
 		"checkpoint_fullfsync = ON",
-		"wal_autocheckpoint = 1000",     // pages: 4 MB
+		"wal_autocheckpoint = 500",      // pages: 4 MB
 		"journal_size_limit = 16777216", // a log that grew under a long view shrinks again
 		"secure_delete = ON",            // what is erased is gone from the file
 		"foreign_keys = ON",
