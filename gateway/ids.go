@@ -273,22 +273,44 @@ func (g *Gateway) CallID(s *Snapshot, f flow.Flow, raw []byte) ([]byte, error) {
 	return json.AppendString(nil, mapped.text), nil
 }
 
+// Across returns the identifiers of a message's sender as the recipient knows them once the message has passed.
+func (g *Gateway) Across(m *Message, ids IDs) (IDs, error) {
+	x := g.passage(m.Snapshot, &m.Query.Flow)
+	if !x.crosses() || m.Again {
+		return ids, nil
+	}
+	for _, name := range []*string{&ids.Message, &ids.Task, &ids.Context} {
+		if *name == "" {
+			continue
+		}
+		mapped, err := x.text(*name)
+		if err != nil {
+			return IDs{}, err
+		}
+		*name = mapped.text
+	}
+	return ids, nil
+}
+
 // node returns what an identifier in a document is for the recipient; no text where it names nothing.
 func (x passage) node(d *json.Doc, n int) (id, error) {
-	v := id{}
 	switch d.Nodes[n].Kind {
 	case json.String:
-		v.text = d.Text(n)
+		return x.text(d.Text(n))
 	case json.Number:
-		v = id{text: string(d.Raw(n)), number: true}
+		return x.id(id{text: string(d.Raw(n)), number: true})
 	}
-	if v.text == "" {
-		return v, nil // null and the empty text
-	}
-	if !v.number && v.text[0] == 0 {
+	return id{}, nil
+}
+
+func (x passage) text(s string) (id, error) {
+	switch {
+	case s == "":
+		return id{}, nil
+	case s[0] == 0:
 		return id{}, errNoID // how a number is marked
 	}
-	return x.id(v)
+	return x.id(id{text: s})
 }
 
 // envelope is the id of the call itself, which is changed last: it says nothing of what the message holds.

@@ -60,6 +60,11 @@ func (l *dialect) describe(data []byte) (ids gateway.IDs, ends bool) {
 	if d.Parse(data, nil, json.Limits{}) != nil {
 		return ids, false
 	}
+	return l.describeDoc(d)
+}
+
+// describeDoc is describe for what is parsed already.
+func (l *dialect) describeDoc(d *json.Doc) (ids gateway.IDs, ends bool) {
 	rpc, err := wire.ReadRPC(d)
 	if err != nil {
 		return ids, false

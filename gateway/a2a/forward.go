@@ -78,8 +78,8 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	m := c.responseMessage(c.snap, rep.whole, false)
 	m.Doc = doc
 	named := func() {}
+	ids := c.names(m, doc)
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
-		ids, _ := c.dialect().describe(out)
 		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
 			return err
 		}
@@ -97,6 +97,16 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 		return
 	}
 	c.front.whole(c, rep.status, out)
+}
+
+// names returns what a message of the agent calls its task and context, in the words of the caller.
+func (c *call) names(m *gateway.Message, doc *json.Doc) gateway.IDs {
+	ids, _ := c.dialect().describeDoc(doc)
+	ids, err := c.h.Gateway.Across(m, ids)
+	if err != nil {
+		return gateway.IDs{} // the message does not pass for the same reason
+	}
+	return ids
 }
 
 // foreignCallID is the JSON-RPC id of every call to another domain: a caller's own would tell calls of one caller, and

@@ -332,3 +332,41 @@ func TestIdentifiersInWords(t *testing.T) {
 		t.Error("both domains hold one id")
 	}
 }
+
+// What an agent of another domain calls a task and context is known to be our caller's task when the caller comes back
+// with what it was told they are called.
+func TestTaskNamedAcrossTheBorderGoesOn(t *testing.T) {
+	for _, member := range []string{"contextId", "taskId"} {
+		t.Run(member, func(t *testing.T) {
+			r := newTown(t, newAgent(t, answerWith(`{"task":{"id":"desk-1","contextId":"desk-c","status":{"state":"TASK_STATE_WORKING"}}}`)), nil)
+			send := func(message, more string) string {
+				t.Helper()
+				status, answer := r.to(t, "/out/a2a/partner", "scrim_key", fmt.Sprintf(`{"jsonrpc":"2.0","id":"1","method":"SendMessage","params":{"message":{"messageId":%q,"role":"ROLE_USER","parts":[{"text":"hello"}]%s}}}`, message, more))
+				if status != 200 {
+					t.Fatalf("%d %s", status, answer)
+				}
+				return answer
+			}
+			var told struct {
+				Result struct {
+					Task struct{ ID, ContextID string }
+				}
+			}
+			if err := stdjson.Unmarshal([]byte(send("m-1", "")), &told); err != nil || told.Result.Task.ID == "desk-1" {
+				t.Fatalf("%+v, %v", told, err)
+			}
+			name := told.Result.Task.ID
+			if member == "contextId" {
+				name = told.Result.Task.ContextID
+			}
+			send("m-2", fmt.Sprintf(`,%q:%q`, member, name))
+			tasks := map[flow.TaskID]int{}
+			for _, ev := range r.Events() {
+				tasks[ev.Flow.Task.ID]++
+			}
+			if len(tasks) != 1 {
+				t.Errorf("the journal has flows of %d tasks, want one: %v", len(tasks), tasks)
+			}
+		})
+	}
+}

@@ -159,7 +159,7 @@ func (in *intake) take(ctx context.Context, body []byte) error {
 	in.receiver = in.Pushes.receiver(in.push.ID(), l)
 	in.receiver.mu.Lock()
 	defer in.receiver.mu.Unlock()
-	ids, ends := l.describe(envelope)
+	ids, ends := l.describeDoc(&d)
 	if err = in.follows(&d, a); err == nil && ends {
 		err = in.rests(ctx, ids)
 	}

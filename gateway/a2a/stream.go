@@ -77,7 +77,7 @@ func (s *relay) event(ctx context.Context, ev *event) error {
 	if err := s.sameID(doc, ev.data); err != nil {
 		return err
 	}
-	ids, ends := s.dialect().describe(ev.data)
+	ids, ends := s.dialect().describeDoc(doc)
 	if s.ids.Task == "" {
 		s.ids = ids
 	}
