@@ -35,11 +35,9 @@ type Task struct {
 
 // taskState is a task's memory, shared by all batches.
 type taskState struct {
-	id     digest
-	kid    [8]byte
-	sealed []byte // the task's key
-	cipher *subtle.XChaCha20Poly1305
-	digest []byte // key of digests of values and surrogates
+	id   digest
+	kid  [8]byte
+	keys func() (*taskKeys, error) // of a new task, made when something is first kept
 
 	durable atomic.Bool
 	touched atomic.Bool // it holds something that is not yet known to be in the store
@@ -54,6 +52,17 @@ type taskState struct {
 	list       []KnownValue // only ever appended to
 	version    uint64
 	bytes      int
+}
+
+// taskKeys are a task's own key and what is derived from it.
+type taskKeys struct {
+	sealed []byte // the key
+	cipher *subtle.XChaCha20Poly1305
+	digest []byte // key of digests of values and surrogates
+}
+
+func keysOf(key, sealed []byte) *taskKeys {
+	return &taskKeys{sealed: sealed, cipher: secretCipher(key, "scrim task 1"), digest: fromSecret(key, 32, "scrim task digest 1")}
 }
 
 // settled also holds for a memory that was only looked into: it can be made again.
@@ -113,7 +122,7 @@ func (v *Vault) task(ctx context.Context, id digest) (*taskState, error) {
 		if stored {
 			s, err = v.loadTask(ctx, id, now)
 		} else {
-			s, err = v.newTask(id, now)
+			s = v.newTask(id, now)
 		}
 		if err != nil {
 			return nil, err
@@ -180,26 +189,28 @@ func (v *Vault) loadTask(ctx context.Context, id digest, now int64) (*taskState,
 			return nil, err
 		}
 	}
-	return v.newTask(id, now)
+	return v.newTask(id, now), nil
 }
 
-func (v *Vault) newTask(id digest, now int64) (*taskState, error) {
-	key := newSecret()
-	sealed, err := v.tasks.Seal(key, id[:])
-	if err != nil {
-		return nil, err
-	}
+func (v *Vault) newTask(id digest, now int64) *taskState {
 	var kid [8]byte
 	_, _ = rand.Read(kid[:]) // never fails
-	s := v.emptyTask(id, kid, key)
-	s.sealed = sealed
+	s := v.emptyTask(id, kid)
+	s.keys = sync.OnceValues(func() (*taskKeys, error) {
+		key := newSecret()
+		sealed, err := v.tasks.Seal(key, id[:])
+		if err != nil {
+			return nil, err
+		}
+		return keysOf(key, sealed), nil
+	})
 	s.expires.Store(now + int64(v.opt.TaskLife/time.Second))
-	return s, nil
+	return s
 }
 
-func (v *Vault) emptyTask(id digest, kid [8]byte, key []byte) *taskState {
+func (v *Vault) emptyTask(id digest, kid [8]byte) *taskState {
 	return &taskState{
-		id: id, kid: kid, cipher: secretCipher(key, "scrim task 1"), digest: fromSecret(key, 32, "scrim task digest 1"),
+		id: id, kid: kid,
 		surrogates: map[valueKey]*surrogate{}, byName: map[nameKey]*surrogate{}, counts: map[nameKey]int{},
 		known: map[KnownValue]*known{}, version: v.versions.Add(1),
 	}
@@ -215,11 +226,12 @@ func (v *Vault) readTask(tx store.Tx, id digest) (*taskState, error) {
 	if err != nil || len(kid) != 8 {
 		return nil, ErrSealed
 	}
-	s := v.emptyTask(id, [8]byte(kid), key)
-	s.sealed = sealed
+	s := v.emptyTask(id, [8]byte(kid))
+	keys := keysOf(key, sealed)
+	s.keys = func() (*taskKeys, error) { return keys, nil }
 	s.expires.Store(expires)
 	s.durable.Store(true)
-	err = eachSealed(tx, s, "surrogate", "SELECT digest, sealed FROM vault_surrogates WHERE task = ?", func(r taskRecord) {
+	err = eachSealed(tx, s, keys, "surrogate", "SELECT digest, sealed FROM vault_surrogates WHERE task = ?", func(r taskRecord) {
 		s.add(&surrogate{
 			valueKey: valueKey{r.Recipient, r.Kind, normalKind(r.Kind, string(r.Value))}, text: r.Text, word: r.Word, durable: true,
 			Original: Original{Value: flow.NewSecret(string(r.Value)), Label: flow.Label(r.Label), Supplier: flow.AgentID(r.Supplier)},
@@ -228,7 +240,7 @@ func (v *Vault) readTask(tx store.Tx, id digest) (*taskState, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, eachSealed(tx, s, "known", "SELECT digest, sealed FROM vault_known WHERE task = ?", func(r taskRecord) {
+	return s, eachSealed(tx, s, keys, "known", "SELECT digest, sealed FROM vault_known WHERE task = ?", func(r taskRecord) {
 		if k := (KnownValue{string(r.Value), flow.Label(r.Label)}); s.known[k] == nil {
 			s.remember(&known{k, flow.AgentID(r.Supplier), true})
 		}
@@ -246,15 +258,15 @@ type taskRecord struct {
 	Text      string `json:"text,omitempty"`
 }
 
-func (s *taskState) seal(table string, row digest, r taskRecord) ([]byte, error) {
+func (k *taskKeys) seal(s *taskState, table string, row digest, r taskRecord) ([]byte, error) {
 	plain, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.cipher.Encrypt(plain, info(table, string(s.id[:]), string(row[:])))
+	return k.cipher.Encrypt(plain, info(table, string(s.id[:]), string(row[:])))
 }
 
-func eachSealed(tx store.Tx, s *taskState, table, query string, add func(taskRecord)) error {
+func eachSealed(tx store.Tx, s *taskState, keys *taskKeys, table, query string, add func(taskRecord)) error {
 	rows, err := tx.Query(query, s.id[:])
 	if err != nil {
 		return err
@@ -265,7 +277,7 @@ func eachSealed(tx store.Tx, s *taskState, table, query string, add func(taskRec
 		if err := rows.Scan(&row, &sealed); err != nil {
 			return err
 		}
-		plain, err := s.cipher.Decrypt(sealed, info(table, string(s.id[:]), string(row)))
+		plain, err := keys.cipher.Decrypt(sealed, info(table, string(s.id[:]), string(row)))
 		if err != nil {
 			return ErrSealed
 		}
@@ -408,7 +420,11 @@ func (t *Task) flushKnown(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := t.s.cipher.Encrypt(plain, info("known", string(t.s.id[:]), string(row[:])))
+	keys, err := t.s.keys()
+	if err != nil {
+		return err
+	}
+	sealed, err := keys.cipher.Encrypt(plain, info("known", string(t.s.id[:]), string(row[:])))
 	if err != nil {
 		return err
 	}
@@ -421,8 +437,12 @@ func (t *Task) flushRow(tx store.Tx) error {
 	life := int64(t.b.v.opt.TaskLife / time.Second)
 	t.expires = t.b.v.now().Unix() + life
 	if !t.s.durable.Load() {
+		keys, err := t.s.keys()
+		if err != nil {
+			return err
+		}
 		t.b.v.mayBeStored(t.s.id)
-		rows, err := tx.Exec("INSERT INTO vault_tasks (task, kid, sealed, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", t.s.id[:], t.s.kid[:], t.s.sealed, t.expires)
+		rows, err := tx.Exec("INSERT INTO vault_tasks (task, kid, sealed, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", t.s.id[:], t.s.kid[:], keys.sealed, t.expires)
 		if err != nil || rows == 1 {
 			return err
 		}
@@ -439,9 +459,13 @@ func (t *Task) flushRow(tx store.Tx) error {
 }
 
 func (t *Task) flushSurrogate(tx store.Tx, g *surrogate) error {
-	row := keyedDigest(t.s.digest, "value", g.kind, g.value)
-	name := keyedDigest(t.s.digest, "name", g.text)
-	sealed, err := t.s.seal("surrogate", row, taskRecord{
+	keys, err := t.s.keys()
+	if err != nil {
+		return err
+	}
+	row := keyedDigest(keys.digest, "value", g.kind, g.value)
+	name := keyedDigest(keys.digest, "name", g.text)
+	sealed, err := keys.seal(t.s, "surrogate", row, taskRecord{
 		Value: []byte(g.Value.Expose()), Label: string(g.Label), Supplier: string(g.Supplier),
 		Recipient: g.recipient, Kind: g.kind, Word: g.word, Text: g.text,
 	})
