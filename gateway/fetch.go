@@ -104,9 +104,15 @@ func (c *collector) fetchFiles() error {
 	return nil
 }
 
-// inPart reports whether a node is the address of an A2A part's file. Resources of MCP are read by their address.
+// inPart reports whether a node is the address of an A2A part's file, and all that there is of it. Resources of MCP are read
+// by their address.
 func (c *collector) inPart(d *json.Doc, n int) bool {
-	return strings.HasPrefix(c.m.Query.Flow.Protocol, "a2a/") && c.m.Table.Role(d.Nodes[n].State) == wire.FileURL && inlineName[string(d.Key(n))] != ""
+	name := inlineName[string(d.Key(n))]
+	if name == "" || !strings.HasPrefix(c.m.Query.Flow.Protocol, "a2a/") || c.m.Table.Role(d.Nodes[n].State) != wire.FileURL {
+		return false
+	}
+	_, there := d.Member(int(d.Nodes[n].Parent), name)
+	return !there
 }
 
 // inlineName is the member that holds a file, by the member that holds its address: of A2A 1.0 and of 0.3.
@@ -143,7 +149,7 @@ func (c *collector) inline(v *view, n int, got fetched) {
 	v.edits.ReplaceKey(n, inlineName[string(d.Key(n))])
 	v.edits.ReplaceText(n, form.EncodeToString(got.content))
 	media := c.mediaOf(d, n)
-	if media == "" && wire.IsMediaType(got.media) {
+	if _, named := d.Member(int(d.Nodes[n].Parent), mediaName[string(d.Key(n))]); !named && wire.IsMediaType(got.media) {
 		media = strings.ToLower(got.media)
 		v.edits.Append(int(d.Nodes[n].Parent), mediaName[string(d.Key(n))], json.AppendString(nil, got.media))
 	}
