@@ -260,26 +260,31 @@ func (c *changer) text(at *textAt) error {
 			spans = append(spans, json.Span{Start: p.start, End: p.end, Text: text})
 		}
 	}
-	switch {
-	case at.instead != nil:
-		at.view.edits.ReplaceText(at.node, spliced(*at.instead, spans))
-		return nil
-	case at.file != nil && len(spans) > 0:
-		at.view.edits.ReplaceText(at.node, inForm(at.file.form, spliced(at.file.text, spans)))
-		return nil
-	case at.stream != nil:
+	if at.stream != nil {
 		if text := out.String(); text != at.view.doc.Text(at.node) {
 			at.view.edits.ReplaceText(at.node, text)
 		}
 		return nil
 	}
-	if at.file == nil {
-		spans = c.mentioned(at.view.doc.Text(at.node), spans)
+	c.splice(at, spans)
+	return nil
+}
+
+// splice puts other text in place of spans of a text that is there as a whole.
+func (c *changer) splice(at *textAt, spans []json.Span) {
+	switch {
+	case at.instead != nil:
+		at.view.edits.ReplaceText(at.node, spliced(*at.instead, c.mentioned(*at.instead, spans)))
+		return
+	case at.file != nil:
+		if spans = c.mentioned(at.file.text, spans); len(spans) > 0 {
+			at.view.edits.ReplaceText(at.node, inForm(at.file.form, spliced(at.file.text, spans)))
+		}
+		return
 	}
-	if len(spans) > 0 {
+	if spans = c.mentioned(at.view.doc.Text(at.node), spans); len(spans) > 0 {
 		at.view.edits.ReplaceSpans(at.node, spans)
 	}
-	return nil
 }
 
 // opaqueText takes out a text that is meant to be JSON and cannot be read: nothing declares what it holds.
