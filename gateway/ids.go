@@ -371,6 +371,8 @@ func (c *collector) mapID(role wire.Role, v *view, n int) error {
 	case err != nil:
 		return refuse(RulePlace, c.pointer(v, n), err, "%s", tooLongText)
 	case mapped.text == "":
+	case mapped.number && role != wire.CallID && role != wire.OtherID && v.doc.Nodes[n].Kind == json.String && !c.public:
+		return c.misfit(v, n) // it was given out as something else
 	case mapped.number:
 		v.edits.Replace(n, []byte(mapped.text))
 	default:
