@@ -835,3 +835,32 @@ func TestAnAgentWithoutPushNotificationsIsNotAskedForThem(t *testing.T) {
 		t.Errorf("the caller is told %s", out)
 	}
 }
+
+// A config stands where its method has it, whether or not the message it goes with is there.
+func TestNoWebhookGoesPastTheGateway(t *testing.T) {
+	agent, receiver := newConfigStub(t), newHook(t)
+	o := openOffice(t, officeSetup(t, agent.URL, openEgress))
+	for version, calls := range map[string][]string{
+		"1.0": {
+			`"method":"SendMessage","params":{"configuration":{"taskPushNotificationConfig":CONFIG}}`,
+			`"method":"SendMessage","params":{"message":null,"configuration":{"taskPushNotificationConfig":CONFIG}}`,
+			`"method":"SendStreamingMessage","params":{"configuration":{"taskPushNotificationConfig":CONFIG}}`,
+			`"method":"CreateTaskPushNotificationConfig","params":{"taskId":"t1","message":null,"url":"URL","token":"callers-token"}`,
+			`"method":"CreateTaskPushNotificationConfig","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[]},"taskId":"t1","url":"URL","token":"callers-token"}`,
+		},
+		"0.3": {
+			`"method":"message/send","params":{"configuration":{"pushNotificationConfig":CONFIG}}`,
+			`"method":"message/stream","params":{"message":null,"configuration":{"pushNotificationConfig":CONFIG}}`,
+			`"method":"tasks/pushNotificationConfig/set","params":{"message":{"messageId":"m","role":"user","parts":[]},"taskId":"t1","pushNotificationConfig":CONFIG}`,
+		},
+	} {
+		for _, c := range calls {
+			c = strings.ReplaceAll(c, "CONFIG", `{"url":"URL","token":"callers-token"}`)
+			c = strings.ReplaceAll(c, "URL", receiver.URL)
+			o.post(t, "/a2a/desk", `{"jsonrpc":"2.0","id":1,`+c+`}`, "Authorization", "Bearer scrim_guest", "A2A-Version", version, "Scrim-Purpose", "care")
+			for _, raw := range agent.received() {
+				without(t, "the agent's request", raw, "callers-token", receiver.URL)
+			}
+		}
+	}
+}

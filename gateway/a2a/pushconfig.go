@@ -23,18 +23,19 @@ var pushMethods = map[string]string{
 	"tasks/pushNotificationConfig/list": "list", "tasks/pushNotificationConfig/delete": "delete",
 }
 
-// configNode returns the push notification config that the call names, or -1.
+// configPlaces are where the params of a method have the config: under these names.
+var configPlaces = map[string][]string{
+	"SendMessage": {"configuration", "taskPushNotificationConfig"}, "SendStreamingMessage": {"configuration", "taskPushNotificationConfig"},
+	"message/send": {"configuration", "pushNotificationConfig"}, "message/stream": {"configuration", "pushNotificationConfig"},
+	"CreateTaskPushNotificationConfig": {}, "tasks/pushNotificationConfig/set": {"pushNotificationConfig"},
+}
+
+// configNode returns the push notification config that the call names, or -1. Where it stands depends on the method
+// alone, not on what else the params hold.
 func (c *call) configNode() int {
-	path := []string{"configuration", "taskPushNotificationConfig"}
-	switch {
-	case c.rpc.Params < 0 || c.a2a.Message == nil && pushMethods[c.rpc.Method] != "set":
+	path, ok := configPlaces[c.rpc.Method]
+	if !ok || c.rpc.Params < 0 {
 		return -1
-	case c.a2a.Message == nil && c.version == wire.A2A03:
-		path = []string{"pushNotificationConfig"}
-	case c.a2a.Message == nil:
-		return c.rpc.Params
-	case c.version == wire.A2A03:
-		path[1] = "pushNotificationConfig"
 	}
 	n := c.rpc.Params
 	for _, name := range path {

@@ -119,9 +119,31 @@ func plainSegment(s string) bool {
 }
 
 // build returns the path of an operation at a base address, with values for its params and the tenant. Ok is false if
-// one of them cannot stand in a path.
+// one of them cannot stand in a path, or makes it that of another operation or tenant, as "tasks" before "tasks" does.
 func (op operation) build(base, tenant string, value func(name string) string) (address string, ok bool) {
-	b := []byte(strings.TrimSuffix(base, "/"))
+	path, ok := op.relative(tenant, value)
+	if !ok {
+		return "", false
+	}
+	rt, ok, _ := findRoute(op.verbs[0], path[1:])
+	if !ok || rt.method != op.method || rt.tenant() != tenant {
+		return "", false
+	}
+	return strings.TrimSuffix(base, "/") + path, true
+}
+
+// tenant is the one that the path names, or "".
+func (rt route) tenant() string {
+	for _, p := range rt.params {
+		if p[0] == "tenant" {
+			return p[1]
+		}
+	}
+	return ""
+}
+
+func (op operation) relative(tenant string, value func(name string) string) (path string, ok bool) {
+	var b []byte
 	if tenant != "" {
 		segments := strings.Split(tenant, "/")
 		if len(segments) > maxTenant {

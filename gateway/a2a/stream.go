@@ -77,6 +77,9 @@ func (s *relay) event(ctx context.Context, ev *event) error {
 	if err := s.sameID(doc, ev.data); err != nil {
 		return err
 	}
+	if err := s.readable(doc); err != nil {
+		return err
+	}
 	ids, ends := s.dialect().describeDoc(doc)
 	if s.ids.Task == "" {
 		s.ids = ids
@@ -92,6 +95,19 @@ func (s *relay) event(ctx context.Context, ev *event) error {
 		return err
 	}
 	return s.write(ev, body)
+}
+
+// readable refuses an event that has not its form: chunks that cannot be read could not be joined to those before, and
+// what is cut in two by them would be found in neither. What was kept to be given again was held to it before.
+func (s *relay) readable(doc *json.Doc) error {
+	rpc, err := wire.ReadRPC(doc)
+	if err == nil && !s.anew {
+		_, err = s.dialect().read(doc, rpc)
+	}
+	if err != nil {
+		return gateway.Refuse(gateway.RuleUpstream, err, "An event of the agent's stream has not its form.")
+	}
+	return nil
 }
 
 // pass takes one event's payload down the road; a configuration that was reloaded meanwhile decides it.

@@ -31,7 +31,13 @@ func (r *reader) result03(a *A2A) {
 		return // nothing, or a list of what is neither message nor task
 	}
 	a.Node = a.Body
-	switch r.word(a.Body, "kind") {
+	kind := r.word(a.Body, "kind")
+	artifact := r.member(a.Body, "artifact") >= 0
+	if artifact && kind != "" && kind != "artifact-update" {
+		r.fail(a.Body, "artifact under another kind")
+		return
+	}
+	switch kind {
 	case "task":
 		r.answerTask(a, a.Body)
 	case "message":
@@ -41,8 +47,13 @@ func (r *reader) result03(a *A2A) {
 		a.Final = r.truth(a.Body, "final")
 	case "artifact-update":
 		r.artifactUpdate(a, a.Body)
-	case "":
-		if r.member(a.Body, "status") >= 0 { // a task of a server that leaves the kind out
+	case "": // of a server that leaves it out
+		switch status := r.member(a.Body, "status") >= 0; {
+		case artifact && status:
+			r.fail(a.Body, "result with more than one payload")
+		case artifact:
+			r.artifactUpdate(a, a.Body)
+		case status:
 			r.answerTask(a, a.Body)
 		}
 	default:
