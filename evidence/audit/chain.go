@@ -61,7 +61,7 @@ func encodeEvent(ev flow.Event, now func() time.Time) ([]byte, error) {
 			return nil, fmt.Errorf("%w: flow id is not text", ErrEvent) // JSON would keep another one than the index
 		}
 	}
-	raw, err := json.Marshal(ev)
+	raw, err := marshalEvent(&ev)
 	if err != nil {
 		return nil, fmt.Errorf("%w: it has no JSON form", ErrEvent)
 	}
