@@ -12,7 +12,7 @@ import (
 func TestQuietStreamsEnd(t *testing.T) {
 	p, r := puppetRig(t, nil)
 	snap := gatewaytest.Snapshot(t, r.setup)
-	snap.Events.Idle = 300 * time.Millisecond
+	snap.Events.Idle = time.Second
 	if err := r.Swap(t.Context(), snap, "test"); err != nil {
 		t.Fatal(err)
 	}
@@ -21,11 +21,11 @@ func TestQuietStreamsEnd(t *testing.T) {
 	events := one.listen(t)
 	began := time.Now()
 	for range 4 {
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(400 * time.Millisecond)
 		p.stream(one.session) <- asEvent(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
 		next(t, events)
 	}
-	if time.Since(began) < 500*time.Millisecond {
+	if time.Since(began) < 1500*time.Millisecond {
 		t.Fatal("the stream was not held open for longer than it may be quiet")
 	}
 	select {
