@@ -29,8 +29,9 @@ type target struct {
 	view  *view
 	node  int
 	kind  targetKind
-	value string   // what a stand-in would stand for
-	stand *standIn // the value is nothing but a stand-in
+	value string     // what a stand-in would stand for
+	stand *standIn   // the value is nothing but a stand-in
+	looks flow.Label // what an unlabelled value was found to be; "" if nothing
 }
 
 type targetKind uint8
@@ -67,6 +68,7 @@ type collector struct {
 	cross   passage
 	said    []Mention // identifiers that were mapped
 	outer   envelope
+	looks   flow.Label       // of the value that was looked at last, where it has no label of its own
 	looked  int              // targets that detection has seen
 	found   []detect.Finding // memory for looking at short values
 	earlier []flow.Note      // what gateways before this one said; their own notes are taken out

@@ -47,9 +47,36 @@ func (c *collector) raise(leaf *flow.Leaf, value string, known *detect.KnownSet)
 	if err != nil {
 		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
 	}
+	c.looks = ""
 	for i := range found {
 		if l := c.m.Snapshot.Taxonomy.Stricter(leaf.Label, found[i].Label); l != leaf.Label {
 			leaf.Label, leaf.Origin = l, flow.Detected
+		}
+		c.looks = c.m.Snapshot.Taxonomy.Stricter(c.looks, found[i].Label)
+	}
+	if class, _ := c.m.Snapshot.Taxonomy.Class(c.looks); leaf.Label != flow.Unlabelled || class.Tier > flow.Confidential {
+		c.looks = "" // a label says more than a look, and what is internal by its look is not worth a word
+	}
+	return nil
+}
+
+// meetLooks holds unlabelled values to the terms of what they look like, too: whoever lets the unlabelled be shown does not
+// mean an e-mail address that happens to be there.
+func (c *changer) meetLooks() error {
+	for i := range c.targets {
+		looks := c.targets[i].looks
+		if looks == "" || c.leaves[i].Label != flow.Unlabelled {
+			continue
+		}
+		leaf := c.leaves[i]
+		leaf.Label, leaf.Origin = looks, flow.Detected
+		terms, err := c.m.Snapshot.Policy.Decide(c.m.Query, []flow.Leaf{leaf})
+		if err != nil || len(terms.Leaves) != 1 {
+			return refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
+		}
+		class, _ := c.m.Snapshot.Taxonomy.Class(looks)
+		if class.Family.Reveals(c.terms[i].Treatment, terms.Leaves[0].Treatment) {
+			c.leaves[i], c.terms[i] = leaf, terms.Leaves[0]
 		}
 	}
 	return nil

@@ -82,6 +82,9 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		return nil, refuse(RuleInternal, "", errors.New("terms do not match leaves"), "The gateway could not decide this flow, so it did not happen.")
 	}
 	c.terms = terms.Leaves
+	if err := c.meetLooks(); err != nil {
+		return nil, err
+	}
 	out := &Passed{Body: m.Body, IDs: c.ids}
 	watched := m.Snapshot.Learn && !f.CrossesDomain()
 	if watched {

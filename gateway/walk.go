@@ -182,16 +182,18 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 		leaf.Subject = c.subject(v, s, info.Unit)
 	}
 	if v.doc.Nodes[n].Kind != json.String {
+		var looks flow.Label
 		if v.doc.Nodes[n].Kind == json.Number {
 			if raw := v.doc.Raw(n); len(raw) >= tellingDigits {
 				if err := c.raise(&leaf, string(raw), nil); err != nil {
 					return err
 				}
+				looks = c.looks
 			}
 			class, _ := c.m.Snapshot.Taxonomy.Class(leaf.Label)
 			c.learnValue(string(v.doc.Raw(n)), leaf.Label, class)
 		}
-		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: string(v.doc.Raw(n))})
+		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: string(v.doc.Raw(n)), looks: looks})
 		return nil
 	}
 	text := v.doc.Text(n)
@@ -211,7 +213,7 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 	}
 	class, _ = c.m.Snapshot.Taxonomy.Class(leaf.Label)
 	c.learnValue(text, leaf.Label, class)
-	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text})
+	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text, looks: c.looks})
 	return nil
 }
 

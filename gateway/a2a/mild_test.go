@@ -33,3 +33,33 @@ func TestMildLabelDoesNotHideWhatAValueIs(t *testing.T) {
 		t.Errorf("a number that looks like nothing did not arrive: %s", got)
 	}
 }
+
+// A permit for what nothing labels does not mean an address that happens to stand there: where policy hides addresses, it
+// hides that one.
+func TestUnlabelledIsHeldToWhatItLooksLike(t *testing.T) {
+	agent := newAgent(t, answerWith(`{"message":{"messageId":"r","role":"ROLE_AGENT","parts":[{"text":"Done."}]}}`))
+	for _, tt := range []struct {
+		name, policy string
+		hidden       bool
+	}{
+		{"addresses are tokenized", "", true},
+		{"addresses are forbidden", `@id("no") forbid (principal, action in Action::"atleast_tokenized", resource in DataClass::"person/contact/email");`, true},
+		{"addresses are shown", `@id("yes") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"person/contact/email");`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, agent, func(s *gatewaytest.Setup) {
+				s.Policy += `@id("any") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"unlabelled");` + tt.policy
+				s.Schemas[0].JSON = `{"type":"object","properties":{"x":{"type":"string"},"y":{"type":"string"}}}`
+			})
+			_, answer := r.send(t, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m-1","role":"ROLE_USER","parts":[{"data":{"x":"jane.doe@example.org","y":"blue, since 2019-05-01"}}]}}}`)
+			all := agent.received()
+			got := all[len(all)-1]
+			if !strings.Contains(got, "blue, since 2019-05-01") {
+				t.Fatalf("what looks like nothing did not arrive: %s, %s", got, answer)
+			}
+			if strings.Contains(got, "jane.doe") == tt.hidden {
+				t.Errorf("the address is hidden: %v, want %v: %s", !tt.hidden, tt.hidden, got)
+			}
+		})
+	}
+}
