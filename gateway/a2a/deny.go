@@ -32,5 +32,11 @@ func (c *call) supported() []string {
 	})
 }
 
-// deny answers with the protocol's own error. The connection stays usable.
-func (c *call) deny(err error) { c.front.deny(c, c.denial(err)) }
+// deny answers with the protocol's own error. The connection stays usable. A config that the caller is told of as not
+// made is not kept; one beside a message is, for the task may be under way all the same.
+func (c *call) deny(err error) {
+	if c.pushed != nil && pushMethods[c.rpc.Method] == "set" {
+		c.h.Pushes.forget(c.r.Context(), c.pushed.ID())
+	}
+	c.front.deny(c, c.denial(err))
+}
