@@ -122,6 +122,18 @@ func TestFilesThatSpellWordsOtherwise(t *testing.T) {
 	}
 }
 
+// Such a file is an opaque one: whoever lets those pass lets it pass.
+func TestFilesThatSpellWordsOtherwiseAreOpaque(t *testing.T) {
+	rig := attackRig(t, func(s *gatewaytest.Setup) {
+		s.Policy += `@exception("t") permit (principal, action in Action::"upto_raw", resource in DataClass::"file/opaque");`
+	})
+	const html = "PHA+Sm9zJmVhY3V0ZTsgUm9lPC9wPg=="
+	out, err := passTo(t, rig, "a2a", wire.A2A10, "SendMessage", flow.Request, messageOf(`{"raw":"`+html+`","mediaType":"text/html"}`))
+	if !strings.Contains(out, html) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // Marks that are no part of a word do not make a file unreadable.
 func TestFilesThatOnlySoundSpelledOtherwise(t *testing.T) {
 	rig := attackRig(t, nil)

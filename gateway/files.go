@@ -114,7 +114,7 @@ func textual(media string, content []byte) bool {
 		}
 	}
 	switch {
-	case slices.Contains(escapedTypes, essence):
+	case slices.Contains(escapedTypes, essence), !strings.Contains(essence, "json") && spelled(essence, string(content)):
 		return false
 	case strings.HasPrefix(essence, "text/"), slices.Contains(textTypes, essence):
 		return true
@@ -132,7 +132,7 @@ var marks = []string{"&amp;", "&lt;", "&gt;", "&quot;"}
 var escape = regexp.MustCompile(`\\(?:[uUxN]|[0-7])`)
 
 // spelled reports whether a text may hold words that only readers of its media type see, since some of their letters are
-// written in another way. JSON that was read as such is not asked about.
+// written in another way. JSON is asked about only once it turns out that it cannot be read as such.
 func spelled(media, text string) bool {
 	essence, _, _ := strings.Cut(media, ";")
 	is := func(words ...string) bool {
