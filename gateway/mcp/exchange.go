@@ -36,6 +36,7 @@ type exchange struct {
 	g       *gateway.Gateway
 	tools   *Tools
 	session string                                                    // what tells this conversation from others between the two; may be empty
+	after   string                                                    // the event from which the client goes on, by the server's id
 	begun   string                                                    // a session that began with this exchange
 	framed  string                                                    // the version that the framing named; stdio's has none
 	stdio   bool                                                      // nobody waits for the answer to a request before sending the next

@@ -100,6 +100,9 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	}
 	if session != "" {
 		resumed := r.Header.Get(headerEvent) != ""
+		if err := x.resume(r); err != nil {
+			return nil, c, err
+		}
 		x.claim = func(c *calling) error { return h.sessions.claim(server, session, c) }
 		x.release = func(c *calling) { h.sessions.release(server, session, c) }
 		x.missing = func(key string) *calling { return h.sessions.unpark(server, session, key, resumed) }
@@ -168,7 +171,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 		return
 	}
 	defer x.abandon()
-	res, err := x.who.agent.MCP.Send(ctx, http.MethodPost, x.onward(r.Header), h.extra(got), got.forward)
+	res, err := x.who.agent.MCP.Send(ctx, http.MethodPost, x.onward(), h.extra(got), got.forward)
 	if err != nil {
 		h.failed(w, r, x, got.call, err)
 		return
@@ -267,7 +270,7 @@ func (h *Handler) gone(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 
 // listen relays the stream on which a stateful server sends what nobody asked for, and resumes one that broke off.
 func (h *Handler) listen(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {
-	res, err := x.who.agent.MCP.Send(r.Context(), http.MethodGet, x.onward(r.Header), map[string]string{"Accept": "text/event-stream"}, nil)
+	res, err := x.who.agent.MCP.Send(r.Context(), http.MethodGet, x.onward(), map[string]string{"Accept": "text/event-stream"}, nil)
 	if err != nil {
 		h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err)
 		http.Error(w, "the server did not answer", http.StatusBadGateway)
@@ -292,7 +295,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *ca
 		http.Error(w, "there is no session", http.StatusBadRequest)
 		return
 	}
-	res, err := x.who.agent.MCP.Send(r.Context(), http.MethodDelete, x.onward(r.Header), nil, nil)
+	res, err := x.who.agent.MCP.Send(r.Context(), http.MethodDelete, x.onward(), nil, nil)
 	if err != nil {
 		h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err)
 		http.Error(w, "the server did not answer", http.StatusBadGateway)

@@ -102,7 +102,7 @@ func visible(s string) bool {
 
 // onward are the client's headers that go to the server as they are. Those that repeat parts of a message are made
 // anew from the message as it leaves.
-func (x *exchange) onward(h http.Header) http.Header {
+func (x *exchange) onward() http.Header {
 	out := http.Header{}
 	if x.framed != "" {
 		out.Set(headerVersion, x.framed)
@@ -110,8 +110,8 @@ func (x *exchange) onward(h http.Header) http.Header {
 	if session := cmp.Or(x.session, x.begun); session != "" {
 		out.Set(headerSession, session)
 	}
-	if v := h.Get(headerEvent); visible(v) && x.session != "" {
-		out.Set(headerEvent, v) // outside a session a server could not tell whose stream it is asked for
+	if x.after != "" {
+		out.Set(headerEvent, x.after)
 	}
 	return out
 }

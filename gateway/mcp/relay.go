@@ -79,9 +79,8 @@ func (s *relay) events(ctx context.Context, body io.Reader) error {
 		case n >= limits.MostEvents():
 			return gateway.Refuse(gateway.RuleTooBig, nil, "The stream has more than %d events.", limits.MostEvents())
 		}
-		s.resumes = s.resumes || len(ev.ID) > 0
 		if len(ev.Data) == 0 { // heartbeat, priming event
-			if err := s.write(ev.AppendPlain(nil, ev.Data)); err != nil {
+			if err := s.send(ev, ev.Data); err != nil {
 				return err
 			}
 			continue
@@ -96,7 +95,7 @@ func (s *relay) events(ctx context.Context, body io.Reader) error {
 		if got.forward == nil {
 			continue
 		}
-		if err := s.write(ev.AppendPlain(nil, got.forward)); err != nil {
+		if err := s.send(ev, got.forward); err != nil {
 			return err
 		}
 		if got.final && s.call != nil {
@@ -107,6 +106,12 @@ func (s *relay) events(ctx context.Context, body io.Reader) error {
 			return nil
 		}
 	}
+}
+
+func (s *relay) send(ev wire.Event, data []byte) error {
+	out, resumes := s.x.event(ev, data)
+	s.resumes = s.resumes || resumes
+	return s.write(out)
 }
 
 func (s *relay) write(b []byte) error {
@@ -158,7 +163,7 @@ func (s *relay) recorded(ctx context.Context, err error) error {
 
 // replyUpstream answers a server's request on the client's behalf.
 func (s *relay) replyUpstream(ctx context.Context, reply []byte) {
-	res, err := s.x.who.agent.MCP.Send(ctx, http.MethodPost, s.x.onward(http.Header{}), map[string]string{"Accept": accepted}, reply)
+	res, err := s.x.who.agent.MCP.Send(ctx, http.MethodPost, s.x.onward(), map[string]string{"Accept": accepted}, reply)
 	if err != nil {
 		s.h.Gateway.Fault(err)
 		return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -57,6 +58,68 @@ func (p *player) resume(t *testing.T, event string) string {
 	return string(b)
 }
 
+var eventID = regexp.MustCompile(`(?m)^id: ?(\S+)`)
+
+// lastEvent is the id of the last event that a client got.
+func lastEvent(body string) string {
+	all := eventID.FindAllStringSubmatch(body, -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1][1]
+}
+
+// Ids of events hold nothing of the server's, and open for nobody but whom they were given to, in that session.
+func TestEventsAreNamedByTheGateway(t *testing.T) {
+	var asked atomic.Value
+	asked.Store("")
+	sessions := 0
+	u := (&upstream{}).serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := readAll(r)
+		w.Header().Set("Content-Type", "text/event-stream")
+		if strings.Contains(body, `"initialize"`) {
+			sessions++
+			w.Header().Set("Mcp-Session-Id", fmt.Sprintf("s-%d", sessions))
+			_, _ = fmt.Fprint(w, "id: jane.doe@example.org\ndata: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"serverInfo\":{\"name\":\"p\",\"version\":\"1\"}}}\n\n")
+			return
+		}
+		if r.Method == http.MethodGet {
+			asked.Store(r.Header.Get("Last-Event-Id"))
+			return
+		}
+		if !strings.Contains(body, `"id"`) {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		_, _ = fmt.Fprint(w, "id: 536-90-4399\rdata: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"content\":[],\"resultType\":\"complete\"}}\r\r")
+	}))
+	r := newRig(t, u, nil)
+	if _, body := r.send(t, plainCall, "Authorization", "Bearer scrim_other"); !strings.Contains(body, `"content":[]`) || strings.Contains(body, "id: ") {
+		t.Errorf("without a session the client got %q", body)
+	}
+	one, two, other := &player{rig: r, key: "scrim_other"}, &player{rig: r, key: "scrim_other"}, &player{rig: r, key: "scrim_own"}
+	for _, p := range []*player{one, two, other} {
+		p.begin(t, true)
+	}
+	_, body := one.send(t, callOf("plain"))
+	without(t, "the stream", body, []string{"536-90"})
+	id := lastEvent(strings.ReplaceAll(body, "\r", "\n"))
+	if !strings.Contains(body, `"content":[]`) || id == "" {
+		t.Fatalf("the client got %q", body)
+	}
+	for name, p := range map[string]*player{"another session": two, "another caller": other} {
+		if p.resume(t, id); asked.Load() != "" {
+			t.Errorf("%s goes on from %v", name, asked.Load())
+		}
+	}
+	if one.resume(t, "536-90-4399"); asked.Load() != "" {
+		t.Errorf("an id that was not given out leads to %v", asked.Load())
+	}
+	if one.resume(t, id); asked.Load() != "536-90-4399" {
+		t.Errorf("the server was asked for what came after %q", asked.Load())
+	}
+}
+
 // A stream that the server closed before it answered is taken up; what was sent and lost is sent again. Each time the
 // caller is decided anew, and each time it is on record.
 func TestStreamsAreTakenUpAgain(t *testing.T) {
@@ -76,22 +139,23 @@ func TestStreamsAreTakenUpAgain(t *testing.T) {
 		}
 		return n
 	}
-	if _, body := one.send(t, ask("part")); strings.Contains(body, "write to") || !strings.Contains(body, "id: e-1") || strings.Contains(body, "error") {
+	_, body := one.send(t, ask("part"))
+	if strings.Contains(body, "write to") || !strings.Contains(body, "id: ") || strings.Contains(body, "error") {
 		t.Fatalf("first part = %q", body)
 	}
 	if got := one.resume(t, ""); strings.Contains(got, "write to") && released() != 1 {
 		t.Fatalf("another stream = %q", got)
 	}
 	// Whoever else has the session's id and the event's gets nothing.
-	if got := (&player{rig: r, key: "scrim_own", session: one.session}).resume(t, "e-1"); strings.Contains(got, "write to") {
+	if got := (&player{rig: r, key: "scrim_own", session: one.session}).resume(t, lastEvent(body)); strings.Contains(got, "write to") {
 		t.Errorf("another caller took the stream up: %q", got)
 	}
 	if status, body := one.send(t, ask("whole")); status != 200 || !strings.Contains(body, "write to [email") {
 		t.Fatalf("answer = %d %q", status, body)
 	}
 	before := released()
-	again := one.resume(t, "e-1")
-	if !strings.Contains(again, "id: e-2") || !strings.Contains(again, "write to [email") || strings.Contains(again, "jane") {
+	again := one.resume(t, lastEvent(body))
+	if !strings.Contains(again, "id: ") || !strings.Contains(again, "write to [email") || strings.Contains(again, "jane") {
 		t.Errorf("resumed stream = %q, want the answer once more", again)
 	}
 	if n := released(); n != before+1 {

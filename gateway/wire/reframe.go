@@ -11,7 +11,7 @@ func (e Event) Append(dst, data []byte) []byte {
 	if e.same(data) {
 		return append(dst, e.Raw...)
 	}
-	return e.reframe(dst, data, false)
+	return e.reframe(dst, data, framing{})
 }
 
 // AppendPlain is Append for an event from a stranger: it says nothing but the data and what the standard gives a
@@ -21,7 +21,18 @@ func (e Event) AppendPlain(dst, data []byte) []byte {
 	if e.same(data) && e.plain() {
 		return append(dst, e.Raw...)
 	}
-	return e.reframe(dst, data, true)
+	return e.reframe(dst, data, framing{plain: true})
+}
+
+// AppendPlainAs is AppendPlain with another id in the place of the event's own; "" leaves it out.
+func (e Event) AppendPlainAs(dst, data []byte, id string) []byte {
+	return e.reframe(dst, data, framing{plain: true, renamed: true, id: string(oneLine(id))})
+}
+
+// framing says what becomes of an event's lines but its data.
+type framing struct {
+	plain, renamed bool
+	id             string // with renamed
 }
 
 func (e Event) same(data []byte) bool {
@@ -47,7 +58,7 @@ func (e Event) body() []byte {
 	return e.Raw
 }
 
-func (e Event) reframe(dst, data []byte, plain bool) []byte {
+func (e Event) reframe(dst, data []byte, as framing) []byte {
 	f := framer{dst: dst, from: len(dst), data: data, todo: !e.same(data) || e.HasData}
 	if e.mark {
 		f.dst = append(f.dst, byteOrderMark...)
@@ -63,7 +74,12 @@ func (e Event) reframe(dst, data []byte, plain bool) []byte {
 			continue
 		case len(line) == 0 && len(rest) == 0:
 			f.payload([]byte("data: "), end)
-		case plain:
+		case as.renamed && string(name) == "id":
+			if as.id == "" {
+				continue
+			}
+			line = []byte("id: " + as.id)
+		case as.plain:
 			var ok bool
 			if line, ok = plainLine(line); !ok {
 				continue
