@@ -64,11 +64,16 @@ type event struct {
 	data   []byte     // an envelope; nil for a heartbeat
 	frame  []byte     // the message of gRPC that data was made of
 	status int        // what the binding calls an error
+
+	nameless bool // its id stays here: nothing in A2A asks for one, and it could say anything
 }
 
 // transcript appends the event as it is kept to be given again: a server-sent event whose data is the envelope.
 func (e *event) transcript(dst, envelope []byte) []byte {
-	if e.sse.Raw != nil {
+	switch {
+	case e.sse.Raw != nil && e.nameless:
+		return e.sse.AppendPlainAs(dst, envelope, "")
+	case e.sse.Raw != nil:
 		return e.sse.AppendPlain(dst, envelope)
 	}
 	return wire.AppendEvent(dst, "", "", envelope)

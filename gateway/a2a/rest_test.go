@@ -284,7 +284,7 @@ func TestRESTStream(t *testing.T) {
 	message := strings.Replace(restMessage, "m-1", "s-1", 1)
 	status, first := r.rest(t, http.MethodPost, "/a2a/desk/message:stream", message)
 	without(t, "the stream", first, "jane", "doe@", "jsonrpc")
-	if status != 200 || !strings.Contains(first, `data: {"artifactUpdate"`) || !strings.Contains(first, "[email]") || !strings.Contains(first, "id: 7\n") || !strings.HasSuffix(blind(first), "id: 7\ndata: "+blind(completed)+"\n\n") {
+	if status != 200 || !strings.Contains(first, `data: {"artifactUpdate"`) || !strings.Contains(first, "[email]") || strings.Contains(first, "id: 7\n") || !strings.HasSuffix(blind(first), "\ndata: "+blind(completed)+"\n\n") {
 		t.Errorf("stream = %d %s", status, first)
 	}
 	if _, again := r.rest(t, http.MethodPost, "/a2a/desk/message:stream", message); again != first {

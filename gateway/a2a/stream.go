@@ -212,6 +212,7 @@ func (s *relay) chunk(task, artifact string) []byte {
 // write sends an event that is on record.
 func (s *relay) write(in *event, envelope []byte) error {
 	s.begin()
+	in.nameless = s.flow.CrossesDomain() && !s.snap.Passes(s.agentID)
 	if s.keep {
 		before := len(s.sent)
 		s.sent = in.transcript(s.sent, envelope)
