@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/store"
 )
 
 const attackPolicy = `
@@ -207,5 +209,22 @@ func TestManyMentionsTakeLinearTime(t *testing.T) {
 	took(100)
 	if few, many := took(4000), took(48_000); many > 60*max(few, 5*time.Millisecond) {
 		t.Errorf("4,000 ids took %v, 48,000 took %v", few, many)
+	}
+}
+
+// A fault of our own refuses the message, on record, and takes nothing down: not every caller of Pass has a guard above it.
+func TestAFaultRefusesTheMessageAlone(t *testing.T) {
+	rig := attackRig(t, nil)
+	q := policy.Query{Flow: flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Agent: "intake", Domain: gatewaytest.Own}, To: flow.Party{Agent: "partner", Domain: gatewaytest.Other}}}
+	_, err := rig.Pass(t.Context(), &gateway.Message{Snapshot: rig.Snapshot(), Query: q, Body: []byte(`{"a":"Jane Doe"}`)}) // without a table
+	r, ok := errors.AsType[*gateway.Refusal](err)
+	if !ok || r.Rule != gateway.RuleInternal || r.Ref == "" {
+		t.Fatalf("Pass() = %v, want a refusal on record", err)
+	}
+	if p, ok := errors.AsType[*store.PanicError](err); !ok || !strings.Contains(p.Place, ".go:") || strings.Contains(err.Error(), "Jane") {
+		t.Errorf("the operator is told %v", err)
+	}
+	if _, err := passTo(t, rig, "a2a", wire.A2A10, "SendMessage", flow.Request, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x"}]}}}`); err != nil {
+		t.Errorf("the next message: %v", err)
 	}
 }

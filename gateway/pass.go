@@ -33,7 +33,7 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 		if try > 1 && texts != nil {
 			*m.Texts = *texts.copied() // a text takes each chunk once
 		}
-		p, err := g.pass(ctx, m, began)
+		p, err := g.attempt(ctx, m, began)
 		if err == nil {
 			return p, nil
 		}
@@ -42,6 +42,16 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 		}
 		return nil, g.Refused(ctx, m.Snapshot, m.recorded(), err)
 	}
+}
+
+// attempt is pass, which a fault of our own must not take the process down with: not every caller has a guard above it.
+func (g *Gateway) attempt(ctx context.Context, m *Message, began time.Time) (p *Passed, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, err = nil, refuse(RuleInternal, "", store.PanicOf(v), "The gateway could not decide this flow, so it did not happen.")
+		}
+	}()
+	return g.pass(ctx, m, began)
 }
 
 func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passed, error) {

@@ -78,8 +78,8 @@ var (
 	ErrSchema     = errors.New("schema is not valid")
 )
 
-// PanicError is returned by [DB.Update] when its closure panicked, or ended its goroutine. It names the place, not the
-// panic's value, which may hold data.
+// PanicError is returned by [DB.Update] when its closure panicked, or ended its goroutine; others say by it what they
+// recovered from, with [PanicOf]. It names the place, not the panic's value, which may hold data.
 type PanicError struct {
 	Place string // file:line of the panic, or "" when unknown
 	Type  string // Go type of the panic's value
@@ -88,7 +88,7 @@ type PanicError struct {
 // Error implements error.
 func (e *PanicError) Error() string {
 	if e.Place == "" {
-		return "update closure ended with a " + e.Type
+		return "ended with a " + e.Type
 	}
-	return fmt.Sprintf("update closure panicked with a %s at %s", e.Type, e.Place)
+	return fmt.Sprintf("panicked with a %s at %s", e.Type, e.Place)
 }

@@ -300,16 +300,19 @@ func answer(group []*request, err error) {
 func call(fn func(Tx) error, t Tx) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Place: panicPlace(), Type: fmt.Sprintf("%T", v)}
+			err = PanicOf(v)
 		}
 	}()
 	return fn(t)
 }
 
+// PanicOf describes a recovered panic. It must be called by the deferred function that recovered.
+func PanicOf(v any) *PanicError { return &PanicError{Place: panicPlace(), Type: fmt.Sprintf("%T", v)} }
+
 // panicPlace finds the line that panicked: the first one above the runtime's own.
 func panicPlace() string {
 	var pcs [32]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs[:])])
 	for {
 		f, more := frames.Next()
 		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {

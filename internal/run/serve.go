@@ -8,13 +8,12 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/store"
 )
 
 // Serve listens on the data port, and on the admin port if there is an admin handler, until ctx is done. Then it takes
@@ -213,27 +212,13 @@ func (r *Gateway) guard(next http.Handler) http.Handler {
 				return
 			}
 			if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-				r.log.Error("panic", "type", fmt.Sprintf("%T", v), "place", panicPlace())
+				at := store.PanicOf(v)
+				r.log.Error("panic", "type", at.Type, "place", at.Place)
 			}
 			panic(http.ErrAbortHandler) // cuts the connection, so that half an answer does not pass for a whole one
 		}()
 		next.ServeHTTP(w, req)
 	})
-}
-
-// panicPlace returns file and line of the function that panicked.
-func panicPlace() string {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
-		if !more {
-			return "unknown"
-		}
-	}
 }
 
 // sweep deletes what has expired, once a minute.
