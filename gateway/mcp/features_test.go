@@ -163,7 +163,7 @@ func TestQuestionsOfTheServerTakeTheRoad(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			r, _, got := featureRig(t, nil, nil)
 			client := &heard{}
-			s := connectWith(t, r.url, "scrim_other", version, client.options(), "file:///work/notes")
+			s := connectWith(t, r.url, "scrim_other", version, client.options(), "file:///home/notes")
 			if v := s.InitializeResult().ProtocolVersion; v != version {
 				t.Fatalf("version = %s, want %s", v, version)
 			}
@@ -176,7 +176,7 @@ func TestQuestionsOfTheServerTakeTheRoad(t *testing.T) {
 				t.Errorf("client was asked %q, want stand-ins", asked)
 			}
 			told := got.all()
-			if !strings.Contains(told, "you said: Who is "+mail+"?") || !strings.Contains(told, "root file:///work/notes") {
+			if !strings.Contains(told, "you said: Who is "+mail+"?") || !strings.Contains(told, "root file:///home/notes") {
 				t.Errorf("server was told %q, want its own words back and the root", told)
 			}
 			methods := map[string]int{}

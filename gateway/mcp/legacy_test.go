@@ -19,7 +19,7 @@ import (
 func connectSSE(t testing.TB, endpoint, key, version string, opt *sdk.ClientOptions) *sdk.ClientSession {
 	t.Helper()
 	client := sdk.NewClient(&sdk.Implementation{Name: "client", Version: "1"}, opt)
-	client.AddRoots(&sdk.Root{URI: "file:///work/notes"})
+	client.AddRoots(&sdk.Root{URI: "file:///home/notes"})
 	s, err := client.Connect(context.Background(), &sdk.SSEClientTransport{Endpoint: endpoint + "/sse", HTTPClient: &http.Client{Transport: keyed{key}}}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestOldTransportTakesTheSameRoad(t *testing.T) {
 				t.Fatalf("result = %s", encoded(t, res))
 			}
 			without(t, "what the client was asked", client.all(), []string{"jane"})
-			if told := got.all(); !strings.Contains(told, "you said: Who is "+mail) || !strings.Contains(told, "root file:///work/notes") {
+			if told := got.all(); !strings.Contains(told, "you said: Who is "+mail) || !strings.Contains(told, "root file:///home/notes") {
 				t.Errorf("server was told %q", told)
 			}
 			if err := s.Subscribe(ctx, &sdk.SubscribeParams{URI: "mem://beds"}); err != nil {

@@ -95,7 +95,7 @@ func TestFeaturesOverStdio(t *testing.T) {
 			}()
 			go func() { s.done <- st.Run(context.Background()) }()
 			c := sdk.NewClient(&sdk.Implementation{Name: "client", Version: "1"}, client.options())
-			c.AddRoots(&sdk.Root{URI: "file:///work/notes"})
+			c.AddRoots(&sdk.Root{URI: "file:///home/notes"})
 			cs, err := c.Connect(ctx, &sdk.IOTransport{Reader: io.NopCloser(s.fromGateway), Writer: s.toGateway}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestFeaturesOverStdio(t *testing.T) {
 				t.Errorf("result = %s", encoded(t, res))
 			} else {
 				without(t, "what the client was asked", client.all(), []string{"jane"})
-				if told := got.all(); !strings.Contains(told, "you said: Who is [email") || !strings.Contains(told, "root file:///work/notes") {
+				if told := got.all(); !strings.Contains(told, "you said: Who is [email") || !strings.Contains(told, "root file:///home/notes") {
 					t.Errorf("server was told %q", told)
 				}
 			}
