@@ -166,18 +166,6 @@ func newConfigStub(t *testing.T) *configStub {
 	return s
 }
 
-// config is what the agent was given last under an id.
-func (s *configStub) config(t testing.TB, id string) wireConfig {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var c wireConfig
-	if err := stdjson.Unmarshal([]byte(s.configs[id]), &c); err != nil {
-		t.Fatalf("the agent has no config %q", id)
-	}
-	return c
-}
-
 // hook is a caller's webhook.
 type hook struct {
 	*httptest.Server

@@ -91,7 +91,7 @@ func TestFeaturesOverStdio(t *testing.T) {
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() {
-				ended <- server.Run(ctx, &sdk.IOTransport{Reader: io.NopCloser(s.toServer), Writer: s.fromServer.(io.WriteCloser)})
+				ended <- server.Run(ctx, &sdk.IOTransport{Reader: io.NopCloser(s.toServer), Writer: s.fromServer})
 			}()
 			go func() { s.done <- st.Run(context.Background()) }()
 			c := sdk.NewClient(&sdk.Implementation{Name: "client", Version: "1"}, client.options())
