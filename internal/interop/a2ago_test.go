@@ -121,6 +121,7 @@ func goA2AHooks(ctx context.Context, t *transcript, c *a2aclient.Client, task *a
 		return c.ListTaskPushConfigs(ctx, &a2a.ListTaskPushConfigRequest{TaskID: task.ID})
 	})
 	say()
+	time.Sleep(time.Second) // agents send notifications after they have answered
 	attemptA2A(t, "push delete", func() (any, error) {
 		return nil, c.DeleteTaskPushConfig(ctx, &a2a.DeleteTaskPushConfigRequest{TaskID: task.ID, ID: "hook"})
 	})

@@ -70,6 +70,7 @@ await attempt('push list', ListTaskPushNotificationConfigsResponse, () =>
   client.listTaskPushNotificationConfig(ListTaskPushNotificationConfigsRequest.fromJSON({ taskId: waiting.id })),
 );
 await attempt('say more', answer, () => client.sendMessage(request('tck-complete-task', { taskId: waiting.id, contextId: waiting.contextId })));
+await new Promise((done) => setTimeout(done, 1000)); // agents send notifications after they have answered
 await attempt('push delete', null, () => client.deleteTaskPushNotificationConfig(DeleteTaskPushNotificationConfigRequest.fromJSON(which)));
 const other = await attempt('wait again', answer, () => client.sendMessage(request('tck-input-required')));
 await new Promise((done) => setTimeout(done, 300)); // agents need a moment before what waits can be canceled

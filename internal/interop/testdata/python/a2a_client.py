@@ -89,6 +89,7 @@ async def session(client, whole, hook):
     await attempt("push get", client.get_task_push_notification_config(GetTaskPushNotificationConfigRequest(**which)))
     await attempt("push list", client.list_task_push_notification_configs(ListTaskPushNotificationConfigsRequest(task_id=waiting.id)))
     await stream("say more", whole.send_message(message("tck-complete-task", task_id=waiting.id, context_id=waiting.context_id)))
+    await asyncio.sleep(1)  # agents send notifications after they have answered
     await attempt("push delete", client.delete_task_push_notification_config(DeleteTaskPushNotificationConfigRequest(**which)))
     other = await stream("wait again", whole.send_message(message("tck-input-required")))
     await asyncio.sleep(0.3)  # agents need a moment before what waits can be canceled
