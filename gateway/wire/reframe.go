@@ -44,7 +44,7 @@ func (e Event) plain() bool {
 	for rest := e.body(); len(rest) > 0; {
 		line, end := cutLine(rest)
 		rest = rest[len(line)+len(end):]
-		if kept, ok := plainLine(line); !ok || len(kept) != len(line) {
+		if kept, ok := e.plainLine(line); !ok || len(kept) != len(line) {
 			return false
 		}
 	}
@@ -81,7 +81,7 @@ func (e Event) reframe(dst, data []byte, as framing) []byte {
 			line = []byte("id: " + as.id)
 		case as.plain:
 			var ok bool
-			if line, ok = plainLine(line); !ok {
+			if line, ok = e.plainLine(line); !ok {
 				continue
 			}
 		}
@@ -159,6 +159,15 @@ var (
 	heartbeats = []string{"", "ping", "keep-alive", "keepalive", "heartbeat"}
 	eventNames = []string{"", "message", "ping", "error"}
 )
+
+// plainLine is the function of that name, but of several ids only the last, which counts, may pass: without it an
+// earlier one would.
+func (e Event) plainLine(line []byte) (kept []byte, ok bool) {
+	if name, value := splitField(line); string(name) == "id" && !bytes.Equal(value, e.ID) {
+		return nil, false
+	}
+	return plainLine(line)
+}
 
 // plainLine returns what of a line other than data may pass: all of it, an empty comment, or nothing.
 func plainLine(line []byte) (kept []byte, ok bool) {
