@@ -283,9 +283,12 @@ func (c *collector) textPlace(v *view, n int) error {
 }
 
 // prose puts a text aside; its leaf comes first so that leaves keep the order of the message.
-func (c *collector) prose(v *view, n int, label flow.Label) {
+func (c *collector) prose(v *view, n int, label flow.Label) { c.proseOf(v, n, label, nil) }
+
+// proseOf is prose where the text is a file's; nil: it is the node's own.
+func (c *collector) proseOf(v *view, n int, label flow.Label, file *fileText) {
 	i := c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: flow.Detected}, target{view: v, node: n, kind: wholeText})
-	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i})
+	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: file})
 }
 
 // file makes one leaf of a file part: what cannot be looked into is opaque.

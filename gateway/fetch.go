@@ -154,8 +154,7 @@ func (c *collector) inline(v *view, n int, got fetched) {
 		v.edits.Append(int(d.Nodes[n].Parent), mediaName[string(d.Key(n))], json.AppendString(nil, got.media))
 	}
 	if textual(media, got.content) && textual(strings.ToLower(got.media), got.content) {
-		i := c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.FreeText, Origin: flow.Detected}, target{view: v, node: n, kind: wholeText})
-		c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: &fileText{form, media, string(got.content)}})
+		c.proseOf(v, n, flow.FreeText, &fileText{form, media, string(got.content)})
 		return
 	}
 	c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.OpaqueFile, Origin: flow.Supplied}, target{view: v, node: n, kind: filePart})

@@ -51,9 +51,7 @@ func (c *collector) readFile(v *view, n int) bool {
 	if form == nil || !textual(media, content) || !c.wholeFile(v.doc, n, content) {
 		return false
 	}
-	text := string(content)
-	i := c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.FreeText, Origin: flow.Detected}, target{view: v, node: n, kind: wholeText})
-	c.texts = append(c.texts, textAt{view: v, node: n, leaf: i, file: &fileText{form, media, text}})
+	c.proseOf(v, n, flow.FreeText, &fileText{form, media, string(content)})
 	return true
 }
 
