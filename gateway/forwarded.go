@@ -87,9 +87,16 @@ func asProto(s string) string {
 
 var hostForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
 
+// asHost is a host that an address can be made with: what is in brackets must be an IPv6 address, too, since a reader of
+// addresses takes no other.
 func asHost(s string) string {
-	if hostForm.MatchString(s) {
-		return s
+	if !hostForm.MatchString(s) {
+		return ""
 	}
-	return ""
+	if literal, _, bracketed := strings.Cut(s, "]"); bracketed {
+		if at, err := netip.ParseAddr(literal[1:]); err != nil || !at.Is6() {
+			return ""
+		}
+	}
+	return s
 }

@@ -31,6 +31,8 @@ func TestBaseURLBelievesTrustedProxiesAlone(t *testing.T) {
 		{"two kinds that do not", "192.0.2.7:1", "", map[string]string{"Forwarded": "proto=https;host=evil.example", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "gw.example"}, false, "http://localhost:7070"},
 		{"not a host", "192.0.2.7:1", "", map[string]string{"X-Forwarded-Host": `gw.example/path"`, "X-Forwarded-Proto": "javascript"}, false, "http://localhost:7070"},
 		{"a user in it", "192.0.2.7:1", "", map[string]string{"X-Forwarded-Host": "user@gw.example"}, false, "http://localhost:7070"},
+		{"brackets around no address", "192.0.2.7:1", "", map[string]string{"X-Forwarded-Host": "[00]"}, false, "http://localhost:7070"},
+		{"an IPv6 address", "192.0.2.7:1", "", map[string]string{"X-Forwarded-Host": "[2001:db8::1]:8443"}, false, "http://[2001:db8::1]:8443"},
 		{"a mapped peer", "[::ffff:192.0.2.7]:1", "", map[string]string{"X-Forwarded-Host": "gw.example"}, false, "http://gw.example"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "http://localhost:7070/a2a/x", nil)
@@ -51,6 +53,7 @@ func TestBaseURLBelievesTrustedProxiesAlone(t *testing.T) {
 func FuzzForwarded(f *testing.F) {
 	f.Add("for=1;host=a.example;proto=https", "https", "a.example")
 	f.Add(`host="a,b";proto="https`, "http,", "[::1]:80")
+	f.Add("host=[00]", "", "[1.2.3.4]:1")
 	f.Fuzz(func(t *testing.T, both, proto, host string) {
 		p, h := forwarded(http.Header{"Forwarded": {both}, "X-Forwarded-Proto": {proto}, "X-Forwarded-Host": {host}})
 		if p != "" && p != "http" && p != "https" {
