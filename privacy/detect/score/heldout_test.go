@@ -23,7 +23,7 @@ func TestHeldOutSets(t *testing.T) {
 		unmarked int // texts without a mark
 		labels   []string
 	}{
-		{"formal-dev.jsonl", 8, 600, 0, formalLabels},
+		{"formal-dev.jsonl", 20, 1600, 0, formalLabels},
 	}
 	seen := map[string]string{} // text to the set it is in
 	for _, set := range sets {
