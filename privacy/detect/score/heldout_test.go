@@ -26,8 +26,8 @@ func TestHeldOutSets(t *testing.T) {
 		unmarked int // texts without a mark
 		labels   []string
 	}{
-		{"formal-dev.jsonl", 20, 1600, 0, formalLabels},
-		{"formal-test.jsonl", 20, 1600, 0, formalLabels},
+		{"formal-dev.jsonl", 20, 1650, 0, formalLabels},
+		{"formal-test.jsonl", 20, 1650, 0, formalLabels},
 		{"chat-dev.jsonl", 60, 150, 15, chatLabels},
 		{"chat-test.jsonl", 60, 150, 15, chatLabels},
 	}
