@@ -55,7 +55,7 @@ var cueWords = func() map[string]cueKind {
 	add(cueSSN, "ssn", "ssns", "social")
 	add(cuePhone, "phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "call", "called", "dial", "sms", "text", "whatsapp", "contact",
 		"ph", "landline", "hotline", "ring", "reach", "phones")
-	add(cueCard, "card", "cards", "visa", "mastercard", "amex", "maestro", "credit", "debit", "pan", "cc")
+	add(cueCard, "card", "cards", "visa", "mastercard", "amex", "maestro", "credit", "debit", "pan", "cc", "discover", "diners", "jcb", "unionpay", "rupay", "verve", "elo", "mir", "creditcard", "cardnumber")
 	add(cueRecord, "mrn", "medical", "chart", "hospital", "nhs")
 	add(cuePatient, "patient", "patients")
 	add(cueMember, "member", "membership", "subscriber", "beneficiary", "policy", "insurance", "policyholder", "enrollee")
