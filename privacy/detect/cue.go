@@ -54,7 +54,8 @@ var cueWords = func() map[string]cueKind {
 	add(cueBirth, "birth", "born", "dob", "birthday", "birthdate", "birthdays", "bday")
 	add(cueSSN, "ssn", "ssns", "social")
 	add(cuePhone, "phone", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "call", "called", "dial", "sms", "text", "whatsapp", "contact",
-		"ph", "landline", "hotline", "ring", "reach", "phones")
+		"ph", "landline", "hotline", "ring", "reach", "phones", "desk", "office", "answering", "messages", "telefon", "telefono", "telephone", "telefax",
+		"handy", "movil", "mobil", "celular", "tlf", "portable", "msisdn", "voicemail", "pager", "texted", "texting", "calling", "dialing", "dialling")
 	add(cueCard, "card", "cards", "visa", "mastercard", "amex", "maestro", "credit", "debit", "pan", "cc", "discover", "diners", "jcb", "unionpay", "rupay", "verve", "elo", "mir", "creditcard", "cardnumber")
 	add(cueRecord, "mrn", "medical", "chart", "hospital", "nhs")
 	add(cuePatient, "patient", "patients")
@@ -66,7 +67,7 @@ var cueWords = func() map[string]cueKind {
 	add(cueBirth, "dateofbirth")
 	add(cuePhone, "phonenumber", "telephonenumber", "mobilenumber")
 	add(cueFiller, "is", "was", "are", "be", "the", "of", "my", "your", "his", "her", "our", "their", "a", "an", "at", "on", "to", "for",
-		"as", "date", "me", "us", "him", "them", "security", "record", "records", "new", "following", "s", "authorization", "under", "with")
+		"as", "date", "me", "us", "him", "them", "security", "record", "records", "new", "following", "s", "authorization", "under", "with", "registered")
 	add(cueNumber, "number", "numbers", "no", "nr", "num", "id", "ids", "identifier", "license", "licence", "code")
 	add(cueOfficial, "national", "identity", "identification", "citizen", "tax", "taxpayer", "fiscal", "resident", "civil")
 	for _, k := range idnumber.Kinds() {
@@ -116,7 +117,7 @@ func readCue(left string) cue {
 		}
 		kind := cueOf(left[i:end])
 		switch {
-		case stop && kind != cueNumber: // a sentence ended after it
+		case stop && kind != cueNumber && !(kind == cuePhone && end-i <= 3): // a sentence ended after it; "Tel." ends none
 			return cue{}
 		case kind == cueNumber:
 			found.named = true

@@ -5,7 +5,7 @@ func (c *scanner) phoneEnds(i int, by *rule) (hit, bool) {
 	if end := c.extension(i); end > i {
 		return hit{end, by}, true
 	}
-	if !c.closes(i) {
+	if !c.closes(i) && !c.after(i) {
 		return hit{}, false
 	}
 	return hit{i, by}, true
@@ -32,8 +32,17 @@ func (c *scanner) phone(q int) (hit, bool) {
 	if plus {
 		return c.international(&k, 0)
 	}
-	if k.sizes(3, 3, 4) && k.sep[1] == 'm' && nanp(k.d[:]) && k.loose(2) {
+	if k.sizes(3, 3, 4) && k.sep[1] == 'm' && nanp(k.d[:]) && k.cut(c, 2) {
 		return c.phoneEnds(k.end[2], &byNANP)
+	}
+	if k.size[0] >= 2 && k.sep[1] == 'm' && k.size[0] <= 5 && c.at(k.end[0]) == ')' {
+		if f, ok := c.announced(&k, c.cue(q).kind == cuePhone); ok {
+			return f, true
+		}
+		// Brazil, and others that write so: "(11) 91234-5678"
+		if k.groups > 2 && k.size[0] == 2 && (k.size[1] == 4 || k.size[1] == 5) && k.size[2] == 4 && k.d[0] > 0 && k.sep[2] == '-' && k.cut(c, 2) {
+			return c.phoneEnds(k.end[2], &byTrunk)
+		}
 	}
 	if k.groups > 1 && k.sep[1] == 'm' && k.d[0] == 0 { // "(020) 7946 0958"
 		return c.trunk(&k)
@@ -45,12 +54,10 @@ func (c *scanner) phone(q int) (hit, bool) {
 func (c *scanner) international(k *cluster, skip int) (hit, bool) {
 	for g := k.groups - 1; g >= 0; g-- {
 		n := k.digitsTo(g) - skip
-		if n < 8 || n > 15 || !k.loose(g) {
+		if n < 8 || n > 16 || !k.cut(c, g) {
 			continue
 		}
-		d := k.d[skip : skip+n]
-		code := countryCode(d)
-		if code == 0 || code == 1 && (n != 11 || !nanp(d[1:])) {
+		if !planned(k.d[skip : skip+n]) {
 			continue
 		}
 		if f, ok := c.phoneEnds(k.end[g], &byPlus); ok {
@@ -83,11 +90,18 @@ func (c *scanner) national(q int, k *cluster) (hit, bool) {
 	if k.d[0] == 0 && k.groups > 1 {
 		return c.trunk(k)
 	}
-	if !cued {
-		return hit{}, false
+	if k.sizes(1, 3, 3, 2, 2) && k.d[0] == 8 && k.d[1] >= 3 && k.sep[1] == 'm' && c.at(k.end[1]) == ')' { // "8 (495) 123-45-67"
+		if f, ok := c.phoneEnds(k.end[4], &byTrunk); ok {
+			return f, true
+		}
 	}
+	return c.announced(k, cued)
+}
+
+// announced takes seven to fifteen digits where a word before them, or one after them, says that they are a telephone number.
+func (c *scanner) announced(k *cluster, cued bool) (hit, bool) {
 	for g := k.groups - 1; g >= 0; g-- {
-		if n := k.digitsTo(g); n < 7 || n > 15 || !k.loose(g) {
+		if n := k.digitsTo(g); n < 7 || n > 15 || !k.cut(c, g) || !cued && !c.after(k.end[g]) {
 			continue
 		}
 		if f, ok := c.phoneEnds(k.end[g], &byPhoneCue); ok {
@@ -97,14 +111,42 @@ func (c *scanner) national(q int, k *cluster) (hit, bool) {
 	return hit{}, false
 }
 
+// cut reports whether a telephone number may end after group g of the cluster.
+func (k *cluster) cut(c *scanner, g int) bool { return k.loose(g) || c.after(k.end[g]) }
+
+// afterWords say of the number before them that it is a telephone number: "555 0100 (office)", "555 0100-Fax".
+var afterWords = [...]string{"office", "fax", "mobile", "cell", "desk", "phone", "tel", "landline", "cellphone", "telephone"}
+
+// after reports whether at i, after at most a space and another mark, one of the afterWords stands in the same line.
+func (c *scanner) after(i int) bool {
+	for range 2 {
+		if b := c.at(i); b == ' ' || b == '-' || b == '(' || b == '/' {
+			i++
+		}
+	}
+next:
+	for _, w := range afterWords {
+		for j := range len(w) {
+			if c.at(i+j)|0x20 != w[j] {
+				continue next
+			}
+		}
+		// "555 0100 fax: 555 0101": the word belongs to what follows.
+		if !c.wordAt(i+len(w)) && c.at(i+len(w)) != ':' && c.at(i+len(w)) != '=' {
+			return true
+		}
+	}
+	return false
+}
+
 // trunk takes a number with a trunk prefix 0, nine to eleven digits in groups.
 func (c *scanner) trunk(k *cluster) (hit, bool) {
 	for g := k.groups - 1; g >= 1; g-- {
 		n := k.digitsTo(g)
-		if n < 9 || n > 12 || k.d[1] == 0 || k.size[0] < 2 || k.size[0] > 5 || !k.loose(g) || !c.closes(k.end[g]) {
+		if n < 9 || n > 12 || k.d[1] == 0 || k.size[0] < 2 || k.size[0] > 5 || !k.cut(c, g) || !c.closes(k.end[g]) && !c.after(k.end[g]) {
 			continue
 		}
-		if g > 1 && k.size[1] < 2 || !k.evenly(g) {
+		if g > 1 && k.size[1] < 2 || !k.evenly(g) || g == 1 && k.sep[1] == '.' { // with one point it is a decimal number
 			continue
 		}
 		return hit{k.end[g], &byTrunk}, true
@@ -155,46 +197,4 @@ func (c *scanner) extension(i int) int {
 		return i
 	}
 	return j
-}
-
-// countryCode returns the calling code that the digits begin with (ITU-T E.164, assigned ones only), or 0.
-func countryCode(d []byte) int {
-	one, two, three := int(d[0]), int(d[0])*10+int(d[1]), int(d[0])*100+int(d[1])*10+int(d[2])
-	switch {
-	case one == 1 || one == 7:
-		return one
-	case codes2[two]:
-		return two
-	case codes3(three):
-		return three
-	}
-	return 0
-}
-
-var codes2 = func() (t [100]bool) {
-	for _, c := range []int{20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57, 58,
-		60, 61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98} {
-		t[c] = true
-	}
-	return t
-}()
-
-func codes3(c int) bool {
-	switch {
-	case c >= 211 && c <= 269:
-		return c != 214 && c != 215 && c != 217 && c != 219 && c != 259
-	case c >= 290 && c <= 299:
-		return c == 290 || c == 291 || c >= 297
-	case c >= 350 && c <= 389:
-		return c != 384 && c != 388
-	case c >= 420 && c <= 423:
-		return c != 422
-	case c >= 500 && c <= 509, c >= 590 && c <= 599, c >= 670 && c <= 692:
-		return c != 671 && c != 684
-	case c >= 850 && c <= 886:
-		return c == 850 || c == 852 || c == 853 || c == 855 || c == 856 || c == 880 || c == 886
-	case c >= 960 && c <= 998:
-		return c != 969 && c != 978 && c != 990 && c != 991 && c != 997 && !(c >= 980 && c <= 989)
-	}
-	return c == 800 || c == 808 || c == 870 || c == 878 || c == 881 || c == 882 || c == 883 || c == 888
 }
