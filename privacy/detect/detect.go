@@ -11,6 +11,7 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/scrimhq/scrim/flow"
@@ -63,28 +64,45 @@ type Detector interface {
 type Options struct {
 	// Taxonomy ranks labels where one finding holds others, such as a web address with an e-mail address in it. Nil: the default one.
 	Taxonomy *flow.Taxonomy
+	// Rules are the user's own. Nil: none.
+	Rules *Rules
+	// Languages are those of the texts: of the user's own types that are for certain languages, the others are left out. None: all.
+	Languages []string
 }
 
 // Engine is the built-in detector. It is immutable and safe for concurrent use.
 type Engine struct {
-	tax *flow.Taxonomy
+	tax   *flow.Taxonomy
+	rules *rules // nil: none
 }
 
 var _ Detector = (*Engine)(nil)
 
-// New returns an engine. It returns no error as yet; rules that users write can be wrong.
+// New returns an engine. If the rules are wrong, the error joins a [*RuleError] for each mistake.
 func New(opt Options) (*Engine, error) {
 	if opt.Taxonomy == nil {
 		opt.Taxonomy = flow.DefaultTaxonomy()
 	}
-	return &Engine{tax: opt.Taxonomy}, nil
+	e := &Engine{tax: opt.Taxonomy}
+	if opt.Rules != nil {
+		r, wrongs := compile(opt.Rules, opt.Taxonomy, opt.Languages)
+		if len(wrongs) > 0 {
+			all := make([]error, len(wrongs))
+			for i, w := range wrongs {
+				all[i] = w
+			}
+			return nil, errors.Join(all...)
+		}
+		e.rules = r
+	}
+	return e, nil
 }
 
 func (e *Engine) scanner(known *KnownSet) scanner {
 	if known == nil {
 		known = noKnown
 	}
-	return scanner{tax: e.tax, known: known}
+	return scanner{tax: e.tax, known: known, rules: e.rules}
 }
 
 // Find returns what is in the text, sorted by place and not overlapping. Known may be nil. It takes time linear in the text.

@@ -70,7 +70,10 @@ func newSet() *KnownSet {
 }
 
 // NewKnownSet compiles the values. It returns [ErrKnown] for more than [MaxKnown] of them or one above [MaxKnownBytes].
-func NewKnownSet(vals []Known) (*KnownSet, error) {
+func NewKnownSet(vals []Known) (*KnownSet, error) { return newKnownSet(vals, true) }
+
+// newKnownSet finds family names alone only if it is to.
+func newKnownSet(vals []Known, alone bool) (*KnownSet, error) {
 	if len(vals) > MaxKnown {
 		return nil, fmt.Errorf("%w: %d values, at most %d", ErrKnown, len(vals), MaxKnown)
 	}
@@ -92,7 +95,7 @@ func NewKnownSet(vals []Known) (*KnownSet, error) {
 	}
 	for i, v := range k.vals {
 		name, ok := familyName(v)
-		if !ok {
+		if !ok || !alone {
 			continue
 		}
 		if n := k.insert(name); n > 0 && k.nodes[n].alone == 0 {

@@ -217,7 +217,7 @@ func (c *scanner) urlLabel(start, end int) flow.Label {
 	if holdsSecret(text) {
 		label = c.tax.Stricter(label, "secret/api-key")
 	}
-	inner := scanner{s: text, final: true, tax: c.tax, known: c.known, inner: true}
+	inner := scanner{s: text, final: true, tax: c.tax, known: c.known, rules: c.rules, inner: true}
 	for p := 0; p < len(text); {
 		switch v, _ := inner.next(p); v {
 		case found:

@@ -18,7 +18,8 @@ type scanner struct {
 	final bool // the text ends where s ends
 	tax   *flow.Taxonomy
 	known *KnownSet
-	inner bool // within a web address: no web addresses
+	rules *rules // of the user's own; nil: none
+	inner bool   // within a web address: no web addresses
 
 	lim     int  // end of what the candidate at hand may look at
 	touched bool // it wanted to look further
@@ -41,6 +42,7 @@ const (
 	done  verdict = iota // nothing more in the text
 	hold                 // undecided from start on: more text is needed
 	found                // f
+	skip                 // f is never found, and its text is not looked at again
 	long                 // a long finding starts; its end is sw's to find
 )
 
@@ -151,13 +153,18 @@ func (c *scanner) plainWords(p int) int {
 // next looks for the first thing to say at or after p, and returns where it begins.
 func (c *scanner) next(p int) (verdict, int) {
 	for p < len(c.s) {
-		if p = c.plainWords(p); p >= len(c.s) {
-			break
+		if c.rules == nil {
+			if p = c.plainWords(p); p >= len(c.s) {
+				break
+			}
 		}
 		b := c.s[p]
 		if classes[b]&cRun == 0 {
-			if b == '(' || c.known.marks[b] {
-				if v := c.try(p, p+1, 0, true); v != done {
+			if b == '(' || c.known.marks[b] || c.rules != nil && c.rules.first[b] {
+				if v := c.try(p, p+1, 0, true); v == skip {
+					p = c.f.End
+					continue
+				} else if v != done {
 					return v, p
 				}
 			}
@@ -172,15 +179,21 @@ func (c *scanner) next(p int) (verdict, int) {
 		}
 		if e == p { // a rune that stands alone, or an invalid byte
 			_, n := c.rune(p)
-			if c.known.wide {
-				if v := c.try(p, p+n, cHigh, true); v != done {
+			if c.known.wide || c.rules != nil && c.rules.wide {
+				if v := c.try(p, p+n, cHigh, true); v == skip {
+					p = c.f.End
+					continue
+				} else if v != done {
 					return v, p
 				}
 			}
 			p += n
 			continue
 		}
-		if v := c.run(p, e, acc); v != done {
+		if v := c.run(p, e, acc); v == skip {
+			p = c.f.End
+			continue
+		} else if v != done {
 			return v, c.place
 		}
 		p = e
@@ -218,7 +231,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 	for q := p; q < e; {
 		b := c.s[q]
 		if classes[b]&cWord == 0 {
-			if b == '+' || b == ':' || b == '-' || c.known.marks[b] {
+			if b == '+' || b == ':' || b == '-' || c.known.marks[b] || c.rules != nil && c.rules.first[b] {
 				if v := c.try(q, q+1, acc, true); v != done {
 					return v
 				}
@@ -231,7 +244,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 			we++
 		}
 		may := c.known.filter.may(hashWord(c.s[q:we]))
-		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || may || twoCapitals(c.s[q:we]) {
+		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || may || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
 			if v := c.try(q, we, acc, may); v != done {
 				return v
 			}
@@ -251,12 +264,20 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 	if may {
 		known, val = c.known.match(c, q)
 	}
+	var own Finding
+	var hasOwn bool
+	if c.rules != nil {
+		own, hasOwn = c.rules.match(c, q)
+	}
 	if v, bad := c.stuck(q); bad {
 		c.sw = swallower{mode: swallowURL, rule: &byLength}
 		return v
 	}
-	if val != nil && known.end >= h.end {
+	if val != nil && known.end >= max(h.end, own.End) {
 		label := val.Label
+		if hasOwn {
+			label = c.tax.Stricter(label, own.Label)
+		}
 		if ok { // a value that is known under a mild label is still what it looks like
 			label = c.tax.Stricter(label, c.labelOf(h))
 		}
@@ -264,15 +285,44 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 		c.f.Label, c.f.Known = label, val.Text
 		return found
 	}
-	switch {
-	case !ok:
-		return done
-	case h.rule == &byArmour:
+	if ok && h.rule == &byArmour {
 		c.sw = swallower{mode: swallowKey, rule: h.rule}
 		return long
 	}
-	c.f = h.rule.finding(q, h.end)
-	c.f.Label = c.labelOf(h)
+	if ok {
+		c.f = h.rule.finding(q, h.end)
+		c.f.Label = c.labelOf(h)
+	}
+	if c.rules != nil {
+		return c.settled(ok, own, hasOwn)
+	}
+	if !ok {
+		return done
+	}
+	return found
+}
+
+// settled decides between what was found by form, in f if ok, and by a rule of the user's own. The longer counts, the user's
+// own of two alike, under the stricter label: to name a thing otherwise does not make it milder.
+func (c *scanner) settled(ok bool, own Finding, hasOwn bool) verdict {
+	if ok {
+		stays, gone := c.rules.settle(&c.f, c.s[c.f.Start:c.f.End])
+		if gone && !hasOwn {
+			return skip
+		}
+		ok = stays
+	}
+	switch {
+	case !ok && !hasOwn:
+		return done
+	case !ok:
+		c.f = own
+	case hasOwn && own.End >= c.f.End:
+		own.Label = c.tax.Stricter(own.Label, c.f.Label)
+		c.f = own
+	case hasOwn:
+		c.f.Label = c.tax.Stricter(c.f.Label, own.Label)
+	}
 	return found
 }
 
