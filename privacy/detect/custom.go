@@ -40,7 +40,7 @@ func (r *rules) match(c *scanner, q int) (f Finding, ok bool) {
 				continue
 			}
 			end := c.matchAt(p, q)
-			if end > q && c.wordEnds(q, end) && t.checks(c.s[q:end]) && c.announced(t, q, end) && !r.allows(t.kind, c.s[q:end]) {
+			if end > q && c.wordEnds(q, end) && t.checks(c.s[q:end]) && c.cuedBy(t, q, end) && !r.allows(t.kind, c.s[q:end]) {
 				take(end, &t.rule)
 			}
 		}
@@ -118,8 +118,8 @@ func (t *custom) checks(match string) bool {
 	return t.check(b)
 }
 
-// announced reports whether one of the type's words stands near a match, if it needs one.
-func (c *scanner) announced(t *custom, q, end int) bool {
+// cuedBy reports whether one of the type's words stands near a match, if it needs one.
+func (c *scanner) cuedBy(t *custom, q, end int) bool {
 	if len(t.before)+len(t.after) == 0 {
 		return true
 	}

@@ -84,7 +84,7 @@ func New(opt Options) (*Engine, error) {
 		opt.Taxonomy = flow.DefaultTaxonomy()
 	}
 	e := &Engine{tax: opt.Taxonomy}
-	if opt.Rules != nil {
+	if !opt.Rules.none() {
 		r, wrongs := compile(opt.Rules, opt.Taxonomy, opt.Languages)
 		if len(wrongs) > 0 {
 			all := make([]error, len(wrongs))

@@ -11,6 +11,10 @@ type Rules struct {
 	Builtin map[string]Change // by the name of a built-in type
 }
 
+func (r *Rules) none() bool {
+	return r == nil || len(r.Types)+len(r.Lists)+len(r.Allow)+len(r.Builtin) == 0
+}
+
 // Custom is a type of finding given by patterns. A match begins where a word or a mark does, does not end within a word, and
 // is at most [Holdback] bytes long; of several the longest counts.
 type Custom struct {

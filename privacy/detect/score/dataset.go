@@ -9,12 +9,15 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/scrimhq/scrim/flow"
 )
 
 // Span is a stretch of a text in which something was marked or found, in bytes, with its type.
 type Span struct {
 	Start, End int
 	Type       string
+	Label      flow.Label // of a finding
 }
 
 // Text is a text with what people marked in it.
@@ -128,7 +131,7 @@ func (t *Text) mark(spans []marked) error {
 		if start == nil || end == nil || *start < 0 || *start >= *end || *end >= len(at) {
 			return errors.New("a span lies outside its text")
 		}
-		t.Marked = append(t.Marked, Span{at[*start], at[*end], kind})
+		t.Marked = append(t.Marked, Span{Start: at[*start], End: at[*end], Type: kind})
 	}
 	return nil
 }
@@ -169,7 +172,7 @@ func readCoNLL(r io.Reader) (texts []Text, err error) {
 		if tag[0] == 'I' && last >= 0 && now.Marked[last].Type == tag[2:] && now.Marked[last].End == start-1 {
 			now.Marked[last].End = b.Len()
 		} else {
-			now.Marked = append(now.Marked, Span{start, b.Len(), tag[2:]})
+			now.Marked = append(now.Marked, Span{Start: start, End: b.Len(), Type: tag[2:]})
 		}
 	}
 	flush()

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/scrimhq/scrim/flow"
 )
 
 // Counts are what was right and wrong of one kind of thing.
@@ -43,12 +45,17 @@ type Sheet struct {
 	ByType      map[string]*TypeSheet
 	Confusion   map[[2]string]int // marked type and type of the finding that covers it most, "" for none
 	Alarms      map[string]int    // false alarms by type of the finding
+	Bytes       int               // of all texts
+	Map         Map               // for [Sheet.Typed]; set before anything is added
+
+	falseBy map[flow.Label]int // tokens taken for something that is not marked there, by what they were taken for
 }
 
 // TypeSheet is the part of one marked type.
 type TypeSheet struct {
 	Values, Found int
 	Tokens        Counts // False stays zero: a finding is of no marked type
+	Typed         Counts // by the sheet's map, False aside
 }
 
 // Add scores one text.
@@ -70,6 +77,8 @@ func (s *Sheet) Add(t Text, found []Span) {
 	for _, m := range t.Marked {
 		s.value(m, tokens, found)
 	}
+	s.typed(t, tokens, found)
+	s.Bytes += len(t.Text)
 	for _, f := range found {
 		if !slices.ContainsFunc(t.Marked, func(m Span) bool { return m.Start < f.End && f.Start < m.End }) {
 			s.FalseAlarms++

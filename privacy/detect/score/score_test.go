@@ -55,10 +55,10 @@ func TestWhatIsNoDataSetNamesThePlaceAlone(t *testing.T) {
 }
 
 func TestAValueIsFoundAtSixtyPercent(t *testing.T) {
-	text := score.Text{Text: "a b c d e", Marked: []score.Span{{0, 9, "X"}}}
+	text := score.Text{Text: "a b c d e", Marked: []score.Span{{Start: 0, End: 9, Type: "X"}}}
 	for end, want := range map[int]int{3: 0, 5: 1, 9: 1} {
 		var s score.Sheet
-		s.Add(text, []score.Span{{0, end, "x"}})
+		s.Add(text, []score.Span{{Start: 0, End: end, Type: "x"}})
 		if s.Found != want {
 			t.Errorf("with %d bytes taken %d are found, want %d", end, s.Found, want)
 		}
