@@ -12,6 +12,14 @@ import (
 	"github.com/scrimhq/scrim/privacy/detect"
 )
 
+// detector is that of the snapshot which decides the message.
+func (c *collector) detector() *detect.Engine {
+	if d := c.m.Snapshot.Detector; d != nil {
+		return d
+	}
+	return c.g.detector
+}
+
 // look runs detection over the structured values, names and addresses that were listed since it was last called. It
 // comes after the walk, so that a value known from one place, or from an earlier message of the task, is found in every other.
 func (c *collector) look() error {
@@ -42,7 +50,7 @@ func (c *collector) look() error {
 
 // raise gives a leaf the stricter of its label and what is found in its value.
 func (c *collector) raise(leaf *flow.Leaf, value string, known *detect.KnownSet) error {
-	found, err := c.g.detector.AppendFind(c.ctx, c.found[:0], value, known)
+	found, err := c.detector().AppendFind(c.ctx, c.found[:0], value, known)
 	c.found = found[:0]
 	if err != nil {
 		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
@@ -109,7 +117,7 @@ func (c *collector) lookAtIDs(v *view) error {
 		if drawn(text) || i < len(c.idNodes) && c.mapped(v, n) && parseSealed(text) != nil {
 			continue // random digits, or a cipher's bytes that are sealed again: a short number would be found in them now and then
 		}
-		found, err := c.g.detector.Find(c.ctx, text, c.set)
+		found, err := c.detector().Find(c.ctx, text, c.set)
 		if err != nil {
 			return refuse(RuleInternal, c.pointer(v, n), err, "The gateway could not look at this place, so the flow did not happen.")
 		}

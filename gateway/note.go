@@ -212,7 +212,7 @@ func (c *collector) harmless(s string) bool {
 	if len(s) > 512 {
 		return false
 	}
-	found, err := c.g.detector.Find(c.ctx, s, nil)
+	found, err := c.detector().Find(c.ctx, s, nil)
 	return err == nil && len(found) == 0
 }
 

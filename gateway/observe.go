@@ -43,7 +43,7 @@ func (c *changer) guess(v *view, n int) Guess {
 	if v.doc.Nodes[n].Kind != json.String {
 		return out
 	}
-	found, err := c.g.detector.Find(c.ctx, v.doc.Text(n), nil)
+	found, err := c.detector().Find(c.ctx, v.doc.Text(n), nil)
 	if err != nil {
 		return out // the context is done; nothing is lost but a guess
 	}

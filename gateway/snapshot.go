@@ -11,6 +11,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify"
+	"github.com/scrimhq/scrim/privacy/detect"
 )
 
 // Snapshot is everything that a reload can change. It is immutable once handed to a gateway: a reload builds
@@ -19,6 +20,7 @@ type Snapshot struct {
 	Domain      flow.DomainID
 	PublicURL   string // base of the gateway's own addresses, without a slash at its end; "": see [BaseURL]
 	Taxonomy    *flow.Taxonomy
+	Detector    *detect.Engine // nil: that of the gateway
 	Policy      *policy.Set
 	Catalog     *catalog.Catalog
 	Hierarchies deidentify.Hierarchies

@@ -114,7 +114,7 @@ func (ts *TextStreams) at(c *collector, v *view, n int) *textStream {
 	key := id.Artifact
 	st := ts.open[key]
 	if st == nil || id.Anew {
-		st = &textStream{stream: c.g.detector.Stream(c.set)}
+		st = &textStream{stream: c.detector().Stream(c.set)}
 		if ts.open == nil {
 			ts.open = map[string]*textStream{}
 		}

@@ -172,7 +172,7 @@ func partOf(f *detect.Finding, text string) part {
 
 // parts finds what is in a whole text. A finding beats a stand-in that it overlaps.
 func (c *collector) parts(text string) ([]part, error) {
-	found, err := c.g.detector.Find(c.ctx, text, c.set)
+	found, err := c.detector().Find(c.ctx, text, c.set)
 	if err != nil {
 		return nil, err
 	}

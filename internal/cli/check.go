@@ -166,7 +166,7 @@ func (k *checked) spans(ctx context.Context) ([]detect.Finding, error) {
 	if k.isJSON {
 		return nil, nil
 	}
-	d, err := detect.New(detect.Options{Taxonomy: k.c.Taxonomy()})
+	d, err := run.Detector(k.c)
 	if err != nil {
 		return nil, err
 	}

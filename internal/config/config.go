@@ -28,6 +28,7 @@ type Config struct {
 	PurposeGroups map[string][]flow.Purpose `yaml:"purpose_groups" keys:"id" doc:"Sets of purposes that share tokens. A purpose in no group is a group of its own."`
 	Roles         map[flow.Role]Role        `yaml:"roles" keys:"id" doc:"Roles of agents, by name."`
 	Classes       []Class                   `yaml:"taxonomy" doc:"Classes of data beside the built-in ones. A built-in class can only be made stricter."`
+	Detection     Detection                 `yaml:"detection" doc:"What is found in texts beside what is built in, and what is not."`
 	Policies      string                    `yaml:"policies" doc:"Directory of Cedar policies (*.cedar)." default:"./policies"`
 	Schemas       []SchemaBinding           `yaml:"schemas" doc:"JSON Schemas of messages, and whose they are."`
 	Hierarchies   []Hierarchy               `yaml:"hierarchies" doc:"Trees that values climb when a policy says @generalize(\"up:N\")."`

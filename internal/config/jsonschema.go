@@ -83,6 +83,8 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 	switch t {
 	case timeType:
 		return map[string]any{"type": "string", "format": "date-time"}
+	case reflect.TypeFor[Score]():
+		return map[string]any{"type": "number", "minimum": 0, "maximum": 1}
 	case reflect.TypeFor[Duration]():
 		return map[string]any{"type": "string", "pattern": `^([0-9]+d|([0-9.]+(ns|us|µs|ms|s|m|h))+|0)$`}
 	case reflect.TypeFor[Size]():

@@ -19,6 +19,7 @@ import (
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/deidentify"
+	"github.com/scrimhq/scrim/privacy/detect"
 )
 
 // loaded is what Parse learned beside the fields.
@@ -30,6 +31,7 @@ type loaded struct {
 	taxonomy *flow.Taxonomy
 	catalog  *catalog.Catalog
 	trees    deidentify.Hierarchies
+	rules    *detect.Rules
 	warnings Mistakes
 	cardKeys map[flow.AgentID][]byte
 	files    []string // that were read, as the system knows them

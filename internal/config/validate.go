@@ -73,6 +73,7 @@ func (v *validator) validate() {
 	v.taxonomy()
 	v.files(agents)
 	v.fetched()
+	v.detection("detection/")
 }
 
 // fetched checks where files are fetched from.

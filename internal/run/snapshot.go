@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/detect"
 )
 
 // Snapshot builds what a gateway decides by from a checked configuration. It reads policies and credentials, and
@@ -34,8 +35,13 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 	if err != nil {
 		return nil, err
 	}
+	detector, err := Detector(c)
+	if err != nil {
+		return nil, err
+	}
 	s := &gateway.Snapshot{
-		Domain: c.Domain, PublicURL: c.PublicURL, Taxonomy: c.Taxonomy(), Policy: set, Catalog: c.Catalog(), Hierarchies: c.Trees(),
+		Detector: detector,
+		Domain:   c.Domain, PublicURL: c.PublicURL, Taxonomy: c.Taxonomy(), Policy: set, Catalog: c.Catalog(), Hierarchies: c.Trees(),
 		Agents:     map[flow.AgentID]*gateway.Agent{},
 		Fronts:     map[flow.AgentID]*gateway.Group{},
 		Groups:     map[flow.Purpose]string{},
@@ -74,6 +80,15 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 		return nil, err
 	}
 	return s, nil
+}
+
+// Detector is the built-in detector with the configuration's rules.
+func Detector(c *config.Config) (*detect.Engine, error) {
+	d, err := detect.New(detect.Options{Taxonomy: c.Taxonomy(), Rules: c.Rules(), Languages: c.Detection.Languages})
+	if err != nil {
+		return nil, fmt.Errorf("detection: %w", err)
+	}
+	return d, nil
 }
 
 func loadLimits(l config.Limits) gateway.LoadLimits {
