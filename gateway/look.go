@@ -99,7 +99,7 @@ func (c *collector) raiseKnown(leaf *flow.Leaf, value string) {
 	})
 }
 
-// inIDs are the findings for which an identifier of the protocol is refused: identifiers pass as they are, so they
+// inIDs are the findings for which an identifier of the protocol is refused, beside listed words: identifiers pass as they are, so they
 // must not hold what is protected elsewhere. Numbers alone are left out, since ids are made of them.
 var inIDs = []string{detect.Email, detect.SSN, detect.IBAN, detect.KnownValue}
 
@@ -123,7 +123,7 @@ func (c *collector) lookAtIDs(v *view) error {
 		}
 		for i := range found {
 			class, _ := c.m.Snapshot.Taxonomy.Class(found[i].Label)
-			if class.Tier <= flow.Confidential && slices.Contains(inIDs, found[i].Type) {
+			if class.Tier <= flow.Confidential && (found[i].Listed() || slices.Contains(inIDs, found[i].Type)) {
 				return refuse(RulePlace, c.pointer(v, n), nil, "An identifier holds a value that is protected; identifiers must say nothing.")
 			}
 		}

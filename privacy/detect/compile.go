@@ -96,6 +96,9 @@ func compile(in *Rules, tax *flow.Taxonomy, langs []string) (*rules, []*RuleErro
 	return r, nil
 }
 
+// listed begins the name of the rule of a list.
+const listed = "list/"
+
 var typeName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // named checks what types and lists have in common, and reports whether the text's language is one of theirs.
@@ -348,7 +351,7 @@ func (c *compiler) wordList(at string, l *WordList) {
 		}
 	}
 	if on {
-		c.r.lists = append(c.r.lists, rule{l.Name, l.Label, 1, "list/" + l.Name})
+		c.r.lists = append(c.r.lists, rule{l.Name, l.Label, 1, listed + l.Name})
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/scrimhq/scrim/flow"
 )
 
 // may reports whether a type or a list of one's own may have something at q, where the word or mark [q, we) stands.
@@ -12,16 +14,18 @@ func (r *rules) may(c *scanner, q, we int) bool {
 	return r.first[c.s[q]] || r.words != nil && r.words.filter.may(hashWord(c.s[q:we]))
 }
 
-// match returns the longest finding of one's own that begins at q. Of two alike the stricter label counts. What it decides
-// depends on what [scanner] may look at, and it says so when that is not there yet.
+// match returns the longest finding of one's own that begins at q, under the strictest label of all that begin there and of
+// listed words within. What it decides depends on what [scanner] may look at, and it says so when that is not there yet.
 func (r *rules) match(c *scanner, q int) (f Finding, ok bool) {
 	take := func(end int, by *rule) {
-		switch {
-		case !ok || end > f.End:
-			f, ok = by.finding(q, end), true
-		case end == f.End && r.tax.Stricter(f.Label, by.label) != f.Label:
-			f = by.finding(q, end)
+		label := by.label
+		if ok {
+			label = r.tax.Stricter(f.Label, label)
 		}
+		if !ok || end > f.End || end == f.End && label != f.Label {
+			f, ok = by.finding(q, end), true
+		}
+		f.Label = label
 	}
 	if r.words != nil {
 		if h, val := r.words.match(c, q); val != nil {
@@ -45,7 +49,18 @@ func (r *rules) match(c *scanner, q int) (f Finding, ok bool) {
 			}
 		}
 	}
+	if ok && !f.Listed() {
+		f.Label, _ = r.raise(f.Label, c.s[q:f.End])
+	}
 	return f, ok
+}
+
+// raise returns the stricter of a label and those of the listed words in a text, and whether there are such.
+func (r *rules) raise(l flow.Label, text string) (_ flow.Label, listed bool) {
+	if r.words != nil {
+		r.words.Each(text, func(k Known) { l, listed = r.tax.Stricter(l, k.Label), true })
+	}
+	return l, listed
 }
 
 // matchAt returns where the longest match of the pattern at q ends, 0 for none. It looks at no more than Holdback bytes.
@@ -201,13 +216,9 @@ func (r *rules) settle(f *Finding, text string) (stays, skip bool) {
 	case ch.Label != "":
 		f.Label = r.tax.Stricter(f.Label, ch.Label)
 	}
-	listed := false
-	if r.words != nil { // a value of a list stays one where it stands within something else
-		r.words.Each(text, func(k Known) {
-			f.Label, listed = r.tax.Stricter(f.Label, k.Label), true
-		})
-	}
-	if !listed && r.allows(f.Type, text) {
+	var protected bool // a value of a list stays one where it stands within something else
+	f.Label, protected = r.raise(f.Label, text)
+	if !protected && r.allows(f.Type, text) {
 		return false, true
 	}
 	return true, false

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -53,6 +54,9 @@ type Finding struct {
 	By         string     // the rule that decided
 	Known      string     // for a known value: its Text as given to NewKnownSet, whatever spelling or part of it was found
 }
+
+// Listed reports whether the finding is a value of a user's own list, which is always found.
+func (f *Finding) Listed() bool { return strings.HasPrefix(f.By, listed) }
 
 // Detector finds things in text. Findings are sorted and do not overlap. An error means that the text must not be released.
 // Implementations are safe for concurrent use.

@@ -70,6 +70,7 @@ func TestRulesOfOnesOwn(t *testing.T) {
 		{"a list whatever the case", "about BLUE\n heron, and ωMEGA", "secret-project=BLUE\n heron:secret/password secret-project=ωMEGA:secret/password"},
 		{"a list without spaces", "これは社外秘資料です", "secret-project=社外秘資料:secret/password"},
 		{"within something else", "https://example.org/?q=ωmega", "url=https://example.org/?q=ωmega:secret/password"},
+		{"within a type of one's own", "Project blue heron now", "project=Project blue heron:secret/password"},
 		{"allowed", "Support@Example.org and x@example.net but y@example.org", "email=y@example.org:person/contact/email"},
 		{"allowed as it is written", "+1 212 555 0142 and +1 212 555 0143", "phone=+1 212 555 0143:person/contact/phone"},
 		{"switched off", "on 2024-03-17 we met", ""},
@@ -92,6 +93,28 @@ func TestKnownValuesAreNeverAllowed(t *testing.T) {
 	found, _ := e.Find(ctx, "to support@example.org", known)
 	if len(found) != 1 || found[0].Type != KnownValue {
 		t.Errorf("found %v, want the known value", found)
+	}
+}
+
+// TestAListedWordWithinAKnownValue: a task that knows a longer value under a mild label does not make the word in it mild.
+func TestAListedWordWithinAKnownValue(t *testing.T) {
+	known, err := NewKnownSet([]Known{{"Friends of Blue Heron", "organization"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _ := ruled(t, manyRules).Find(ctx, "the friends of blue heron met", known)
+	if len(found) != 1 || found[0].Type != KnownValue || found[0].Label != "secret/password" {
+		t.Errorf("found %v, want one known value with the list's label", found)
+	}
+}
+
+// TestTheStricterOfTwoTypes: a longer match of one type does not make the beginning that another takes milder.
+func TestTheStricterOfTwoTypes(t *testing.T) {
+	e := ruled(t, Rules{Types: []Custom{
+		{Name: "part-code", Label: "organization", Patterns: []string{`[A-Z]+-[0-9]+`}}, {Name: "part-word", Label: "secret/password", Patterns: []string{`[A-Z]+`}},
+	}})
+	if got, want := told(t, e, "it is ABC-12"), "part-code=ABC-12:secret/password"; got != want {
+		t.Errorf("found %q, want %q", got, want)
 	}
 }
 

@@ -281,6 +281,9 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 		if ok { // a value that is known under a mild label is still what it looks like
 			label = c.tax.Stricter(label, c.labelOf(h))
 		}
+		if c.rules != nil {
+			label, _ = c.rules.raise(label, c.s[q:known.end])
+		}
 		c.f = known.rule.finding(q, known.end)
 		c.f.Label, c.f.Known = label, val.Text
 		return found
