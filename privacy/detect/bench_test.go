@@ -70,6 +70,7 @@ func BenchmarkFind(b *testing.B) {
 
 // hostile texts make each rule look as far as it can without finding anything.
 var hostile = map[string]string{
+	"wide letters": "ａ．", "unseen": "1\u200b", "mixed scripts": "аa ", "look-alikes": "сора ", "middots": "4·", "other digits": "٤١", "accents": "e\u0301 ",
 	"digits": "1 ", "groups": "12-34 ", "mail": "a.", "at": "a@", "colons": "a:", "hex": "ab:", "dots": "1.", "months": "March ", "day": "1 Marc", "cues": "mrn no id ",
 	"iban": "DE89 ", "scheme": "a+", "paren": "(0", "plus": "+1 ", "dashes": "-----BEGIN ", "www": "www.", "url": "http://a ", "eyJ": "eyJ1.", "zero": "01 23 ",
 	"known": "Alice ", "space": " ", "accent": "é ", "han": "漢", "high": "\xff", "slash": "1/2/", "key": "-----BEGIN PRIVATE KEY----- ",

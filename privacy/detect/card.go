@@ -71,7 +71,7 @@ func (c *scanner) near(q int, kind cueKind) bool {
 		for i > 0 && isLetter(left[i-1]) {
 			i--
 		}
-		if i == 0 && q > behind {
+		if i == 0 && len(left) == behind {
 			return false // the word may be cut
 		}
 		if end-i >= 2 && end-i < 16 && cueOf(left[i:end]) == kind {

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -89,8 +92,10 @@ func newKnownSet(vals []Known, alone bool) (*KnownSet, error) {
 		if !longEnough(v.Text) {
 			continue
 		}
-		if n := k.insert(v.Text); n > 0 && k.nodes[n].val == 0 {
-			k.nodes[n].val = int32(i + 1)
+		for text := range spellings(v.Text) {
+			if n := k.insert(text); n > 0 && k.nodes[n].val == 0 {
+				k.nodes[n].val = int32(i + 1)
+			}
 		}
 	}
 	for i, v := range k.vals {
@@ -98,11 +103,34 @@ func newKnownSet(vals []Known, alone bool) (*KnownSet, error) {
 		if !ok || !alone {
 			continue
 		}
-		if n := k.insert(name); n > 0 && k.nodes[n].alone == 0 {
-			k.nodes[n].alone, k.nodes[n].capital = int32(i+1), commonWords[strings.ToLower(name)]
+		for text := range spellings(name) {
+			if n := k.insert(text); n > 0 && k.nodes[n].alone == 0 {
+				k.nodes[n].alone, k.nodes[n].capital = int32(i+1), commonWords[strings.ToLower(text)]
+			}
 		}
 	}
 	return k, nil
+}
+
+// spellings are the text, and if there is more than ASCII in it, the text composed (NFC) and as [foldText] has it, which is how
+// those find it whose text comes in another form or without accents.
+func spellings(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !yield(text) {
+			return
+		}
+		for i := range len(text) {
+			if text[i] < utf8.RuneSelf {
+				continue
+			}
+			composed, plain := norm.NFC.String(text), foldText(text)
+			if composed != text && !yield(composed) || plain == text || !longEnough(plain) {
+				return
+			}
+			yield(plain)
+			return
+		}
+	}
 }
 
 // insert puts the text's words into the trie and returns the last node, 0 if there is no word.
@@ -144,11 +172,13 @@ func (k *KnownSet) begin(word string) {
 
 // match returns the longest value that begins at q.
 func (k *KnownSet) match(c *scanner, q int) (h hit, found *Known) {
+	c.halt = q
 	if len(k.nodes) == 0 {
 		return h, nil
 	}
 	var node int32
 	for i := q; i < q+knownReach; {
+		c.halt = i
 		var key tokenKey
 		stop, n := key.read(c, i, node)
 		if stop == 0 {
@@ -188,17 +218,26 @@ func (c *scanner) gap(i, limit int) int {
 	return i
 }
 
+// eachTaxonomy ranks labels that nobody sees.
+var eachTaxonomy = flow.DefaultTaxonomy()
+
 // Each calls f for every value of the set that begins at a word of the text, the longest of each place, also within what
 // [Engine.Find] takes for something else. Whatever known value Find finds in the text with the set is among them.
 func (k *KnownSet) Each(text string, f func(Known)) {
 	if k == nil || len(k.nodes) <= 1 {
 		return
 	}
-	c := scanner{s: text, final: true, known: k}
+	c := scanner{s: text, final: true, known: k, tax: eachTaxonomy}
 	at := func(q int) {
 		c.open(q)
-		if _, val := k.match(&c, q); val != nil {
+		_, val := k.match(&c, q)
+		if val != nil {
 			f(*val)
+		}
+		if (c.disguised(q) || c.haltDisguised(q)) && c.startsWord(q) {
+			if d, ok := c.undisguise(q); ok && d.known != nil {
+				f(*d.known)
+			}
 		}
 	}
 	for q := 0; q < len(text); {
@@ -212,7 +251,8 @@ func (k *KnownSet) Each(text string, f func(Known)) {
 				end++
 			}
 			// A rune that is no letter may end the word, and one that is may go on with it.
-			if end < len(text) && text[end] >= utf8.RuneSelf || k.filter.may(hashWord(text[q:end])) {
+			c.open(q)
+			if end < len(text) && text[end] >= utf8.RuneSelf || k.filter.may(hashWord(text[q:end])) || c.disguised(q) {
 				at(q)
 			}
 			q = end

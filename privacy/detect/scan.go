@@ -20,12 +20,15 @@ type scanner struct {
 	known *KnownSet
 	rules *rules // of the user's own; nil: none
 	inner bool   // within a web address: no web addresses
+	plain bool   // the text is folded already
 
 	lim     int  // end of what the candidate at hand may look at
 	touched bool // it wanted to look further
 
 	end    int // of the run at hand
 	noMail int // no e-mail address begins before it in the run at hand: saves looking again
+
+	halt int // where match last came to a word that no value goes on with
 
 	cueAt   int // where lastCue was read, from 1: a number asks several times
 	lastCue cue
@@ -178,8 +181,8 @@ func (c *scanner) next(p int) (verdict, int) {
 			return v, p
 		}
 		if e == p { // a rune that stands alone, or an invalid byte
-			_, n := c.rune(p)
-			if c.known.wide || c.rules != nil && c.rules.wide {
+			r, n := c.rune(p)
+			if c.known.wide || c.rules != nil && c.rules.wide || r >= 0xB2 && foldOpens(r) {
 				if v := c.try(p, p+n, cHigh, true); v == skip {
 					p = c.f.End
 					continue
@@ -228,6 +231,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 	if acc&(cDigit|cAt|cColon) == cColon && !strings.Contains(c.s[p:e], "://") { // "said:"
 		acc &^= cColon
 	}
+	odd := acc&cHigh != 0 || e < len(c.s) && c.s[e] >= utf8.RuneSelf
 	for q := p; q < e; {
 		b := c.s[q]
 		if classes[b]&cWord == 0 {
@@ -244,7 +248,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 			we++
 		}
 		may := c.known.filter.may(hashWord(c.s[q:we]))
-		if acc&(cDigit|cColon|cAt) != 0 || b|0x20 == 'w' || may || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
+		if acc&(cDigit|cColon|cAt) != 0 || odd || b|0x20 == 'w' || may || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
 			if v := c.try(q, we, acc, may); v != done {
 				return v
 			}
@@ -268,6 +272,19 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 	var hasOwn bool
 	if c.rules != nil {
 		own, hasOwn = c.rules.match(c, q)
+	}
+	if !c.plain && (c.disguised(q) || may && c.haltDisguised(q)) && c.startsWord(q) {
+		if d, ok := c.undisguise(q); ok && d.end > max(h.end, known.end, own.End) {
+			if v, bad := c.stuck(q); bad {
+				c.sw = swallower{mode: swallowURL, rule: &byLength}
+				return v
+			}
+			c.f = d.rule.finding(q, d.end)
+			if c.f.Label = d.label; d.known != nil {
+				c.f.Known = d.known.Text
+			}
+			return found
+		}
 	}
 	if v, bad := c.stuck(q); bad {
 		c.sw = swallower{mode: swallowURL, rule: &byLength}
