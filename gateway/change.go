@@ -240,6 +240,15 @@ func (c *changer) text(at *textAt) error {
 		}
 		return nil
 	}
+	if at.unread {
+		base.Treatment, base.By = flow.Treatment{}, flow.BySchema
+		word := removedText
+		if at.file != nil {
+			word = inForm(at.file.form, word)
+		}
+		at.view.edits.ReplaceText(at.node, word)
+		return nil
+	}
 	var spans []json.Span
 	var out strings.Builder
 	for i := range at.parts {

@@ -89,6 +89,7 @@ type textAt struct {
 	stream  *textStream // the text is still coming
 	last    bool        // and ends with this piece
 	nested  bool        // the text is JSON and was taken as such
+	unread  bool        // a detector could not look at it, and it is to be taken out for that
 	opaque  bool        // the text is meant to be JSON but cannot be read as such
 	instead *string     // what stands here in place of the text: all of a text that came in pieces
 }

@@ -42,7 +42,7 @@ func besides(a, b *textAt) bool {
 
 // whole reports whether the text was read in another way than as prose that is all there.
 func (at *textAt) whole() bool {
-	return at.nested || at.opaque || at.stream != nil || at.instead != nil
+	return at.nested || at.opaque || at.unread || at.stream != nil || at.instead != nil
 }
 
 func (c *collector) joined(run []textAt) error {

@@ -48,15 +48,17 @@ type textStream struct {
 	stream *detect.Stream
 	tail   string
 	last   bool
-	held   string // of a text that may be JSON: what came so far
+	held   string // of a text that may be JSON, or is kept: what came so far
+	keep   bool   // it is only read as a whole, whatever it is
 	begun  bool   // it is none, or it ended
 	cut    bool   // it is too long to be read: no more of it is shown
 }
 
-// maxHeldJSON is how much of a text that may be JSON is held. What is longer cannot be read, so none of it is shown.
+// maxHeldJSON is how much of a text is held that may be JSON, or that a detector beside the engine is to see as a whole. What
+// is longer cannot be read, so none of it is shown.
 const maxHeldJSON = 256 << 10
 
-// hold keeps back a text that may be JSON, since only the whole of it can be read as such. It returns what is to be read
+// hold keeps back a text that may be JSON or is kept, since only the whole of it can be read as such. It returns what is to be read
 // now, and whether that is to be read as a whole text, which is empty until it ends.
 func (st *textStream) hold(chunk string) (text string, whole bool) {
 	switch {
@@ -67,7 +69,7 @@ func (st *textStream) hold(chunk string) (text string, whole bool) {
 	}
 	st.held += chunk
 	start := strings.TrimLeft(st.held, jsonBlanks)
-	if start != "" && !mayBeJSON(start) {
+	if start != "" && !st.keep && !mayBeJSON(start) {
 		text, st.held, st.begun = st.held, "", true
 		return text, false
 	}
@@ -77,7 +79,7 @@ func (st *textStream) hold(chunk string) (text string, whole bool) {
 		return text, true
 	case len(st.held) <= maxHeldJSON:
 		return "", true
-	case start == "": // nothing has begun yet
+	case start == "" && !st.keep: // nothing has begun yet
 		text, st.held = st.held, ""
 		return text, true
 	}
@@ -114,7 +116,7 @@ func (ts *TextStreams) at(c *collector, v *view, n int) *textStream {
 	key := id.Artifact
 	st := ts.open[key]
 	if st == nil || id.Anew {
-		st = &textStream{stream: c.detector().Stream(c.set)}
+		st = &textStream{stream: c.detector().Stream(c.set), keep: c.m.Snapshot.holdsTexts()}
 		if ts.open == nil {
 			ts.open = map[string]*textStream{}
 		}

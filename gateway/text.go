@@ -41,6 +41,7 @@ func (c *collector) readTexts() error {
 			return err
 		}
 	}
+	var whole []int
 	for i := 0; i < len(c.texts) && len(c.leaves) <= maxLeaves; i++ {
 		at := &c.texts[i]
 		switch {
@@ -49,17 +50,19 @@ func (c *collector) readTexts() error {
 			at.stream.stream.Know(c.set)
 			c.findings(at, at.stream.feed(at.prose))
 		case at.prose != "":
-			var err error
-			if at.parts, err = c.parts(at.prose); err != nil {
-				return refuse(RuleInternal, c.leaves[at.leaf].Path, err, "The gateway could not look at this text, so the flow did not happen.")
-			}
+			whole = append(whole, i)
+		}
+	}
+	if len(whole) > 0 {
+		if err := c.readWhole(whole); err != nil {
+			return err
 		}
 	}
 	if err := c.join(); err != nil {
 		return err
 	}
 	for i := range c.texts {
-		if at := &c.texts[i]; !at.whole() {
+		if at := &c.texts[i]; !at.whole() || at.instead != nil && at.prose != "" { // held, and prose after all
 			c.findings(at, at.parts)
 		}
 	}
@@ -170,18 +173,23 @@ func partOf(f *detect.Finding, text string) part {
 	return part{start: f.Start, end: f.End, text: text, known: f.Known, label: f.Label, found: true}
 }
 
-// parts finds what is in a whole text. A finding beats a stand-in that it overlaps.
+// parts finds what is in a whole text.
 func (c *collector) parts(text string) ([]part, error) {
 	found, err := c.detector().Find(c.ctx, text, c.set)
 	if err != nil {
 		return nil, err
 	}
+	return partsOf(found, text), nil
+}
+
+// partsOf makes parts of what was found in a whole text, and of its stand-ins. A finding beats a stand-in that it overlaps.
+func partsOf(found []detect.Finding, text string) []part {
 	var out []part
 	for i := range found {
 		f := &found[i]
 		out = append(out, partOf(f, text[f.Start:f.End]))
 	}
-	return withStandIns(out, text, 0), nil
+	return withStandIns(out, text, 0)
 }
 
 // withStandIns adds the stand-ins of the text, which begins at base, where no finding overlaps them.
