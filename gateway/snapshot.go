@@ -20,7 +20,7 @@ type Snapshot struct {
 	Domain      flow.DomainID
 	PublicURL   string // base of the gateway's own addresses, without a slash at its end; "": see [BaseURL]
 	Taxonomy    *flow.Taxonomy
-	Detector    *detect.Engine // nil: that of the gateway
+	Detector    *detect.Engine  // nil: that of the gateway
 	Beside      []detect.Beside // further detectors of prose
 	Policy      *policy.Set
 	Catalog     *catalog.Catalog

@@ -49,7 +49,7 @@ func eitherWay(c *config.Config, running func(*adminClient) error, stopped func(
 
 // snapshotOf builds what the gateway would decide by, for commands on a stopped one.
 func (e *env) snapshotOf(c *config.Config) (*gateway.Snapshot, error) {
-	s, err := run.Offline(c)
+	s, err := run.Offline(c, e.models)
 	if err != nil {
 		return nil, e.mistakes(c, err)
 	}

@@ -107,7 +107,10 @@ func (e *env) check(ctx context.Context, k *checked) error {
 	} else {
 		k.content = bytes.TrimRight(k.content, "\r\n")
 	}
-	r, err := run.Rehearse(ctx, k.c, k.query, k.content, k.isJSON)
+	if k.c.Detection.Remote != nil {
+		fmt.Fprintln(e.err, "note: check does not ask the service of detection.remote; a running gateway may find more")
+	}
+	r, err := run.Rehearse(ctx, k.c, e.models, k.query, k.content, k.isJSON)
 	if err != nil {
 		return err
 	}

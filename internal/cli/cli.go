@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/scrimhq/scrim/internal/run"
 )
 
 // Exit statuses.
@@ -37,9 +39,14 @@ func (e *env) commands() []*cobra.Command {
 
 // Main runs the command that the arguments name and returns the exit status.
 func Main(args []string, in io.Reader, out, err io.Writer) int {
+	return MainWith(run.Models{}, args, in, out, err)
+}
+
+// MainWith is Main of a program that can run models.
+func MainWith(models run.Models, args []string, in io.Reader, out, err io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := &env{in: in, out: out, err: err}
+	e := &env{in: in, out: out, err: err, models: models}
 	return e.main(ctx, args)
 }
 
@@ -50,6 +57,7 @@ type env struct {
 	err     io.Writer
 	began   bool // a command was found, and its flags and arguments are right
 	noColor bool
+	models  run.Models
 }
 
 func (e *env) main(ctx context.Context, args []string) int {

@@ -21,7 +21,7 @@ func (e *env) configCommand() *cobra.Command {
 				return err
 			}
 			e.warnings(c)
-			if _, err := run.Offline(c); err != nil {
+			if _, err := run.Offline(c, e.models); err != nil {
 				return e.mistakes(c, err)
 			}
 			fmt.Fprintf(e.out, "%s is good: domain %s, %s, %s, %s\n", c.File(), c.Domain, count(len(c.Agents), "agent"),

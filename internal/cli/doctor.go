@@ -51,9 +51,10 @@ const (
 
 // doctor collects what it sees.
 type doctor struct {
-	c     *config.Config
-	out   table
-	worst verdict
+	c      *config.Config
+	models run.Models
+	out    table
+	worst  verdict
 }
 
 func (d *doctor) say(v verdict, what, format string, args ...any) {
@@ -62,7 +63,7 @@ func (d *doctor) say(v verdict, what, format string, args ...any) {
 }
 
 func (e *env) examine(ctx context.Context, c *config.Config) error {
-	d := &doctor{c: c}
+	d := &doctor{c: c, models: e.models}
 	d.configuration()
 	running := d.state(ctx)
 	d.disk()
@@ -96,14 +97,14 @@ func (d *doctor) configuration() {
 	for _, w := range d.c.Warnings() {
 		d.say(doubtful, "configuration", "%s", strings.ReplaceAll(w.String(), "warning: ", ""))
 	}
-	snap, err := run.Offline(d.c)
+	snap, err := run.Offline(d.c, d.models)
 	if err != nil {
 		d.say(wrong, "policies", "%v", err)
 		return
 	}
 	d.say(fine, "configuration", "%s, domain %s, %s", d.c.File(), d.c.Domain, count(len(d.c.Agents), "agent"))
 	d.say(fine, "policies", "hash %s", short(snap.Policy.Hash()))
-	if _, err := run.Snapshot(d.c); err != nil {
+	if _, err := run.Snapshot(d.c, d.models); err != nil {
 		d.say(wrong, "credentials", "%v", err)
 	}
 }

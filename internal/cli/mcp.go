@@ -89,7 +89,7 @@ func (e *env) openOwn(ctx context.Context, c *config.Config, w *wrapping, server
 			return nil, err
 		}
 		own.Data, own.Keys.File = abs, filepath.Join(abs, "keyset.json")
-		gw, err := run.OpenStdio(ctx, &own, run.Options{Logger: newLog(e.err, c.Log)})
+		gw, err := run.OpenStdio(ctx, &own, run.Options{Logger: newLog(e.err, c.Log), Models: e.models})
 		if errors.Is(err, store.ErrLocked) && n < most && w.data == "" {
 			continue
 		}

@@ -38,7 +38,7 @@ func TestTheFirstFilesAreGoodAndOverwriteNothing(t *testing.T) {
 	if !strings.HasPrefix(c.Listen, "127.0.0.1:") || !strings.HasPrefix(c.Admin, "127.0.0.1:") {
 		t.Errorf("listens on %s and %s, want loopback", c.Listen, c.Admin)
 	}
-	if _, err := run.Snapshot(c); err != nil {
+	if _, err := run.Snapshot(c, run.Models{}); err != nil {
 		t.Errorf("the first files do not load: %v", err)
 	}
 	out.Reset()

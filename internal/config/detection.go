@@ -23,6 +23,8 @@ type Detection struct {
 	Allow     []DetectAllow            `yaml:"allow" doc:"What is not found, though a pattern would find it. Values of lists, and those that a task knows, are found all the same."`
 	Builtin   map[string]DetectBuiltin `yaml:"builtin" keys:"id" doc:"Changes of built-in types, by name; scrim detect types lists them."`
 	Languages []string                 `yaml:"languages" doc:"Languages of the texts, such as de: types and lists that are for other languages are left out. Absent: all."`
+	Remote    *RemoteDetector          `yaml:"remote" doc:"A service that is shown every text and finds more. In a file of rules it has no place."`
+	ONNX      *ONNXDetector            `yaml:"onnx" doc:"A model that is shown every text and finds more. It needs the program scrim-onnx. In a file of rules it has no place."`
 }
 
 // DetectType is a type of finding given by patterns.
@@ -113,6 +115,9 @@ func LoadRules(path string) (rules *detect.Rules, languages []string, err error)
 	c.loaded = loaded{file: path, dir: filepath.Dir(path), places: d.places, taxonomy: flow.DefaultTaxonomy()}
 	v := &validator{c: c, mistakes: d.mistakes, hash: sha256.New()}
 	v.detection("")
+	if c.Detection.Remote != nil || c.Detection.ONNX != nil {
+		v.wrong("", "remote and onnx stand in scrim.yaml, under detection", "a file of rules names no other detector")
+	}
 	v.mistakes.sort()
 	if len(v.mistakes) > 0 {
 		return nil, nil, v.mistakes

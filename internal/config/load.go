@@ -150,6 +150,9 @@ func (c *Config) complete() {
 	if c.Keys.File == "" {
 		c.Keys.File = filepath.Join(c.Data, "keyset.json")
 	}
+	if r := c.Detection.Remote; r != nil && r.Credential != nil {
+		r.Credential.complete()
+	}
 	for i := range c.Agents {
 		a := &c.Agents[i]
 		if a.Domain == "" {
@@ -165,15 +168,19 @@ func (c *Config) complete() {
 			a.JWT.Subject = string(a.ID)
 		}
 		for _, cred := range a.credentials() {
-			if cred.Scheme == "" && strings.EqualFold(cred.Header, "Authorization") {
-				cred.Scheme = "Bearer"
-			}
+			cred.complete()
 		}
 	}
 	for i := range c.Classes {
 		if c.Classes[i].Word == "" {
 			c.Classes[i].Word = "value"
 		}
+	}
+}
+
+func (c *Credential) complete() {
+	if c.Scheme == "" && strings.EqualFold(c.Header, "Authorization") {
+		c.Scheme = "Bearer"
 	}
 }
 

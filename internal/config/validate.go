@@ -74,6 +74,7 @@ func (v *validator) validate() {
 	v.files(agents)
 	v.fetched()
 	v.detection("detection/")
+	v.models()
 }
 
 // fetched checks where files are fetched from.

@@ -29,8 +29,8 @@ type Rehearsal struct {
 }
 
 // Rehearse takes a text, or a JSON value, down the whole road of a flow, as a part of an A2A message, with state of its
-// own in a temporary directory: no gateway's state is read or changed.
-func Rehearse(ctx context.Context, c *config.Config, q policy.Query, content []byte, isJSON bool) (r Rehearsal, err error) {
+// own in a temporary directory: no gateway's state is read or changed. A detection service is not asked.
+func Rehearse(ctx context.Context, c *config.Config, models Models, q policy.Query, content []byte, isJSON bool) (r Rehearsal, err error) {
 	dir, err := os.MkdirTemp("", "scrim-check-")
 	if err != nil {
 		return r, err
@@ -38,7 +38,7 @@ func Rehearse(ctx context.Context, c *config.Config, q policy.Query, content []b
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	scratch := *c
 	scratch.Data, scratch.Keys = dir, config.Keys{File: filepath.Join(dir, "keyset.json")}
-	snap, err := Offline(&scratch)
+	snap, err := Offline(&scratch, models)
 	if err != nil {
 		return r, err
 	}

@@ -31,9 +31,10 @@ type Options struct {
 	Hooks      gateway.Hooks
 	Store      store.Options
 	Listen     net.Listener // nil: the configured address
-	Watcher    bool         // reload when files change
-	Unrecorded bool         // for benchmarks only: no decision is put on record, and so no retry is answered from it
-	Learn      bool         // learn mode, whatever the file says; refused where agents of other domains are configured
+	Models     Models
+	Watcher    bool // reload when files change
+	Unrecorded bool // for benchmarks only: no decision is put on record, and so no retry is answered from it
+	Learn      bool // learn mode, whatever the file says; refused where agents of other domains are configured
 }
 
 // Gateway is a gateway with its state and its doors.
@@ -64,7 +65,7 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 	quietLogger()
 	b := newBridges(opt.Logger)
 	r, err := open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) {
-		return snapshot(c, reachable(c, b.program(c), &b.pool))
+		return snapshot(c, opt.Models, true, reachable(c, b.program(c), &b.pool))
 	})
 	if err != nil {
 		return nil, errors.Join(err, b.Close())

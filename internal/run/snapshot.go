@@ -21,16 +21,20 @@ import (
 
 // Snapshot builds what a gateway decides by from a checked configuration. It reads policies and credentials, and
 // opens no connection. Servers that are programs are not reached by it: [Open] starts those.
-func Snapshot(c *config.Config) (*gateway.Snapshot, error) {
-	return snapshot(c, reachable(c, nil, nil))
+func Snapshot(c *config.Config, m Models) (*gateway.Snapshot, error) {
+	return snapshot(c, m, true, reachable(c, nil, nil))
 }
 
-// Offline is a Snapshot that decides alike and reaches nobody. No secret is read for it.
-func Offline(c *config.Config) (*gateway.Snapshot, error) {
-	return snapshot(c, func(a *config.Agent) (*gateway.Agent, error) { return &gateway.Agent{Party: a.Party()}, nil })
+// Offline is a Snapshot that decides alike and reaches nobody, a detection service no more than an agent. No secret is
+// read for it.
+func Offline(c *config.Config, m Models) (*gateway.Snapshot, error) {
+	return snapshot(c, m, false, unreached)
 }
 
-func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error)) (*gateway.Snapshot, error) {
+func unreached(a *config.Agent) (*gateway.Agent, error) { return &gateway.Agent{Party: a.Party()}, nil }
+
+// snapshot with reach has the detection service that is configured.
+func snapshot(c *config.Config, m Models, reach bool, agent func(*config.Agent) (*gateway.Agent, error)) (*gateway.Snapshot, error) {
 	set, err := Policies(c)
 	if err != nil {
 		return nil, err
@@ -50,6 +54,9 @@ func snapshot(c *config.Config, agent func(*config.Agent) (*gateway.Agent, error
 		Load:       loadLimits(c.Limits),
 		ConfigHash: c.Hash(), Learn: c.Mode == config.Learn,
 		Proxies: config.Prefixes(c.Proxies), Egress: egressOptions(c),
+	}
+	if s.Beside, err = beside(c, m, reach); err != nil {
+		return nil, err
 	}
 	if c.BehindProxy() {
 		s.PublicURL = ""

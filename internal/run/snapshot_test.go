@@ -33,7 +33,7 @@ identity:
 agents:
   - {id: desk, jwt: {issuer: "https://login.example", subject: client-7}, purposes: [care, billing, audit], default_purpose: billing}
 `, map[string]string{"keys/login.json": string(set)}))
-	s, err := run.Snapshot(c)
+	s, err := run.Snapshot(c, run.Models{})
 	if err != nil {
 		t.Fatal(err)
 	}
