@@ -74,6 +74,9 @@ var hostile = map[string]string{
 	"digits": "1 ", "groups": "12-34 ", "mail": "a.", "at": "a@", "colons": "a:", "hex": "ab:", "dots": "1.", "months": "March ", "day": "1 Marc", "cues": "mrn no id ",
 	"iban": "DE89 ", "scheme": "a+", "paren": "(0", "plus": "+1 ", "dashes": "-----BEGIN ", "www": "www.", "url": "http://a ", "eyJ": "eyJ1.", "zero": "01 23 ",
 	"known": "Alice ", "space": " ", "accent": "é ", "han": "漢", "high": "\xff", "slash": "1/2/", "key": "-----BEGIN PRIVATE KEY----- ",
+	"street": "12 Old High ", "rue": "rue de la Paix ", "number": "12 12 ", "span": "3 years and ", "count": "Twenty two ", "case": "case no. 12 ",
+	"places": "12 High Street, London ", "unit": "Apt. 3, ", "money": "$1,000 ", "thousands": "1 000 ", "weekday": "Monday, ", "capitals": "Abc Def ",
+	"compass": "52.52° ", "year": "in 1998 to ", "list": "1/05, 2/06 and ", "box": "P.O. Box ", "lines": "Via Roma\n\n",
 }
 
 func BenchmarkHostile(b *testing.B) {

@@ -21,6 +21,10 @@ const (
 	cueLicence
 	cueOfficial // an official number, whichever
 	cueSpecial  // a word that announces one kind of official number
+	cuePostal
+	cuePlace
+	cueCase
+	cuePlate
 	cueKinds
 	cueFiller // says nothing, look further back
 	cueNumber // the same, and names a number: "id", "no."
@@ -64,11 +68,17 @@ var cueWords = func() map[string]cueKind {
 	add(cueAccount, "account", "acct", "acc", "accounts")
 	add(cuePassport, "passport")
 	add(cueLicence, "driver", "drivers", "driving", "dl")
+	add(cuePostal, "zip", "zipcode", "postcode", "postal", "postalcode", "plz", "postleitzahl", "eircode", "postnummer", "postcodes")
+	add(cuePlace, "lat", "latitude", "lon", "lng", "long", "longitude", "coordinates", "coordinate", "coords", "gps", "geo", "geolocation", "position",
+		"koordinaten", "latlng")
+	add(cueCase, "application", "applications", "case", "cases", "docket", "appeal", "appeals", "petition", "complaint", "az", "aktenzeichen", "file",
+		"rg", "asunto", "dossier", "matter", "gz", "rekurs", "roj", "sygn", "akt")
+	add(cuePlate, "plate", "plates", "registration", "kennzeichen", "immatriculation", "targa", "matricula", "kenteken", "numberplate")
 	add(cueBirth, "dateofbirth")
 	add(cuePhone, "phonenumber", "telephonenumber", "mobilenumber")
 	add(cueFiller, "is", "was", "are", "be", "the", "of", "my", "your", "his", "her", "our", "their", "a", "an", "at", "on", "to", "for",
 		"as", "date", "me", "us", "him", "them", "security", "record", "records", "new", "following", "s", "authorization", "under", "with", "registered")
-	add(cueNumber, "number", "numbers", "no", "nr", "num", "id", "ids", "identifier", "license", "licence", "code")
+	add(cueNumber, "number", "numbers", "no", "nos", "nr", "num", "id", "ids", "identifier", "license", "licence", "code")
 	add(cueOfficial, "national", "identity", "identification", "citizen", "tax", "taxpayer", "fiscal", "resident", "civil")
 	for _, k := range idnumber.Kinds() {
 		for _, word := range k.Cues {
@@ -83,12 +93,12 @@ var cueWords = func() map[string]cueKind {
 // cue reads the words before q, nearest first, until one of them says something. It looks no further back than the sentence.
 func (c *scanner) cue(q int) cue {
 	if c.cueAt != q+1 {
-		c.cueAt, c.lastCue = q+1, readCue(c.left(q))
+		c.cueAt, c.lastCue = q+1, readCue(c.left(q), q >= behind)
 	}
 	return c.lastCue
 }
 
-func readCue(left string) cue {
+func readCue(left string, more bool) cue {
 	i := len(left)
 	var found cue
 	for range 7 {
@@ -112,7 +122,7 @@ func readCue(left string) cue {
 		for i > 0 && isAlnum(left[i-1]) && end-i < 16 {
 			i--
 		}
-		if i == end || i == 0 && len(left) == behind || i > 0 && isAlnum(left[i-1]) {
+		if i == end || i == 0 && more || i > 0 && isAlnum(left[i-1]) {
 			return cue{}
 		}
 		kind := cueOf(left[i:end])

@@ -50,6 +50,9 @@ func (c *scanner) numericDate(q int) (hit, bool) {
 	case na > 2 || !(dayLike(a) && monthLike(b) || monthLike(a) && dayLike(b)):
 		return hit{}, false
 	case ny == 4 && yearLike(y), ny == 2 && (sep == '/' || c.cue(q).kind == cueBirth):
+		if t, ok := c.clock(end); ok {
+			return c.dated(q, t, &byNumbers)
+		}
 		return c.dateEnds(q, end, &byNumbers)
 	}
 	return hit{}, false
@@ -77,7 +80,13 @@ func (c *scanner) dateEnds(q, end int, by *rule) (hit, bool) {
 
 // clock reads "T10:30", " 10:30:05.123Z" or "T10:30:05+01:00" at i and returns its end.
 func (c *scanner) clock(i int) (int, bool) {
-	if b := c.at(i); b != 'T' && b != 't' && b != ' ' {
+	switch b := c.at(i); b {
+	case 'T', 't', ' ':
+	case ',':
+		if i++; c.at(i) != ' ' {
+			return 0, false
+		}
+	default:
 		return 0, false
 	}
 	h, nh, more := c.small(i+1, 2)
@@ -110,132 +119,4 @@ func (c *scanner) clock(i int) (int, bool) {
 		i += n
 	}
 	return i, !c.wordAt(i)
-}
-
-var monthNames = [...]string{"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
-	"jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"}
-
-// months has every beginning of a name, and true for the whole names: a word that begins otherwise is not waited for.
-var months = func() map[string]bool {
-	m := map[string]bool{}
-	for _, name := range monthNames {
-		for n := range len(name) {
-			if !m[name[:n]] {
-				m[name[:n]] = false
-			}
-		}
-		m[name] = true
-	}
-	return m
-}()
-
-// month reads the name of a month at i. Upper reports whether it begins with a capital.
-func (c *scanner) month(i int) (end int, upper, ok bool) {
-	const first = 1<<('j'-'a') | 1<<('f'-'a') | 1<<('m'-'a') | 1 /* a */ | 1<<('s'-'a') | 1<<('o'-'a') | 1<<('n'-'a') | 1<<('d'-'a')
-	if x := c.at(i) | 0x20 - 'a'; x >= 26 || first>>x&1 == 0 {
-		return 0, false, false
-	}
-	var buf [10]byte
-	n := 0
-	for ; n < len(buf) && isLetter(c.at(i+n)); n++ {
-		buf[n] = c.at(i+n) | 0x20
-		if _, ok := months[string(buf[:n+1])]; !ok {
-			return 0, false, false
-		}
-	}
-	if n < 3 || !months[string(buf[:n])] || c.wordAt(i+n) {
-		return 0, false, false
-	}
-	end = i + n
-	if n <= 4 && c.at(end) == '.' {
-		end++
-	}
-	return end, isUpper(c.at(i)), true
-}
-
-// year reads a year at i with what joins it to a day or month before it.
-func (c *scanner) year(i int) (int, bool) {
-	switch b := c.at(i); {
-	case b == ',' && c.at(i+1) == ' ':
-		i += 2
-	case b == ' ' || b == '-' || b == ',' || b == '/' || b == '.':
-		i++
-	default:
-		return 0, false
-	}
-	if c.at(i) == 'o' && c.at(i+1) == 'f' && c.at(i+2) == ' ' {
-		i += 3
-	}
-	y, n, more := c.small(i, 4)
-	if n != 4 || more || !yearLike(y) || c.wordAt(i+n) {
-		return 0, false
-	}
-	return i + n, true
-}
-
-// ordinal skips "st", "nd", "rd" or "th" at i.
-func (c *scanner) ordinal(i int) int {
-	switch a, b := c.at(i)|0x20, c.at(i+1)|0x20; {
-	case a == 's' && b == 't', a == 'n' && b == 'd', a == 'r' && b == 'd', a == 't' && b == 'h':
-		return i + 2
-	}
-	return i
-}
-
-// dayMonth takes "12 March 2024", "12th of March", "12-Mar-2024".
-func (c *scanner) dayMonth(q int) (hit, bool) {
-	d, n, more := c.small(q, 2)
-	if more || n == 0 || !dayLike(d) || !c.opens(q, true) {
-		return hit{}, false
-	}
-	i := c.ordinal(q + n)
-	if b := c.at(i); b != ' ' && b != '-' && b != '.' && b != '/' {
-		return hit{}, false
-	}
-	if i++; c.at(i-1) == '.' && c.at(i) == ' ' {
-		i++
-	}
-	if c.at(i) == 'o' && c.at(i+1) == 'f' && c.at(i+2) == ' ' {
-		i += 3
-	}
-	end, upper, ok := c.month(i)
-	if !ok {
-		return hit{}, false
-	}
-	if y, ok := c.year(end); ok {
-		return c.dated(q, y, &byMonth)
-	}
-	if !upper {
-		return hit{}, false
-	}
-	return c.dated(q, end, &byMonth)
-}
-
-// monthDay takes "March 12, 2024", "Mar 12th" and "March 2024".
-func (c *scanner) monthDay(q, we int) (hit, bool) {
-	if we-q < 3 || we-q > 9 || c.prev(q, 1) == '@' {
-		return hit{}, false
-	}
-	end, upper, ok := c.month(q)
-	if !ok {
-		return hit{}, false
-	}
-	if y, ok := c.year(end); ok {
-		return c.dated(q, y, &byMonth)
-	}
-	if b := c.at(end); b != ' ' && b != '-' {
-		return hit{}, false
-	}
-	d, n, more := c.small(end+1, 2)
-	if n == 0 || more || !dayLike(d) {
-		return hit{}, false
-	}
-	end = c.ordinal(end + 1 + n)
-	if y, ok := c.year(end); ok {
-		return c.dated(q, y, &byMonth)
-	}
-	if !upper {
-		return hit{}, false
-	}
-	return c.dateEnds(q, end, &byMonth)
 }

@@ -42,7 +42,16 @@ const (
 	Passport   = "passport"
 	Licence    = "licence" // a driver's
 	KnownValue = "known"   // a value out of a KnownSet
-	Long       = "long"    // a run of text without a cut, or a web address, of Holdback bytes or more: nobody looked into it
+	Age        = "age"
+	Duration   = "duration"
+	Clock      = "time-of-day"
+	Amount     = "amount"  // of money
+	Address    = "address" // of a street, a post-office box or a field post
+	Postal     = "postal-code"
+	Position   = "coordinates"
+	Case       = "case-number"
+	Plate      = "plate"
+	Long       = "long" // a run of text without a cut, or a web address, of Holdback bytes or more: nobody looked into it
 )
 
 // Finding is one place in a text that holds something to protect.

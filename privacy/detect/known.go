@@ -42,7 +42,7 @@ const (
 // ("Young") only with a capital. Values shorter than three letters or digits, or four digits, are left out: they would be found
 // everywhere. Where two values are spelled alike, or two people share a family name, the first counts.
 type KnownSet struct {
-	filter filter    // first words, and the months, which plainWords must not skip either
+	filter filter    // first words, and those of the lexicon that begin a form, which plainWords must not skip either
 	marks  [256]bool // other bytes that a value begins with
 	skip   [256]bool // bytes outside runs that nothing begins with
 	wide   bool      // a value begins with a rune that stands alone
@@ -58,13 +58,19 @@ type knownNode struct {
 	more    bool  // words follow
 }
 
-// noKnown is the empty set; its filter has the months.
+// noKnown is the empty set; its filter has the words of the lexicon.
 var noKnown = newSet()
 
 func newSet() *KnownSet {
 	k := &KnownSet{}
-	for _, m := range monthNames {
-		k.filter.add(hashWord(m))
+	for w, is := range lexicon {
+		switch {
+		case is&sMonth != 0 && is&(sRare|sEnglish) == sRare: // counts only after a day
+		case is&strongStarts != 0:
+			k.filter.add(hashWord(w))
+		case is&weakStarts != 0:
+			k.filter.addWeak(hashWord(w))
+		}
 	}
 	for b := range k.skip {
 		k.skip[b] = classes[b]&cRun == 0 && b != '('
@@ -376,12 +382,23 @@ func (t *tokenKey) read(c *scanner, i int, node int32) (end, n int) {
 	return end, n
 }
 
-// filter says no for most words that begin no value.
-type filter [128]uint64
+// filter says no for most words that begin neither a value nor a form. Weak words begin a form only where weakly says so: they
+// are in one of its halves only.
+type filter struct{ some, sure [256]uint64 }
 
-func (f *filter) add(h uint64) { f[h>>57] |= 1 << (h >> 51 & 63) }
+func (f *filter) add(h uint64) {
+	f.addWeak(h)
+	f.sure[h>>42&255] |= 1 << (h >> 36 & 63)
+}
 
-func (f *filter) may(h uint64) bool { return f[h>>57]&(1<<(h>>51&63)) != 0 }
+func (f *filter) addWeak(h uint64) { f.some[h>>56] |= 1 << (h >> 50 & 63) }
+
+// may reports whether the word may begin something. Without mayWeakly there is no may.
+func (f *filter) may(h uint64) bool { return f.mayWeakly(h) && f.surely(h) }
+
+func (f *filter) surely(h uint64) bool { return f.sure[h>>42&255]&(1<<(h>>36&63)) != 0 }
+
+func (f *filter) mayWeakly(h uint64) bool { return f.some[h>>56]&(1<<(h>>50&63)) != 0 }
 
 func mix(h uint64) uint64 { return h * 0x9E3779B97F4A7C15 }
 

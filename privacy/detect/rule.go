@@ -39,6 +39,19 @@ var (
 	byLicence    = rule{Licence, "government-id/driver-licence", .8, "licence/cue"}
 	byKnown      = rule{KnownValue, "", 1, "known/value"}
 	byFamilyName = rule{KnownValue, "", 1, "known/family-name"}
+	byMonthAlone = rule{Date, "time", .6, "date/month"}
+	byYear       = rule{Date, "time", .65, "date/year"}
+	byWeekday    = rule{Date, "time", .4, "date/weekday"}
+	byClock      = rule{Clock, "time", .5, "time-of-day/form"}
+	byDuration   = rule{Duration, "time", .3, "duration/form"}
+	byAge        = rule{Age, "person/age", .85, "age/form"}
+	byAgeVerb    = rule{Age, "person/age", .6, "age/context"}
+	byAmount     = rule{Amount, "finance/amount", .5, "amount/form"}
+	byAddress    = rule{Address, "person/contact/address", .8, "address/form"}
+	byPostal     = rule{Postal, "location/postal", .7, "postal-code/form"}
+	byPlace      = rule{Position, "location/coordinates", .85, "coordinates/form"}
+	byCase       = rule{Case, "government-id", .7, "case-number/cue"}
+	byPlate      = rule{Plate, "vehicle/plate", .75, "plate/cue"}
 	byLength     = rule{Long, flow.Unlabelled, 1, "long"}
 )
 

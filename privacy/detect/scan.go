@@ -33,6 +33,8 @@ type scanner struct {
 	cueAt   int // where lastCue was read, from 1: a number asks several times
 	lastCue cue
 
+	starts bool // the word at hand may begin a form of words
+
 	label flow.Label // of the web address that url just took
 	place int        // where what the last verdict is about begins
 	f     Finding    // after found
@@ -115,7 +117,8 @@ func lettersIn(folded uint64) int {
 }
 
 // plainWords skips words of letters that a space or another mark outside runs follows and that cannot begin anything. It is a
-// short cut through next, never a different answer: only months and known values can begin at such a word, and the filter has both.
+// short cut through next, never a different answer: known values and forms of words can begin at such a word, and the filter has
+// both, or beforeName sees it.
 func (c *scanner) plainWords(p int) int {
 	s, known := c.s, c.known
 	for p+9 <= len(s) {
@@ -135,12 +138,14 @@ func (c *scanner) plainWords(p int) int {
 			if n > 0 {
 				h = mix(h ^ w&(1<<(8*n)-1))
 			}
-			if known.filter.may(h) {
+			if known.filter.mayWeakly(h) && (known.filter.surely(h) || q+2 >= len(s) || weakly(s, p, q)) {
 				return p
 			}
 		}
 		switch b := s[q]; {
-		case n == 2 && b == ' ' && isDigit(s[q+1]) && twoCapitals(s[p:q]):
+		case b == ' ' && !isUpper(s[p]):
+			p = q + 1
+		case isUpper(s[p]) && (b == ' ' || b == '.') && (q+2 >= len(s) || beforeName(b, s[q+1], s[q+2])):
 			return p
 		case known.skip[b]:
 			p = q + 1
@@ -151,6 +156,52 @@ func (c *scanner) plainWords(p int) int {
 		}
 	}
 	return p
+}
+
+// beforeName reports whether a word with a capital may begin an address or an amount, by the three bytes after it: another such
+// word or a number follows.
+func beforeName(a, b, c byte) bool {
+	if a == ' ' {
+		return isUpper(b) || isDigit(b) || b >= utf8.RuneSelf
+	}
+	return a == '-' && isUpper(b) || a == '.' && b == ' ' && isDigit(c)
+}
+
+// weakly reports whether the word [p, q), which begins a form only now and then, may do so here. Two more bytes follow it.
+func weakly(s string, p, q int) bool {
+	return isUpper(s[p]) || afterAged(s[:p]) || beforeUnit(s[q], s[q+1], s[q+2])
+}
+
+// afterAged reports whether "aged " ends left: "aged twelve".
+func afterAged(left string) bool {
+	n := len(left)
+	return n >= 4 && left[n-1] == ' ' && left[n-2] == 'd' && left[n-3] == 'e' && left[n-4] == 'g'
+}
+
+// beforeUnit reports whether a number or a unit of time may follow a word, by the three bytes after it.
+func beforeUnit(mark, a, b byte) bool {
+	switch mark {
+	case ' ':
+	case '.', '/', '#', '-':
+		return true
+	default:
+		return false
+	}
+	switch a | 0x20 {
+	case 'd':
+		return b == 'a' || b == 'e' || b == 'i'
+	case 'w':
+		return b == 'e'
+	case 'm':
+		return b == 'o'
+	case 'y':
+		return b == 'e' || b == 'r'
+	case 'h':
+		return b == 'u'
+	case 'o': // "summer of 2003"
+		return b == 'f'
+	}
+	return isDigit(a)
 }
 
 // next looks for the first thing to say at or after p, and returns where it begins.
@@ -175,6 +226,7 @@ func (c *scanner) next(p int) (verdict, int) {
 			continue
 		}
 		c.open(p)
+		c.starts = false
 		e, acc := c.measure(p)
 		if v, bad := c.stuck(p); bad {
 			c.sw = swallower{mode: swallowRun, rule: &byLength}
@@ -182,7 +234,7 @@ func (c *scanner) next(p int) (verdict, int) {
 		}
 		if e == p { // a rune that stands alone, or an invalid byte
 			r, n := c.rune(p)
-			if c.known.wide || c.rules != nil && c.rules.wide || r >= 0xB2 && foldOpens(r) {
+			if c.known.wide || c.rules != nil && c.rules.wide || r >= 0xB2 && foldOpens(r) || c.currencySign(p) > p {
 				if v := c.try(p, p+n, cHigh, true); v == skip {
 					p = c.f.End
 					continue
@@ -235,7 +287,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 	for q := p; q < e; {
 		b := c.s[q]
 		if classes[b]&cWord == 0 {
-			if b == '+' || b == ':' || b == '-' || c.known.marks[b] || c.rules != nil && c.rules.first[b] {
+			if b == '+' || b == ':' || b == '-' || b == '$' || c.known.marks[b] || c.rules != nil && c.rules.first[b] {
 				if v := c.try(q, q+1, acc, true); v != done {
 					return v
 				}
@@ -247,8 +299,8 @@ func (c *scanner) run(p, e int, acc class) verdict {
 		for we < e && classes[c.s[we]]&cWord != 0 {
 			we++
 		}
-		may := c.known.filter.may(hashWord(c.s[q:we]))
-		if acc&(cDigit|cColon|cAt) != 0 || odd || b|0x20 == 'w' || may || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
+		may := c.begins(q, we)
+		if acc&(cDigit|cColon|cAt) != 0 || odd || b|0x20 == 'w' || may || c.starts || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
 			if v := c.try(q, we, acc, may); v != done {
 				return v
 			}
@@ -256,6 +308,23 @@ func (c *scanner) run(p, e int, acc class) verdict {
 		q = we
 	}
 	return done
+}
+
+// begins reports whether a known value may begin with the word [q, we), and lets starts say whether a form may. Where the text
+// that is at hand ends too early to say, it may.
+func (c *scanner) begins(q, we int) bool {
+	h := hashWord(c.s[q:we])
+	weak := c.known.filter.mayWeakly(h)
+	may := weak && c.known.filter.surely(h)
+	switch {
+	case may || we+2 >= len(c.s):
+		c.starts = true
+	case startsUpper(c.s[q:we]):
+		c.starts = weak || c.s[we] == '$' || beforeName(c.s[we], c.s[we+1], c.s[we+2]) || isDigit(c.s[we-1])
+	default:
+		c.starts = weak && weakly(c.s, q, we)
+	}
+	return may
 }
 
 // try decides what begins at q, where the word or mark [q, we) stands. May is what the filter says of it.
@@ -364,8 +433,18 @@ func (c *scanner) structured(q, we int, acc class, may bool) (hit, bool) {
 		return c.letters(q, we, acc, may)
 	case b >= utf8.RuneSelf:
 		if acc&cAt != 0 {
-			return c.email(q)
+			if h, ok := c.email(q); ok {
+				return h, true
+			}
 		}
+		if i := c.currencySign(q); i > q {
+			return c.signed(q, i)
+		}
+		if c.starts {
+			return c.words(q, we)
+		}
+	case b == '$':
+		return c.signed(q, q+1)
 	case b == '+' || b == '(':
 		return c.phone(q)
 	case b == ':':
@@ -392,8 +471,8 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 			return h, true
 		}
 		fallthrough
-	case b == ' ':
-		if h, ok := c.dayMonth(q); ok {
+	case b == ' ' || b >= utf8.RuneSelf:
+		if h, ok := c.dayNamed(q); ok {
 			return h, true
 		}
 	}
@@ -411,7 +490,10 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 	if h, ok := c.number(q); ok {
 		return h, true
 	}
-	return c.cued(q, we)
+	if h, ok := c.cued(q, we); ok {
+		return h, true
+	}
+	return c.figures(q, we)
 }
 
 func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
@@ -425,14 +507,17 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 			return h, true
 		}
 	}
-	if may {
-		if h, ok := c.monthDay(q, we); ok {
+	if c.starts {
+		if h, ok := c.words(q, we); ok {
 			return h, true
 		}
 	}
 	if acc&cDigit == 0 && acc&cColon == 0 {
 		if twoCapitals(c.s[q:we]) && c.at(we) == ' ' && isDigit(c.at(we+1)) {
-			return c.official(q)
+			if h, ok := c.official(q); ok {
+				return h, true
+			}
+			return c.plate(q)
 		}
 		return hit{}, false
 	}
@@ -453,5 +538,8 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 	if h, ok := c.mac(q, we); ok {
 		return h, true
 	}
-	return c.cued(q, we)
+	if h, ok := c.cued(q, we); ok {
+		return h, true
+	}
+	return c.mixed(q, we)
 }

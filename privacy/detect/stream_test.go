@@ -52,6 +52,11 @@ var fragments = []string{
 	"ssn " + strings.Repeat("identifier ", 5) + "numbers 123456789", "claim" + strings.Repeat(" ", 62) + "88412", "MRN" + strings.Repeat(" ", 55) + "no. 88412",
 	"http://long.example/" + strings.Repeat("q,", 200), strings.Repeat("12 34 ", 40), strings.Repeat("a.", 60), strings.Repeat("1-", 50), "\xff\xfe", "\xe2\x82",
 	"\u00a0", "４１１１", "4\u200b1", "the quick brown fox", "jumps", "over", "it's", "e.g.", "10:30", "3.14", "42", "+", "(", ":", "::", "-", "@", "/", "=", ".", ",", "'", "\"", "#",
+	"12 High Street, Springfield, IL 62704", "Lindenstraße 5a\n10115 Berlin", "5, rue de la Paix", "Calle Mayor 12, 3º B", "ul. Polna 3/5", "P.O. Box 12",
+	"PSC 123, Box 45\nAPO AE 09123", "Karl Johans gate 22", "3 to 4 May 1998", "Mon, 12 Mar 2024", "Monday", "summer of 2003", "Q3 2024", "in 1998", "(1955)",
+	"the 1990s", "aged 42", "42-year-old", "42-jährige", "twenty-two years old", "three years and two months", "two weeks", "$1,234.56 million", "EUR 1.234,50",
+	"5 €", "US$ 5m", "52°31'12\"N 13°24'18\"E", "lat 52.520008, lon 13.404954", "geo:52.52,13.40", "application no. 36244/06", "Az. 2 U 123/05", "plate B MA 1234",
+	"SW1A 1AA", "K1A 0B1", "zip code 94105", "00-950 Warszawa", "10:30 pm", "kl. 14.30", "Apt. 4", "Suite 200,", "Unit", "rue", "aged", "two", "Two", "£", "€", "$",
 	"March", "Jan", "st", "of", "www", "https", "http://", "DE", "sk-", "eyJ", "id", "number", "ssn", "\\n", "😀", "ß", "İ", "ﬁ", "\x00", "Z", "T10", "%20",
 }
 
@@ -167,8 +172,8 @@ func TestPlainTextIsReleasedPromptly(t *testing.T) {
 	for _, step := range []struct {
 		chunk, want string
 	}{
-		{"Hello wor", "Hello "}, {"ld and ", "world and "}, {"good-", ""}, {"bye to ", "good-bye to "}, {"5", ""}, {" ", ""}, {"p", "5 "},
-		{"eople, 漢字", "people, 漢字"}, {" Alice ", " "}, {"went.", "Alice "}, {" ", "went. "},
+		{"Hello wor", "Hello "}, {"ld and ", "world and "}, {"good-", ""}, {"bye to ", "good-bye to "}, {"5", ""}, {" ", ""}, {"p", ""},
+		{"eople, 漢字", "5 people, 漢字"}, {" Alice ", " "}, {"went.", "Alice "}, {" ", "went. "},
 	} {
 		var got strings.Builder
 		for _, p := range s.Write(step.chunk) {
