@@ -163,7 +163,7 @@ func (b before) marked() bool {
 	return b.gap != "" && strings.Trim(b.gap, " \n\t\"':=") == "" && strings.Count(b.gap, "\n") < 2
 }
 
-// is reports whether the word is one of the list, which has spaces around each.
+// oneOf reports whether the word is one of the list, which has spaces around each.
 func (b before) oneOf(list string) bool {
 	return b.text != "" && strings.Contains(list, " "+strings.ToLower(b.text)+" ")
 }
@@ -200,8 +200,7 @@ func (c *scanner) dash(i int) int {
 	return i
 }
 
-// join reads what joins two numbers at i, such as "-" or " to ", and returns where the second begins, or 0. Words joins with
-// words only.
+// join reads what joins two numbers at i, such as "-" or " to ", and returns where the second begins, or 0.
 func (c *scanner) join(i int) int {
 	j := c.blank(i)
 	k := c.dash(j)

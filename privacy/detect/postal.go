@@ -4,8 +4,7 @@ package detect
 // commas and line ends.
 func (c *scanner) whole(q, end int) (hit, bool) {
 	const (
-		nothing = iota
-		street
+		street = iota
 		place
 		code
 	)
@@ -19,7 +18,7 @@ func (c *scanner) whole(q, end int) (hit, bool) {
 			i, end, last = u, u, street
 			continue
 		}
-		if p := c.postcode(j); p > 0 && (last == place || c.at(p) == ' ' && c.placeName(c.blank(p)) > 0 || last == code || c.lineEnd(p)) && !(c.isYear(j, p) && last == street) {
+		if p := c.postcode(j); p > 0 && (last == place || c.at(p) == ' ' && c.placeName(c.blank(p)) > 0 || last == code || c.ends(p)) && !(c.isYear(j, p) && last == street) {
 			i, end, last = p, p, code
 			continue
 		}
@@ -38,7 +37,7 @@ func (c *scanner) whole(q, end int) (hit, bool) {
 				continue
 			}
 		}
-		if w.is&sCountry != 0 && (w.upper || last != street) && last != nothing && (w.end-j > 3 || isUpper(c.at(j+1))) {
+		if w.is&sCountry != 0 && (w.upper || last != street) && (w.end-j > 3 || isUpper(c.at(j+1))) {
 			e := w.end
 			if n := c.word(c.blank(e)); n.end > 0 && n.upper && e-j == 6 && (n.end-e < 10) && c.s[j+1] == 'n' { // United Kingdom, States
 				e = n.end
@@ -85,9 +84,6 @@ func (c *scanner) between(i int) int {
 	}
 	return i
 }
-
-// lineEnd reports whether nothing but the end of a line, sentence or item follows at i.
-func (c *scanner) lineEnd(i int) bool { return c.ends(i) }
 
 // placeName reads up to four words that may name a place at i, and returns the end, or 0.
 func (c *scanner) placeName(i int) int {
@@ -239,7 +235,7 @@ func (c *scanner) postalAlone(q int) (hit, bool) {
 	left := c.left(q)
 	p := wordBefore(left)
 	if p.spaced() && p.is&sState != 0 && len(p.text) == 2 && isUpper(p.text[0]) && isUpper(p.text[1]) && end-q >= 5 && isDigit(c.s[q+4]) {
-		if city := wordBefore(p.rest); city.text != "" && startsUpper(city.text) && city.text != "" && (city.gap == ", " || city.gap == " " || city.gap == ",\n") && !allUpper(city.text, city.gap) {
+		if city := wordBefore(p.rest); city.text != "" && startsUpper(city.text) && (city.gap == ", " || city.gap == " " || city.gap == ",\n") && !allUpper(city.text, city.gap) {
 			return hit{end, &byPostal}, true
 		}
 	}
