@@ -20,6 +20,8 @@ const (
 	cAt
 	cHigh // part of a rune beyond ASCII, or invalid
 	cSpace
+	cPercent // begins a percent-encoded byte
+	cAmp     // begins an entity
 )
 
 const (
@@ -53,6 +55,8 @@ var classes = func() (t [256]class) {
 	add(spaces, cSpace)
 	add(":", cColon)
 	add("@", cAt)
+	add("%", cPercent)
+	add("&", cAmp)
 	return t
 }()
 

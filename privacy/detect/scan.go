@@ -22,6 +22,8 @@ type scanner struct {
 	inner bool   // within a web address: no web addresses
 	plain bool   // the text is folded already
 
+	decoded bool // within what a run encodes: nothing encoded
+
 	lim     int  // end of what the candidate at hand may look at
 	touched bool // it wanted to look further
 
@@ -128,7 +130,7 @@ func (c *scanner) plainWords(p int) int {
 		if n > 0 {
 			var h uint64
 			for n == 8 {
-				if h = mix(h ^ w); q+9 > len(s) || q-p > 64 {
+				if h = mix(h ^ w); q+9 > len(s) || q-p >= minEncoded {
 					return p
 				}
 				w = eight(s[q:q+8]) | 0x20*lows
@@ -287,7 +289,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 	for q := p; q < e; {
 		b := c.s[q]
 		if classes[b]&cWord == 0 {
-			if b == '+' || b == ':' || b == '-' || b == '$' || c.known.marks[b] || c.rules != nil && c.rules.first[b] {
+			if b == '+' || b == ':' || b == '-' || b == '%' || b == '&' || b == '$' || c.known.marks[b] || c.rules != nil && c.rules.first[b] {
 				if v := c.try(q, q+1, acc, true); v != done {
 					return v
 				}
@@ -300,7 +302,7 @@ func (c *scanner) run(p, e int, acc class) verdict {
 			we++
 		}
 		may := c.begins(q, we)
-		if acc&(cDigit|cColon|cAt) != 0 || odd || b|0x20 == 'w' || may || c.starts || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
+		if acc&(cDigit|cColon|cAt|cPercent|cAmp) != 0 || e-q >= minEncoded || odd || b|0x20 == 'w' || may || c.starts || twoCapitals(c.s[q:we]) || c.rules != nil && c.rules.may(c, q, we) {
 			if v := c.try(q, we, acc, may); v != done {
 				return v
 			}
@@ -355,9 +357,28 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 			return found
 		}
 	}
+	var in hit
+	var inLabel flow.Label
+	if acc&cAmp != 0 || (!ok || h.end < c.end) && (c.end-q >= minEncoded || acc&cPercent != 0) { // an address is looked into by itself
+		in, inLabel = c.encoded(q, acc)
+	}
 	if v, bad := c.stuck(q); bad {
 		c.sw = swallower{mode: swallowURL, rule: &byLength}
 		return v
+	}
+	if in.end > max(h.end, known.end, own.End) {
+		if ok {
+			inLabel = c.tax.Stricter(inLabel, c.labelOf(h))
+		}
+		if val != nil {
+			inLabel = c.tax.Stricter(inLabel, val.Label)
+		}
+		if hasOwn {
+			inLabel = c.tax.Stricter(inLabel, own.Label)
+		}
+		c.f = in.rule.finding(q, in.end)
+		c.f.Label = inLabel
+		return found
 	}
 	if val != nil && known.end >= max(h.end, own.End) {
 		label := val.Label
