@@ -190,6 +190,7 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 				}
 				looks = c.looks
 			}
+			looks = c.prior(v, n, &leaf, string(v.doc.Raw(n)), looks)
 			class, _ := c.m.Snapshot.Taxonomy.Class(leaf.Label)
 			c.learnValue(string(v.doc.Raw(n)), leaf.Label, class)
 		}
@@ -211,9 +212,10 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 	if err := c.raise(&leaf, text, nil); err != nil {
 		return err
 	}
+	looks := c.prior(v, n, &leaf, text, c.looks)
 	class, _ = c.m.Snapshot.Taxonomy.Class(leaf.Label)
 	c.learnValue(text, leaf.Label, class)
-	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text, looks: c.looks})
+	c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text, looks: looks})
 	return nil
 }
 
