@@ -1,0 +1,85 @@
+package tag
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func BenchmarkAppend(b *testing.B) {
+	t := Default()
+	text := strings.Repeat(`The applicant, Mr Ahmet Yildiz, is a Turkish national who was born in 1955 and lives in Diyarbakir. He was represented before
+the Court by Ms S. Tanrikulu, a lawyer practising in Ankara. On 12 March 1999 the police searched the house of his brother in the presence of two neighbours
+and found nothing of interest there, as the report that was drawn up on the same day says. `, 20)
+	var spans []Span
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		spans = t.Append(spans[:0], text)
+	}
+}
+
+var bits = strings.Split(`Dr Anna Kowalska|lives in|Ankara|for Siemens AG|Kowalska|a Turkish nurse|Mr|10 Downing Street|, |. |
+|  |            |Maria|MARIA|maria|42|é|Łódź|漢字|`+"\xff|\x00|"+`@|O'Brien|-|(|)|the|`+strings.Repeat("x", 70)+`|`+strings.Repeat("Ż", 40)+`|Αθήνα|Москва|ﬁ|İstanbul`, "|")
+
+func TestStreamEqualsCausal(t *testing.T) {
+	tagger := Default()
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var b strings.Builder
+		for range 1 + r.IntN(30) {
+			b.WriteString(bits[r.IntN(len(bits))])
+			if r.IntN(3) > 0 {
+				b.WriteByte(' ')
+			}
+		}
+		checkStream(t, tagger, b.String(), func() int { return 1 + r.IntN(12) })
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	for _, s := range bits {
+		f.Add("Anna Kowalska "+s+" x", uint64(2))
+	}
+	tagger := Default()
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		checkStream(t, tagger, text, func() int { return 1 + r.IntN(12) })
+	})
+}
+
+func checkStream(t *testing.T, tagger *Tagger, text string, next func() int) {
+	t.Helper()
+	want := tagger.AppendCausal(nil, text)
+	at := 0
+	for _, s := range want {
+		if s.Start < at || s.End <= s.Start || s.End > len(text) || s.End-s.Start > MaxSpan || s.Score <= 0 || s.Score > 1 {
+			t.Fatalf("span %+v after %d in %q", s, at, text)
+		}
+		at = s.End
+	}
+	st := tagger.Stream()
+	var got []Span
+	settled := 0
+	for rest := text; ; {
+		n := min(next(), len(rest))
+		spans, decided := st.Write(rest[:n], n == len(rest))
+		for _, s := range spans {
+			if s.Start < settled {
+				t.Fatalf("span %+v begins before %d, which was settled, in %q", s, settled, text)
+			}
+		}
+		got = append(got, spans...)
+		if decided < settled || decided > len(text) {
+			t.Fatalf("settled up to %d after %d in %q", decided, settled, text)
+		}
+		settled = decided
+		if rest = rest[n:]; rest == "" {
+			break
+		}
+	}
+	if settled != len(text) || !reflect.DeepEqual(got, want) {
+		t.Fatalf("in pieces %+v up to %d, whole %+v, in %q", got, settled, want, text)
+	}
+}
