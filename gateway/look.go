@@ -50,7 +50,7 @@ func (c *collector) look() error {
 
 // raise gives a leaf the stricter of its label and what is found in its value.
 func (c *collector) raise(leaf *flow.Leaf, value string, known *detect.KnownSet) error {
-	found, err := c.detector().AppendFind(c.ctx, c.found[:0], value, known)
+	found, err := c.detector().AppendForms(c.ctx, c.found[:0], value, known)
 	c.found = found[:0]
 	if err != nil {
 		return refuse(RuleInternal, leaf.Path, err, "The gateway could not look at this place, so the flow did not happen.")
@@ -117,7 +117,7 @@ func (c *collector) lookAtIDs(v *view) error {
 		if drawn(text) || i < len(c.idNodes) && c.mapped(v, n) && parseSealed(text) != nil {
 			continue // random digits, or a cipher's bytes that are sealed again: a short number would be found in them now and then
 		}
-		found, err := c.detector().Find(c.ctx, text, c.set)
+		found, err := c.detector().AppendForms(c.ctx, nil, text, c.set)
 		if err != nil {
 			return refuse(RuleInternal, c.pointer(v, n), err, "The gateway could not look at this place, so the flow did not happen.")
 		}

@@ -212,7 +212,7 @@ func (c *collector) harmless(s string) bool {
 	if len(s) > 512 {
 		return false
 	}
-	found, err := c.detector().Find(c.ctx, s, nil)
+	found, err := c.detector().AppendForms(c.ctx, nil, s, nil)
 	return err == nil && len(found) == 0
 }
 

@@ -155,7 +155,7 @@ func TestChunkThatIsChangedAnewComesOnce(t *testing.T) {
 	})
 	_, body := r.to(t, "/a2a/desk", "scrim_guest", streaming("q"))
 	text, _ := textOf(t, body)
-	if got := surrogates.ReplaceAllString(text, "[s]"); got != "one Jane two [s] three" {
+	if got := surrogates.ReplaceAllString(text, "[s]"); got != "one [s] two [s] three" {
 		t.Errorf("text = %q, want each chunk once", got)
 	}
 }
@@ -173,7 +173,7 @@ func TestValueOpenedInMidstreamIsReplaced(t *testing.T) {
 			answerWith(okMessage)(w, body)
 			return
 		}
-		streamOf(event(`{"task":{"id":"t","contextId":"c","status":{"state":"TASK_STATE_WORKING"}}}`), chunk("a", "You asked. ", true, false))(w, body)
+		streamOf(event(`{"task":{"id":"t","contextId":"c","status":{"state":"TASK_STATE_WORKING"}}}`), chunk("a", "You asked, and here it is. ", true, false))(w, body) // three words wait for what follows them
 		<-opened
 		streamOf(chunk("a", "It is Jane Doe", false, false), chunk("a", ", I think.", false, true), event(completed))(w, body)
 	}
@@ -256,7 +256,7 @@ func TestStreamsOfAnUnrulyAgent(t *testing.T) {
 		without string
 		failed  bool
 	}{
-		"dies within an event":      {[]string{chunk("a", "one. ", true, false), `data: {"jsonrpc":"2.0","id":1,"result":{"artifactUpdate`}, "one", "", true},
+		"dies within an event":      {[]string{chunk("a", "one, and then some more. ", true, false), `data: {"jsonrpc":"2.0","id":1,"result":{"artifactUpdate`}, "one", "", true},
 		"ends without a last chunk": {[]string{chunk("a", "jane.doe@", true, false), chunk("a", "example.org", false, false)}, "[email ", "doe@", false},
 		"speaks after the end":      {[]string{event(completed), chunk("a", "jane.doe@", true, false), chunk("a", "example.org", false, false)}, "COMPLETED", "doe@", false},
 		"300 open texts":            {many, "", "", true},

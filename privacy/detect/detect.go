@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/detect/tag"
 )
 
 // Holdback is how much text, in bytes, a candidate may need to be decided. What is longer is a long finding.
@@ -82,12 +83,15 @@ type Options struct {
 	Rules *Rules
 	// Languages are those of the texts: of the user's own types that are for certain languages, the others are left out. None: all.
 	Languages []string
+	// FormsOnly leaves out names: what has a form is found, and what is known.
+	FormsOnly bool
 }
 
 // Engine is the built-in detector. It is immutable and safe for concurrent use.
 type Engine struct {
-	tax   *flow.Taxonomy
-	rules *rules // nil: none
+	tax    *flow.Taxonomy
+	tagger *tag.Tagger // nil: names are not looked for
+	rules  *rules      // nil: none
 }
 
 var _ Detector = (*Engine)(nil)
@@ -109,6 +113,9 @@ func New(opt Options) (*Engine, error) {
 		}
 		e.rules = r
 	}
+	if !opt.FormsOnly {
+		e.tagger = tag.Default()
+	}
 	return e, nil
 }
 
@@ -122,11 +129,21 @@ func (e *Engine) scanner(known *KnownSet) scanner {
 // Find returns what is in the text, sorted by place and not overlapping. Known may be nil. It takes time linear in the text.
 // The only error is that of a ctx that is done, and with it come no findings.
 func (e *Engine) Find(ctx context.Context, text string, known *KnownSet) ([]Finding, error) {
-	return e.AppendFind(ctx, nil, text, known)
+	return e.find(ctx, text, known, false)
 }
 
-// AppendFind is Find that appends to dst, for callers that look at many texts. With an error it returns nil.
-func (e *Engine) AppendFind(ctx context.Context, dst []Finding, text string, known *KnownSet) ([]Finding, error) {
+// find with causal finds what a [Stream] does.
+func (e *Engine) find(ctx context.Context, text string, known *KnownSet, causal bool) ([]Finding, error) {
+	out, err := e.AppendForms(ctx, nil, text, known)
+	if err != nil {
+		return nil, err
+	}
+	return e.names(ctx, out, 0, text, causal)
+}
+
+// AppendForms appends what has a form of its own, and what is known, and looks for no names: for values that are not prose.
+// With an error it returns nil.
+func (e *Engine) AppendForms(ctx context.Context, dst []Finding, text string, known *KnownSet) ([]Finding, error) {
 	out := dst
 	c := e.scanner(known)
 	c.s, c.final = text, true

@@ -9,7 +9,7 @@ import (
 )
 
 func Example() {
-	engine, err := detect.New(detect.Options{})
+	engine, err := detect.New(detect.Options{FormsOnly: true})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -279,7 +279,7 @@ func TestPatternsTakeLinearTime(t *testing.T) {
 }
 
 func TestTypesAreFound(t *testing.T) {
-	e := engine(t)
+	e := fullEngine(t)
 	tax := flow.DefaultTaxonomy()
 	names := map[string]bool{}
 	for _, ty := range Types() {
@@ -316,7 +316,7 @@ func BenchmarkRules(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			var found []Finding
 			for b.Loop() {
-				found, _ = e.AppendFind(ctx, found[:0], text, nil)
+				found, _ = e.AppendForms(ctx, found[:0], text, nil)
 			}
 		})
 	}

@@ -102,6 +102,7 @@ func (g *generator) gazetteer(texts []text) gazetteer {
 	out.frequent(feature.National, 1, byTag[feature.Nationality])
 	out.frequent(feature.StreetWord, 3, byTag[feature.Address])
 	out.whole(feature.Region, feature.PlacePart, byTag[feature.Place])
+	out.words(feature.Common, byTag[feature.O])
 	out.common(texts)
 	return out
 }
