@@ -14,7 +14,7 @@ import (
 
 func ruled(t testing.TB, r Rules, langs ...string) *Engine {
 	t.Helper()
-	e, err := New(Options{Rules: &r, Languages: langs})
+	e, err := New(Options{FormsOnly: true, Rules: &r, Languages: langs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestWrongRules(t *testing.T) {
 		"allow/0/patterns/0":      {Allow: []Allow{{Patterns: []string{"[s3cr3t"}}}},
 		"builtin/ip":              {Builtin: map[string]Change{IP: {Off: true, MinScore: .5}}},
 	} {
-		_, err := New(Options{Rules: &r})
+		_, err := New(Options{FormsOnly: true, Rules: &r})
 		var wrong *RuleError
 		if !errors.As(err, &wrong) || wrong.Path != at {
 			t.Errorf("%s: New() error = %v", at, err)
@@ -190,7 +190,7 @@ func TestWrongRules(t *testing.T) {
 		}
 	}
 	many := Rules{Types: []Custom{{Name: "m", Label: "organization", Patterns: slices.Repeat(p, MaxPatterns+1)}}}
-	if _, err := New(Options{Rules: &many}); err == nil {
+	if _, err := New(Options{FormsOnly: true, Rules: &many}); err == nil {
 		t.Error("too many patterns are taken")
 	}
 }
@@ -240,7 +240,7 @@ func FuzzRulesCompile(f *testing.F) {
 		f.Add(p, "a ſxs a. aaab")
 	}
 	f.Fuzz(func(t *testing.T, p, text string) {
-		e, err := New(Options{Rules: &Rules{Types: []Custom{{Name: "mine", Label: "secret/password", Patterns: []string{p}}}}})
+		e, err := New(Options{FormsOnly: true, Rules: &Rules{Types: []Custom{{Name: "mine", Label: "secret/password", Patterns: []string{p}}}}})
 		if err == nil && len(text) < 2000 {
 			replay(t, e, nil, text, func() int { return 3 })
 		}

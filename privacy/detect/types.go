@@ -64,7 +64,7 @@ var formTypes = []TypeInfo{
 	{Licence, "driver's licence", []flow.Label{"government-id/driver-licence"}, "driver license D1234567", "after a cue", .8},
 	{Person, "name of a person", []flow.Label{"person/name"}, "Dr Anna Kowalska is on leave.", "the words and those around them", .2},
 	{Place, "name of a place", []flow.Label{"location/city", "location/country", "location/region"}, "She lives in Ankara.", "the words and those around them", .2},
-	{Organization, "name of an organisation", []flow.Label{"organization"}, "She works for Siemens AG in Munich.", "the words and those around them", .2},
+	{Organization, "name of an organisation", []flow.Label{"organization"}, "She works for Siemens AG.", "the words and those around them", .2},
 	{Profession, "what somebody does", []flow.Label{"work/title"}, "He works as a bus driver.", "the words and those around them", .2},
 	{Nationality, "nationality, people, language or religion", []flow.Label{"person/nationality"}, "He is a Turkish national.", "the words and those around them", .2},
 	{KnownValue, "value known from elsewhere in the task", []flow.Label{"person"}, "", "the value", 1},
