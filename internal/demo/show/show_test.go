@@ -310,7 +310,7 @@ func TestPrintedCommandsWork(t *testing.T) {
 	commands := curls(kept(t))
 	want := []struct{ with, without []string }{
 		{[]string{`"patient":"Eleanor Whitfield"`, `"verdict":"approved"`, "TASK_STATE_COMPLETED"}, []string{"Danie", "Osei", "[person ", `"error"`}},
-		{[]string{`"text":"Eleanor Whitfield until "`, "TASK_STATE_COMPLETED"}, []string{"Osei", `"error"`}},
+		{[]string{`Eleanor Whitfield until "`, "TASK_STATE_COMPLETED"}, []string{"Osei", `"error"`}},
 		{[]string{`"error"`, "POLICY_DENIED", `"reference"`}, []string{"Whitfield", "HM7Q4KX2M9TB"}},
 		{[]string{`/out/a2a/prior-auth"`, `"signatures"`, "https://scrim.dev/ext/privacy/v1"}, nil},
 		{[]string{`"name":"Eleanor Whitfield"`, `"street":"218 Juniper Street"`}, []string{`"isError":true`}},

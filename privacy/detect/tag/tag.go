@@ -268,10 +268,14 @@ func (r *run) close() {
 	r.open = Span{}
 }
 
-// doubtful reports whether a span of one word is not worth a finding: one letter, two small ones, or a word that is an ordinary
+// doubtful reports whether a span of one word is not worth a finding: one letter, two small ones, a
+// number that is no postal code, or a word that is an ordinary
 // one and stands where any word has a capital, unless it is sure.
 func (r *run) doubtful() bool {
 	size := r.open.End - r.open.Start
+	if r.first.Shape >= feature.Digit1 && r.first.Shape <= feature.Digits {
+		return r.open.Kind != Address || size < 4 || r.sum < .8
+	}
 	return size < 2 || size < 3 && r.first.Shape == feature.Lower ||
 		r.first.Gaz&feature.Common != 0 && r.first.Shape == feature.Title && r.begins && r.sum < .9
 }

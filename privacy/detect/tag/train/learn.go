@@ -62,12 +62,13 @@ func prepare(t *text, lists feature.Gazetteer) sentence {
 }
 
 // forget makes words unknown now and then, all through a text, so that the tagger learns what to think of words that it never
-// saw: one name in six is in no list, one in twelve has letters that nobody knows; and so has one ordinary word in twelve.
+// saw: one name in six is in no list, one in twelve has letters that nobody knows; and so has one ordinary word in
+// twelve, with a capital as at the beginning of a sentence or without.
 func (l *learner) forget(tok *feature.Token, allowed mask, salt uint32) {
 	draw := (tok.Hash ^ salt) * 0x9E3779B1 >> 8 % 24
 	switch ordinary := allowed&only(feature.O) != 0; {
 	case tok.Shape == feature.Mark || tok.Shape >= feature.Digit1 && tok.Shape <= feature.Digits:
-	case ordinary && tok.Shape != feature.Lower:
+	case ordinary && tok.Shape != feature.Lower && tok.Shape != feature.Title:
 	case draw < 2:
 		tok.Unlisted = true
 		tok.Hash = tok.Hash*0x85EBCA6B ^ salt
