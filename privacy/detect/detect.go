@@ -37,6 +37,7 @@ const (
 	Secret     = "secret"
 	JWT        = "jwt"
 	PrivateKey = "private-key"
+	Crypto     = "crypto" // an address of a crypto-asset
 	Record     = "record" // a medical record or patient number
 	Member     = "member" // a member, subscriber or policy number
 	Claim      = "claim"

@@ -111,6 +111,9 @@ func foldOpens(r rune) bool {
 // disguised reports whether at q a word or number begins that is not all it seems: marks nobody sees, signs of another width or
 // script, letters that look like ours among ours, separators of other kinds.
 func (c *scanner) disguised(q int) bool {
+	if q+foldWalk <= c.lim && !highIn(c.s[q:q+foldWalk]) {
+		return false
+	}
 	letters, ascii, raw := false, false, false
 	digit := false // the last sign was one
 	i := q
@@ -153,6 +156,15 @@ func (c *scanner) disguised(q int) bool {
 		i += n
 	}
 	return letters && (ascii || !raw)
+}
+
+// highIn reports whether one of the foldWalk bytes of x is beyond ASCII.
+func highIn(x string) bool {
+	var all uint64
+	for i := 0; i+8 <= len(x); i += 8 {
+		all |= eight(x[i : i+8])
+	}
+	return all&(0x80*lows) != 0
 }
 
 // haltDisguised reports whether the word that no known value goes on with is not what it seems.

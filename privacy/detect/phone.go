@@ -1,5 +1,7 @@
 package detect
 
+import "strings"
+
 // phoneEnds takes the number if it may end at i or an extension follows.
 func (c *scanner) phoneEnds(i int, by *rule) (hit, bool) {
 	if end := c.extension(i); end > i {
@@ -123,6 +125,9 @@ func (c *scanner) after(i int) bool {
 		if b := c.at(i); b == ' ' || b == '-' || b == '(' || b == '/' {
 			i++
 		}
+	}
+	if strings.IndexByte("ofmcdptl", c.at(i)|0x20) < 0 {
+		return false
 	}
 next:
 	for _, w := range afterWords {

@@ -482,6 +482,17 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 			return h, true
 		}
 	}
+	if c.s[q] == '1' && c.at(we) == '/' {
+		if h, ok := c.secret(q); ok {
+			return h, true
+		}
+	}
+	if h, ok := c.credential(q); ok {
+		return h, true
+	}
+	if h, ok := c.wallet(q, we); ok {
+		return h, true
+	}
 	switch b := c.at(we); {
 	case we-q > 4:
 	case b == '-' || b == '/' || b == '.':
@@ -534,6 +545,11 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 		}
 	}
 	if acc&cDigit == 0 && acc&cColon == 0 {
+		if c.end-q > minSecretBody {
+			if h, ok := c.secret(q); ok {
+				return h, true
+			}
+		}
 		if twoCapitals(c.s[q:we]) && c.at(we) == ' ' && isDigit(c.at(we+1)) {
 			if h, ok := c.official(q); ok {
 				return h, true
@@ -543,6 +559,12 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 		return hit{}, false
 	}
 	if h, ok := c.secret(q); ok {
+		return h, true
+	}
+	if h, ok := c.credential(q); ok {
+		return h, true
+	}
+	if h, ok := c.wallet(q, we); ok {
 		return h, true
 	}
 	if h, ok := c.iban(q); ok {

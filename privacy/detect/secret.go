@@ -2,61 +2,101 @@ package detect
 
 import "strings"
 
+// secretBody is what follows the prefix of an access token.
+type secretBody uint8
+
+const (
+	bodyToken secretBody = iota // letters, digits, - and _
+	bodyDots                    // the same, and dots
+	bodyPlain                   // letters and digits
+	bodyHex                     // hexadecimal digits, letters in small
+)
+
+// minSecretBody is the least length of a body that has no digit.
+const minSecretBody = 30
+
 // secretForm is a prefix that issuers of access tokens use, with the least length of what follows.
 type secretForm struct {
 	prefix string
 	min    int
-	dots   bool // dots may occur
+	body   secretBody
 }
 
-var secretForms = [...]secretForm{
-	{"AKIA", 16, false}, {"ASIA", 16, false}, {"AIza", 30, false},
-	{"ghp_", 30, false}, {"gho_", 30, false}, {"ghu_", 30, false}, {"ghs_", 30, false}, {"ghr_", 30, false}, {"github_pat_", 22, false},
-	{"glpat-", 16, false}, {"sk-", 20, false}, {"sk_live_", 16, false}, {"sk_test_", 16, false}, {"rk_live_", 16, false}, {"rk_test_", 16, false},
-	{"xoxb-", 16, false}, {"xoxp-", 16, false}, {"xoxa-", 16, false}, {"xoxs-", 16, false}, {"xoxr-", 16, false}, {"xapp-", 16, false},
-	{"npm_", 30, false}, {"hf_", 30, false}, {"SG.", 30, true}, {"ya29.", 20, true}, {"dop_v1_", 30, false}, {"whsec_", 20, false},
-	{"pypi-", 30, false}, {"sq0", 20, false}, {"shpat_", 30, false}, {"hvs.", 20, false}, {"AGE-SECRET-KEY-", 50, false},
-}
-
-// secretFirst has the bytes that a secret can begin with.
-var secretFirst = func() (t [256]bool) {
-	t['e'] = true
-	for _, f := range secretForms {
-		t[f.prefix[0]] = true
+// secretForms has the prefixes by their first byte.
+var secretForms = func() (t [256][]secretForm) {
+	add := func(min int, body secretBody, prefixes string) {
+		for prefix := range strings.FieldsSeq(prefixes) {
+			t[prefix[0]] = append(t[prefix[0]], secretForm{prefix, min, body})
+		}
 	}
+	add(16, bodyPlain, "AKIA ASIA ABIA ACCA")
+	add(16, bodyToken, "glpat- glrt- glcbt- sk_live_ sk_test_ rk_live_ rk_test_ xoxb- xoxp- xoxa- xoxs- xoxr- xoxc- xoxd- xoxe- xapp-")
+	add(20, bodyToken, "sk- whsec_ sq0 dckr_pat_ hvs. hvb. hvr. tskey- gldt- glft- glsoat- glimt- glagent- gloas- glffct-")
+	add(20, bodyDots, "ya29. xoxe.")
+	add(22, bodyToken, "github_pat_ GOCSPX-")
+	add(24, bodyPlain, "vcp_")
+	add(27, bodyPlain, "NRAK-")
+	add(30, bodyToken, "AIza ghp_ gho_ ghu_ ghs_ ghr_ npm_ pypi-")
+	add(30, bodyPlain, "hf_ gsk_ r8_ xai- pplx- nfp_ ATBB lin_api_ pnu_ ico- glc_")
+	add(30, bodyDots, "SG.")
+	add(32, bodyToken, "pscale_tkn_ pscale_pw_ pscale_oauth_ glsa_")
+	add(32, bodyHex, "dapi dkea key- SK shpat_ shpss_ shpca_ shppa_")
+	add(32, bodyPlain, "p8e-")
+	add(40, bodyHex, "glptt- pul- rubygems_ sntryu_ sbp_ dop_v1_ doo_v1_ dor_v1_ shippo_live_ shippo_test_")
+	add(40, bodyPlain, "secret_ ntn_ cfut_ phx_ bkua_ rdme_")
+	add(40, bodyToken, "figd_ fo1_ CFPAT- sntrys_ EAAA 1//0 HRKU-AA tk-us- tfp_")
+	add(43, bodyPlain, "oy2")
+	add(50, bodyToken, "AGE-SECRET-KEY- PMAK-")
+	add(54, bodyPlain, "EZAK EZTK CLOJARS_")
+	add(60, bodyToken, "ATATT3 ATCTT3 xkeysib-")
+	add(60, bodyDots, "dt0c01.")
+	add(100, bodyToken, "ops_eyJ")
 	return t
 }()
 
 // secret takes access tokens with a well-known prefix, and JSON Web Tokens.
 func (c *scanner) secret(q int) (hit, bool) {
 	rest := c.s[q:c.end]
-	if !secretFirst[rest[0]] {
-		return hit{}, false
-	}
-	if strings.HasPrefix(rest, "eyJ") {
+	if rest[0] == 'e' && strings.HasPrefix(rest, "eyJ") {
 		return c.jwt(q)
 	}
-	for i := range secretForms {
-		f := &secretForms[i]
-		if f.prefix[0] != rest[0] || !strings.HasPrefix(rest, f.prefix) {
+	for _, f := range secretForms[rest[0]] {
+		if !strings.HasPrefix(rest, f.prefix) {
 			continue
 		}
-		j, digits := len(f.prefix), 0
-		for j < len(rest) && (classes[rest[j]]&cToken != 0 || f.dots && rest[j] == '.') {
-			if isDigit(rest[j]) {
-				digits++
-			}
-			j++
+		if n := f.body.length(rest[len(f.prefix):]); n >= f.min && !c.wordAt(q+len(f.prefix)+n) {
+			return hit{q + len(f.prefix) + n, &byPrefix}, true
 		}
-		for j > 0 && (rest[j-1] == '.' || rest[j-1] == '-') {
-			j--
-		}
-		if j-len(f.prefix) < f.min || digits == 0 || c.wordAt(q+j) {
-			continue
-		}
-		return hit{q + j, &byPrefix}, true
 	}
 	return hit{}, false
+}
+
+// length returns how much of the text is a token's body, 0 if it looks like words: a digit is in every token of this length, or
+// capitals and small letters are mixed.
+func (body secretBody) length(text string) int {
+	n, digits, upper, lower := 0, 0, 0, 0
+	for ; n < len(text); n++ {
+		b := text[n]
+		switch {
+		case isDigit(b):
+			digits++
+		case isUpper(b) && body != bodyHex:
+			upper++
+		case isLetter(b) && (body != bodyHex || isHex(b) && !isUpper(b)):
+			lower++
+		case (b == '-' || b == '_') && body <= bodyDots, b == '.' && body == bodyDots:
+		default:
+			goto end
+		}
+	}
+end:
+	for n > 0 && (text[n-1] == '.' || text[n-1] == '-') {
+		n--
+	}
+	if digits == 0 && (body != bodyPlain || n < minSecretBody || upper < 5 || lower < 5) {
+		return 0
+	}
+	return n
 }
 
 // jwt takes three parts of base64url, the first of which begins as a JSON object does.
