@@ -190,6 +190,12 @@ func (c *changer) file(t *target, terms *flow.LeafTerms) error {
 	case c.m.Query.Flow.Direction == flow.Request && (terms.Level == flow.Dropped || c.m.Table.Path(v.doc.Nodes[n].State) == "params/uri"):
 		return refuse(RulePolicy, c.pointer(v, n), nil, "%s", c.why(terms)) // what is asked for cannot be asked for in part
 	}
+	if t.doc != nil {
+		if t.doc.gone {
+			return nil // for something else in it
+		}
+		t.doc.gone = true
+	}
 	part := int(v.doc.Nodes[n].Parent)
 	if string(v.doc.Key(part)) == "file" && c.m.Table.Rooted(v.doc.Nodes[part].State) { // A2A 0.3 has a file in an object of its own
 		part = int(v.doc.Nodes[part].Parent)

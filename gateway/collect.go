@@ -30,6 +30,7 @@ type target struct {
 	node  int
 	kind  targetKind
 	value string     // what a stand-in would stand for
+	doc   *document  // of a file that was read as a document: all leaves of it
 	stand *standIn   // the value is nothing but a stand-in
 	looks flow.Label // what an unlabelled value was found to be; "" if nothing
 }
@@ -56,6 +57,7 @@ type collector struct {
 	targets []target
 	dropped []dropped // what no schema declares
 	texts   []textAt  // prose, looked at once all structured values are known
+	docs    []document
 	known   []detect.Known
 	set     *detect.KnownSet
 	public  bool           // transparent: all of it
@@ -127,6 +129,9 @@ func (c *collector) collect(v *view) error {
 		return err
 	}
 	if err := c.readTexts(); err != nil {
+		return err
+	}
+	if err := c.readDocuments(); err != nil {
 		return err
 	}
 	if len(c.leaves) > maxLeaves {
@@ -304,8 +309,11 @@ func (c *collector) file(v *view, n int, role wire.Role) {
 	case wire.FileURL:
 		label = "technical/url"
 	}
-	c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: flow.Supplied},
+	leaf := c.add(flow.Leaf{Path: c.pointer(v, n), Label: label, Origin: flow.Supplied},
 		target{view: v, node: n, kind: filePart, value: v.doc.Text(n)})
+	if role == wire.Bytes {
+		c.putAside(v, n, leaf)
+	}
 }
 
 // inside looks at every string within a JSON Schema from outside, or within the name and version of a program. Models

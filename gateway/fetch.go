@@ -157,5 +157,8 @@ func (c *collector) inline(v *view, n int, got fetched) {
 		c.proseOf(v, n, flow.FreeText, &fileText{form, media, string(got.content)})
 		return
 	}
-	c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.OpaqueFile, Origin: flow.Supplied}, target{view: v, node: n, kind: filePart})
+	leaf := c.add(flow.Leaf{Path: c.pointer(v, n), Label: flow.OpaqueFile, Origin: flow.Supplied}, target{view: v, node: n, kind: filePart})
+	if isDocument(media) && isDocument(strings.ToLower(got.media)) {
+		c.docs = append(c.docs, document{leaf: leaf, content: got.content})
+	}
 }

@@ -54,6 +54,22 @@ func rawPart(media, content string) string {
 	return `{"raw":"` + base64.StdEncoding.EncodeToString([]byte(content)) + `","mediaType":"` + media + `"}`
 }
 
+// pdfOf is a document with one line.
+func pdfOf(line string) string {
+	content := "BT /F1 12 Tf 72 700 Td (" + line + ") Tj ET"
+	s, at := "%PDF-1.4\n", ""
+	for i, o := range []string{
+		"<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+		"<< /Type /Page /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+		fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(content), content),
+		"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+	} {
+		at += fmt.Sprintf("%010d 00000 n \n", len(s))
+		s += fmt.Sprintf("%d 0 obj\n%s\nendobj\n", i+1, o)
+	}
+	return s + fmt.Sprintf("xref\n0 6\n0000000000 65535 f \n%strailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", at, len(s))
+}
+
 const okAnswer = `{"message":{"messageId":"r","role":"ROLE_AGENT","parts":[{"text":"Noted."}]}}`
 
 // A file of text is read like any text; one that cannot be read shows nothing but that it is there.
@@ -73,6 +89,12 @@ func TestFilesAreReadByTheirMediaType(t *testing.T) {
 		{"nothing in it", rawPart("text/plain", "The usual.\n"), "The usual.\n"},
 		{"a picture", rawPart("image/png", "\x89PNG\r\n\x1a\n jane.doe@example.org"), ""},
 		{"a document", rawPart("application/pdf", "%PDF-1.7 jane.doe@example.org"), ""},
+		{"a document with nothing in it", rawPart("application/pdf", pdfOf("The usual.")), "%PDF-"},
+		{"a document with an address", rawPart("application/pdf", pdfOf("Write to jane.doe@example.org")), ""},
+		{"a document with several things", rawPart("application/pdf", pdfOf("jane.doe@example.org, 536-90-4399, 4111 1111 1111 1111")), ""},
+		{"a document with two things of which neither is dropped", rawPart("application/pdf", pdfOf("Jane Doe has jane.doe@example.org and +1 415 555 0132")), ""},
+		{"a document with more behind it", rawPart("application/pdf", pdfOf("The usual.")+"x"), ""},
+		{"a document of an unknown type", rawPart("application/octet-stream", pdfOf("The usual.")), ""},
 		{"said to be text and is not", rawPart("text/plain", "\x00\x01\xff jane"), ""},
 		{"another encoding", rawPart("text/plain; charset=utf-16", utf16), ""},
 		{"an encoding that hides", rawPart("text/plain; charset=utf-7", "+AGo-ane"), ""},
@@ -95,6 +117,8 @@ func TestFilesAreReadByTheirMediaType(t *testing.T) {
 				t.Fatalf("the address arrived: %q, %s", files, rest)
 			}
 			switch {
+			case strings.Count(got[len(got)-1], "[file]") > 1:
+				t.Errorf("%s arrived, want one placeholder", got[len(got)-1])
 			case tt.want == "" && (len(files) > 0 || !strings.Contains(rest, "[file]")):
 				t.Errorf("files %q and %s arrived, want a placeholder", files, rest)
 			case tt.want != "" && (len(files) != 1 || !strings.HasPrefix(files[0], tt.want)):
