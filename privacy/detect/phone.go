@@ -47,16 +47,21 @@ func (c *scanner) phone(q int) (hit, bool) {
 		}
 	}
 	if k.groups > 1 && k.sep[1] == 'm' && k.d[0] == 0 { // "(020) 7946 0958"
-		return c.trunk(&k)
+		if h, ok := c.trunk(&k); ok {
+			return h, true
+		}
+	}
+	if k.groups > 1 && c.cue(q).kind == cuePhone { // "(2) 2123 4567", "(0-612) 34567"
+		return c.announced(&k, true)
 	}
 	return hit{}, false
 }
 
-// international takes a country code and a number, 8 to 15 digits (ITU-T E.164), skip of them a prefix.
+// international takes a country code and a number, 7 to 15 digits and a trunk prefix (ITU-T E.164), skip of them a prefix.
 func (c *scanner) international(k *cluster, skip int) (hit, bool) {
 	for g := k.groups - 1; g >= 0; g-- {
 		n := k.digitsTo(g) - skip
-		if n < 8 || n > 16 || !k.cut(c, g) {
+		if n < 7 || n > 16 || !k.cut(c, g) {
 			continue
 		}
 		if !planned(k.d[skip : skip+n]) {
@@ -87,10 +92,14 @@ func (c *scanner) national(q int, k *cluster) (hit, bool) {
 		}
 	}
 	if k.d[0] == 0 && k.d[1] == 0 && (k.groups > 1 && !isDigit(c.prev(q, 2)) || cued) {
-		return c.international(k, 2)
+		if h, ok := c.international(k, 2); ok {
+			return h, true
+		}
 	}
 	if k.d[0] == 0 && k.groups > 1 {
-		return c.trunk(k)
+		if h, ok := c.trunk(k); ok {
+			return h, true
+		}
 	}
 	if k.sizes(1, 3, 3, 2, 2) && k.d[0] == 8 && k.d[1] >= 3 && k.sep[1] == 'm' && c.at(k.end[1]) == ')' { // "8 (495) 123-45-67"
 		if f, ok := c.phoneEnds(k.end[4], &byTrunk); ok {

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,6 +39,27 @@ func TestPhonesOfManyCountries(t *testing.T) {
 	for _, text := range []string{"+999 1234 5678", "+44 4123 456789", "+49 0", "+1 115 555 0100", "+352 12", "+210 123 4567", "5550143 officers", "1234 5678 fax: none"} {
 		if got := spans(t, e, text, nil); len(got) != 0 {
 			t.Errorf("Find(%q) = %q, want nothing", text, got)
+		}
+	}
+}
+
+// TestPhonesOfOddLengths has short and long numbers of plans that allow them, and numbers within a country that only a word before
+// them tells from others.
+func TestPhonesOfOddLengths(t *testing.T) {
+	e := engine(t)
+	for _, c := range []struct{ text, number string }{
+		{"it is +683 7012 there", "+683 7012"}, {"it is +290 8999 there", "+290 8999"}, {"it is +593 1800 123 4567 there", "+593 1800 123 4567"},
+		{"it is +853 0800 501 there", "+853 0800 501"}, {"it is +380 (0)44 123 4567 there", "+380 (0)44 123 4567"},
+		{"call 0800 1234 there", "0800 1234"}, {"call 0 801 23 45 67 there", "0 801 23 45 67"}, {"call (2) 2123 4567 there", "(2) 2123 4567"},
+		{"call (0-612) 34567 there", "(0-612) 34567"}, {"call 0800 1234567890 there", "0800 1234567890"},
+		{"it is +683 701 there", ""}, {"it is 0800 1234 there", ""}, {"it is (2) 2123 4567 there", ""}, {"it is (0-612) 34567 there", ""},
+	} {
+		var want []string
+		if c.number != "" {
+			want = []string{"phone " + c.number}
+		}
+		if got := spans(t, e, c.text, nil); !slices.Equal(got, want) {
+			t.Errorf("Find(%q) = %q, want %q", c.text, got, want)
 		}
 	}
 }
