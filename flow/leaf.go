@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 )
 
 // Origin says how a leaf came by its label, and so which tokens it may have. The zero value is [Supplied],
@@ -76,6 +77,28 @@ type Leaf struct {
 	Label   Label      `json:"label"`
 	Field   string     `json:"field,omitempty"` // the catalogued field, "dataset/column", where there is one
 	Origin  Origin     `json:"origin"`
+	Score   uint8      `json:"score,omitempty"` // of a detected leaf: how sure the detector is, in percent; 0: certain, see [Leaf.Certainty]
 	Subject SubjectRef `json:"subject"`
 	Need    *Treatment `json:"need,omitempty"` // what the recipient's task declares it needs; nil: what policy permits
+}
+
+// Certain is the certainty of what nobody guessed, in percent.
+const Certain = 100
+
+// Certainty is how sure it is that the value is of its label, from 1 to [Certain] percent. Only what was found in text can be
+// less than certain: a leaf that a schema or the catalog names is certain whatever its score, and so is one without a score.
+func (l *Leaf) Certainty() uint8 {
+	if l.Origin != Detected || l.Field != "" || l.Score == 0 {
+		return Certain
+	}
+	return min(l.Score, Certain)
+}
+
+// Percent returns a detector's score, between 0 and 1, in whole percent: rounded up, so that 0.596 is not below 60, and at
+// least 1. What is no score counts as certain.
+func Percent(score float64) uint8 {
+	if !(score > 0 && score < 1) {
+		return Certain
+	}
+	return max(1, uint8(math.Ceil(math.Round(score*1e6)/1e4))) // 0.07 is 7, though 0.07*100 is a little more
 }

@@ -91,7 +91,7 @@ func (c *collector) across(run []textAt, starts []int, first, last int, p part) 
 				return false
 			}
 			if q.found && p.found {
-				p.label = c.m.Snapshot.Taxonomy.Stricter(p.label, q.label)
+				p.label, p.score = c.m.Snapshot.Taxonomy.Stricter(p.label, q.label), max(p.score, q.score)
 			}
 			return true
 		})

@@ -5,6 +5,7 @@ import (
 	stdjson "encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -33,12 +34,13 @@ type kind struct {
 	label  flow.Label
 	field  string
 	origin flow.Origin
+	score  uint8
 	need   flow.Treatment
 	needs  bool
 }
 
 func kindOfLeaf(l *flow.Leaf) kind {
-	k := kind{label: l.Label, field: l.Field, origin: l.Origin}
+	k := kind{label: l.Label, field: l.Field, origin: l.Origin, score: l.Score}
 	if l.Need != nil {
 		k.need, k.needs = *l.Need, true
 	}
@@ -192,6 +194,7 @@ type leafKind struct {
 	Label  flow.Label      `json:"label"`
 	Field  string          `json:"field,omitempty"`
 	Origin flow.Origin     `json:"origin"`
+	Score  uint8           `json:"score,omitempty"`
 	Need   *flow.Treatment `json:"need,omitempty"`
 }
 
@@ -205,6 +208,9 @@ func (g *grouping) head(b, query []byte) []byte {
 			b = json.AppendString(append(b, `,"field":`...), k.field)
 		}
 		b = json.AppendString(append(b, `,"origin":`...), k.origin.String())
+		if k.score > 0 {
+			b = strconv.AppendUint(append(b, `,"score":`...), uint64(k.score), 10)
+		}
 		if k.needs {
 			b = append(appendTreatment(append(b, `,"need":{`...), k.need), '}')
 		}
@@ -290,7 +296,7 @@ func DecodeInputs(plain []byte) (Inputs, error) {
 			return Inputs{}, errInputs
 		}
 		k := h.Kinds[kind]
-		in.Leaves[i] = flow.Leaf{Path: flow.Path(path), Label: k.Label, Field: k.Field, Origin: k.Origin, Need: k.Need}
+		in.Leaves[i] = flow.Leaf{Path: flow.Path(path), Label: k.Label, Field: k.Field, Origin: k.Origin, Score: k.Score, Need: k.Need}
 		if subject > 0 {
 			in.Leaves[i].Subject = subjects[subject-1]
 		}

@@ -17,12 +17,14 @@ func TestInputsReadBackAsTheyWere(t *testing.T) {
 		Leaves: []flow.Leaf{
 			{Path: "/a", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{1}, Field: "t/c"},
 			{Path: "/b/*", Label: "time", Origin: flow.Detected, Need: &need},
+			{Path: "/b/*", Label: "time", Origin: flow.Detected, Score: 40, Need: &need},
+			{Path: "/b/*", Label: "time", Origin: flow.Detected, Score: 41, Need: &need},
 			{Path: "/c", Label: "person/name"},
 			{Path: "/c/records/0", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{2}, Field: "t/c"},
 			{Path: "/c/records/1", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{1}, Field: "t/c"},
 			{Label: "person/name"},
 		},
-		Terms: []flow.LeafTerms{a, b, a, b, a, a},
+		Terms: []flow.LeafTerms{a, b, b, b, a, b, a, a},
 	}
 	var g grouping
 	g.group(want.Leaves, want.Terms)

@@ -162,6 +162,7 @@ type part struct {
 	text       string // "" for a long finding of a stream
 	known      string // the known value that was found, whatever part or spelling of it stands here
 	label      flow.Label
+	score      uint8 // of what was found, in percent
 	found      bool
 	leaf       int // index of a finding's leaf
 	stand      *standIn
@@ -170,7 +171,7 @@ type part struct {
 }
 
 func partOf(f *detect.Finding, text string) part {
-	return part{start: f.Start, end: f.End, text: text, known: f.Known, label: f.Label, found: true}
+	return part{start: f.Start, end: f.End, text: text, known: f.Known, label: f.Label, score: flow.Percent(f.Score), found: true}
 }
 
 // parts finds what is in a whole text.
@@ -213,7 +214,10 @@ func (c *collector) findings(at *textAt, parts []part) {
 		}
 		p := &parts[i]
 		if p.found {
-			leaf := flow.Leaf{Path: c.leaves[at.leaf].Path, Label: p.label, Origin: flow.Detected}
+			if c.set != nil && p.score < flow.Certain { // what is known is certain, also as a part of what is not
+				c.set.Each(p.text, func(detect.Known) { p.score = flow.Certain })
+			}
+			leaf := flow.Leaf{Path: c.leaves[at.leaf].Path, Label: p.label, Origin: flow.Detected, Score: p.score}
 			p.leaf = c.add(leaf, target{view: at.view, node: at.node, kind: textSpan, value: cmp.Or(p.known, p.text)})
 		}
 	}

@@ -13,6 +13,12 @@ import (
 // population is the one that figures are told of: 200 agents, 20 roles, 200 fields, 50 classes, 12 purposes, 10 % forbids.
 func population(tb testing.TB, policies, cacheSize int) (*Set, []Query, []flow.Leaf) {
 	tb.Helper()
+	return populationAnd(tb, policies, cacheSize, "")
+}
+
+// populationAnd has further policies.
+func populationAnd(tb testing.TB, policies, cacheSize int, more string) (*Set, []Query, []flow.Leaf) {
+	tb.Helper()
 	r := rand.New(rand.NewPCG(3, 4))
 	e := Entities{Purposes: map[flow.Purpose][]flow.Purpose{}, RoleParents: map[flow.Role][]flow.Role{}}
 	var classes []flow.Label
@@ -48,7 +54,7 @@ func population(tb testing.TB, policies, cacheSize int) (*Set, []Query, []flow.L
 when { context.purpose in Purpose::"p%d" && context.capabilities.contains("cap%d") && principal.attested } unless { context.hop > 3 && !context.consent };
 `, i, i, effect, r.IntN(20), chain, levels[r.IntN(4)], classes[r.IntN(50)], r.IntN(12), r.IntN(3))
 	}
-	s, err := Load(fstest.MapFS{"population.cedar": {Data: []byte(b.String())}}, Options{Entities: e, CacheSize: cacheSize})
+	s, err := Load(fstest.MapFS{"population.cedar": {Data: []byte(b.String() + more)}}, Options{Entities: e, CacheSize: cacheSize})
 	if err != nil {
 		tb.Fatal(err)
 	}

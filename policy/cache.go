@@ -32,6 +32,7 @@ type cacheKey struct {
 	flow  string
 	label flow.Label
 	field string
+	score uint8 // class, see [Set.scoreClass]
 }
 
 // newCache returns a cache of about size decisions; 0 means the default, a negative size none.
@@ -53,22 +54,22 @@ func (c *cache) shard(k cacheKey) *cacheShard {
 	return &c.shards[maphash.Comparable(c.seed, k)%cacheShards]
 }
 
-func (c *cache) get(key string, leaf flow.Leaf) *decision {
+func (c *cache) get(key string, leaf flow.Leaf, score uint8) *decision {
 	if c == nil {
 		return nil
 	}
-	k := cacheKey{key, leaf.Label, leaf.Field}
+	k := cacheKey{key, leaf.Label, leaf.Field, score}
 	s := c.shard(k)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.m[k]
 }
 
-func (c *cache) put(key string, leaf flow.Leaf, d *decision) {
+func (c *cache) put(key string, leaf flow.Leaf, score uint8, d *decision) {
 	if c == nil {
 		return
 	}
-	k := cacheKey{key, leaf.Label, leaf.Field}
+	k := cacheKey{key, leaf.Label, leaf.Field, score}
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -75,6 +75,9 @@ func (e Explanation) String() string {
 	if e.Leaf.Field != "" {
 		row("field", "%s", e.Leaf.Field)
 	}
+	if e.Leaf.Score > 0 {
+		row("score", "%d %%", e.Leaf.Certainty())
+	}
 	row("recipient", "%s", partyWords(e.Flow.To))
 	row("sender", "%s", partyWords(e.Flow.From))
 	row("purpose", "%s, %s criticality", orNone(string(e.Flow.Purpose)), e.Flow.Task.Criticality)

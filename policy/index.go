@@ -16,6 +16,7 @@ type index struct {
 	by    map[cedar.EntityUID]map[cedar.EntityUID][]*rule // principal, resource; zero: any
 	size  int
 	used  contextUse
+	cuts  []uint8 // of all rules, ordered
 }
 
 func newIndex(rules []*rule) *index {
@@ -32,7 +33,10 @@ func newIndex(rules []*rule) *index {
 		}
 		sub[r.resource] = append(sub[r.resource], r)
 		x.used = x.used.plus(r.used)
+		x.cuts = append(x.cuts, r.cuts...)
 	}
+	slices.Sort(x.cuts)
+	x.cuts = slices.Compact(x.cuts)
 	return x
 }
 
@@ -153,7 +157,9 @@ type view struct {
 	from      cedar.Entity
 	resource  cedar.Entity
 	context   cedar.Record
-	found     candidates // reused from one leaf to the next
+	asked     cedar.RecordMap // what context holds
+	score     uint8           // in context, if policies ask
+	found     candidates      // reused from one leaf to the next
 }
 
 // Get implements [cedar.EntityGetter].

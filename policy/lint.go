@@ -36,6 +36,7 @@ func (sn *snapshot) lint(sts []statement, rules []*rule) (mistakes Mistakes) {
 		scopeOK := l.actions()
 		l.names()
 		l.literals()
+		l.scores()
 		l.types(scopeOK)
 		mistakes = append(mistakes, l.mistakes...)
 	}
@@ -285,7 +286,7 @@ func attributeWords(context bool) (words []string) {
 	if !context {
 		return []string{"attested", "dataset", "domain", "family", "formal", "kind", "special", "tier"}
 	}
-	for _, a := range slices.Concat(contextAttributes, openAttributes) {
+	for _, a := range slices.Concat(contextAttributes, leafAttributes, openAttributes) {
 		words = append(words, a.name)
 	}
 	return words

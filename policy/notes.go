@@ -31,6 +31,8 @@ func (l *linter) annotations() {
 			}
 		case noteException:
 			l.exception(value)
+		case noteBelow:
+			l.below(value)
 		case noteShadow:
 			if value != "" && value != "true" && value != "false" {
 				wrong("@shadow is true or false", "")

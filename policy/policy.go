@@ -10,7 +10,8 @@
 // What is not permitted is dropped. A policy that cannot be evaluated denies every level it speaks of, a permit and a
 // forbid alike. Adding a forbid never reveals more (TestAddingAForbidNeverRevealsMore).
 //
-// Annotations of the policies that determine a level carry parameters and words, never decisions:
+// Annotations of the policies that determine a level carry parameters and words. Two of them say what a permit is for, and
+// both only on a permit: @exception and @below_score.
 //
 //	@id("name")            names the policy; without it its name is file:line
 //	@generalize("year")    the parameter of generalized, see [flow.Param]
@@ -21,6 +22,7 @@
 //	@retain("P30D")        how long the recipient may keep the data; without it, for the task only
 //	@notify("who")         whom the recipient must notify; several are separated by commas
 //	@exception("why")      a permit whose resource is exactly this class or field lifts the tier's cap
+//	@below_score("60")     a permit for what was found in text with a score below 60 percent, and for nothing else
 //	@shadow("true")        decided and recorded, never enforced; so are all policies in files named *.shadow.cedar
 package policy
 

@@ -64,6 +64,12 @@ func (w world) policy(forbid, annotated bool) string {
 	if annotated && level == "raw" {
 		notes = pick(w, "", `@generalize("month") `, `@generalize("bucket:5") `, `@generalize("round:7") `, `@token("oneway") `, `@mask("keep:3") `, `@mask("keep:1") @token("surrogate") `)
 	}
+	if w.IntN(6) == 0 {
+		n := w.IntN(101)
+		return fmt.Sprintf(`%spermit (%s) when { %s };
+`, notes, fmt.Sprintf(w.scopes(), fmt.Sprintf("Action::%q", "upto_"+level)), fmt.Sprintf(pick(w, "context.score < %d", "%d > context.score", "!(context.score >= %d)",
+			"context.consent || context.score <= %d", "if context.consent then context.score < %d else context.same_domain", "context.score < %d && "+overflow), n))
+	}
 	scopes := w.scopes()
 	if strings.Contains(scopes, "resource in DataClass") || strings.Contains(scopes, "resource == ") {
 		notes += pick(w, "", "", `@exception("agreed") `)
@@ -102,6 +108,9 @@ func (w world) query() Query {
 
 func (w world) leaf() flow.Leaf {
 	leaf := flow.Leaf{Label: flow.Label(pick(w, worldLabels...)), Field: pick(w, "", "", "patients/phone", "patients/note", "unheard/of")}
+	if w.IntN(2) == 0 {
+		leaf.Origin, leaf.Score = pick(w, flow.Detected, flow.Detected, flow.Detected, flow.Supplied, flow.Catalogued), uint8(w.IntN(103))
+	}
 	switch w.IntN(4) {
 	case 0:
 		leaf.Label = "person/contact/phone"
@@ -169,7 +178,7 @@ func direct(l flow.Label) []cedar.EntityUID {
 	return []cedar.EntityUID{uid("DataClass", l[:i])}
 }
 
-func (c cedarWorld) request(q Query, level flow.Level, resource cedar.EntityUID) (cedar.EntityMap, cedar.Request) {
+func (c cedarWorld) request(q Query, leaf flow.Leaf, level flow.Level, resource cedar.EntityUID) (cedar.EntityMap, cedar.Request) {
 	entities := c.static.Clone()
 	for _, p := range []flow.Party{q.Flow.From, q.Flow.To} {
 		id := uid("Agent", p.Agent)
@@ -188,7 +197,7 @@ func (c cedarWorld) request(q Query, level flow.Level, resource cedar.EntityUID)
 			"purpose": uid("Purpose", q.Flow.Purpose), "from": uid("Agent", q.Flow.From.Agent), "task": uid("Task", q.Flow.Task.ID),
 			"criticality": cedar.String(q.Flow.Task.Criticality.String()), "attested": cedar.Boolean(q.Flow.To.Attested), "hop": cedar.Long(q.Flow.Hop),
 			"consent": cedar.Boolean(q.Consent), "approved": cedar.Boolean(q.Approved), "same_domain": cedar.Boolean(q.Flow.From.Domain == q.Flow.To.Domain),
-			"direction": cedar.String(q.Flow.Direction.String()), "capabilities": cedar.NewSet(caps...), "protocol": cedar.String(""), "skill": cedar.String(""),
+			"score": cedar.Long(leaf.Certainty()), "direction": cedar.String(q.Flow.Direction.String()), "capabilities": cedar.NewSet(caps...), "protocol": cedar.String(""), "skill": cedar.String(""),
 		}),
 	}
 }
@@ -222,7 +231,7 @@ func TestLadderAgreesWithCedar(t *testing.T) {
 				resource = uid("Field", leaf.Field)
 			}
 			for _, rung := range e.Asked {
-				entities, req := plain.request(q, rung.Level, resource)
+				entities, req := plain.request(q, leaf, rung.Level, resource)
 				decision, diag := cedar.Authorize(list, entities, req)
 				want := decision == cedar.Allow && len(diag.Errors) == 0
 				if rung.Allowed != want || len(rung.Errors) != len(diag.Errors) {

@@ -28,6 +28,7 @@ type rule struct {
 	params    [flow.Raw + 1]flow.Param // by level; empty: not annotated
 	reason    string
 	exception bool
+	below     uint8 // the permit is for findings that are less sure, in percent; 0: for all
 	retain    time.Duration
 	notify    []string
 	basis     []string
@@ -36,6 +37,7 @@ type rule struct {
 	// speak of the action (the lint forbids it), so one evaluation serves the whole ladder.
 	when *cedar.Policy
 	used contextUse
+	cuts []uint8 // see [Set.scoreClass]
 }
 
 // The annotations that a policy may carry.
@@ -50,10 +52,11 @@ const (
 	noteNotify     = "notify"
 	noteException  = "exception"
 	noteShadow     = "shadow"
+	noteBelow      = "below_score"
 )
 
 var noteNames = []string{
-	noteID, noteGeneralize, noteToken, noteMask, noteReason, noteBasis, noteRetain, noteNotify, noteException, noteShadow,
+	noteID, noteGeneralize, noteToken, noteMask, noteReason, noteBasis, noteRetain, noteNotify, noteException, noteShadow, noteBelow,
 	"doc", "owner", "see", // for readers
 }
 
@@ -70,8 +73,12 @@ func newRule(st statement) *rule {
 	}
 	twin := *tree
 	twin.Effect, twin.Action, twin.Annotations = ast.EffectPermit, ast.ScopeTypeAll{}, nil
+	if r.below > 0 {
+		twin.Conditions = append(slices.Clone(tree.Conditions), lessSure(r.below))
+	}
 	r.when = cedar.NewPolicyFromAST((*cedarast.Policy)(&twin))
-	r.used = usedContext(tree)
+	r.used = usedContext(&twin)
+	r.cuts = cutsOf(&twin)
 	return r
 }
 
@@ -105,6 +112,10 @@ func (r *rule) annotate(key, value string) {
 		r.retain, _ = parseDuration(value)
 	case noteException:
 		r.exception = value != ""
+	case noteBelow:
+		if r.below, _ = parseScore(value); r.below == 0 {
+			r.below = 1 // nothing is less sure
+		}
 	case noteShadow:
 		r.shadow = r.shadow || value != "false"
 	}

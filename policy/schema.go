@@ -26,6 +26,11 @@ var contextAttributes = []struct{ name, typ, doc string }{
 	{"skill", "String", "the skill or tool"},
 }
 
+// leafAttributes are what a policy may ask of each leaf besides.
+var leafAttributes = []struct{ name, typ, doc string }{
+	{attrScore, "Long", "how sure the detector is, from 1 to 100 percent; what was not found in text has 100"},
+}
+
 // openAttributes are what a policy on the action open may ask besides.
 var openAttributes = []struct{ name, typ, doc string }{
 	{"same_task", "Bool", "the token was minted in this task"},
@@ -98,6 +103,9 @@ func (sn *snapshot) schemaText() string {
 	}
 	b.WriteString("\ntype Context = {\n")
 	for _, a := range contextAttributes {
+		fmt.Fprintf(&b, "\t%s: %s, // %s\n", a.name, a.typ, a.doc)
+	}
+	for _, a := range leafAttributes {
 		fmt.Fprintf(&b, "\t%s: %s, // %s\n", a.name, a.typ, a.doc)
 	}
 	b.WriteString("};\n\ntype OpenContext = {\n")

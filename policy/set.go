@@ -15,6 +15,7 @@ type Set struct {
 	enforced *index
 	shadowed *index // the enforced and the shadow policies together; nil: there are no shadow policies
 	used     contextUse
+	cuts     []uint8 // see [Set.scoreClass]
 	hash     string
 	cache    *cache // nil: none
 }
@@ -56,10 +57,10 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 	}
 	s := &Set{snap: sn, hash: sn.hash(files), cache: newCache(cacheSize)}
 	s.enforced = newIndex(slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.shadow }))
-	s.used = s.enforced.used
+	s.used, s.cuts = s.enforced.used, s.enforced.cuts
 	if s.enforced.size < len(rules) {
 		s.shadowed = newIndex(rules)
-		s.used = s.shadowed.used
+		s.used, s.cuts = s.shadowed.used, s.shadowed.cuts
 	}
 	return s, nil
 }
@@ -92,7 +93,8 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 	var seen [16]alike
 	known := 0
 	for i := range leaves {
-		if at := likeBefore(seen[:known], &leaves[i]); at != nil {
+		score := s.scoreClass(leaves[i].Certainty())
+		if at := likeBefore(seen[:known], &leaves[i], score); at != nil {
 			terms.Leaves[i] = at.terms
 			duties.add(&at.decision.enforced, at.terms.Treatment)
 			if terms.Shadow != nil {
@@ -102,13 +104,13 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 		}
 		leaf := leaves[i]
 		leaf.Label = labelOf(leaf)
-		d := s.cache.get(key, leaf)
+		d := s.cache.get(key, leaf, score)
 		if d == nil {
 			if v == nil {
 				v = s.view(&q)
 			}
 			d = s.decideLeaf(v, &q, leaf)
-			s.cache.put(key, leaf, d)
+			s.cache.put(key, leaf, score, d)
 		}
 		terms.Leaves[i] = d.enforced.terms(&q, leaf.Need)
 		duties.add(&d.enforced, terms.Leaves[i].Treatment)
@@ -116,7 +118,7 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 			terms.Shadow[i] = d.shadow.terms(&q, leaf.Need)
 		}
 		if known < len(seen) {
-			a := alike{label: leaves[i].Label, field: leaf.Field, need: leaf.Need, decision: d, terms: terms.Leaves[i]}
+			a := alike{label: leaves[i].Label, field: leaf.Field, score: score, need: leaf.Need, decision: d, terms: terms.Leaves[i]}
 			if d.shadow != nil {
 				a.shadow = terms.Shadow[i]
 			}
@@ -132,14 +134,15 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 type alike struct {
 	label         flow.Label
 	field         string
+	score         uint8 // class
 	need          *flow.Treatment
 	decision      *decision
 	terms, shadow flow.LeafTerms
 }
 
-func likeBefore(seen []alike, leaf *flow.Leaf) *alike {
+func likeBefore(seen []alike, leaf *flow.Leaf, score uint8) *alike {
 	for i := range seen {
-		if a := &seen[i]; a.label == leaf.Label && a.need == leaf.Need && a.field == leaf.Field {
+		if a := &seen[i]; a.label == leaf.Label && a.need == leaf.Need && a.field == leaf.Field && a.score == score {
 			return a
 		}
 	}
@@ -153,6 +156,7 @@ type decision struct {
 }
 
 func (s *Set) decideLeaf(v *view, q *Query, leaf flow.Leaf) *decision {
+	s.ofScore(v, leaf.Certainty())
 	d := &decision{enforced: s.decideWith(s.enforced, v, q, leaf)}
 	if s.shadowed != nil {
 		shadow := s.decideWith(s.shadowed, v, q, leaf)
@@ -184,10 +188,14 @@ func labelOf(leaf flow.Leaf) flow.Label {
 
 // view returns the request's entities and context.
 func (s *Set) view(q *Query) *view {
-	return &view{
-		static: s.snap.static, principal: s.snap.party(q.Flow.To), from: s.snap.party(q.Flow.From),
-		context: cedar.NewRecord(s.context(q)),
+	v := &view{
+		static: s.snap.static, principal: s.snap.party(q.Flow.To), from: s.snap.party(q.Flow.From), asked: s.context(q),
 	}
+	if s.used.has(attrScore) {
+		v.asked[attrScore], v.score = cedar.Long(flow.Certain), flow.Certain
+	}
+	v.context = cedar.NewRecord(v.asked)
+	return v
 }
 
 // context returns the attributes of the context that some policy reads.

@@ -140,6 +140,12 @@ var testMembers = map[string]func(r *testReader, c *testCase, v *yaml.Node){
 		t := r.treatment(v)
 		c.need = &t
 	},
+	"score": func(r *testReader, c *testCase, v *yaml.Node) {
+		var err error
+		if c.score, err = parseScore(r.text(v)); err != nil {
+			r.wrong(v, "", "%v", err)
+		}
+	},
 	"expect": func(r *testReader, c *testCase, v *yaml.Node) { r.treatment(v); c.expect = v.Value },
 	"reason": func(r *testReader, c *testCase, v *yaml.Node) { c.reason = r.text(v) },
 	"by": func(r *testReader, c *testCase, v *yaml.Node) {
@@ -175,6 +181,9 @@ func (r *testReader) test(n *yaml.Node) testCase {
 	})
 	if c.field != "" && len(c.labels) == 0 {
 		c.labels = []flow.Label{r.set.snap.fields[c.field].Label}
+	}
+	if c.field != "" && c.score > 0 {
+		r.wrong(n, "leave out one of them", "a field is certain and has no score")
 	}
 	if c.name == "" {
 		c.name = "test"

@@ -79,6 +79,7 @@ type testCase struct {
 	labels  []flow.Label
 	field   string
 	need    *flow.Treatment
+	score   uint8  // of a finding, in percent; 0: it is catalogued
 	expect  string // "level" or "level/param"; empty: not asked
 	reason  string
 	by      string
@@ -106,7 +107,11 @@ func (s *Set) runTest(file string, c testCase) TestResult {
 }
 
 func (s *Set) checkLevel(c testCase, l flow.Label) (failures []string) {
-	terms, err := s.Decide(c.query, []flow.Leaf{{Path: "/test", Label: l, Field: c.field, Origin: flow.Catalogued, Need: c.need}})
+	leaf := flow.Leaf{Path: "/test", Label: l, Field: c.field, Origin: flow.Catalogued, Need: c.need}
+	if c.score > 0 {
+		leaf.Origin, leaf.Score = flow.Detected, c.score
+	}
+	terms, err := s.Decide(c.query, []flow.Leaf{leaf})
 	if err != nil {
 		return []string{fmt.Sprintf("%s: %v", l, err)}
 	}

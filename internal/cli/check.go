@@ -94,6 +94,7 @@ type finding struct {
 	Value  string      `json:"value,omitempty"` // what was found in a text
 	Label  flow.Label  `json:"label"`
 	Origin flow.Origin `json:"origin"`
+	Score  uint8       `json:"score,omitempty"` // of what was found in a text, in percent
 	Shown  string      `json:"shown"`
 	By     flow.Limit  `json:"by"`
 	Why    string      `json:"why"`
@@ -137,7 +138,7 @@ func (k *checked) findings(ctx context.Context, r run.Rehearsal) ([]finding, err
 	next := 0
 	for i, l := range r.Inputs.Leaves {
 		t := r.Inputs.Terms[i]
-		f := finding{Place: placeOf(l.Path), Label: l.Label, Origin: l.Origin, Shown: t.Treatment.String(), By: t.By, Why: reasonOf(t), leaf: l}
+		f := finding{Place: placeOf(l.Path), Label: l.Label, Origin: l.Origin, Score: l.Score, Shown: t.Treatment.String(), By: t.By, Why: reasonOf(t), leaf: l}
 		if !k.isJSON && l.Origin == flow.Detected && next < len(spans) && spans[next].Label == l.Label {
 			f.Value = string(k.content[spans[next].Start:spans[next].End])
 			next++
@@ -151,13 +152,13 @@ func (k *checked) findings(ctx context.Context, r run.Rehearsal) ([]finding, err
 func (k *checked) undecided(spans []detect.Finding) ([]finding, error) {
 	var out []finding
 	for _, s := range spans {
-		leaf := flow.Leaf{Path: "/text", Label: s.Label, Origin: flow.Detected}
+		leaf := flow.Leaf{Path: "/text", Label: s.Label, Origin: flow.Detected, Score: flow.Percent(s.Score)}
 		ex, err := k.set.Explain(k.query, leaf)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, finding{
-			Place: "text", Value: string(k.content[s.Start:s.End]), Label: s.Label, Origin: flow.Detected,
+			Place: "text", Value: string(k.content[s.Start:s.End]), Label: s.Label, Origin: flow.Detected, Score: leaf.Score,
 			Shown: ex.Result.Treatment.String(), By: ex.Result.By, Why: reasonOf(ex.Result), leaf: leaf,
 		})
 	}
@@ -223,10 +224,10 @@ func (e *env) checkText(k *checked, r run.Rehearsal, found []finding) error {
 	e.block(st.bold("sent "), k.content, k.isJSON)
 	fmt.Fprintln(e.out)
 	if len(found) > 0 {
-		t := table{head: true, paint: map[int]func(string) string{3: func(s string) string { return paintLevel(st, s) }}}
-		t.add("PLACE", "FOUND", "LABEL", "SHOWN", "BY", "WHY")
+		t := table{head: true, paint: map[int]func(string) string{4: func(s string) string { return paintLevel(st, s) }}}
+		t.add("PLACE", "FOUND", "LABEL", "SCORE", "SHOWN", "BY", "WHY")
 		for _, fd := range found {
-			t.add(fd.Place, orWord(clip(printable(fd.Value)), "-"), string(fd.Label), fd.Shown, fd.By.String(), fd.Why)
+			t.add(fd.Place, orWord(clip(printable(fd.Value)), "-"), string(fd.Label), sureness(fd.Score), fd.Shown, fd.By.String(), fd.Why)
 		}
 		t.write(e.out, st, "  ")
 		fmt.Fprintln(e.out)
@@ -256,7 +257,7 @@ func (e *env) checkText(k *checked, r run.Rehearsal, found []finding) error {
 func (e *env) explainAll(k *checked, found []finding) error {
 	seen := map[string]bool{}
 	for _, fd := range found {
-		key := string(fd.Label) + "\x00" + fd.leaf.Field
+		key := fmt.Sprint(fd.Label, "\x00", fd.leaf.Field, "\x00", fd.leaf.Certainty())
 		if seen[key] {
 			continue
 		}
@@ -290,6 +291,14 @@ func paintLevel(st style, s string) string {
 		return st.bad(s)
 	}
 	return st.warn(s)
+}
+
+// sureness is a score as it is shown; what was not found in a text has none.
+func sureness(score uint8) string {
+	if score == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d %%", score)
 }
 
 // clip keeps a found value to one short line.

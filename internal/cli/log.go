@@ -209,10 +209,10 @@ func showInputs(w io.Writer, st style, en api.Entry) {
 	fmt.Fprintf(w, "\n%s\n", st.bold(fmt.Sprintf("row %d, %s to %s, purpose %s, criticality %s", en.Seq, who(en.Event.Flow.From), who(en.Event.Flow.To),
 		orWord(string(en.Event.Flow.Purpose), "none"), en.Event.Flow.Task.Criticality)))
 	t := table{head: true}
-	t.add("PLACE", "LABEL", "ORIGIN", "SHOWN", "BY", "WHY")
+	t.add("PLACE", "LABEL", "ORIGIN", "SCORE", "SHOWN", "BY", "WHY")
 	for i, l := range in.Leaves {
 		terms := in.Terms[i]
-		t.add(string(l.Path), string(l.Label), l.Origin.String(), terms.Treatment.String(), terms.By.String(), reasonOf(terms))
+		t.add(string(l.Path), string(l.Label), l.Origin.String(), sureness(l.Score), terms.Treatment.String(), terms.By.String(), reasonOf(terms))
 	}
 	t.write(w, st, "  ")
 }

@@ -139,6 +139,7 @@ func (q *question) query(c *config.Config) (policy.Query, error) {
 func (e *env) policyExplain() *cobra.Command {
 	var q question
 	var label, field string
+	var score uint8
 	c := q.flags(e.command("explain --label LABEL --to AGENT --purpose P", "Say what would be shown of a label or field, and why",
 		"Asks the policies about one label, or one field of a data contract, level by level, and says which of them permitted\n"+
 			"or forbade it, what the tier of the data admits, and what holds in the end.", nil,
@@ -155,6 +156,14 @@ func (e *env) policyExplain() *cobra.Command {
 			if err := known(c, &leaf); err != nil {
 				return err
 			}
+			switch {
+			case score > flow.Certain:
+				return misuse("--score is a number of percent, from 1 to 100")
+			case score > 0 && field != "":
+				return misuse("--score is of what was found in a text; a field is certain")
+			case score > 0:
+				leaf.Origin, leaf.Score = flow.Detected, score
+			}
 			ex, err := set.Explain(query, leaf)
 			if err != nil {
 				return err
@@ -163,6 +172,7 @@ func (e *env) policyExplain() *cobra.Command {
 			return nil
 		}))
 	c.Flags().StringVar(&label, "label", "", "class of data, such as person/contact/email")
+	c.Flags().Uint8Var(&score, "score", 0, "as if it was found in a text and the detector was so sure, in percent (default: it is catalogued)")
 	c.Flags().StringVar(&field, "field", "", "field of a data contract, such as patients/birth_date")
 	return c
 }

@@ -120,11 +120,14 @@ func Merge(tax *flow.Taxonomy, text string, ours, theirs []Finding) []Finding {
 		}
 		end := at
 		whole := true // t takes the place of all that it overlaps
+		surest := t.Score
 		for ; end < len(ours) && ours[end].Start < t.End; end++ {
 			o := &ours[end]
 			whole = whole && o.Start >= t.Start && o.End <= t.End && o.Type != KnownValue && o.Type != Long && stricter(tax, t.Label, o.Label)
+			surest = max(surest, o.Score)
 		}
 		if whole {
+			t.Score = surest // of the two what is surer: no doubt about one makes the other less sure
 			out, at = append(out, t), end
 			continue
 		}
@@ -134,6 +137,7 @@ func Merge(tax *flow.Taxonomy, text string, ours, theirs []Finding) []Finding {
 			if stricter(tax, t.Label, o.Label) && o.Type != Long {
 				o.Label = t.Label
 			}
+			o.Score = max(o.Score, t.Score)
 			out = rest(out, t, from, o.Start, text)
 			from = o.End
 			if o.End <= t.End {

@@ -18,14 +18,14 @@ func (r *rules) may(c *scanner, q, we int) bool {
 // listed words within. What it decides depends on what [scanner] may look at, and it says so when that is not there yet.
 func (r *rules) match(c *scanner, q int) (f Finding, ok bool) {
 	take := func(end int, by *rule) {
-		label := by.label
+		label, score := by.label, by.score
 		if ok {
-			label = r.tax.Stricter(f.Label, label)
+			label, score = r.tax.Stricter(f.Label, label), max(f.Score, score)
 		}
 		if !ok || end > f.End || end == f.End && label != f.Label {
 			f, ok = by.finding(q, end), true
 		}
-		f.Label = label
+		f.Label, f.Score = label, score
 	}
 	if r.words != nil {
 		if h, val := r.words.match(c, q); val != nil {
@@ -50,7 +50,10 @@ func (r *rules) match(c *scanner, q int) (f Finding, ok bool) {
 		}
 	}
 	if ok && !f.Listed() {
-		f.Label, _ = r.raise(f.Label, c.s[q:f.End])
+		var listed bool
+		if f.Label, listed = r.raise(f.Label, c.s[q:f.End]); listed {
+			f.Score = 1
+		}
 	}
 	return f, ok
 }
@@ -217,7 +220,9 @@ func (r *rules) settle(f *Finding, text string) (stays, skip bool) {
 		f.Label = r.tax.Stricter(f.Label, ch.Label)
 	}
 	var protected bool // a value of a list stays one where it stands within something else
-	f.Label, protected = r.raise(f.Label, text)
+	if f.Label, protected = r.raise(f.Label, text); protected {
+		f.Score = 1
+	}
 	if !protected && r.allows(f.Type, text) {
 		return false, true
 	}

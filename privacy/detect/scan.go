@@ -377,7 +377,12 @@ func (c *scanner) try(q, we int, acc class, may bool) verdict {
 			inLabel = c.tax.Stricter(inLabel, own.Label)
 		}
 		c.f = in.rule.finding(q, in.end)
-		c.f.Label = inLabel
+		if c.f.Label = inLabel; val != nil {
+			c.f.Score = 1
+		}
+		if hasOwn {
+			c.f.Score = max(c.f.Score, own.Score)
+		}
 		return found
 	}
 	if val != nil && known.end >= max(h.end, own.End) {
@@ -427,13 +432,35 @@ func (c *scanner) settled(ok bool, own Finding, hasOwn bool) verdict {
 		return done
 	case !ok:
 		c.f = own
+		c.f.Score = c.surest(own)
 	case hasOwn && own.End >= c.f.End:
-		own.Label = c.tax.Stricter(own.Label, c.f.Label)
+		own.Label, own.Score = c.tax.Stricter(own.Label, c.f.Label), max(c.surest(own), c.f.Score)
 		c.f = own
 	case hasOwn:
-		c.f.Label = c.tax.Stricter(c.f.Label, own.Label)
+		c.f.Label, c.f.Score = c.tax.Stricter(c.f.Label, own.Label), max(c.f.Score, own.Score)
 	}
 	return found
+}
+
+// surest is the score of a finding of the user's own, or that of something surer within it: a vague pattern makes nothing vague.
+func (c *scanner) surest(own Finding) float64 {
+	if own.Score >= 1 {
+		return own.Score
+	}
+	score, text := own.Score, c.s[own.Start:own.End]
+	inner := scanner{s: text, final: true, tax: c.tax, known: c.known, inner: true}
+	for p := 0; p < len(text); {
+		switch v, _ := inner.next(p); v {
+		case found:
+			score = max(score, inner.f.Score)
+			p = inner.f.End
+		case long:
+			return 1
+		default:
+			return score
+		}
+	}
+	return score
 }
 
 // labelOf is the label of what structured just took.
