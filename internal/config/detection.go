@@ -22,6 +22,7 @@ type Detection struct {
 	Lists     []DetectList             `yaml:"lists" doc:"Types of finding given by their values, which are always found, whatever their case."`
 	Allow     []DetectAllow            `yaml:"allow" doc:"What is not found, though a pattern would find it. Values of lists, and those that a task knows, are found all the same."`
 	Builtin   map[string]DetectBuiltin `yaml:"builtin" keys:"id" doc:"Changes of built-in types, by name; scrim detect types lists them."`
+	MinScore  Score                    `yaml:"min_score" doc:"Findings of built-in types with a lower score are none, for everybody, from 0 to 1; a type's own min_score goes before. Policies can do the same for one flow."`
 	Languages []string                 `yaml:"languages" doc:"Languages of the texts, such as de: types and lists that are for other languages are left out. Absent: all."`
 	Remote    *RemoteDetector          `yaml:"remote" doc:"A service that is shown every text and finds more. In a file of rules it has no place."`
 	ONNX      *ONNXDetector            `yaml:"onnx" doc:"A model that is shown every text and finds more. It needs the program scrim-onnx. In a file of rules it has no place."`
@@ -170,7 +171,7 @@ func ruleErrors(err error) (all []*detect.RuleError) {
 }
 
 func (d *Detection) rules() *detect.Rules {
-	r := &detect.Rules{Builtin: map[string]detect.Change{}}
+	r := &detect.Rules{Builtin: map[string]detect.Change{}, MinScore: float64(d.MinScore)}
 	for _, t := range d.Types {
 		one := detect.Custom{
 			Name: t.Name, Label: t.Label, Patterns: t.Patterns, Before: t.Before, After: t.After, Check: t.Check, Score: float64(t.Score), Languages: t.Languages,

@@ -15,13 +15,14 @@ const detectionHead = "version: 1\ndomain: d\ndetection:\n"
 // TestDetectionIsChecked tells each mistake by its place in the file, and never repeats a pattern or a word.
 func TestDetectionIsChecked(t *testing.T) {
 	for text, want := range map[string]string{
-		"  types:\n    - {name: mine, label: organization, patterns: ['a{2,1}']}\n":                                      "x:5:52: not a pattern: invalid repeat count (patterns are those of RE2)",
-		"  types:\n    - {name: mine, label: no/such, patterns: ['a']}\n":                                                "x:5:27: there is no class of this label",
-		"  types:\n    - {name: mine, label: organization, patterns: ['a'], score: 2}\n":                                 "x:5:65: a number from 0 to 1 is expected",
-		"  types:\n    - {name: email, label: organization, patterns: ['a']}\n":                                          "x:5:14: a built-in type has this name",
-		"  lists:\n    - {name: mine, label: organization, words: [s3cr3t, ab]}\n":                                       "x:5:57: it is so short",
-		"  builtin:\n    card: {label: technical/url}\n":                                                                 "x:5:19: the label is not stricter than the type's own, finance/card",
-		"  languages: [german-ish!]\n":                                                                                   "x:4:15: not a language",
+		"  types:\n    - {name: mine, label: organization, patterns: ['a{2,1}']}\n":      "x:5:52: not a pattern: invalid repeat count (patterns are those of RE2)",
+		"  types:\n    - {name: mine, label: no/such, patterns: ['a']}\n":                "x:5:27: there is no class of this label",
+		"  types:\n    - {name: mine, label: organization, patterns: ['a'], score: 2}\n": "x:5:65: a number from 0 to 1 is expected",
+		"  types:\n    - {name: email, label: organization, patterns: ['a']}\n":          "x:5:14: a built-in type has this name",
+		"  lists:\n    - {name: mine, label: organization, words: [s3cr3t, ab]}\n":       "x:5:57: it is so short",
+		"  builtin:\n    card: {label: technical/url}\n":                                 "x:5:19: the label is not stricter than the type's own, finance/card",
+		"  min_score: 60\n":            "x:4:14: a number from 0 to 1 is expected",
+		"  languages: [german-ish!]\n": "x:4:15: not a language",
 		"  types:\n    - {name: mine, label: organization, patterns: ['[0-9]'], checksum: {weights: [1], modulus: 1}}\n": "it must be at least 2",
 	} {
 		_, err := Parse("x", []byte(detectionHead+text), "")

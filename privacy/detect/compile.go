@@ -26,6 +26,7 @@ type rules struct {
 
 	allow   []allowed
 	changes map[string]Change
+	least   float64 // the lowest score of a built-in type without one of its own
 }
 
 type custom struct {
@@ -68,11 +69,12 @@ func (c *compiler) wrong(path, hint, what string, args ...any) {
 
 // compile returns the rules ready for texts in the languages (none: all), or all that is wrong with them.
 func compile(in *Rules, tax *flow.Taxonomy, langs []string) (*rules, []*RuleError) {
-	r := &rules{tax: tax, changes: maps.Clone(in.Builtin), listOf: map[*Known]int{}}
+	r := &rules{tax: tax, changes: maps.Clone(in.Builtin), listOf: map[*Known]int{}, least: in.MinScore}
 	c := &compiler{r: r, langs: langs, names: map[string]bool{}, builtin: map[string][]flow.Label{}}
 	for _, t := range Types() {
 		c.builtin[t.Name] = t.Labels
 	}
+	c.score("min_score", in.MinScore)
 	if len(in.Types)+len(in.Lists) > MaxCustomTypes {
 		c.wrong("types", "", "there are more than %d types and lists", MaxCustomTypes)
 		return nil, c.wrongs

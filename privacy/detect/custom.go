@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"io"
 	"slices"
 	"strings"
@@ -212,7 +213,7 @@ func (r *rules) settle(f *Finding, text string) (stays, skip bool) {
 	}
 	ch := r.changes[f.Type]
 	switch {
-	case ch.Off || f.Score < ch.MinScore:
+	case ch.Off || f.Score < cmp.Or(ch.MinScore, r.least):
 		return false, false
 	case ch.Label != "" && ch.Weaken:
 		f.Label = ch.Label

@@ -9,10 +9,14 @@ type Rules struct {
 	Lists   []WordList
 	Allow   []Allow
 	Builtin map[string]Change // by the name of a built-in type
+
+	// MinScore is that of each built-in type without one of its own in Builtin. Types and lists of one's own, values that a task
+	// knows, private keys and what is Long are found all the same.
+	MinScore float64
 }
 
 func (r *Rules) none() bool {
-	return r == nil || len(r.Types)+len(r.Lists)+len(r.Allow)+len(r.Builtin) == 0
+	return r == nil || len(r.Types)+len(r.Lists)+len(r.Allow)+len(r.Builtin) == 0 && r.MinScore == 0
 }
 
 // Custom is a type of finding given by patterns. A match begins where a word or a mark does, does not end within a word, and

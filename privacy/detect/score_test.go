@@ -2,6 +2,8 @@ package detect_test
 
 import (
 	"context"
+	"math"
+	"slices"
 	"testing"
 
 	"github.com/scrimhq/scrim/flow"
@@ -69,6 +71,57 @@ func TestMergedFindingsAreAsSureAsTheSurer(t *testing.T) {
 			if f.Start == 0 && f.Score != .9 {
 				t.Errorf("%s: %+v, want a score of 0.9", c.name, f)
 			}
+		}
+	}
+}
+
+// The lowest score of all built-in types holds for those alone, and a type's own goes before it.
+func TestTheLowestScoreOfAll(t *testing.T) {
+	find := func(r detect.Rules, text string) (out []string) {
+		t.Helper()
+		known, err := detect.NewKnownSet([]detect.Known{{Text: "zelda", Label: "person/name"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := detect.New(detect.Options{Rules: &r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := d.Find(context.Background(), text, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			out = append(out, f.Type)
+		}
+		return out
+	}
+	const text = "zelda met blue heron, EMP-123456, for 3 days, jane@example.com, 219-09-9998, -----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----"
+	own := detect.Rules{
+		Types: []detect.Custom{{Name: "staff", Label: "organization", Patterns: []string{`EMP-[0-9]{6}`}, Score: .1}},
+		Lists: []detect.WordList{{Name: "project", Label: "person/name", Words: []string{"blue heron"}}},
+	}
+	for _, c := range []struct {
+		least   float64
+		builtin map[string]detect.Change
+		want    []string
+	}{
+		{0, nil, []string{"known", "project", "staff", "duration", "email", "ssn", "private-key"}},
+		{.31, nil, []string{"known", "project", "staff", "email", "ssn", "private-key"}},
+		{.95, nil, []string{"known", "project", "staff", "email", "private-key"}},
+		{1, nil, []string{"known", "project", "staff", "private-key"}},
+		{1, map[string]detect.Change{"ssn": {MinScore: .9}}, []string{"known", "project", "staff", "ssn", "private-key"}},
+		{.3, map[string]detect.Change{"ssn": {MinScore: .95}, "person": {Off: true}}, []string{"known", "project", "staff", "duration", "email", "private-key"}},
+	} {
+		r := own
+		r.MinScore, r.Builtin = c.least, c.builtin
+		if got := find(r, text); !slices.Equal(got, c.want) {
+			t.Errorf("min_score %g, builtin %v: %v, want %v", c.least, c.builtin, got, c.want)
+		}
+	}
+	for _, score := range []float64{-.1, 1.1, math.NaN()} {
+		if _, err := detect.New(detect.Options{Rules: &detect.Rules{MinScore: score}}); err == nil {
+			t.Errorf("a lowest score of %g: no error", score)
 		}
 	}
 }
