@@ -9,7 +9,10 @@ const (
 	cueNone  cueKind = iota
 	cueOther         // an identifier that is none of ours: orders, versions, tickets
 	cueBirth
-	cueSSN // from here on a cue can excuse a mark that ties the number to the word before it
+	cueDevice
+	cueCrypto
+	cueSort // of a bank's branch
+	cueSSN  // from here on a cue can excuse a mark that ties the number to the word before it
 	cuePhone
 	cueCard
 	cueRecord
@@ -66,8 +69,11 @@ var cueWords = func() map[string]cueKind {
 	add(cueMember, "member", "membership", "subscriber", "beneficiary", "policy", "insurance", "policyholder", "enrollee")
 	add(cueClaim, "claim", "claims")
 	add(cueAccount, "account", "acct", "acc", "accounts")
-	add(cuePassport, "passport")
-	add(cueLicence, "driver", "drivers", "driving", "dl")
+	add(cuePassport, "passport", "passports", "reisepass", "passeport", "pasaporte", "passaporto", "passaporte", "paspoort", "paszport", "passnummer")
+	add(cueLicence, "driver", "drivers", "driving", "dl", "hrerschein", "rijbewijs", "patente", "conduire", "conducir") // "Führerschein", cut at its ü
+	add(cueDevice, "device", "android", "advertising", "imsi", "iccid", "idfa", "idfv", "gaid", "aaid", "udid", "meid", "deviceid", "androidid")
+	add(cueCrypto, "solana", "sol", "wallet", "phantom", "spl", "crypto")
+	add(cueSort, "sort", "sortcode")
 	add(cuePostal, "zip", "zipcode", "postcode", "postal", "postalcode", "plz", "postleitzahl", "eircode", "postnummer", "postcodes")
 	add(cuePlace, "lat", "latitude", "lon", "lng", "long", "longitude", "coordinates", "coordinate", "coords", "gps", "geo", "geolocation", "position",
 		"koordinaten", "latlng")

@@ -38,6 +38,7 @@ const (
 	JWT        = "jwt"
 	PrivateKey = "private-key"
 	Crypto     = "crypto" // an address of a crypto-asset
+	Device     = "device" // an identifier of a device
 	Record     = "record" // a medical record or patient number
 	Member     = "member" // a member, subscriber or policy number
 	Claim      = "claim"

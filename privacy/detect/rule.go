@@ -57,6 +57,8 @@ var (
 	byPlace       = rule{Position, "location/coordinates", .85, "coordinates/form"}
 	byCase        = rule{Case, "government-id", .7, "case-number/cue"}
 	byPlate       = rule{Plate, "vehicle/plate", .75, "plate/cue"}
+	byDevice      = rule{Device, "technical/device-id", .8, "device/cue"}
+	bySort        = rule{Account, "finance/account", .8, "account/sort-code"}
 	byLength      = rule{Long, flow.Unlabelled, 1, "long"}
 )
 

@@ -509,6 +509,9 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 			return h, true
 		}
 	}
+	if h, ok := c.document(q); ok {
+		return h, true
+	}
 	if c.s[q] == '1' && c.at(we) == '/' {
 		if h, ok := c.secret(q); ok {
 			return h, true
@@ -543,6 +546,11 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 	if h, ok := c.mac(q, we); ok {
 		return h, true
 	}
+	if c.s[q] == '8' && c.at(q+1) == '9' { // an ICCID, which in groups begins as other numbers do
+		if h, ok := c.device(q); ok {
+			return h, true
+		}
+	}
 	if h, ok := c.official(q); ok {
 		return h, true
 	}
@@ -550,6 +558,9 @@ func (c *scanner) digits(q, we int, acc class) (hit, bool) {
 		return h, true
 	}
 	if h, ok := c.cued(q, we); ok {
+		return h, true
+	}
+	if h, ok := c.device(q); ok {
 		return h, true
 	}
 	return c.figures(q, we)
@@ -578,6 +589,9 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 			}
 		}
 		if twoCapitals(c.s[q:we]) && c.at(we) == ' ' && isDigit(c.at(we+1)) {
+			if h, ok := c.document(q); ok {
+				return h, true
+			}
 			if h, ok := c.official(q); ok {
 				return h, true
 			}
@@ -597,6 +611,9 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 	if h, ok := c.iban(q); ok {
 		return h, true
 	}
+	if h, ok := c.document(q); ok {
+		return h, true
+	}
 	if h, ok := c.official(q); ok {
 		return h, true
 	}
@@ -609,6 +626,9 @@ func (c *scanner) letters(q, we int, acc class, may bool) (hit, bool) {
 		return h, true
 	}
 	if h, ok := c.cued(q, we); ok {
+		return h, true
+	}
+	if h, ok := c.device(q); ok {
 		return h, true
 	}
 	return c.mixed(q, we)

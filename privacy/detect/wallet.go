@@ -31,6 +31,9 @@ func (c *scanner) wallet(q, we int) (hit, bool) {
 	case n == 95 && (w[0] == '4' || w[0] == '8') && base58Only(w):
 		return hit{we, &byWalletForm}, true
 	}
+	if n >= 32 && n <= 44 && len(base58Raw(w, btcAlphabet)) == 32 && (c.cue(q).kind == cueCrypto || c.near(q, cueCrypto)) { // Solana
+		return hit{we, &byWalletForm}, true
+	}
 	if n <= 35 && w[0] == 'r' {
 		if p := base58(w, xrpAlphabet); len(p) == 21 && p[0] == 0 {
 			return hit{we, &byWallet}, true
@@ -60,6 +63,21 @@ func base58Only(w string) bool {
 
 // base58 decodes Base58Check and returns the payload, nil if a letter or the check is wrong. W has at most 112 letters.
 func base58(w, alphabet string) []byte {
+	out := base58Raw(w, alphabet)
+	if len(out) < 5 {
+		return nil
+	}
+	payload, check := out[:len(out)-4], out[len(out)-4:]
+	once := sha256.Sum256(payload)
+	twice := sha256.Sum256(once[:])
+	if !bytes.Equal(twice[:4], check) {
+		return nil
+	}
+	return payload
+}
+
+// base58Raw decodes up to 112 letters, and returns nil if one is wrong.
+func base58Raw(w, alphabet string) []byte {
 	var buf [96]byte // 112 digits to the base of 58 are below 83 bytes
 	low := len(buf)
 	for i := range len(w) {
@@ -78,17 +96,7 @@ func base58(w, alphabet string) []byte {
 	for i := 0; i < len(w) && w[i] == alphabet[0] && low > 0; i++ {
 		low--
 	}
-	out := buf[low:]
-	if len(out) < 5 {
-		return nil
-	}
-	payload, check := out[:len(out)-4], out[len(out)-4:]
-	once := sha256.Sum256(payload)
-	twice := sha256.Sum256(once[:])
-	if !bytes.Equal(twice[:4], check) {
-		return nil
-	}
-	return bytes.Clone(payload)
+	return bytes.Clone(buf[low:])
 }
 
 // ethereum checks forty hexadecimal digits: in mixed case as EIP-55 has it, in one case by their form.
