@@ -90,13 +90,26 @@ func (c *scanner) words(q, we int) (hit, bool) {
 	return h, ok
 }
 
+// startsAsWell is what [scanner.begins] says of forms, without the filter, which takes other words for those of the lexicon now
+// and then.
+func (c *scanner) startsAsWell(q, we int, w word) bool {
+	is := startsOf(w.is)
+	if is&strongStarts != 0 {
+		return true
+	}
+	if startsUpper(c.s[q:we]) {
+		return is != 0 || c.at(we) == '$' || beforeName(c.at(we), c.at(we+1), c.at(we+2)) || isDigit(c.s[we-1])
+	}
+	return is != 0 && (afterAged(c.left(q)) || beforeUnit(c.at(we), c.at(we+1), c.at(we+2)))
+}
+
 func (c *scanner) wordsWithin(q, we int) (h hit, ok bool) {
 	w := c.word(q)
+	if !c.startsAsWell(q, we, w) {
+		return hit{}, false
+	}
 	if w.end == 0 {
 		return c.code(q, we)
-	}
-	if w.is&weakStarts != 0 && w.is&strongStarts == 0 && !w.upper && !afterAged(c.left(q)) && !beforeUnit(c.at(we), c.at(we+1), c.at(we+2)) {
-		return hit{}, false
 	}
 	if w.is&sMonth != 0 {
 		if h, ok = c.monthDay(q, w); ok {

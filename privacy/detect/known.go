@@ -64,11 +64,10 @@ var noKnown = newSet()
 func newSet() *KnownSet {
 	k := &KnownSet{}
 	for w, is := range lexicon {
-		switch {
-		case is&sMonth != 0 && is&(sRare|sEnglish) == sRare: // counts only after a day
+		switch is = startsOf(is); {
 		case is&strongStarts != 0:
 			k.filter.add(hashWord(w))
-		case is&weakStarts != 0:
+		case is != 0:
 			k.filter.addWeak(hashWord(w))
 		}
 	}

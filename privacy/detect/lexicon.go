@@ -71,6 +71,14 @@ const (
 	weakStarts   = sCount | sStreetWeak | sPart | sBox | sSeason
 )
 
+// startsOf is what a word can begin by itself. Of a month it may be nothing: a rare short form counts only after a day.
+func startsOf(is sense) sense {
+	if is&(sMonth|sRare|sEnglish) == sMonth|sRare {
+		return 0
+	}
+	return is & (strongStarts | weakStarts)
+}
+
 // word is a word of the text and what it can be.
 type word struct {
 	end   int // 0: there is none, or one longer than any in the lexicon

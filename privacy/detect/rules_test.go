@@ -205,7 +205,7 @@ var ruledFragments = []string{
 // TestStreamEqualsFindByRules cuts texts anywhere: rules must not see more of the whole than of its pieces.
 func TestStreamEqualsFindByRules(t *testing.T) {
 	e, known := ruled(t, manyRules), someKnown(t)
-	for seed := range uint64(4000) {
+	for seed := range rounds(1500, 20_000) {
 		r := rand.New(rand.NewPCG(seed, 11))
 		var b strings.Builder
 		for range 1 + r.IntN(14) {
@@ -260,17 +260,19 @@ func TestPatternsTakeLinearTime(t *testing.T) {
 		e := ruled(t, Rules{Types: []Custom{{Name: "mine", Label: "organization", Patterns: []string{pattern}}}})
 		took := func(n int) time.Duration {
 			text := strings.Repeat(unit, n/len(unit))
-			best := time.Hour
-			for range 2 {
-				start := time.Now()
-				if _, err := e.Find(ctx, text, nil); err != nil {
-					t.Fatal(err)
-				}
-				best = min(best, time.Since(start))
+			start := time.Now()
+			if _, err := e.Find(ctx, text, nil); err != nil {
+				t.Fatal(err)
 			}
-			return best
+			return time.Since(start)
 		}
-		small, large := took(2<<10), took(16<<10)
+		small, large := time.Hour, time.Hour
+		for range 3 { // what is fast enough once is
+			small, large = min(small, took(2<<10)), min(large, took(16<<10))
+			if large <= 24*small+20*time.Millisecond {
+				break
+			}
+		}
 		t.Logf("%-30s %8v for 2 KiB, %8v for 16 KiB", pattern, small, large)
 		if large > 24*small+20*time.Millisecond { // eight times the text; machines are busy
 			t.Errorf("%s: %v for eight times the text of %v", pattern, large, small)

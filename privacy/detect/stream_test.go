@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -151,9 +152,17 @@ func show(text string, fs []Finding) string {
 	return b.String()
 }
 
+// rounds is how often a test with random texts goes: so often, or, if there is time for it, more often.
+func rounds(often, long uint64) uint64 {
+	if os.Getenv("SCRIM_LONG") != "" {
+		return long
+	}
+	return often
+}
+
 func TestStreamEqualsFind(t *testing.T) {
 	forms, full, known := engine(t), fullEngine(t), someKnown(t)
-	for seed := range uint64(8000) {
+	for seed := range rounds(3000, 40_000) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		e := forms
 		if seed%2 == 0 {
