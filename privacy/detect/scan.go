@@ -110,12 +110,28 @@ func eight(x string) uint64 {
 
 const lows = 0x0101010101010101
 
-// lettersIn returns how many of the eight bytes of w, first ones first, are letters; w has them in lower case.
-func lettersIn(folded uint64) int {
+// letterBits returns a bit for each of the eight bytes of x, the first lowest, that is set if it is a letter.
+func letterBits(x uint64) uint64 {
 	const highs = 0x80 * lows
-	x := folded &^ highs
-	notLetter := (x+(0x80-'a')*lows)&highs ^ highs | (x+(0x80-'z'-1)*lows)&highs | folded&highs
-	return bits.TrailingZeros64(notLetter) / 8
+	y := (x | 0x20*lows) &^ highs
+	letters := (y + (0x80-'a')*lows) &^ (y + (0x80-'z'-1)*lows) &^ x & highs
+	return letters >> 7 * 0x0102040810204080 >> 56
+}
+
+// letterMap returns which bytes of s are letters, from a place at or before p on, for 64 bytes or to the end of s, which has
+// eight bytes or more.
+func letterMap(s string, p int) (base int, m uint64) {
+	if p+64 <= len(s) {
+		x := s[p : p+64]
+		return p, letterBits(eight(x[0:8])) | letterBits(eight(x[8:16]))<<8 | letterBits(eight(x[16:24]))<<16 | letterBits(eight(x[24:32]))<<24 |
+			letterBits(eight(x[32:40]))<<32 | letterBits(eight(x[40:48]))<<40 | letterBits(eight(x[48:56]))<<48 | letterBits(eight(x[56:64]))<<56
+	}
+	base = max(0, len(s)-64)
+	for i := base; i+8 <= len(s); i += 8 {
+		m |= letterBits(eight(s[i:i+8])) << (uint(i-base) & 63)
+	}
+	last := len(s) - 8
+	return base, m | letterBits(eight(s[last:last+8]))<<(uint(last-base)&63)
 }
 
 // plainWords skips words of letters that a space or another mark outside runs follows and that cannot begin anything. It is a
@@ -123,22 +139,23 @@ func lettersIn(folded uint64) int {
 // both, or beforeName sees it.
 func (c *scanner) plainWords(p int) int {
 	s, known := c.s, c.known
+	base, m := p-64, uint64(0)
 	for p+9 <= len(s) {
-		w := eight(s[p:p+8]) | 0x20*lows
-		n := lettersIn(w)
+		if p-base > 64-minEncoded && base+64 < len(s) || p < base {
+			base, m = letterMap(s, p)
+		}
+		n := bits.TrailingZeros64(^(m >> (uint(p-base) & 63)))
 		q := p + n
+		if n >= minEncoded || q >= len(s) {
+			return p
+		}
 		if n > 0 {
+			w := eight(s[p:p+8]) | 0x20*lows
 			var h uint64
-			for n == 8 {
-				if h = mix(h ^ w); q+9 > len(s) || q-p >= minEncoded {
-					return p
-				}
-				w = eight(s[q:q+8]) | 0x20*lows
-				n = lettersIn(w)
-				q += n
-			}
-			if n > 0 {
-				h = mix(h ^ w&(1<<(8*n)-1))
+			if n < 8 {
+				h = mix(w & (1<<(uint(8*n)&63) - 1))
+			} else if h = mix(w); n > 8 {
+				h = mix(h ^ (eight(s[q-8:q])|0x20*lows)>>(uint(128-8*n)&63))
 			}
 			if known.filter.mayWeakly(h) && (known.filter.surely(h) || q+2 >= len(s) || weakly(s, p, q)) {
 				return p
@@ -151,7 +168,7 @@ func (c *scanner) plainWords(p int) int {
 			return p
 		case known.skip[b]:
 			p = q + 1
-		case b == '.' && s[q+1] == ' ' && !known.marks[b]:
+		case (b == '.' || b == ':') && q+1 < len(s) && (s[q+1] == ' ' || s[q+1] == '\n') && !known.marks[b]:
 			p = q + 2
 		default:
 			return p
