@@ -24,7 +24,7 @@ func (c *scanner) credential(q int) (hit, bool) {
 		}
 		i--
 	}
-	if i == q {
+	if i == q || !sign && !needsNoSign(c.s[:i]) {
 		return hit{}, false
 	}
 	by := credentialName(c.s[max(0, q-behind):i], sign)
@@ -48,34 +48,67 @@ func (c *scanner) credential(q int) (hit, bool) {
 	return hit{end, by}, true
 }
 
-// credentialName reads the name that text ends with.
+// needsNoSign reports whether text ends like a name that is given its value without a sign between them.
+func needsNoSign(text string) bool {
+	if text == "" {
+		return false
+	}
+	want := ""
+	switch text[len(text)-1] | 0x20 {
+	case 'r':
+		want = "bearer"
+	case 'c':
+		want = "basic"
+	case 'd':
+		want = "password"
+	}
+	return want != "" && len(text) >= len(want) && strings.EqualFold(text[len(text)-len(want):], want)
+}
+
+// credentialName reads the name that text, at most behind bytes, ends with.
 func credentialName(text string, sign bool) *rule {
 	end := len(text)
 	i := end
+	var name [behind]byte // in small letters, where it stands in the text
+	last, before := 0, -1 // where its last word begins, and the one before
 	for i > 0 && (isAlnum(text[i-1]) || text[i-1] == '_' || text[i-1] == '-') {
 		i--
+		b := text[i]
+		if isUpper(b) {
+			b |= 0x20
+		}
+		if name[i] = b; isAlnum(b) {
+			continue
+		}
+		if last == 0 {
+			last = i + 1
+		} else if before < 0 {
+			before = i + 1
+		}
 	}
 	if i == end || i == 0 && end == behind {
 		return nil
 	}
-	name := strings.ToLower(text[i:end])
-	last, before := name, ""
-	if at := strings.LastIndexAny(name, "_-"); at >= 0 {
-		last, before = name[at+1:], name[:at]
-		if at = strings.LastIndexAny(before, "_-"); at >= 0 {
-			before = before[at+1:]
-		}
-	}
+	owner := name[:0]
 	switch {
-	case !sign && (last == "bearer" || last == "basic"): // Authorization: Bearer …
+	case last == 0:
+		last = i
+	case before < 0:
+		owner = name[i : last-1]
+	default:
+		owner = name[before : last-1]
+	}
+	word := name[last:end]
+	switch {
+	case !sign && (string(word) == "bearer" || string(word) == "basic"): // Authorization: Bearer …
 		return &byTokenCue
-	case !sign && last == "password" && strings.Contains(text, "login "): // a line of .netrc
+	case !sign && string(word) == "password" && strings.Contains(text, "login "): // a line of .netrc
 		return &byPasswordCue
 	case !sign:
 		return nil
-	case passwordWords[last]:
+	case passwordWords[string(word)]:
 		return &byPasswordCue
-	case tokenWords[last], last == "key" && keyOwners[before]:
+	case tokenWords[string(word)], string(word) == "key" && keyOwners[string(owner)]:
 		return &byTokenCue
 	}
 	return nil

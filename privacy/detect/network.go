@@ -206,8 +206,11 @@ func (c *scanner) urlLabel(start, end int) flow.Label {
 	label := byURL.label
 	text := c.s[start:end]
 	authority := text
-	if i := strings.IndexAny(text, "/?#"); i >= 0 {
-		authority = text[:i]
+	for i := range len(text) {
+		if b := text[i]; b == '/' || b == '?' || b == '#' {
+			authority = text[:i]
+			break
+		}
 	}
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		if colon := strings.IndexByte(authority[:at], ':'); colon >= 0 && colon+1 < at {

@@ -35,15 +35,7 @@ func (c *scanner) official(q int) (hit, bool) {
 		if !c.closes(sp.end[g]) || g+1 < sp.groups && sp.sep[g+1] != ' ' && sp.sep[g+1] != '/' {
 			continue
 		}
-		var taken *idnumber.Kind
-		idnumber.Match(sp.b[:n], func(k *idnumber.Kind) bool {
-			if !c.gated(q, k, &sp, g) {
-				return true
-			}
-			taken = k
-			return false
-		})
-		if taken != nil {
+		if taken := idnumber.First(sp.b[:n], func(k *idnumber.Kind) bool { return c.gated(q, k, &sp, g) }); taken != nil {
 			return hit{sp.end[g], officialRules[taken]}, true
 		}
 	}
@@ -56,7 +48,7 @@ func (c *scanner) gated(q int, k *idnumber.Kind, sp *spelling, g int) bool {
 	if cue.kind == cueOther {
 		return false
 	}
-	cued := cue.kind == cueOfficial || slices.Contains(k.Cues, cue.lower(new([16]byte)))
+	cued := cue.kind == cueOfficial || cue.word != "" && slices.Contains(k.Cues, cue.lower(new([16]byte)))
 	written := g > 0 && slices.ContainsFunc(k.Groups, func(form string) bool { return sp.is(form, g) })
 	switch {
 	case g > 0 && !written:

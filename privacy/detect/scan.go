@@ -346,91 +346,113 @@ func (c *scanner) begins(q, we int) bool {
 	return may
 }
 
+// proposals are what may begin at one place: something of a form of its own, a known value, something of the user's own rules.
+type proposals struct {
+	form   hit
+	formed bool
+	known  hit
+	val    *Known
+	own    Finding
+	owned  bool
+}
+
+// end is where the longest ends.
+func (p *proposals) end() int { return max(p.form.end, p.known.end, p.own.End) }
+
 // try decides what begins at q, where the word or mark [q, we) stands. May is what the filter says of it.
 func (c *scanner) try(q, we int, acc class, may bool) verdict {
 	c.open(q)
 	c.place = q
-	h, ok := c.structured(q, we, acc, may)
-	var known hit
-	var val *Known
+	var p proposals
+	p.form, p.formed = c.structured(q, we, acc, may)
 	if may {
-		known, val = c.known.match(c, q)
+		p.known, p.val = c.known.match(c, q)
 	}
-	var own Finding
-	var hasOwn bool
 	if c.rules != nil {
-		own, hasOwn = c.rules.match(c, q)
+		p.own, p.owned = c.rules.match(c, q)
 	}
 	if !c.plain && (c.disguised(q) || may && c.haltDisguised(q)) && c.startsWord(q) {
-		if d, ok := c.undisguise(q); ok && d.end > max(h.end, known.end, own.End) {
-			if v, bad := c.stuck(q); bad {
-				c.sw = swallower{mode: swallowURL, rule: &byLength}
-				return v
-			}
-			c.f = d.rule.finding(q, d.end)
-			if c.f.Label = d.label; d.known != nil {
-				c.f.Known = d.known.Text
-			}
-			return found
+		if v := c.unmask(q, p.end()); v != done {
+			return v
 		}
 	}
 	var in hit
-	var inLabel flow.Label
-	if acc&cAmp != 0 || (!ok || h.end < c.end) && (c.end-q >= minEncoded || acc&cPercent != 0) { // an address is looked into by itself
-		in, inLabel = c.encoded(q, acc)
+	var label flow.Label
+	if acc&cAmp != 0 || (!p.formed || p.form.end < c.end) && (c.end-q >= minEncoded || acc&cPercent != 0) { // an address is looked into by itself
+		in, label = c.encoded(q, acc)
 	}
 	if v, bad := c.stuck(q); bad {
 		c.sw = swallower{mode: swallowURL, rule: &byLength}
 		return v
 	}
-	if in.end > max(h.end, known.end, own.End) {
-		if ok {
-			inLabel = c.tax.Stricter(inLabel, c.labelOf(h))
+	switch {
+	case in.end > p.end():
+		if p.formed {
+			label = c.tax.Stricter(label, c.labelOf(p.form))
 		}
-		if val != nil {
-			inLabel = c.tax.Stricter(inLabel, val.Label)
+		if p.val != nil {
+			label = c.tax.Stricter(label, p.val.Label)
 		}
-		if hasOwn {
-			inLabel = c.tax.Stricter(inLabel, own.Label)
+		if p.owned {
+			label = c.tax.Stricter(label, p.own.Label)
 		}
-		c.f = in.rule.finding(q, in.end)
-		if c.f.Label = inLabel; val != nil {
+		c.take(q, in, label, "")
+		if p.val != nil {
 			c.f.Score = 1
 		}
-		if hasOwn {
-			c.f.Score = max(c.f.Score, own.Score)
+		if p.owned {
+			c.f.Score = max(c.f.Score, p.own.Score)
 		}
 		return found
-	}
-	if val != nil && known.end >= max(h.end, own.End) {
-		label := val.Label
-		if hasOwn {
-			label = c.tax.Stricter(label, own.Label)
+	case p.val != nil && p.known.end >= max(p.form.end, p.own.End):
+		label = p.val.Label
+		if p.owned {
+			label = c.tax.Stricter(label, p.own.Label)
 		}
-		if ok { // a value that is known under a mild label is still what it looks like
-			label = c.tax.Stricter(label, c.labelOf(h))
+		if p.formed { // a value that is known under a mild label is still what it looks like
+			label = c.tax.Stricter(label, c.labelOf(p.form))
 		}
 		if c.rules != nil {
-			label, _ = c.rules.raise(label, c.s[q:known.end])
+			label, _ = c.rules.raise(label, c.s[q:p.known.end])
 		}
-		c.f = known.rule.finding(q, known.end)
-		c.f.Label, c.f.Known = label, val.Text
+		c.take(q, p.known, label, p.val.Text)
 		return found
-	}
-	if ok && h.rule == &byArmour {
-		c.sw = swallower{mode: swallowKey, rule: h.rule}
+	case p.formed && p.form.rule == &byArmour:
+		c.sw = swallower{mode: swallowKey, rule: p.form.rule}
 		return long
-	}
-	if ok {
-		c.f = h.rule.finding(q, h.end)
-		c.f.Label = c.labelOf(h)
+	case p.formed:
+		c.take(q, p.form, c.labelOf(p.form), "")
 	}
 	if c.rules != nil {
-		return c.settled(ok, own, hasOwn)
+		return c.settled(p.formed, p.own, p.owned)
 	}
-	if !ok {
+	if !p.formed {
 		return done
 	}
+	return found
+}
+
+// take lets f be the hit that begins at q.
+func (c *scanner) take(q int, h hit, label flow.Label, known string) {
+	c.f = h.rule.finding(q, h.end)
+	c.f.Label, c.f.Known = label, known
+}
+
+// unmask takes what is disguised at q, if it is longer than what ends at end.
+func (c *scanner) unmask(q, end int) verdict {
+	d, ok := c.undisguise(q)
+	if !ok || d.end <= end {
+		return done
+	}
+	if v, bad := c.stuck(q); bad {
+		c.sw = swallower{mode: swallowURL, rule: &byLength}
+		return v
+	}
+	known := ""
+	if d.known != nil {
+		known = d.known.Text
+	}
+	c.take(q, d.hit, d.label, known)
 	return found
 }
 

@@ -66,13 +66,40 @@ func (f form) fits(b []byte) bool {
 // Longest is the length of the longest number, Shortest that of the shortest.
 const Longest, Shortest = 18, 8
 
+// shape is a form as sets of places: where a digit must stand, where a letter must, and whether a certain one must somewhere.
+type shape struct {
+	digits, letters uint32
+	fixed           bool
+}
+
+func (f form) shape() (s shape) {
+	for i := range len(f) {
+		switch c := f[i]; {
+		case c == 'X':
+		case c-'0' < 10:
+			s.digits |= 1 << i
+			s.fixed = s.fixed || c != '9'
+		default:
+			s.letters |= 1 << i
+			s.fixed = s.fixed || c != 'A'
+		}
+	}
+	return s
+}
+
+// listed is a kind with its shape, which says no to most numbers.
+type listed struct {
+	*Kind
+	shape
+}
+
 // byLength lists the kinds of each length, those first that need least beside their form.
-var byLength = func() (t [Longest + 1][]*Kind) {
+var byLength = func() (t [Longest + 1][]listed) {
 	for gate := Always; gate <= Cued; gate++ {
 		for _, group := range [][]Kind{europe, northern, eastern, americas, asia, things} {
 			for i := range group {
 				if k := &group[i]; k.Gate == gate {
-					t[len(k.form)] = append(t[len(k.form)], k)
+					t[len(k.form)] = append(t[len(k.form)], listed{k, k.form.shape()})
 				}
 			}
 		}
@@ -83,7 +110,9 @@ var byLength = func() (t [Longest + 1][]*Kind) {
 // Kinds returns all kinds.
 func Kinds() (all []*Kind) {
 	for _, list := range byLength {
-		all = append(all, list...)
+		for _, k := range list {
+			all = append(all, k.Kind)
+		}
 	}
 	return all
 }
@@ -91,18 +120,40 @@ func Kinds() (all []*Kind) {
 // Match calls yield with each kind that a number can be, until it returns false. B has letters and digits alone, letters
 // in capitals. What is checked is a copy, so that b can stay on the stack of whoever looks at every number of a text.
 func Match(b []byte, yield func(*Kind) bool) {
+	match(b, func(*Kind) bool { return true }, yield)
+}
+
+// First returns the first kind that a number can be, of those that may allows, or nil. May is asked before anything is checked
+// that costs more than to ask.
+func First(b []byte, may func(*Kind) bool) (first *Kind) {
+	match(b, may, func(k *Kind) bool {
+		first = k
+		return false
+	})
+	return first
+}
+
+func match(b []byte, may, yield func(*Kind) bool) {
 	if len(b) > Longest {
 		return
 	}
+	digits := uint32(0)
+	for i, c := range b {
+		if isDigit(c) {
+			digits |= 1 << i
+		}
+	}
 	var own []byte
-	for _, k := range byLength[len(b)] {
-		if !k.form.fits(b) {
+	list := byLength[len(b)]
+	for i := range list {
+		k := &list[i]
+		if digits&k.letters != 0 || digits&k.digits != k.digits || k.fixed && !k.form.fits(b) || !may(k.Kind) {
 			continue
 		}
 		if k.check != nil && own == nil {
 			own = bytes.Clone(b)
 		}
-		if (k.check == nil || k.check(own)) && !yield(k) {
+		if (k.check == nil || k.check(own)) && !yield(k.Kind) {
 			return
 		}
 	}
