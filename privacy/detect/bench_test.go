@@ -153,4 +153,12 @@ func TestOneAllocationPerFinding(t *testing.T) {
 			t.Errorf("%d findings took %v allocations", n, got)
 		}
 	}
+	full, text := fullEngine(t), chatText(10<<10)
+	found, err := full.Find(ctx, text, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := testing.AllocsPerRun(10, func() { _, _ = full.Find(ctx, text, known) }); got > float64(len(found))/4 && !raced {
+		t.Errorf("%d findings, names among them, took %v allocations", len(found), got)
+	}
 }

@@ -25,9 +25,17 @@ var (
 		tag.Organisation: "organization", tag.Profession: "work/title", tag.Nationality: "person/nationality"}
 )
 
+// nameRules has the rule of each kind.
+var nameRules = func() (t [tag.Kinds]string) {
+	for i, name := range nameTypes {
+		t[i] = name + "/tagger"
+	}
+	return t
+}()
+
 // named makes a finding of a name.
 func named(s *tag.Span) Finding {
-	f := Finding{Start: s.Start, End: s.End, Type: nameTypes[s.Kind], Label: nameLabels[s.Kind], Score: s.Score, By: nameTypes[s.Kind] + "/tagger"}
+	f := Finding{Start: s.Start, End: s.End, Type: nameTypes[s.Kind], Label: nameLabels[s.Kind], Score: s.Score, By: nameRules[s.Kind]}
 	switch s.Sort {
 	case tag.Country:
 		f.Label = "location/country"
@@ -80,9 +88,13 @@ func (e *Engine) names(ctx context.Context, out []Finding, from int, text string
 			if k < len(forms) {
 				end = min(end, forms[k].Start)
 			}
-			if g := trimmed(f, f.Start, end, text, 0); g.Start < g.End && e.keeps(&g, text[g.Start:g.End]) {
-				out = append(out, g)
-				sorted = false
+			if g := trimmed(f, f.Start, end, text, 0); g.Start < g.End {
+				out = append(out, g) // what rules look at is there, so that it costs no memory of its own
+				if e.keeps(&out[len(out)-1], text[g.Start:g.End]) {
+					sorted = false
+				} else {
+					out = out[:len(out)-1]
+				}
 			}
 			if k == len(forms) || forms[k].Start >= f.End {
 				break
