@@ -246,11 +246,19 @@ func holdsSecret(text string) bool {
 			return false
 		}
 	}
-	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' || r == '#' || r == '?' }) {
-		name, value, _ := strings.Cut(pair, "=")
-		if len(value) < 4 {
+	for query != "" {
+		n, equals := 0, -1
+		for ; n < len(query) && query[n] != '&' && query[n] != ';' && query[n] != '#' && query[n] != '?'; n++ {
+			if query[n] == '=' && equals < 0 {
+				equals = n
+			}
+		}
+		pair := query[:n]
+		query = query[min(n+1, len(query)):]
+		if equals < 0 || len(pair)-equals-1 < 4 {
 			continue
 		}
+		name := pair[:equals]
 		for _, s := range secretParameters {
 			if strings.EqualFold(name, s) {
 				return true

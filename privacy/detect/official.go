@@ -49,16 +49,22 @@ func (c *scanner) gated(q int, k *idnumber.Kind, sp *spelling, g int) bool {
 		return false
 	}
 	cued := cue.kind == cueOfficial || cue.word != "" && slices.Contains(k.Cues, cue.lower(new([16]byte)))
-	written := g > 0 && slices.ContainsFunc(k.Groups, func(form string) bool { return sp.is(form, g) })
+	if k.Gate == idnumber.Cued && !cued {
+		return false
+	}
+	written := false
+	if g > 0 {
+		for _, form := range k.Groups {
+			written = written || sp.is(form, g)
+		}
+	}
 	switch {
 	case g > 0 && !written:
 		return cued && sp.uniform(g)
 	case k.Gate == idnumber.Always:
 		return sp.lower == 0 || sp.lower > sp.upTo[g] || cued || written
-	case k.Gate == idnumber.Written:
-		return written || cued
 	}
-	return cued
+	return cued || written
 }
 
 // spelling is a number as it is written: letters and digits in groups with a mark between them.
@@ -124,6 +130,9 @@ func (sp *spelling) uniform(g int) bool {
 
 // is reports whether the groups up to g are spelled in the form, such as "3.3.3-2". A space in the form stands for any mark.
 func (sp *spelling) is(form string, g int) bool {
+	if len(form) != 2*g+1 {
+		return false
+	}
 	at, from := 0, 0
 	for i := 0; i <= g; i++ {
 		if i > 0 {
