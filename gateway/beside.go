@@ -17,6 +17,7 @@ func (c *collector) readWhole(whole []int) error {
 		if found[i], err = c.detector().Find(c.ctx, texts[i], c.set); err != nil {
 			return c.unlooked(at, err)
 		}
+		found[i] = c.detector().Columns(texts[i], found[i], c.texts[at].file.isTable())
 	}
 	for i := range c.m.Snapshot.Beside {
 		b := &c.m.Snapshot.Beside[i]

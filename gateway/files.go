@@ -26,6 +26,19 @@ func (f *fileText) encoding() *base64.Encoding {
 	return f.form
 }
 
+// isTable reports whether all of the file is meant to be a table.
+func (f *fileText) isTable() bool {
+	if f == nil {
+		return false
+	}
+	essence, _, _ := strings.Cut(f.media, ";")
+	switch strings.TrimSpace(essence) {
+	case "text/csv", "application/csv", "text/tab-separated-values":
+		return true
+	}
+	return false
+}
+
 // text returns what there is to read.
 func (at *textAt) text() string {
 	if at.file != nil {

@@ -69,6 +69,7 @@ var formTypes = []TypeInfo{
 	{Organization, "name of an organisation", []flow.Label{"organization"}, "She works for Siemens AG.", "the words and those around them", .2},
 	{Profession, "what somebody does", []flow.Label{"work/title"}, "He works as a bus driver.", "the words and those around them", .2},
 	{Nationality, "nationality, people, language or religion", []flow.Label{"person/nationality"}, "He is a Turkish national.", "the words and those around them", .2},
+	{Named, "value under a header or a member's name that says what it is", []flow.Label{"person/name", "person/birth-date", "government-id/ssn"}, "", "the name, and that the value can be it", namedScore},
 	{KnownValue, "value known from elsewhere in the task", []flow.Label{"person"}, "", "the value", 1},
 	{Long, "text without a cut, of 256 bytes or more", []flow.Label{flow.Unlabelled}, "", "its length", 1},
 }
