@@ -312,7 +312,7 @@ func TestFilesByAddressAreFetchedPassedOrLeftOut(t *testing.T) {
 		asked              int
 	}{
 		{"shown", raw, "/list.csv", []string{"localhost"}, loopback, "url", "", 0},
-		{"fetched and read", tokenized, "/list.csv", []string{"localhost"}, loopback, "raw", "name;mail\nx;[email", 1},
+		{"fetched and read", tokenized, "/list.csv", []string{"localhost"}, loopback, "raw", "name;mail\n[person", 1},
 		{"a picture that may be shown", tokenized + opaque, "/scan.png", []string{"localhost"}, loopback, "raw", "\x89PNG", 1},
 		{"a picture that may not", tokenized, "/scan.png", []string{"localhost"}, loopback, "refused", "", 1},
 		{"left out", none, "/list.csv", []string{"localhost"}, loopback, "refused", "", 0},

@@ -18,15 +18,23 @@ import (
 
 func (e *env) detectCommand() *cobra.Command {
 	var asJSON, lines bool
+	var as string
 	var how detecting
-	c := e.command("detect [--json|--jsonl] [--rules FILE] FILE|-", "Show what the detector finds in a text",
+	c := e.command("detect [--json|--jsonl] [--as text|json|csv] [--rules FILE] FILE|-", "Show what the detector finds in a text",
 		"Prints what is found in a file or in standard input: where, of which type, with which label and how sure. Positions count\n"+
 			"Unicode code points from 0. --json prints one finding a line, {\"start\",\"end\",\"type\",\"label\",\"score\",\"by\"}. --jsonl reads\n"+
-			"lines {\"id\",\"text\"} instead of a text, and puts the id in front of each finding. --rules reads types, lists and\n"+
+			"lines {\"id\",\"text\"} instead of a text, and puts the id in front of each finding. --as says what the input is: in JSON, or lines\n"+
+			"of it, and in tables the names of members and columns count. Without it that is seen by looking. --rules reads types, lists and\n"+
 			"exceptions of your own, which is what scrim.yaml has under detection.", cobra.MaximumNArgs(1),
 		func(ctx context.Context, args []string) error {
 			if asJSON && lines {
 				return misuse("--json reads a text and --jsonl reads lines of texts; give one of them")
+			}
+			switch {
+			case as != "" && as != "text" && as != "json" && as != "csv":
+				return misuse("--as takes text, json or csv")
+			case as != "" && lines:
+				return misuse("--jsonl says what the input is already; leave --as out")
 			}
 			engine, err := how.engine()
 			if err != nil {
@@ -40,7 +48,7 @@ func (e *env) detectCommand() *cobra.Command {
 				return err
 			}
 			text := string(b)
-			found, err := engine.Find(ctx, text, nil)
+			found, err := engine.findAs(ctx, as, args, text)
 			if err != nil {
 				return err
 			}
@@ -58,6 +66,7 @@ func (e *env) detectCommand() *cobra.Command {
 		})
 	c.Flags().BoolVar(&asJSON, "json", false, "print one finding a line as JSON")
 	c.Flags().BoolVar(&lines, "jsonl", false, "read lines of {\"id\",\"text\"} and print one finding a line as JSON")
+	c.Flags().StringVar(&as, "as", "", "what the input is: text, json (or lines of it), csv (with a header; any of , ; | and tabs)")
 	how.flags(c)
 	c.AddCommand(e.detectEvalCommand(), e.detectTypesCommand())
 	return c

@@ -84,9 +84,13 @@ func (c *chosen) Find(ctx context.Context, text string, known *detect.KnownSet) 
 	if err != nil {
 		return nil, err
 	}
+	return c.asked(found), nil
+}
+
+func (c *chosen) asked(found []detect.Finding) []detect.Finding {
 	return slices.DeleteFunc(found, func(f detect.Finding) bool {
 		return f.Score < c.how.minScore || len(c.how.types) > 0 && !slices.Contains(c.how.types, f.Type)
-	}), nil
+	})
 }
 
 func (e *env) detectTypesCommand() *cobra.Command {

@@ -31,15 +31,16 @@ func (e *Engine) Columns(text string, found []Finding, whole bool) []Finding {
 	for at < len(text) {
 		at = t.line(at)
 	}
-	if len(t.more) == 0 {
-		return found
-	}
 	return merged(found, t.more)
 }
 
-// merged joins what does not overlap.
+// merged joins what does not overlap, without what became a part of something else.
 func merged(found, more []Finding) []Finding {
-	out := append(found, more...)
+	out := slices.DeleteFunc(found, func(f Finding) bool { return f.Start == f.End })
+	if len(more) == 0 {
+		return out
+	}
+	out = append(out, more...)
 	slices.SortStableFunc(out, func(a, b Finding) int { return a.Start - b.Start })
 	return out
 }
@@ -203,6 +204,13 @@ func (e *Engine) cover(more, found []Finding, at int, text string, c cell, l flo
 	for at < len(found) && found[at].End <= c.start {
 		at++
 	}
+	all := Finding{Start: c.start, End: c.end, Type: Named, Label: l, Score: namedScore, By: by}
+	if !e.keeps(&all, text[c.start:c.end]) {
+		return at, more
+	}
+	if l = all.Label; widen(found[at:], c, l, by) {
+		return at, more
+	}
 	from := c.start
 	for i := at; ; i++ {
 		end := c.end
@@ -223,4 +231,25 @@ func (e *Engine) cover(more, found []Finding, at int, text string, c cell, l flo
 		}
 		from = max(from, found[i].End)
 	}
+}
+
+// widen makes one finding of all that was found in a cell, if it is parts of what the cell is as a whole: "Wei" of "Li Wei".
+func widen(found []Finding, c cell, l flow.Label, by string) bool {
+	n := 0
+	for n < len(found) && found[n].Start < c.end {
+		f := &found[n]
+		if f.Label != l || f.Known != "" || f.Start < c.start || f.End > c.end {
+			return false
+		}
+		n++
+	}
+	if n == 0 || n == 1 && found[0].Start == c.start && found[0].End == c.end {
+		return n == 1
+	}
+	found[0].Start, found[0].End, found[0].Type, found[0].By = c.start, c.end, Named, by
+	found[0].Score = max(found[0].Score, namedScore)
+	for i := 1; i < n; i++ {
+		found[i].End = found[i].Start
+	}
+	return true
 }
