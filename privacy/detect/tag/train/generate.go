@@ -188,6 +188,15 @@ func (f *filling) slot(slot string, within feature.Tag) error {
 		}
 		as(feature.Person, spellPerson(p, name, form, r))
 		return nil
+	case "initials":
+		if _, ok := f.said[slot]; !ok {
+			f.said[slot] = initials(r)
+		}
+		as(feature.Person, f.said[slot])
+		if number == "" {
+			delete(f.said, slot)
+		}
+		return nil
 	case "address":
 		as(feature.Address, f.address(form == "lines"))
 		return nil
@@ -298,4 +307,22 @@ func (f *filling) insert(at int, s string) {
 			f.spans[i].end += len(s)
 		}
 	}
+}
+
+// initials are letters that stand for somebody's name.
+func initials(r *random) string {
+	letter := func() string { return string(rune('A' + r.below(26))) }
+	switch r.below(8) {
+	case 0:
+		return letter() + "."
+	case 1:
+		return letter() + letter()
+	case 2:
+		return letter() + ".-" + letter() + "."
+	case 3:
+		return letter() + "." + letter() + "." + letter() + "."
+	case 4:
+		return letter() + ". " + letter() + "."
+	}
+	return letter() + "." + letter() + "."
 }

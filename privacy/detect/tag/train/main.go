@@ -112,6 +112,10 @@ func recase(t text, k int, r *random) text {
 		t.s = strings.ToLower(t.s)
 	case k%6 == 5 && r.percent(30) && len(strings.ToUpper(t.s)) == len(t.s):
 		t.s = strings.ToUpper(t.s)
+	case r.percent(15): // a heading
+		if first, rest, ok := strings.Cut(t.s, "\n"); ok && len(strings.ToUpper(first)) == len(first) {
+			t.s = strings.ToUpper(first) + "\n" + rest
+		}
 	}
 	return t
 }
