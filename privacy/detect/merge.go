@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/scrimhq/scrim/flow"
@@ -16,13 +17,14 @@ const (
 	Organization = "organization"
 	Profession   = "profession"
 	Nationality  = "nationality"
+	Honorific    = "honorific"
 )
 
 // nameTypes and nameLabels say what a name is, by its kind.
 var (
-	nameTypes  = [tag.Kinds]string{tag.Person: Person, tag.Place: Place, tag.Address: Address, tag.Organisation: Organization, tag.Profession: Profession, tag.Nationality: Nationality}
+	nameTypes  = [tag.Kinds]string{tag.Person: Person, tag.Place: Place, tag.Address: Address, tag.Organisation: Organization, tag.Profession: Profession, tag.Nationality: Nationality, tag.Honorific: Honorific}
 	nameLabels = [tag.Kinds]flow.Label{tag.Person: "person/name", tag.Place: "location/city", tag.Address: "person/contact/address",
-		tag.Organisation: "organization", tag.Profession: "work/title", tag.Nationality: "person/nationality"}
+		tag.Organisation: "organization", tag.Profession: "work/title", tag.Nationality: "person/nationality", tag.Honorific: "work/title"}
 )
 
 // nameRules has the rule of each kind.
@@ -41,6 +43,8 @@ func named(s *tag.Span) Finding {
 		f.Label = "location/country"
 	case tag.Region:
 		f.Label = "location/region"
+	case tag.Gendered:
+		f.Label = "person/gender"
 	}
 	if s.Repeated {
 		f.By = Person + "/repeated"
@@ -83,12 +87,12 @@ func (e *Engine) names(ctx context.Context, out []Finding, from int, text string
 		for at < len(forms) && forms[at].End <= f.Start {
 			at++
 		}
-		for k := at; ; k++ { // what is left of it between what was found by form
+		for k, start := at, f.Start; ; k++ { // what is left of it between what was found by form
 			end := f.End
 			if k < len(forms) {
 				end = min(end, forms[k].Start)
 			}
-			if g := trimmed(f, f.Start, end, text, 0); g.Start < g.End {
+			if g := trimmed(f, start, end, text, 0); g.Start < g.End {
 				out = append(out, g) // what rules look at is there, so that it costs no memory of its own
 				if e.keeps(&out[len(out)-1], text[g.Start:g.End]) {
 					sorted = false
@@ -99,7 +103,7 @@ func (e *Engine) names(ctx context.Context, out []Finding, from int, text string
 			if k == len(forms) || forms[k].Start >= f.End {
 				break
 			}
-			f.Start = max(f.Start, forms[k].End)
+			start = max(start, forms[k].End)
 		}
 	}
 	if !sorted {
@@ -110,13 +114,16 @@ func (e *Engine) names(ctx context.Context, out []Finding, from int, text string
 
 var spanMemory = sync.Pool{New: func() any { return new([]tag.Span) }}
 
-// trimmed cuts a name down to a part of it, without marks at its ends. The text begins at base.
+// trimmed cuts a name down to a part of it, without marks at its ends; to nothing, if it says nothing by itself. The text begins at base.
 func trimmed(f Finding, start, end int, text string, base int) Finding {
 	for start < end && classes[text[start-base]]&(cWord|cHigh) == 0 {
 		start++
 	}
 	for start < end && classes[text[end-1-base]]&(cWord|cHigh) == 0 {
 		end--
+	}
+	if f.Type == Address && start < end && end-start < 8 && end-start < f.End-f.Start && strings.IndexByte(text[start-base:end-base], ' ') < 0 {
+		end = start // "street", after an address that was found by form
 	}
 	f.Start, f.End = start, end
 	return f

@@ -50,6 +50,9 @@ func (s *Stream) Write(piece string, final bool) (spans []Span, decided int) {
 	if r.open.Kind != 0 {
 		decided = min(decided, r.open.Start)
 	}
+	if r.title.Kind != 0 {
+		decided = min(decided, r.title.Start)
+	}
 	return r.out, decided
 }
 

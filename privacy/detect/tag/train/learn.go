@@ -11,6 +11,9 @@ import (
 type learner struct {
 	weights []float32 // of each bucket and tag
 	squares []float32
+	counts  []uint8   // how often each feature occurs, up to 255
+	sum     []float32 // of the weights after each of the last epochs
+	sums    int
 	gaz     feature.Gazetteer
 	rnd     random
 	rate    float32
@@ -18,8 +21,8 @@ type learner struct {
 
 func newLearner(gaz feature.Gazetteer) *learner {
 	return &learner{
-		weights: make([]float32, feature.Buckets*feature.Tags),
-		squares: make([]float32, feature.Buckets*feature.Tags),
+		weights: make([]float32, feature.Rows*feature.Tags),
+		squares: make([]float32, feature.Rows*feature.Tags),
 		gaz:     gaz, rnd: random{7}, rate: .15,
 	}
 }
@@ -62,20 +65,21 @@ func prepare(t *text, lists feature.Gazetteer) sentence {
 }
 
 // forget makes words unknown now and then, all through a text, so that the tagger learns what to think of words that it never
-// saw: one name in six is in no list, one in twelve has letters that nobody knows; and so has one ordinary word in
-// twelve, with a capital as at the beginning of a sentence or without.
+// saw: one name in five is in no list, another one in six has letters that nobody knows; and so has one ordinary
+// word in twelve, and one in twenty-four with a capital, as at the beginning of a sentence.
 func (l *learner) forget(tok *feature.Token, allowed mask, salt uint32) {
 	draw := (tok.Hash ^ salt) * 0x9E3779B1 >> 8 % 24
 	switch ordinary := allowed&only(feature.O) != 0; {
 	case tok.Shape == feature.Mark || tok.Shape >= feature.Digit1 && tok.Shape <= feature.Digits:
 	case ordinary && tok.Shape != feature.Lower && tok.Shape != feature.Title:
-	case draw < 2:
+	case ordinary && draw > 1, ordinary && draw > 0 && tok.Shape == feature.Title:
+	case draw < 4:
 		tok.Unlisted = true
 		tok.Hash = tok.Hash*0x85EBCA6B ^ salt
-		if draw == 0 {
+		if draw < 2 {
 			tok.Prefix ^= salt & 0xFFFFFF
 		}
-	case !ordinary && draw < 6:
+	case draw < 9:
 		tok.Unlisted = true
 	}
 }
@@ -83,7 +87,33 @@ func (l *learner) forget(tok *feature.Token, allowed mask, salt uint32) {
 // lexical are the features that know a word by itself. They are left out now and then, so that the words around it count.
 const lexical = 1<<1 | 1<<6 | 1<<7 | 1<<9 | 1<<10 | 1<<20
 
-func (l *learner) epoch(sentences []sentence, guided int) (wrong, total int) {
+// leastCount is how often a feature must occur to have a weight.
+const leastCount = 2
+
+// count counts the features of all texts, as they are where every word before is known.
+func (l *learner) count(sentences []sentence) {
+	if l.counts == nil {
+		l.counts = make([]uint8, feature.Numbers)
+	}
+	l.each(sentences, func(w *feature.Window, allowed mask) feature.Tag {
+		var f [feature.Count]uint32
+		w.Features(&f)
+		for _, b := range f {
+			if l.counts[b] < 255 {
+				l.counts[b]++
+			}
+		}
+		for t := range feature.Tag(feature.Tags) {
+			if allowed&only(t) != 0 {
+				return t
+			}
+		}
+		return feature.O
+	})
+}
+
+// each goes through all texts in some order. At says what a word is taken for.
+func (l *learner) each(sentences []sentence, at func(w *feature.Window, allowed mask) feature.Tag) {
 	w := feature.Window{Gaz: l.gaz}
 	for _, i := range l.rnd.shuffled(len(sentences)) {
 		s := &sentences[i]
@@ -95,22 +125,38 @@ func (l *learner) epoch(sentences []sentence, guided int) (wrong, total int) {
 				tok = s.tokens[k]
 				l.forget(&tok, s.allowed[k], salt)
 			}
-			if !w.Push(&tok) {
-				continue
+			if w.Push(&tok) {
+				w.Decide(at(&w, s.allowed[k-feature.Ahead]))
 			}
-			allowed := s.allowed[k-feature.Ahead]
-			best, right := l.step(&w, allowed)
-			total++
-			if allowed&only(best) == 0 {
-				wrong++
-				if l.rnd.percent(guided) {
-					best = right
-				}
-			}
-			w.Decide(best)
 		}
 	}
+}
+
+// epoch reads all texts once. Guided is how often, in percent, a wrong word is taken for what it is when the next is learned.
+func (l *learner) epoch(sentences []sentence, guided int) (wrong, total int) {
+	l.each(sentences, func(w *feature.Window, allowed mask) feature.Tag {
+		best, right := l.step(w, allowed)
+		total++
+		if allowed&only(best) == 0 {
+			wrong++
+			if l.rnd.percent(guided) {
+				best = right
+			}
+		}
+		return best
+	})
 	return wrong, total
+}
+
+// keep adds the weights as they are now to those that are averaged in the end.
+func (l *learner) keep() {
+	if l.sum == nil {
+		l.sum = make([]float32, len(l.weights))
+	}
+	for i, w := range l.weights {
+		l.sum[i] += w
+	}
+	l.sums++
 }
 
 // step learns one token. It returns the best tag and the best one allowed.
@@ -118,6 +164,11 @@ func (l *learner) step(w *feature.Window, allowed mask) (best, right feature.Tag
 	var f [feature.Count]uint32
 	w.Features(&f)
 	use := uint32(math.MaxUint32)
+	for i, b := range f {
+		if l.counts[b] < leastCount {
+			use &^= 1 << i
+		}
+	}
 	if l.rnd.percent(12) {
 		use &^= lexical
 	}
@@ -126,7 +177,7 @@ func (l *learner) step(w *feature.Window, allowed mask) (best, right feature.Tag
 		if use>>i&1 == 0 {
 			continue
 		}
-		row := l.weights[b*feature.Tags : b*feature.Tags+feature.Tags]
+		row := l.weights[feature.Row(b)*feature.Tags:][:feature.Tags]
 		for t := range row {
 			sum[t] += row[t]
 		}
@@ -156,7 +207,7 @@ func (l *learner) step(w *feature.Window, allowed mask) (best, right feature.Tag
 		if use>>i&1 == 0 {
 			continue
 		}
-		at := b * feature.Tags
+		at := feature.Row(b) * feature.Tags
 		row, squares := l.weights[at:at+feature.Tags], l.squares[at:at+feature.Tags]
 		for t := range row {
 			if g[t] > -1e-4 && g[t] < 1e-4 {
@@ -204,9 +255,9 @@ func exp(x float32) float32 {
 func (l *learner) quantise(scale float64) []byte {
 	out := make([]byte, len(l.weights))
 	for b := 0; b < len(l.weights); b += feature.Tags {
-		row := l.weights[b : b+feature.Tags]
+		row := l.sum[b : b+feature.Tags]
 		for t := range row {
-			v := math.Round(float64(row[t]) / scale)
+			v := math.Round(float64(row[t]) / float64(l.sums) / scale)
 			out[b+t] = byte(128 + max(-127, min(127, v)))
 		}
 	}

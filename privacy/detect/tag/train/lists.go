@@ -52,7 +52,7 @@ func (g gazetteer) frequent(as feature.Gaz, least int, all []string) {
 	for _, name := range all {
 		for w := range strings.FieldsSeq(name) {
 			w = strings.ToLower(strings.Trim(w, ".,;:()'\""))
-			if len(w) > 2 && !strings.ContainsAny(w, "{}") {
+			if len(w) > 3 && !strings.ContainsAny(w, "{}") && !slices.Contains(links, w) {
 				count[w]++
 			}
 		}
@@ -66,6 +66,9 @@ func (g gazetteer) frequent(as feature.Gaz, least int, all []string) {
 	slices.Sort(words)
 	g.words(as, words)
 }
+
+// links are words within names that say nothing.
+var links = strings.Fields("della delle degli dello para dans with from voor onder över från ved under till and the auf bei zur zum des del der die das des les los las")
 
 // forms are words for kinds of companies.
 var forms = strings.Fields(`inc inc. incorporated corp corporation ltd limited llc llp plc lp gmbh ag kg ohg ug se sa sas sarl sasu eurl spa srl snc bv nv vof ab as asa aps oy oyj

@@ -7,8 +7,10 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +22,19 @@ type settings struct {
 	times, epochs        int
 }
 
+// What the model that the program carries was made with.
+const (
+	defaultTimes  = 14
+	defaultEpochs = 6
+)
+
 func main() {
 	var s settings
 	flag.StringVar(&s.data, "data", os.Getenv("SCRIM_DATA"), "directory of the marked texts and name lists")
 	flag.StringVar(&s.templates, "templates", "privacy/detect/tag/train", "directory of templates and lists")
 	flag.StringVar(&s.out, "o", "privacy/detect/tag/model.bin", "file to write")
-	flag.IntVar(&s.times, "times", 6, "how often each template is filled")
-	flag.IntVar(&s.epochs, "epochs", 6, "how often everything is read")
+	flag.IntVar(&s.times, "times", defaultTimes, "how often each template is filled")
+	flag.IntVar(&s.epochs, "epochs", defaultEpochs, "how often everything is read")
 	flag.Parse()
 	model, err := train(s, os.Stderr)
 	if err == nil {
@@ -39,31 +47,40 @@ func main() {
 }
 
 // train returns the model.
-func train(s settings, log *os.File) ([]byte, error) {
+func train(s settings, log io.Writer) ([]byte, error) {
 	start := time.Now()
-	texts, g, err := s.texts()
+	src, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	entries := g.gazetteer(texts)
-	table := entries.table()
-	parsed, err := feature.Parse(string(feature.Encode(1, make([]byte, feature.Buckets*feature.Tags), table)))
+	texts, err := src.fill(s.times)
 	if err != nil {
 		return nil, err
 	}
-	var sentences []sentence
-	tokens := 0
-	for i := range texts {
-		one := prepare(&texts[i], parsed.Gaz)
-		sentences = append(sentences, one)
-		tokens += len(one.tokens)
+	table := src.gazetteer(texts).table()
+	parsed, err := feature.Parse(string(feature.Encode(1, make([]byte, feature.Rows*feature.Tags), table)))
+	if err != nil {
+		return nil, err
 	}
-	fmt.Fprintf(log, "%d texts, %d tokens, %d words and pairs in %d KB of lists, %v\n", len(texts), tokens, len(entries), len(table)>>10, time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(log, "%d templates, %d texts, %d KB of lists, %v\n", len(src.templates), len(texts), len(table)>>10, time.Since(start).Round(time.Millisecond))
 	l := newLearner(parsed.Gaz)
 	for e := range s.epochs {
+		if e > 0 { // other names each time
+			if texts, err = src.fill(s.times); err != nil {
+				return nil, err
+			}
+		}
+		sentences := make([]sentence, 0, len(texts))
+		for i := range texts {
+			sentences = append(sentences, prepare(&texts[i], parsed.Gaz))
+		}
+		l.count(sentences)
 		wrong, total := l.epoch(sentences, max(0, 100-40*e))
-		l.rate *= .8
-		fmt.Fprintf(log, "epoch %d: %.2f %% wrong, %v\n", e+1, 100*float64(wrong)/float64(total), time.Since(start).Round(time.Millisecond))
+		l.rate *= .85
+		if e >= s.epochs/2 {
+			l.keep()
+		}
+		fmt.Fprintf(log, "epoch %d: %d words, %.2f %% wrong, %v\n", e+1, total, 100*float64(wrong)/float64(total), time.Since(start).Round(time.Millisecond))
 	}
 	return feature.Encode(weightScale, l.quantise(weightScale), table), nil
 }
@@ -71,38 +88,54 @@ func train(s settings, log *os.File) ([]byte, error) {
 // weightScale is how much a unit of a quantised weight weighs, in nats.
 const weightScale = .025
 
-// texts returns what to learn from, in a fixed order.
-func (s settings) texts() ([]text, *generator, error) {
+// source is what is learned from.
+type source struct {
+	generator
+	templates []template
+	marked    []text // of the corpora
+}
+
+func (s settings) open() (*source, error) {
 	names, err := readNames(filepath.Join(s.data, "names"))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	templates, lists, err := readTemplates(s.templates)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	g := &generator{names: names, lists: lists, rnd: random{1}}
-	var texts []text
+	src := &source{generator: generator{names: names, lists: lists, rnd: random{1}}, templates: templates}
 	for _, c := range corpora {
 		more, err := readCorpus(filepath.Join(s.data, "text", "ner"), c.file)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for range c.times {
-			texts = append(texts, more...)
+			src.marked = append(src.marked, more...)
 		}
 	}
-	for i := range templates {
-		t := &templates[i]
-		for k := range s.times {
-			one, err := g.fill(t)
+	return src, nil
+}
+
+// fill returns the marked texts and each template so many times with names of its own, and those without names, of which
+// there are few, more often.
+func (src *source) fill(times int) ([]text, error) {
+	texts := slices.Clone(src.marked)
+	for i := range src.templates {
+		t := &src.templates[i]
+		n := times
+		if strings.HasPrefix(t.family, "plain-") {
+			n *= 2
+		}
+		for k := range n {
+			one, err := src.generator.fill(t)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			texts = append(texts, recase(one, k, &g.rnd))
+			texts = append(texts, recase(one, k, &src.rnd))
 		}
 	}
-	return texts, g, nil
+	return texts, nil
 }
 
 // recase writes a text in other capitals now and then, as people do.

@@ -24,20 +24,20 @@ type Model struct {
 
 // Parse reads a model without copying it.
 func Parse(file string) (*Model, error) {
-	if len(file) < headerSize+8*Buckets || file[:len(magic)] != magic {
+	if len(file) < headerSize+8*Rows || file[:len(magic)] != magic {
 		return nil, ErrModel
 	}
 	head := []byte(file[len(magic):headerSize])
 	gaz := int(binary.LittleEndian.Uint32(head[4:]))
-	rows := file[headerSize : headerSize+8*Buckets]
-	lists := file[headerSize+8*Buckets:]
+	rows := file[headerSize : headerSize+8*Rows]
+	lists := file[headerSize+8*Rows:]
 	if len(lists) != gaz || gaz%4 != 0 {
 		return nil, ErrModel
 	}
 	return &Model{Gazetteer{lists}, float64(binary.LittleEndian.Uint32(head)) / 1000, rows}, nil
 }
 
-// Encode writes a model. Rows has eight bytes a bucket.
+// Encode writes a model. Rows has eight bytes a row.
 func Encode(scale float64, rows, gaz []byte) []byte {
 	out := []byte(magic)
 	out = binary.LittleEndian.AppendUint32(out, uint32(scale*1000+.5))
@@ -53,7 +53,7 @@ func (m *Model) Score(f *[Count]uint32, out *[Tags]int32) {
 	var even, odd uint64
 	rows := m.rows
 	for _, b := range f {
-		at := int(b) * 8
+		at := int(Row(b)) * 8
 		row := rows[at : at+8]
 		x := uint64(row[0]) | uint64(row[1])<<8 | uint64(row[2])<<16 | uint64(row[3])<<24 | uint64(row[4])<<32 | uint64(row[5])<<40 | uint64(row[6])<<48 | uint64(row[7])<<56
 		even += x & lanes

@@ -78,6 +78,9 @@ func (w *Window) Code(already bool) bool {
 	return t.Shape == Alnum && next.Shape == Mark && !next.Spaced && next.Hash == underscore
 }
 
+// Stop reports whether a token is a full stop.
+func Stop(t *Token) bool { return t.Shape == Mark && t.Hash == stop }
+
 // Begins reports whether the token at hand begins a text, a line or a sentence.
 func (w *Window) Begins() bool {
 	i := w.n - 1 - Ahead
@@ -133,19 +136,29 @@ const (
 	k2 = 0x165667B19E3779F9
 )
 
-// bucketBits is the logarithm of the number of buckets.
-const bucketBits = 18
+// A feature is numbered with featureBits bits, of which the upper ones say in which row its weights are. The lower ones tell
+// features apart that share a row, which counts while learning only.
+const (
+	featureBits = 26
+	rowShift    = 8
+)
 
-// Buckets is how many rows of weights there are.
-const Buckets = 1 << bucketBits
+// Rows is how many rows of weights there are, and Numbers how many numbers of features.
+const (
+	Rows    = Numbers >> rowShift
+	Numbers = 1 << featureBits
+)
 
-func bucket(id, a, b uint64) uint32 {
+// Row is the row of a feature.
+func Row(number uint32) uint32 { return number >> rowShift }
+
+func number(id, a, b uint64) uint32 {
 	x := (a + id*k2) * k0
 	x = (x ^ x>>29 ^ b) * k1
-	return uint32(x >> (64 - bucketBits))
+	return uint32(x >> (64 - featureBits))
 }
 
-// Features fills in the buckets of the token at hand.
+// Features fills in the numbers of the features of the token at hand.
 func (w *Window) Features(out *[Count]uint32) {
 	i := w.n - 1 - Ahead
 	p2, p1, c, n1, n2 := w.at(i-2), w.at(i-1), w.at(i), w.at(i+1), w.at(i+2)
@@ -171,38 +184,38 @@ func (w *Window) Features(out *[Count]uint32) {
 	if w.key != 0 {
 		key = uint64(w.key)<<10 | s0
 	}
-	out[0] = bucket(0, t1, t2)
-	out[1] = bucket(1, h0, 0)
-	out[2] = bucket(2, hp1, s0)
-	out[3] = bucket(3, hn1, s0)
-	out[4] = bucket(4, hp2, s0)
-	out[5] = bucket(5, hn2, s0)
-	out[6] = bucket(6, hp1, h0)
-	out[7] = bucket(7, h0, hn1)
-	out[8] = bucket(8, hp1, hn1)
-	out[9] = bucket(9, uint64(c.Prefix), s0)
-	out[10] = bucket(10, uint64(c.Suffix), s0)
-	out[11] = bucket(11, uint64(c.Suffix2)<<10|sp1, s0)
-	out[12] = bucket(12, sp1<<10|s0, sn1)
-	out[13] = bucket(13, sp2<<20|sp1<<10|s0, sn1<<10|sn2)
-	out[14] = bucket(14, g0&who, s0)
-	out[15] = bucket(15, g0&(where|what), s0)
-	out[16] = bucket(16, (gp1&who)<<16|g0&who, sp1<<10|s0)
-	out[17] = bucket(17, (g0&who)<<16|gn1&who, s0<<10|sn1)
-	out[18] = bucket(18, (g0&(where|what))<<16|gn1&(where|what), s0<<10|sn1)
-	out[19] = bucket(19, gp1<<16|g0, s0)
-	out[20] = bucket(20, h0, t1)
-	out[21] = bucket(21, t1<<3|t2, s0<<10|sn1)
-	out[22] = bucket(22, t1<<32|g0&who, s0)
-	out[23] = bucket(23, t1<<32|g0&(where|what), s0)
-	out[24] = bucket(24, hp1, t1<<10|s0)
-	out[25] = bucket(25, hn1, t1<<10|s0)
-	out[26] = bucket(26, hp2<<16, hp1<<10|s0)
-	out[27] = bucket(27, hn1<<16, hn2<<10|s0)
-	out[28] = bucket(28, seen<<10|s0, g0&uint64(Common)|loud)
-	out[29] = bucket(29, loud<<32|t1<<20|s0<<10|sp1, g0&who)
-	out[30] = bucket(30, key, min(uint64(w.keyAge), 3))
-	out[31] = bucket(31, hp2<<32|hn1, s0)
+	out[0] = number(0, t1, t2)
+	out[1] = number(1, h0, 0)
+	out[2] = number(2, hp1, s0)
+	out[3] = number(3, hn1, s0)
+	out[4] = number(4, hp2, s0)
+	out[5] = number(5, hn2, s0)
+	out[6] = number(6, hp1, h0)
+	out[7] = number(7, h0, hn1)
+	out[8] = number(8, hp1, hn1)
+	out[9] = number(9, uint64(c.Prefix), s0)
+	out[10] = number(10, uint64(c.Suffix), s0)
+	out[11] = number(11, uint64(c.Suffix2)<<10|sp1, s0)
+	out[12] = number(12, sp1<<10|s0, sn1)
+	out[13] = number(13, sp2<<20|sp1<<10|s0, sn1<<10|sn2)
+	out[14] = number(14, g0&who, s0)
+	out[15] = number(15, g0&(where|what), s0)
+	out[16] = number(16, (gp1&who)<<16|g0&who, sp1<<10|s0)
+	out[17] = number(17, (g0&who)<<16|gn1&who, s0<<10|sn1)
+	out[18] = number(18, (g0&(where|what))<<16|gn1&(where|what), s0<<10|sn1)
+	out[19] = number(19, gp1<<16|g0, s0)
+	out[20] = number(20, h0, t1)
+	out[21] = number(21, t1<<3|t2, s0<<10|sn1)
+	out[22] = number(22, t1<<32|g0&who, s0)
+	out[23] = number(23, t1<<32|g0&(where|what), s0)
+	out[24] = number(24, hp1, t1<<10|s0)
+	out[25] = number(25, hn1, t1<<10|s0)
+	out[26] = number(26, hp2<<16, hp1<<10|s0)
+	out[27] = number(27, hn1<<16, hn2<<10|s0)
+	out[28] = number(28, seen<<10|s0, g0&uint64(Common)|loud)
+	out[29] = number(29, loud<<32|t1<<20|s0<<10|sp1, g0&who)
+	out[30] = number(30, key, min(uint64(w.keyAge), 3))
+	out[31] = number(31, hp2<<32|hn1, s0)
 }
 
 var noToken Token
