@@ -68,14 +68,24 @@ func (w *Window) Push(t *Token) bool {
 // Token is the one to decide.
 func (w *Window) Token() *Token { return w.at(w.n - 1 - Ahead) }
 
-// Code reports whether the token at hand is part of a run of code: letters and digits in one word, an underscore, and all that
-// follows without a space. Already says whether the token before was.
+// Code reports whether the token at hand is part of a run of code, such as "stk1_aB3", "0193e0a4-7c1e" or "PA-1234": letters
+// and digits in one word or tied together by a mark, and all that follows without a space. Already says whether the token
+// before was.
 func (w *Window) Code(already bool) bool {
-	t, next := w.Token(), w.at(w.n-Ahead)
+	t, next, after := w.Token(), w.at(w.n-Ahead), w.at(w.n-1)
 	if already && !t.Spaced && t.Shape != Newline && t.Shape != Blank {
 		return true
 	}
-	return t.Shape == Alnum && next.Shape == Mark && !next.Spaced && next.Hash == underscore
+	if next.Shape != Mark || next.Spaced || next.Hash != underscore && next.Hash != hyphen {
+		return false
+	}
+	switch {
+	case t.Shape == Alnum, t.Shape == Digits, t.Shape == Digit4 && next.Hash == hyphen:
+		return true
+	case t.Shape >= Lower && t.Shape <= Mixed:
+		return t.End-t.Start <= 3 && !after.Spaced && after.Shape >= Digit1 && after.Shape <= Alnum
+	}
+	return false
 }
 
 // Stop reports whether a token is a full stop.
@@ -121,6 +131,7 @@ func (w *Window) Decide(tag Tag) {
 }
 
 const (
+	hyphen      = (hashBasis ^ '-') * hashPrime & 0xFFFFFFFF
 	stop        = (hashBasis ^ '.') * hashPrime & 0xFFFFFFFF
 	question    = (hashBasis ^ '?') * hashPrime & 0xFFFFFFFF
 	exclamation = (hashBasis ^ '!') * hashPrime & 0xFFFFFFFF
