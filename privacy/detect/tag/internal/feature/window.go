@@ -83,7 +83,7 @@ func (w *Window) Code(already bool) bool {
 	case t.Shape == Alnum, t.Shape == Digits, t.Shape == Digit4 && next.Hash == hyphen:
 		return true
 	case t.Shape >= Lower && t.Shape <= Mixed:
-		return t.End-t.Start <= 3 && !after.Spaced && after.Shape >= Digit1 && after.Shape <= Alnum
+		return !after.Spaced && (after.Shape == Digits || after.Shape >= Digit1 && after.Shape <= Alnum && t.End-t.Start <= 3)
 	}
 	return false
 }
