@@ -116,7 +116,7 @@ func New(opt Options) (*Engine, error) {
 		e.rules = r
 	}
 	if !opt.FormsOnly {
-		e.tagger = tag.Default()
+		e.tagger = tag.Default().WithStandIns(words(opt.Taxonomy))
 	}
 	return e, nil
 }
@@ -126,6 +126,16 @@ func (e *Engine) scanner(known *KnownSet) scanner {
 		known = noKnown
 	}
 	return scanner{tax: e.tax, known: known, rules: e.rules}
+}
+
+// words are what stand-ins for values of the classes begin with.
+func words(tax *flow.Taxonomy) (all []string) {
+	for _, c := range tax.All() {
+		if w, _, _ := strings.Cut(c.Word, " "); w != "" {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // Find returns what is in the text, sorted by place and not overlapping. Known may be nil. It takes time linear in the text.

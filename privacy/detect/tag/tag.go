@@ -55,6 +55,21 @@ type Tagger struct {
 	model *feature.Model
 	bias  [feature.Tags]int32 // for words with a capital, and marks
 	small [feature.Tags]int32 // for words in small letters
+	words map[uint32]bool     // what stand-ins begin with
+}
+
+// WithStandIns returns a tagger that finds no names within what stands in for something, such as "[person 3]": a bracket, one
+// of the words and a few characters.
+func (t *Tagger) WithStandIns(words []string) *Tagger {
+	out := *t
+	out.words = map[uint32]bool{}
+	for _, w := range words {
+		var tok feature.Token
+		if feature.Next(w, 0, true, &tok) {
+			out.words[tok.Hash] = true
+		}
+	}
+	return &out
 }
 
 //go:embed model.bin
@@ -94,6 +109,7 @@ type run struct {
 
 	open  Span // Kind 0: none
 	title Span // an honorific that a name may follow; Kind 0: none
+	stand int  // how many tokens of a stand-in may still come
 	code  bool // within a run of code such as "stk1_aB3", in which nobody is named
 	sum   float64
 	words int
@@ -120,6 +136,7 @@ func (r *run) begin(t *Tagger, out []Span) {
 	r.win.Gaz = t.model.Gaz
 	r.win.Reset()
 	r.open, r.title, r.passed, r.code = Span{}, Span{}, r.passed[:0], false
+	r.stand = 0
 }
 
 var runs = sync.Pool{New: func() any { return new(run) }}
@@ -166,7 +183,7 @@ func (r *run) decide() {
 	if tok.Shape == feature.None {
 		return
 	}
-	if r.code = r.win.Code(r.code); r.code {
+	if r.code = r.win.Code(r.code); r.code || r.standsIn(tok) {
 		r.win.Decide(feature.O)
 		r.close()
 		return
@@ -198,6 +215,24 @@ func (r *run) decide() {
 	}
 	r.win.Decide(best)
 	r.take(tok, best, score)
+}
+
+// longestStandIn is how many tokens follow the bracket of a stand-in.
+const longestStandIn = 5
+
+// standsIn reports whether the word at hand is part of a stand-in.
+func (r *run) standsIn(tok *feature.Token) bool {
+	switch {
+	case r.stand > 0:
+		if r.stand--; feature.Closes(tok) {
+			r.stand = 0
+		}
+		return true
+	case feature.Opens(tok) && r.t.words[r.win.Next().Hash]:
+		r.stand = longestStandIn
+		return true
+	}
+	return false
 }
 
 // repeatScore is the score of a name that is one since it was found elsewhere.

@@ -83,3 +83,18 @@ func checkStream(t *testing.T, tagger *Tagger, text string, next func() int) {
 		t.Fatalf("in pieces %+v up to %d, whole %+v, in %q", got, settled, want, text)
 	}
 }
+
+// What stands in for a name is not found again, however it is spelled, and so can be put back.
+func TestStandInsAreLeftAlone(t *testing.T) {
+	tagger := Default().WithStandIns([]string{"person", "email", "place"})
+	for _, id := range []string{"3", "28", "a3r7", "mark", "anna", "b5c2"} {
+		for _, form := range []string{"you said: Who is [email %s]?", "Dr [person %s] lives in [place %s].", "[person %s] and Mr [person %s] met"} {
+			text := strings.ReplaceAll(form, "%s", id)
+			for _, s := range tagger.Append(nil, text) {
+				if strings.ContainsAny(text[s.Start:s.End], "[]") || strings.Contains(text[s.Start:s.End], id) {
+					t.Errorf("%q is found in %q", text[s.Start:s.End], text)
+				}
+			}
+		}
+	}
+}

@@ -88,6 +88,15 @@ func (w *Window) Code(already bool) bool {
 	return false
 }
 
+// Next is the token after the one to decide.
+func (w *Window) Next() *Token { return w.at(w.n - Ahead) }
+
+// Opens and Closes report whether a token is a square bracket.
+func Opens(t *Token) bool { return t.Shape == Mark && t.Hash == opening }
+
+// Closes is Opens for the other one.
+func Closes(t *Token) bool { return t.Shape == Mark && t.Hash == closing }
+
 // Stop reports whether a token is a full stop.
 func Stop(t *Token) bool { return t.Shape == Mark && t.Hash == stop }
 
@@ -131,6 +140,8 @@ func (w *Window) Decide(tag Tag) {
 }
 
 const (
+	opening     = (hashBasis ^ '[') * hashPrime & 0xFFFFFFFF
+	closing     = (hashBasis ^ ']') * hashPrime & 0xFFFFFFFF
 	hyphen      = (hashBasis ^ '-') * hashPrime & 0xFFFFFFFF
 	stop        = (hashBasis ^ '.') * hashPrime & 0xFFFFFFFF
 	question    = (hashBasis ^ '?') * hashPrime & 0xFFFFFFFF
