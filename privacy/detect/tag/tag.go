@@ -348,7 +348,7 @@ func (r *run) close() {
 func (r *run) doubtful() bool {
 	size := r.open.End - r.open.Start
 	if r.first.Shape >= feature.Digit1 && r.first.Shape <= feature.Digits {
-		return r.open.Kind != Address || size < 4 || r.sum < .8
+		return r.open.Kind != Address || size < 4 || size > 6 || r.sum < .8
 	}
 	if r.open.Kind == Address && (r.first.Shape != feature.Title || size < 8) { // "street", but not "Lindenstraße"
 		return true

@@ -37,7 +37,7 @@ func (s Shape) Capital() bool { return s >= Title && s <= Initial }
 // MaxToken is how many bytes of a token are looked at as one. What is longer is cut, so that a stream need not hold it.
 const MaxToken = 32
 
-// gap is how much white space stands between columns rather than words. It is a token, as an empty line is.
+// gap is how much white space stands between columns rather than words. It is a token, as a tab and an empty line are.
 const gap = 8
 
 // Token is a maximal run of letters and digits, an end of line, or one other character that is no space.
@@ -154,7 +154,7 @@ func Next(s string, p int, final bool, t *Token) bool {
 		case kSpace:
 			p++
 			t.Spaced = true
-			if p-first == gap {
+			if p-first == gap || s[p-1] == '\t' {
 				t.Start, t.End, t.Shape, t.Hash = first, p, Blank, uint32(Blank)
 				return true
 			}
