@@ -20,6 +20,9 @@ const minEncoded = 16
 // maxMarks is how many marks in front of a run are looked past to find where it begins.
 const maxMarks = 8
 
+// runOpens are the marks that a run may begin with. Others are passed over, whether or not something else is looked for there.
+const runOpens = "%&+-:"
+
 var (
 	byBase64  = rule{Encoded, "", .9, "encoded/base64"}
 	byHex     = rule{Encoded, "", .9, "encoded/hex"}
@@ -79,7 +82,7 @@ func (c *scanner) stretch(q, end int, a class) int {
 
 // encoded looks into a run that begins at q and says what is in it: once, never into what is encoded twice.
 func (c *scanner) encoded(q int, acc class) (hit, flow.Label) {
-	if c.decoded {
+	if c.decoded || !isAlnum(c.s[q]) && strings.IndexByte(runOpens, c.s[q]) < 0 && c.s[q] < utf8.RuneSelf {
 		return hit{}, ""
 	}
 	if acc&cAmp != 0 {
