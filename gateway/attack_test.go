@@ -79,6 +79,30 @@ func messageOf(parts string) string {
 	return `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m-1","role":"ROLE_USER","parts":[` + parts + `]}}}`
 }
 
+// A name that prose gave once is found in later messages of the task, the family name alone and in small letters, too.
+func TestANameFromProseIsFoundInWhatComesLater(t *testing.T) {
+	rig := attackRig(t, nil)
+	say := func(text string) string {
+		t.Helper()
+		raw, _ := stdjson.Marshal(text)
+		out, err := passTo(t, rig, "a2a", wire.A2A10, "SendMessage", flow.Request, messageOf(`{"text":`+string(raw)+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.ToLower(out)
+	}
+	const later = "the lindqvist invoice is still open"
+	if out := say(later); !strings.Contains(out, "lindqvist") {
+		t.Fatalf("the tagger alone finds it: %s", out)
+	}
+	if out := say("Please ask Dr Zelda Lindqvist, who works in Kraków, about the bill."); strings.Contains(out, "lindqvist") {
+		t.Fatalf("the name is not found: %s", out)
+	}
+	if out := say(later); strings.Contains(out, "lindqvist") {
+		t.Errorf("the name is forgotten: %s", out)
+	}
+}
+
 // What JSON in a text names is looked for in the structured values before it, too.
 func TestTwinsTeachWhatStandsBeforeThem(t *testing.T) {
 	rig := attackRig(t, nil)

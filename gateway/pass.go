@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -146,6 +148,23 @@ func (c *changer) remember() {
 			continue
 		}
 		if err := c.task.Remember(k.Text, k.Label, from.Agent); err != nil {
+			return
+		}
+	}
+	c.rememberNames()
+}
+
+// sureName is how sure, in percent, the name of a person must be to be looked for in later messages of its task.
+const sureName = 95
+
+// rememberNames keeps full names of people that prose gave, so that a family name alone is found in what comes later.
+func (c *changer) rememberNames() {
+	for i := range c.targets {
+		t, leaf := &c.targets[i], &c.leaves[i]
+		if t.kind != textSpan || t.stand != nil || leaf.Label != "person/name" || leaf.Certainty() < sureName || !strings.Contains(t.value, " ") || len(t.value) > detect.MaxKnownBytes {
+			continue
+		}
+		if err := c.task.Remember(t.value, leaf.Label, c.m.Query.Flow.From.Agent); err != nil {
 			return
 		}
 	}
