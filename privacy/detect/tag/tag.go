@@ -186,6 +186,7 @@ func (r *run) decide() {
 	if r.code = r.win.Code(r.code); r.code || r.standsIn(tok) {
 		r.win.Decide(feature.O)
 		r.close()
+		r.title = Span{} // or a stream would hold all of a long run back for its sake
 		return
 	}
 	r.win.Features(&f)
@@ -359,8 +360,14 @@ func (r *run) doubtful() bool {
 
 // propagate adds what was passed over and later turned out to be somebody's name.
 func (r *run) propagate(from int) []Span {
-	added := len(r.out)
+	added, at := len(r.out), from
 	for _, p := range r.passed {
+		for at < added && r.out[at].End <= p.start {
+			at++
+		}
+		if at < added && r.out[at].Start < p.end { // the honorific before another name
+			continue
+		}
 		if r.win.Memory.Of(p.hash)&feature.SeenName != 0 {
 			r.out = append(r.out, Span{Start: p.start, End: p.end, Kind: Person, Repeated: true, Score: repeatScore})
 		}

@@ -84,6 +84,36 @@ func checkStream(t *testing.T, tagger *Tagger, text string, next func() int) {
 	}
 }
 
+// An honorific that turns out to be somebody's name later is found once.
+func TestHonorificThatIsANameIsFoundOnce(t *testing.T) {
+	for _, text := range []string{"Dame Schmidt called. Dear Anna Dame, thank you.", "Fräulein Schmidt called. Patient: Maria Fräulein"} {
+		spans, end := Default().Append(nil, text), 0
+		if len(spans) < 3 || spans[0].Start != 0 || spans[0].Kind != Honorific {
+			t.Errorf("%+v in %q", spans, text)
+		}
+		for _, s := range spans {
+			if s.Start < end {
+				t.Errorf("%+v overlaps what is before it in %q", s, text)
+			}
+			end = s.End
+		}
+	}
+}
+
+// Nothing that a run of code or of stand-ins goes on with is held back for the honorific before it.
+func TestLittleIsHeldAfterAnHonorific(t *testing.T) {
+	tagger := Default().WithStandIns([]string{"person"})
+	for begin, unit := range map[string]string{"Mr a1_b": ",b", "Mr [": "person a b c d["} {
+		st := tagger.Stream()
+		text := begin + strings.Repeat(unit, 1000)
+		for i := range len(text) {
+			if _, decided := st.Write(text[i:i+1], false); i+1-decided > 2*MaxSpan {
+				t.Fatalf("%d bytes are held after %q", i+1-decided, begin)
+			}
+		}
+	}
+}
+
 // What stands in for a name is not found again, however it is spelled, and so can be put back.
 func TestStandInsAreLeftAlone(t *testing.T) {
 	tagger := Default().WithStandIns([]string{"person", "email", "place"})
