@@ -63,7 +63,7 @@ type tables struct {
 // line reads a line, or as many as its quoted cells have, and returns where the next begins.
 func (t *tables) line(at int) int {
 	if t.mark != 0 {
-		end := t.split(at, t.mark)
+		end := t.split(at, t.mark, len(t.text), maxColumns)
 		switch {
 		case t.whole || len(t.cells) == len(t.names):
 			for i, c := range t.cells[:min(len(t.cells), len(t.names))] {
@@ -111,7 +111,11 @@ func (t *tables) header(at, stop int) int {
 	if most == 0 {
 		mark = '\n' // one column
 	}
-	end := t.split(at, mark)
+	reach := stop
+	for range headLines - 1 {
+		reach = lineEnd(t.text, past(t.text, reach))
+	}
+	end := t.split(at, mark, reach, maxColumns)
 	names, hinting, filled := make([]string, len(t.cells)), 0, 0
 	for i, c := range t.cells {
 		names[i] = t.text[c.start:c.end]
@@ -130,7 +134,7 @@ func (t *tables) header(at, stop int) int {
 		return past(t.text, stop)
 	}
 	if !t.whole && end < len(t.text) {
-		if t.split(end, mark); len(t.cells) != len(names) {
+		if t.split(end, mark, len(t.text), len(names)+1); len(t.cells) != len(names) {
 			return past(t.text, stop)
 		}
 	}
@@ -138,8 +142,12 @@ func (t *tables) header(at, stop int) int {
 	return end
 }
 
-// split makes cells of the line at, and returns where the next begins. A cell in quotes may hold marks and line ends.
-func (t *tables) split(at int, mark byte) int {
+// headLines is how many lines the cells in quotes of a header may make of it: each line may be tried as one.
+const headLines = 4
+
+// split makes at most so many cells of the line at, and returns where the next begins. A cell in quotes may hold marks and line
+// ends, if it ends before reach.
+func (t *tables) split(at int, mark byte, reach, most int) int {
 	t.cells = t.cells[:0]
 	for {
 		from := at
@@ -148,7 +156,7 @@ func (t *tables) split(at int, mark byte) int {
 		}
 		next := from
 		if from < len(t.text) && t.text[from] == '"' {
-			if end := quoted(t.text, from); end > 0 {
+			if end := quoted(t.text[:reach], from); end > 0 {
 				t.cells = append(t.cells, cell{from + 1, end})
 				from, next = -1, end+1
 			}
@@ -159,9 +167,9 @@ func (t *tables) split(at int, mark byte) int {
 		if from >= 0 {
 			t.cells = append(t.cells, cell{from, max(from, from+len(strings.TrimRight(t.text[from:next], " \t")))})
 		}
-		if next >= len(t.text) || t.text[next] != mark || mark == '\n' || len(t.cells) >= maxColumns {
+		if next >= len(t.text) || t.text[next] != mark || mark == '\n' || len(t.cells) >= most {
 			stop := next
-			if len(t.cells) >= maxColumns {
+			if len(t.cells) >= most {
 				stop = lineEnd(t.text, next)
 			}
 			return past(t.text, stop)

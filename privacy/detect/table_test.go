@@ -69,6 +69,7 @@ func TestTablesTakeLinearTime(t *testing.T) {
 	e := engine(t)
 	for name, unit := range map[string]string{
 		"quotes that never end": "\"a,", "quotes in lines": "x,\"ssn\n", "headers": "name,ssn\n", "headers without lines": "name,ssn\n\n", "marks": ",", "lines": "\n", "bars": "|name|ssn|\n|",
+		"quotes that begin again": "a\",b,\"\n", "long ones": "a\"," + strings.Repeat("b,", 20) + "ssn,\"\n",
 		"returns": "\r", "spaces": " ", "cells": "name,",
 	} {
 		t.Run(name, func(t *testing.T) {
