@@ -198,12 +198,30 @@ func quoted(text string, from int) int {
 
 // cell adds what the name of a column says about one of its cells.
 func (t *tables) cell(c cell, name string) {
-	if c.start == c.end || name == "" {
+	if c.start == c.end || name == "" || t.engine.isStandIn(t.text[c.start:c.end]) {
 		return
 	}
 	if l, ok := Prior(t.text[c.start:c.end], name); ok {
 		t.at, t.more = t.engine.cover(t.more, t.found, t.at, t.text, c, l, fromColumn)
 	}
+}
+
+// isStandIn reports whether a cell is what stands in for a value, such as "[person 3]", which must be put back as it is.
+func (e *Engine) isStandIn(cell string) bool {
+	if len(cell) < 4 || cell[0] != '[' || cell[len(cell)-1] != ']' {
+		return false
+	}
+	cell = cell[1 : len(cell)-1]
+	at := strings.LastIndexByte(cell, ' ')
+	if at < 0 || at+1 == len(cell) || len(cell)-at > 7 {
+		return false
+	}
+	for i := at + 1; i < len(cell); i++ {
+		if !isAlnum(cell[i]) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(e.tax.All(), func(c flow.Class) bool { return strings.EqualFold(c.Word, cell[:at]) })
 }
 
 // cover gives a label to a stretch of a text: what was found in it is at least as strict, and what lies between becomes findings.

@@ -85,6 +85,15 @@ func TestTablesTakeLinearTime(t *testing.T) {
 	}
 }
 
+// A column does not take what stands in for a value for one.
+func TestColumnsLeaveStandIns(t *testing.T) {
+	e, text := engine(t), "name,address\n[person mark],[address 3]\n[Person b5c2],[address x y]\n"
+	found := e.Columns(text, nil, true)
+	if len(found) != 1 || text[found[0].Start:found[0].End] != "address x y" {
+		t.Errorf("Columns() = %+v", found)
+	}
+}
+
 func FuzzColumns(f *testing.F) {
 	for _, s := range []string{"name,ssn\nLi Wei,078051120\n", "\"name\";\"x\"\r\n\"a\"\"b\";1", "|name|x|\n|-|-|\n|Li|1|", "x,ssn\n\"a,078051120\n", "dob\t\n1980-03-01\t"} {
 		f.Add(s, true)
