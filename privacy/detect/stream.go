@@ -29,7 +29,6 @@ type Stream struct {
 	queue []queued   // what the forms decided, and the tagger did not yet
 	spans []tag.Span // names that are not passed yet
 	known int        // all of the names that begin before it are in spans
-	read  int        // how much came
 	done  int        // how much of it was returned or swallowed
 }
 

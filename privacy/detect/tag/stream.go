@@ -8,7 +8,6 @@ type Stream struct {
 	run  run
 	rest string // not read yet: the beginning of a word
 	base int    // place of rest in the stream
-	from int    // in the stream: nothing before it will still become part of a span
 }
 
 // Stream returns a tagger for one text.
