@@ -152,8 +152,12 @@ func show(text string, fs []Finding) string {
 	return b.String()
 }
 
-// rounds is how often a test with random texts goes: so often, or, if there is time for it, more often.
+// rounds is how often a test with random texts goes: so often, or, if there is time for it, more often. The race detector
+// makes each round slow and learns nothing from the next one: such a test has one goroutine.
 func rounds(often, long uint64) uint64 {
+	if raced {
+		return often / 10
+	}
 	if os.Getenv("SCRIM_LONG") != "" {
 		return long
 	}
