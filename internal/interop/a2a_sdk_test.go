@@ -97,6 +97,11 @@ func TestA2AClientsAndAgentsSeeNoGateway(t *testing.T) {
 		hook := newWebhook(t)
 		direct := talkA2A(t, clientArgv, binding, url, hook.URL+"/direct", "Bearer agents-own")
 		through := talkA2A(t, clientArgv, binding, base+"/a2a/player", hook.URL+"/through", "Bearer "+callerKey)
+		if strings.ReplaceAll(direct, hook.URL+"/direct", "") != strings.ReplaceAll(through, hook.URL+"/through", "") {
+			// Whoever subscribes sees how far the agent is by then, which on a busy machine is now here, now there.
+			direct = talkA2A(t, clientArgv, binding, url, hook.URL+"/direct", "Bearer agents-own")
+			through = talkA2A(t, clientArgv, binding, base+"/a2a/player", hook.URL+"/through", "Bearer "+callerKey)
+		}
 		// Some agents send the last ones when the client has deleted the configuration already.
 		auth, ok := hook.until("/through", func(o object) bool { return at(o, "statusUpdate") != nil || at(o, "task") != nil })
 		if !ok || auth != "Bearer hook-secret" {
