@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // operation is a method of A2A as the HTTP+JSON binding has it.
@@ -114,7 +115,7 @@ func hasAction(id string) bool {
 // plainSegment reports whether a text is one segment of a path whichever way a server reads it: what hides a slash, a
 // step upwards or an escape is one here and two there.
 func plainSegment(s string) bool {
-	return s != "" && s != "." && s != ".." && len(s) <= 512 &&
+	return s != "" && s != "." && s != ".." && len(s) <= 512 && utf8.ValidString(s) &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\%?#;`, r) })
 }
 
