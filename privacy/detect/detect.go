@@ -1,10 +1,11 @@
-// Package detect finds personal data and secrets in text: e-mail addresses, telephone numbers, payment cards, IBANs, US social
-// security numbers, network addresses, dates and ages, street addresses, amounts, web addresses, credentials, numbers that a cue announces, values that
-// the caller already knows, and numbers that states and registries of some forty countries give out (package idnumber).
+// Package detect finds personal data and secrets in text: what has a form of its own (addresses, numbers, dates, credentials,
+// and the numbers that states and registries of some forty countries give out, package idnumber), what a cue announces, values
+// that the caller already knows, and names of people, places, organisations and professions in prose (package tag).
 //
-// One pass over the bytes proposes typed candidates and validators decide. It takes linear time whatever the text: what a
-// position becomes depends on at most 64 bytes before it and fewer than [Holdback] bytes from it. A [Stream] therefore finds in
-// a text that comes in pieces exactly what [Engine.Find] finds in the whole.
+// One pass over the bytes proposes typed candidates and validators decide. What has a form depends on at most 64 bytes before it
+// and fewer than [Holdback] bytes from it; a name on all that came before it and the two words after it. So a [Stream] finds in
+// a text that comes in pieces what [Engine.Find] finds in the whole, but for names that only a later sentence gives away. All of
+// it takes linear time whatever the text.
 //
 // Identifiers that say nothing by themselves (UUIDs, hashes, order numbers, versions) are left alone. Amounts of money,
 // spans of time, times of day and weekdays alone say little and have scores of at most .5.
@@ -13,6 +14,7 @@ package detect
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -94,6 +96,8 @@ type Engine struct {
 	tax    *flow.Taxonomy
 	tagger *tag.Tagger // nil: names are not looked for
 	rules  *rules      // nil: none
+
+	standIns map[string]bool // the words, in small letters, that stand-ins for values of the classes begin with
 }
 
 var _ Detector = (*Engine)(nil)
@@ -103,7 +107,10 @@ func New(opt Options) (*Engine, error) {
 	if opt.Taxonomy == nil {
 		opt.Taxonomy = flow.DefaultTaxonomy()
 	}
-	e := &Engine{tax: opt.Taxonomy}
+	e := &Engine{tax: opt.Taxonomy, standIns: map[string]bool{}}
+	for _, c := range opt.Taxonomy.All() {
+		e.standIns[strings.ToLower(c.Word)] = true
+	}
 	if !opt.Rules.none() {
 		r, wrongs := compile(opt.Rules, opt.Taxonomy, opt.Languages)
 		if len(wrongs) > 0 {
@@ -116,7 +123,7 @@ func New(opt Options) (*Engine, error) {
 		e.rules = r
 	}
 	if !opt.FormsOnly {
-		e.tagger = tag.Default().WithStandIns(words(opt.Taxonomy))
+		e.tagger = tag.Default().WithStandIns(slices.Collect(maps.Keys(e.standIns)))
 	}
 	return e, nil
 }
@@ -126,16 +133,6 @@ func (e *Engine) scanner(known *KnownSet) scanner {
 		known = noKnown
 	}
 	return scanner{tax: e.tax, known: known, rules: e.rules}
-}
-
-// words are what stand-ins for values of the classes begin with.
-func words(tax *flow.Taxonomy) (all []string) {
-	for _, c := range tax.All() {
-		if w, _, _ := strings.Cut(c.Word, " "); w != "" {
-			all = append(all, w)
-		}
-	}
-	return all
 }
 
 // Find returns what is in the text, sorted by place and not overlapping. Known may be nil. It takes time linear in the text.
@@ -156,27 +153,21 @@ func (e *Engine) find(ctx context.Context, text string, known *KnownSet, causal 
 // AppendForms appends what has a form of its own, and what is known, and looks for no names: for values that are not prose.
 // With an error it returns nil.
 func (e *Engine) AppendForms(ctx context.Context, dst []Finding, text string, known *KnownSet) ([]Finding, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	out := dst
 	c := e.scanner(known)
 	c.s, c.final = text, true
-	for p := 0; ; {
+	for f := range c.all {
+		out = append(room(out, f.Start, len(text)), f)
 		if len(out)%256 == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
 		}
-		v, begin := c.next(p)
-		switch v {
-		case found:
-			out = append(room(out, begin, len(text)), c.f)
-			p = c.f.End
-		case long:
-			p, _ = c.sw.advance(&c, begin)
-			out = append(room(out, begin, len(text)), c.sw.rule.finding(begin, p))
-		default:
-			return out, nil
-		}
 	}
+	return out, nil
 }
 
 // room makes room for another finding, and if it must, for as many as there will be at the rate so far, the text being total

@@ -267,16 +267,11 @@ func (c *scanner) inside(end int, b []byte, by *rule) (hit, flow.Label) {
 	text := string(b)
 	in := scanner{s: text, final: true, tax: c.tax, known: c.known, rules: c.rules, inner: c.inner, plain: c.plain, decoded: true}
 	var label flow.Label
-	for p := 0; p < len(text); {
-		switch v, begin := in.next(p); v {
-		case found:
-			label = c.tax.Stricter(label, in.f.Label)
-			p = in.f.End
-		case long:
+	for f, long := range in.all {
+		if long {
 			label = c.tax.Stricter(label, flow.Unlabelled)
-			p, _ = in.sw.advance(&in, begin)
-		default:
-			p = len(text)
+		} else {
+			label = c.tax.Stricter(label, f.Label)
 		}
 	}
 	if label == "" {

@@ -221,16 +221,11 @@ func (c *scanner) urlLabel(start, end int) flow.Label {
 		label = c.tax.Stricter(label, "secret/api-key")
 	}
 	inner := scanner{s: text, final: true, tax: c.tax, known: c.known, rules: c.rules, inner: true}
-	for p := 0; p < len(text); {
-		switch v, _ := inner.next(p); v {
-		case found:
-			label = c.tax.Stricter(label, inner.f.Label)
-			p = inner.f.End
-		case long:
+	for f, long := range inner.all {
+		if long {
 			return flow.Unlabelled
-		default:
-			return label
 		}
+		label = c.tax.Stricter(label, f.Label)
 	}
 	return label
 }

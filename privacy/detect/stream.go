@@ -19,8 +19,7 @@ type Piece struct {
 // Stream finds things in a text that comes in chunks. Its pieces do not depend on where the chunks are cut, other than that
 // plain text comes in more or fewer of them. Its findings are those that [Engine.Find] gives for the whole text, but for one
 // thing that only who has the whole can do: a name that a later sentence gives away is found from there on, and not before.
-// It holds fewer than [MaxHeld] bytes back, mostly three
-// words. It is for one goroutine.
+// It holds fewer than [MaxHeld] bytes back, mostly three words. It is for one goroutine.
 type Stream struct {
 	engine *Engine
 	forms  formStream

@@ -221,7 +221,7 @@ func (e *Engine) isStandIn(cell string) bool {
 			return false
 		}
 	}
-	return slices.ContainsFunc(e.tax.All(), func(c flow.Class) bool { return strings.EqualFold(c.Word, cell[:at]) })
+	return e.standIns[strings.ToLower(cell[:at])]
 }
 
 // cover gives a label to a stretch of a text: what was found in it is at least as strict, and what lies between becomes findings.

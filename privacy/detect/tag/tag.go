@@ -21,14 +21,14 @@ import (
 type Kind uint8
 
 const (
-	Person Kind = iota + 1
-	Place
-	Address
-	Organisation
-	Profession
-	Nationality
-	Honorific // what stands before a person's name: "Mr", "Dr."
-	Kinds     = iota + 1
+	Person       = Kind(feature.Person)
+	Place        = Kind(feature.Place)
+	Address      = Kind(feature.Address)
+	Organisation = Kind(feature.Organisation)
+	Profession   = Kind(feature.Profession)
+	Nationality  = Kind(feature.Nationality)
+	Honorific    = Kind(feature.Other) // what stands before a person's name: "Mr", "Dr."; the other names are no spans
+	Kinds        = feature.Tags
 )
 
 // Span is a name in a text.
@@ -40,7 +40,7 @@ type Span struct {
 	Score      float64 // how sure, from 0 to 1
 }
 
-// Sort says more of a place.
+// Sort says more of a place, or of an honorific.
 type Sort uint8
 
 const (
@@ -256,16 +256,17 @@ func (r *run) take(tok *feature.Token, tag feature.Tag, score float64) {
 		r.announce(tok)
 		return
 	}
-	defer func() { r.title = Span{} }()
+	title := r.title
+	r.title = Span{}
 	word := tok.Shape != feature.Mark && tok.Shape != feature.Newline && tok.Shape != feature.Blank
 	if r.open.Kind != kind || tok.End-r.open.Start > MaxSpan || tok.Shape == feature.Blank {
 		r.close()
 		if !word {
 			return
 		}
-		if r.title.Kind != 0 && kind == Person {
-			r.title.Score = min(score, .9)
-			r.out = append(r.out, r.title)
+		if title.Kind != 0 && kind == Person {
+			title.Score = min(score, .9)
+			r.out = append(r.out, title)
 		}
 		r.open = Span{Start: tok.Start, Kind: kind}
 		r.sum, r.words, r.weak = 0, 0, 0
@@ -343,9 +344,8 @@ func (r *run) close() {
 	r.open = Span{}
 }
 
-// doubtful reports whether a span of one word is not worth a finding: one letter, two small ones, a
-// number that is no postal code, a word that is no street, or a word that is an ordinary
-// one and stands where any word has a capital, unless it is sure.
+// doubtful reports whether a span of one word is not worth a finding: one letter, two small ones, a number that is no postal
+// code, a word that is no street, or a word that is an ordinary one and stands where any word has a capital, unless it is sure.
 func (r *run) doubtful() bool {
 	size := r.open.End - r.open.Start
 	if r.first.Shape >= feature.Digit1 && r.first.Shape <= feature.Digits {

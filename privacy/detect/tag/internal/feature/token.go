@@ -92,8 +92,8 @@ var kinds = func() (t [256]kind) {
 var folded = func() (t [0x190 + 0x100]byte) {
 	for i := range t {
 		r := unfolded(i)
-		if base := norm.NFD.String(string(r))[0]; base < utf8.RuneSelf && unicode.IsLetter(r) {
-			t[i] = base | 0x20
+		if parts := norm.NFD.PropertiesString(string(r)).Decomposition(); len(parts) > 0 && parts[0] < utf8.RuneSelf && unicode.IsLetter(r) {
+			t[i] = parts[0] | 0x20
 		}
 	}
 	const others = "ÆaŒoØoĐdÐdÞtŁlĦhŊnıiſsƏeß" // with no accent to take away
