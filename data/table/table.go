@@ -23,9 +23,12 @@ const (
 	Text
 	Number
 	Bool
+	Nested // an array or object of JSON as a whole: kept, or dropped, and nothing between
 )
 
-// Cell is one value. Number is a JSON number's literal, Bool is "true" or "false", the text of Null is empty.
+// Cell is one value. Number is a JSON number's literal, Bool is "true" or "false", the text of Null is empty, that of Nested JSON.
+//
+// In JSON lines a Null without Src is a member that is not there; one with Src is the null that the source has.
 type Cell struct {
 	Kind Kind
 	Text []byte // content, without quotes and escapes
@@ -56,22 +59,56 @@ type Column struct {
 }
 
 // Batch is rows of one table: those of one chunk, or what became of them.
+//
+// Who changes a batch may change cells, and leave out rows (Drop) and columns (Select). Memory for new text may be appended to Arena.
 type Batch struct {
-	First int64    // number of the first row in its table, from 1
-	Rows  int      // how many
-	Width int      // cells of a row
-	Cells []Cell   // row by row
-	Lines [][]byte // the rows as JSON objects where the source has them, else nil
-	Arena []byte   // memory that cells may point into; a reader may reuse it with the batch
+	First int64  // number of the first row in its table, from 1
+	Rows  int    // how many, those left out included
+	Width int    // cells of a row
+	Cells []Cell // row by row
+	Drop  []bool // rows that writers leave out; nil: none
+	Arena []byte // memory that cells may point into; a reader may reuse it with the batch
+	Tape  any    // of the reader: how the source spells the rows, for a writer of the same format
+
+	row []Cell // room for Select
 }
 
 // Row returns the cells of row i of the batch, from 0.
 func (b *Batch) Row(i int) []Cell { return b.Cells[i*b.Width : (i+1)*b.Width : (i+1)*b.Width] }
 
-// Chunk is a piece of a source that can be read by itself.
+// Select keeps the cells of these columns, in this order, and leaves out the others. The columns must be different ones.
+func (b *Batch) Select(columns []int) {
+	if len(columns) > b.Width {
+		panic("table: a column selected twice")
+	}
+	if b.row == nil || cap(b.row) < b.Width {
+		b.row = make([]Cell, b.Width)
+	}
+	to := b.Cells[:0]
+	for i := range b.Rows {
+		row := append(b.row[:0], b.Row(i)...)
+		for _, c := range columns {
+			to = append(to, row[c])
+		}
+	}
+	clear(b.row[:cap(b.row)])
+	b.Cells, b.Width = to, len(columns)
+}
+
+// behind leaves out the rows up to that number.
+func (b *Batch) behind(row int64) {
+	n := min(int(max(row-b.First+1, 0)), b.Rows)
+	b.First, b.Rows, b.Cells = b.First+int64(n), b.Rows-n, b.Cells[n*b.Width:]
+	if b.Drop != nil {
+		b.Drop = b.Drop[n:]
+	}
+}
+
+// Chunk is a piece of a source that can be read by itself, once.
 type Chunk struct {
 	First int64 // number of its first row, from 1
 	Rows  int   // how many it has; -1: known once it is read
+	Bytes int64 // of the source that it takes, for a progress report; 0: not known
 	Data  any   // of the format
 }
 
@@ -86,6 +123,18 @@ type Reader interface {
 	Read(ctx context.Context, c Chunk, b *Batch) error
 	// Close releases what the reader holds.
 	Close() error
+}
+
+// Selector is a reader that need not read all columns: Select, before the first Next, names those that it is to give, in this
+// order, and Columns then returns them. [Select] does it for any reader.
+type Selector interface {
+	Select(names []string) error
+}
+
+// Liker is a writer that follows the ways of a source where it was not told otherwise: Like, before the first row, names the
+// reader that the rows come from. A CSV file so has its source's delimiter and line ends. [Copy] calls it.
+type Liker interface {
+	Like(r Reader)
 }
 
 // Source is a table that can be read again: twice the same rows in the same order, or [ErrChanged].
@@ -104,7 +153,7 @@ type Source interface {
 // Encoded is a batch in the form in which a writer takes it.
 type Encoded struct {
 	First int64
-	Rows  int
+	Rows  int // rows of the batch, those left out included
 	Data  any
 }
 
@@ -116,7 +165,8 @@ type Writer interface {
 	Write(ctx context.Context, e Encoded) error
 	// Checkpoint returns when all rows written so far would survive a crash. A writer opened to resume goes on behind the last one.
 	Checkpoint(ctx context.Context) error
-	// Rows is how many rows stood at the last checkpoint when the writer was opened: 0 for one that begins. Writing goes on behind them.
+	// Rows is how many rows had been given at the last checkpoint when the writer was opened, those left out included: 0 for one
+	// that begins. Writing goes on behind them.
 	Rows() int64
 	// Finish completes the table under its passing name, durable. It returns a digest of what Commit will publish.
 	Finish(ctx context.Context) (digest string, err error)
@@ -126,12 +176,19 @@ type Writer interface {
 	Close() error
 }
 
+// Run is what a writing run says of itself.
+type Run struct {
+	Tag    string // identifies what will be written: a hash of plan and source's fingerprint. Kept beside the unfinished table.
+	Resume bool   // go on with what an earlier run of the same tag left unfinished
+}
+
 // Target is where a table goes.
 type Target interface {
 	Name() string
-	// Create begins a table with these columns. It returns [ErrExists] if the final name is taken, or if a passing one is there
-	// and resume is false; with resume it goes on behind the last checkpoint, or begins where there is none.
-	Create(ctx context.Context, columns []Column, resume bool) (Writer, error)
+	// Create begins a table with these columns. It returns [ErrExists] if the final name is taken, if a passing one is there
+	// and the run does not resume, or if another run is at work on it. A run that resumes goes on behind the last checkpoint, or
+	// begins where nothing is; [ErrPartial] if what is there was begun under another tag or with other columns.
+	Create(ctx context.Context, columns []Column, run Run) (Writer, error)
 	// Discard removes what a run that was given up left under the passing name.
 	Discard(ctx context.Context) error
 }
