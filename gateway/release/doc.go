@@ -1,0 +1,16 @@
+// Package release lets tables leave a domain: decided by policy, on record before they have their name, with the evidence
+// beside them.
+//
+// A release is a flow like any other. Its leaves are the columns of the table. Policy says whether rows of the dataset may
+// leave at all, given what the table guarantees (action extract), and how much may show of each column; the plan must not
+// reveal more. Then
+//
+//  1. an opened row is written to the journal, with the decision's inputs sealed;
+//  2. the table is written under its passing name;
+//  3. manifest, risk report and lineage are written beside it, and the closed row to the journal, in one transaction with
+//     all that the table's stand-ins need to be opened;
+//  4. the table gets its final name.
+//
+// So a table with its final name is on record, whatever fails and whenever. A process that dies between 3 and 4 leaves a
+// record of a table that nobody has yet: evidence overstates, never understates.
+package release
