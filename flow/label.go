@@ -148,9 +148,9 @@ func (c Class) Generalizes(p Param) bool {
 	kind, _ := p.Split()
 	switch c.Kind {
 	case Date:
-		return slices.Contains(dateSteps, kind)
+		return slices.Contains(dateSteps, kind) || kind == "shift"
 	case Number:
-		return kind == "bucket" || kind == "round"
+		return kind == "bucket" || kind == "round" || kind == "top" || kind == "bottom"
 	case Postal, Code:
 		return kind == "prefix" || kind == "up"
 	case Network:

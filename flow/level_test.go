@@ -16,9 +16,10 @@ type treatments struct {
 func (r treatments) draw() Treatment {
 	levels := []Level{Dropped, Masked, Tokenized, Generalized, Raw}
 	params := []Param{
-		"", "", "day", "month", "quarter", "year", "decade", TokenReversible, TokenOneWay, TokenSurrogate, "nonsense", "keep:0", "keep:01", "bucket:x",
+		"", "", "day", "month", "quarter", "year", "decade", TokenReversible, TokenOneWay, TokenSurrogate, TokenFormat, TokenRealistic, "nonsense", "keep:0", "keep:01", "bucket:x",
 		Param(fmt.Sprintf("keep:%d", 1+r.IntN(5))), Param(fmt.Sprintf("bucket:%d", 1+r.IntN(60))), Param(fmt.Sprintf("bucket:%d", 1+r.IntN(1<<31-1))),
 		Param(fmt.Sprintf("round:%d", 1+r.IntN(9))), Param(fmt.Sprintf("prefix:%d", 1+r.IntN(6))), Param(fmt.Sprintf("net:%d", 8+r.IntN(20))), Param(fmt.Sprintf("up:%d", 1+r.IntN(4))),
+		Param(fmt.Sprintf("shift:%d", 1+r.IntN(3))), Param(fmt.Sprintf("top:%d", r.IntN(9))), Param(fmt.Sprintf("bottom:%d", r.IntN(9))),
 	}
 	second := r.family.Second()
 	return Treatment{Level: append(levels, second, second, second)[r.IntN(8)], Param: params[r.IntN(len(params))]}
@@ -80,6 +81,16 @@ func TestMeetOfParameters(t *testing.T) {
 		{Attribute, Treatment{Level: Tokenized}, Treatment{Level: Raw}, Treatment{Level: Masked}},
 		{Identifier, Treatment{Tokenized, TokenReversible}, Treatment{Tokenized, TokenSurrogate}, Treatment{Tokenized, TokenSurrogate}},
 		{Identifier, Treatment{Level: Tokenized}, Treatment{Tokenized, TokenReversible}, Treatment{Tokenized, TokenSurrogate}},
+		{Attribute, gen("top:90"), gen("top:80"), gen("top:80")},
+		{Attribute, gen("bottom:5"), gen("bottom:0"), gen("bottom:5")},
+		{Attribute, gen("top:90"), gen("bottom:5"), Treatment{Level: Masked}},
+		{Attribute, gen("shift:30"), gen("shift:60"), Treatment{Level: Masked}},
+		{Attribute, gen("shift:30"), gen("shift:30"), gen("shift:30")},
+		{Attribute, gen("shift:30"), gen("year"), Treatment{Level: Masked}},
+		{Identifier, Treatment{Tokenized, TokenFormat}, Treatment{Tokenized, TokenReversible}, Treatment{Tokenized, TokenReversible}},
+		{Identifier, Treatment{Tokenized, TokenFormat}, Treatment{Tokenized, TokenRealistic}, Treatment{Tokenized, TokenSurrogate}},
+		{Identifier, Treatment{Tokenized, TokenRealistic}, Treatment{Tokenized, TokenRealistic}, Treatment{Tokenized, TokenRealistic}},
+		{Identifier, Treatment{Tokenized, TokenRealistic}, Treatment{Level: Masked}, Treatment{Level: Masked}},
 		{Identifier, Treatment{Masked, "keep:4"}, Treatment{Masked, "keep:2"}, Treatment{Masked, "keep:2"}},
 		{Identifier, Treatment{Masked, "keep:4"}, Treatment{Level: Masked}, Treatment{Level: Masked}},
 		{Identifier, Treatment{Masked, "keep:4"}, Treatment{Level: Raw}, Treatment{Masked, "keep:4"}},
@@ -146,6 +157,8 @@ func TestParseParam(t *testing.T) {
 	}{
 		{Generalized, "year", true}, {Generalized, "bucket:10", true}, {Generalized, "net:24", true}, {Generalized, "", true},
 		{Tokenized, "oneway", true}, {Masked, "keep:4", true}, {Raw, "", true},
+		{Generalized, "shift:30", true}, {Generalized, "top:90", true}, {Generalized, "bottom:0", true}, {Tokenized, "format", true}, {Tokenized, "realistic", true},
+		{Generalized, "shift:0", false}, {Generalized, "shift:3661", false}, {Generalized, "top:-1", false}, {Generalized, "format", false},
 		{Generalized, "bucket:0", false}, {Generalized, "bucket:010", false}, {Generalized, "bucket:-1", false}, {Generalized, "bucket:", false},
 		{Generalized, "bucket:99999999999999999999", false}, {Generalized, "net:33", false}, {Generalized, "keep:4", false}, {Generalized, "year:1", false},
 		{Tokenized, "year", false}, {Masked, "keep:5", false}, {Masked, "oneway", false}, {Raw, "keep:4", false}, {Dropped, "x", false}, {Level(77), "x", false},

@@ -16,25 +16,33 @@ import (
 //	             prefix:N                            the first N characters of a postal code or a code
 //	             net:N                               the first N bits of an IPv4 address, 2N+8 at most 64 of an IPv6 one
 //	             up:N                                N steps up the label's hierarchy
-//	tokenized    reversible oneway surrogate         can be opened by policy; can only be joined; holds for one task only
+//	             shift:N                             dates of one subject all moved by the same 1 to N days, earlier or later
+//	             top:N bottom:N                      numbers end at N
+//	tokenized    format                              like reversible, and of the value's own format
+//	             reversible oneway surrogate         can be opened by policy; can only be joined; holds for one task only
+//	             realistic                           like surrogate, and looks like a value of its kind
 //	masked       keep:N                              identifiers: N characters (1 to 4) stay readable; without it a typed placeholder
 //
 // The empty parameter stands for the label's own default, see [Class.Resolve].
 type Param string
 
-// The parameters of tokenized, most revealing first.
+// The parameters of tokenized, most revealing first. Realistic stands beside the chain, above surrogate alone: what looks
+// like a value is given only where nobody asked for something that does not.
 const (
+	TokenFormat     Param = "format"
 	TokenReversible Param = "reversible"
 	TokenOneWay     Param = "oneway"
+	TokenRealistic  Param = "realistic"
 	TokenSurrogate  Param = "surrogate"
 )
 
 var (
 	dateSteps  = []string{"day", "month", "quarter", "year", "decade"}
-	tokenKinds = []string{string(TokenReversible), string(TokenOneWay), string(TokenSurrogate)}
+	tokenKinds = []string{string(TokenFormat), string(TokenReversible), string(TokenOneWay), string(TokenSurrogate)}
 	numbered   = map[string]struct{ min, max int64 }{
 		"bucket": {1, math.MaxInt32}, "round": {1, math.MaxInt32}, "prefix": {1, 16},
 		"net": {8, 28}, "up": {1, 16}, "keep": {1, 4},
+		"shift": {1, 3660}, "top": {0, math.MaxInt32}, "bottom": {0, math.MaxInt32},
 	}
 )
 
@@ -68,8 +76,8 @@ func ParseParam(l Level, s string) (Param, error) {
 var paramHelp = [...]string{
 	Dropped:     "it takes none",
 	Masked:      "keep:1 to keep:4",
-	Tokenized:   "reversible, oneway or surrogate",
-	Generalized: "day, month, quarter, year, decade, bucket:N, round:N, prefix:N, net:N or up:N",
+	Tokenized:   "format, reversible, oneway, surrogate or realistic",
+	Generalized: "day, month, quarter, year, decade, bucket:N, round:N, prefix:N, net:N, up:N, shift:N, top:N or bottom:N",
 	Raw:         "it takes none",
 }
 
@@ -91,7 +99,7 @@ func (p Param) fits(f Family, l Level) bool {
 	case Generalized:
 		return slices.Contains(dateSteps, kind)
 	case Tokenized:
-		return slices.Contains(tokenKinds, kind)
+		return slices.Contains(tokenKinds, kind) || p == TokenRealistic
 	}
 	return false
 }
@@ -99,8 +107,11 @@ func (p Param) fits(f Family, l Level) bool {
 // meetParams returns the coarsest of two parameters of one level, and false where they have none.
 // An absent parameter of masked is the placeholder, which is below every keep:N.
 func meetParams(l Level, a, b Param) (Param, bool) {
-	if l == Masked && (a == "" || b == "") {
+	switch {
+	case l == Masked && (a == "" || b == ""):
 		return "", true
+	case l == Tokenized && (a == TokenRealistic || b == TokenRealistic): // they are not the same
+		return TokenSurrogate, true
 	}
 	ka, na := a.Split()
 	kb, nb := b.Split()
@@ -113,9 +124,9 @@ func meetParams(l Level, a, b Param) (Param, bool) {
 		return "", false
 	}
 	switch ka {
-	case "prefix", "net", "keep":
+	case "prefix", "net", "keep", "top":
 		return numberedParam(ka, min(na, nb)), true
-	case "up":
+	case "up", "bottom":
 		return numberedParam(ka, max(na, nb)), true
 	case "bucket": // floor to N is a function of floor to M where M divides N, so the meet is the least common multiple
 		m := na / gcd(na, nb) * nb
@@ -124,7 +135,7 @@ func meetParams(l Level, a, b Param) (Param, bool) {
 		}
 		return numberedParam(ka, m), true
 	}
-	return "", false // round:N is not nested in round:M
+	return "", false // neither round:N nor shift:N is nested in another of its kind
 }
 
 func numberedParam(kind string, n int64) Param {

@@ -82,7 +82,7 @@ func generalize(c flow.Class, p flow.Param, s Scalar, h Hierarchies) (Scalar, bo
 	switch kind {
 	case "day", "month", "quarter", "year", "decade":
 		text, ok = shortenDate(s, steps[kind])
-	case "bucket", "round":
+	case "bucket", "round", "top", "bottom":
 		text, ok = coarsenNumber(c, s, kind, n)
 	case "prefix":
 		text, ok = cutPrefix(c, s, int(n))

@@ -100,6 +100,16 @@ func addRow(tree map[string][]string, above map[string]string, cells []string) e
 
 func fold(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
+// has reports whether there is a tree for the label or one above it.
+func (h Hierarchies) has(l flow.Label) bool {
+	for a := range l.Ancestors() {
+		if _, ok := h.trees[a]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // climb returns the n-th ancestor of the value in the tree of the label or of the nearest label above it that has one.
 func (h Hierarchies) climb(l flow.Label, s Scalar, n int) (string, bool) {
 	for a := range l.Ancestors() {

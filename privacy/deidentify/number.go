@@ -3,6 +3,7 @@ package deidentify
 import (
 	"math/big"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
@@ -12,7 +13,7 @@ import (
 const maxDigits = 400
 
 // ageCap is where ages end: with more years too few people share one (45 CFR 164.514(b)(2)(i)(C) groups 90 and over).
-var ageCap = big.NewInt(90)
+const ageCap = 90
 
 // decimal is an exact number: units × 10^-scale.
 type decimal struct {
@@ -59,59 +60,211 @@ func parseDecimal(literal string) (decimal, bool) {
 
 func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
-// bucket returns the largest multiple of n that is not above d.
-func (d decimal) bucket(n int64) *big.Int {
-	width := new(big.Int).Mul(big.NewInt(n), pow10(d.scale))
-	q := new(big.Int).Div(d.units, width) // Euclidean, which is floor for a positive divisor
-	return q.Mul(q, big.NewInt(n))
+// cmp compares two numbers.
+func (d decimal) cmp(e decimal) int {
+	a, b := d.units, e.units
+	if d.scale != e.scale {
+		a = new(big.Int).Mul(a, pow10(max(e.scale-d.scale, 0)))
+		b = new(big.Int).Mul(b, pow10(max(d.scale-e.scale, 0)))
+	}
+	return a.Cmp(b)
 }
 
-// round returns the multiple of n nearest to d, a half away from zero.
-func (d decimal) round(n int64) *big.Int {
-	width := new(big.Int).Mul(big.NewInt(n), pow10(d.scale))
-	twice := new(big.Int).Lsh(new(big.Int).Abs(d.units), 1)
-	q := twice.Add(twice, width)
-	q.Quo(q, width.Lsh(width, 1)) // (2|d| + w) / 2w, rounded down
-	q.Mul(q, big.NewInt(n))
+// measured is a number with what stands around it.
+type measured struct {
+	before, after []byte // currency, unit
+	small         small  // the number, if fits
+	fits          bool
+	number        decimal // the number, if it does not fit
+}
+
+// readMeasure reads a number, or a string that is one with or without a unit.
+func readMeasure(v Value) (m measured, ok bool) {
+	if v.Kind != Number && v.Kind != String {
+		return m, false
+	}
+	if m.small, m.fits = parseSmall(v.Text); m.fits {
+		return m, true
+	}
+	literal := string(v.Text)
+	if v.Kind == String {
+		var before, after string
+		if before, literal, after, ok = splitMeasure(literal); !ok {
+			return m, false
+		}
+		m.before, m.after = []byte(before), []byte(after)
+	}
+	m.number, ok = parseDecimal(literal)
+	return m, ok
+}
+
+func (m *measured) decimal() decimal {
+	if m.fits {
+		return decimal{units: big.NewInt(m.small.units), scale: m.small.scale}
+	}
+	return m.number
+}
+
+// coarse appends the multiple of the width that the number belongs to: the largest not above it, or the nearest. It
+// returns that multiple's count of widths as well, for the edge above it; nil if the arithmetic was small.
+func (m *measured) coarse(dst []byte, width small, nearest, age bool, also *[]byte) []byte {
+	if m.fits && age && m.small.scale <= 16 && m.small.units > ageCap*tens[m.small.scale] {
+		m.small = small{units: ageCap}
+	}
+	if x, w, _, ok := aligned(m.small, width); ok && m.fits {
+		q := floorDiv(x, w)
+		if nearest {
+			if q = (2*max(x, -x) + w) / (2 * w); x < 0 {
+				q = -q
+			}
+		}
+		if at, ok := times(q, width.units); ok {
+			if also != nil {
+				*also = appendUnits((*also)[:0], at+width.units, width.scale)
+			}
+			return appendUnits(dst, at, width.scale)
+		}
+	}
+	d := m.decimal()
+	if age && d.cmp(decimal{units: big.NewInt(ageCap)}) > 0 {
+		d = decimal{units: big.NewInt(ageCap)}
+	}
+	q := d.widths(width, nearest)
+	at := q.Mul(q, big.NewInt(width.units))
+	dst = appendDecimal(dst, at, width.scale)
+	if also != nil {
+		*also = appendDecimal((*also)[:0], at.Add(at, big.NewInt(width.units)), width.scale)
+	}
+	return dst
+}
+
+// widths returns how many widths the number is: rounded down, or to the nearest with a half away from zero.
+func (d decimal) widths(width small, nearest bool) *big.Int {
+	x := new(big.Int).Mul(d.units, pow10(width.scale))
+	w := new(big.Int).Mul(big.NewInt(width.units), pow10(d.scale))
+	if !nearest {
+		return x.Div(x, w) // Euclidean, which is floor for a positive divisor
+	}
+	twice := new(big.Int).Lsh(new(big.Int).Abs(x), 1)
+	q := twice.Add(twice, w)
+	q.Quo(q, w.Lsh(w, 1)) // (2|x| + w) / 2w, rounded down
 	if d.units.Sign() < 0 {
 		q.Neg(q)
 	}
 	return q
 }
 
-// capped returns the smaller of d and the limit.
-func (d decimal) capped(limit *big.Int) decimal {
-	at := new(big.Int).Mul(limit, pow10(d.scale))
-	if d.units.Cmp(at) > 0 {
-		return decimal{units: limit}
+// appendDecimal writes units × 10^-scale, with all digits of the scale.
+func appendDecimal(dst []byte, units *big.Int, scale int) []byte {
+	text := new(big.Int).Abs(units).String()
+	if n := scale + 1 - len(text); n > 0 {
+		text = strings.Repeat("0", n) + text
 	}
-	return d
+	if units.Sign() < 0 {
+		dst = append(dst, '-')
+	}
+	dst = append(dst, text[:len(text)-scale]...)
+	if scale > 0 {
+		dst = append(append(dst, '.'), text[len(text)-scale:]...)
+	}
+	return dst
 }
 
+// coarsenTo appends the number's bucket, by its lower edge, or the number rounded; what stands around it stays.
+func coarsenTo(dst []byte, v Value, width small, nearest, age bool) ([]byte, Kind, error) {
+	m, ok := readMeasure(v)
+	if !ok {
+		return nil, Null, ErrForm
+	}
+	dst = append(dst, m.before...)
+	dst = m.coarse(dst, width, nearest, age, nil)
+	return append(dst, m.after...), v.Kind, nil
+}
+
+// rangeOf appends the number's bucket as "[30,40)". A unit would be part of the number's form, and is not read.
+func rangeOf(dst []byte, v Value, width small, age bool) ([]byte, Kind, error) {
+	m, ok := readMeasure(v)
+	if !ok || len(m.before)+len(m.after) > 0 {
+		return nil, Null, ErrForm
+	}
+	var room [40]byte
+	upper := room[:0]
+	dst = m.coarse(append(dst, '['), width, false, age, &upper)
+	dst = append(append(dst, ','), upper...)
+	return append(dst, ')'), String, nil
+}
+
+// limited appends the number, or the end that it is beyond; what stands around it stays.
+func limited(dst []byte, v Value, bottom, top *limit) ([]byte, Kind, error) {
+	m, ok := readMeasure(v)
+	if !ok {
+		return nil, Null, ErrForm
+	}
+	for _, l := range []*limit{bottom, top} {
+		switch {
+		case l == nil || !l.beyond(&m):
+		case l.name != "":
+			return append(dst, l.name...), String, nil
+		default:
+			return append(append(append(dst, m.before...), l.text...), m.after...), v.Kind, nil
+		}
+	}
+	return append(dst, v.Text...), v.Kind, nil
+}
+
+// limit is an end of numbers.
+type limit struct {
+	text, name string
+	at         decimal
+	small      small
+	fits       bool
+	sign       int // 1: the top; -1: the bottom
+}
+
+func newLimit(text, name string, sign int) (*limit, bool) {
+	l := &limit{text: text, name: name, sign: sign}
+	l.small, l.fits = parseSmall([]byte(text))
+	var ok bool
+	l.at, ok = parseDecimal(text)
+	return l, ok && jsonLiteral.MatchString(text)
+}
+
+func (l *limit) beyond(m *measured) bool {
+	if l.fits && m.fits {
+		if x, y, _, ok := aligned(m.small, l.small); ok {
+			return l.sign > 0 && x > y || l.sign < 0 && x < y
+		}
+	}
+	return m.decimal().cmp(l.at) == l.sign
+}
+
+// coarsenNumber does what a level's parameter says to a number.
 func coarsenNumber(c flow.Class, s Scalar, kind string, n int64) (string, bool) {
-	before, literal, after := "", s.Text, ""
-	switch s.Kind {
-	case String:
-		var ok bool
-		if before, literal, after, ok = splitMeasure(s.Text); !ok {
+	v := Value{s.Kind, []byte(s.Text)}
+	age := c.Label.Within("person/age")
+	var out []byte
+	var err error
+	switch kind {
+	case "bucket", "round":
+		out, _, err = coarsenTo(nil, v, small{units: n}, kind == "round", age)
+	default:
+		if age {
+			n = min(n, ageCap)
+		}
+		l, ok := newLimit(strconv.FormatInt(n, 10), "", 1)
+		if !ok {
 			return "", false
 		}
-	case Number:
-	default:
-		return "", false
+		if kind == "bottom" {
+			l.sign = -1
+		}
+		var top *limit
+		if age {
+			top = &limit{text: strconv.Itoa(ageCap), at: decimal{units: big.NewInt(ageCap)}, small: small{units: ageCap}, fits: true, sign: 1}
+		}
+		out, _, err = limited(nil, v, l, top)
 	}
-	d, ok := parseDecimal(literal)
-	if !ok {
-		return "", false
-	}
-	if c.Label.Within("person/age") {
-		d = d.capped(ageCap)
-	}
-	coarse := d.bucket(n)
-	if kind == "round" {
-		coarse = d.round(n)
-	}
-	return before + coarse.String() + after, true
+	return string(out), err == nil
 }
 
 var (

@@ -45,7 +45,7 @@ func population(kind flow.Kind, r *rand.Rand) deidentify.Scalar {
 
 var paramsOf = map[flow.Kind][]flow.Param{
 	flow.Date:    {"day", "month", "quarter", "year", "decade"},
-	flow.Number:  {"bucket:1", "bucket:2", "bucket:5", "bucket:10", "bucket:15", "bucket:20", "bucket:60", "bucket:100", "round:5", "round:100"},
+	flow.Number:  {"bucket:1", "bucket:2", "bucket:5", "bucket:10", "bucket:15", "bucket:20", "bucket:60", "bucket:100", "round:5", "round:100", "top:60", "top:100", "bottom:0", "bottom:20"},
 	flow.Postal:  {"prefix:1", "prefix:2", "prefix:3", "prefix:4", "prefix:5", "prefix:16", "up:1"},
 	flow.Code:    {"prefix:1", "prefix:2", "prefix:3", "prefix:4", "prefix:16"},
 	flow.Network: {"net:8", "net:10", "net:16", "net:20", "net:24", "net:28"},
@@ -196,7 +196,7 @@ func FuzzApply(f *testing.F) {
 		f.Add(s, uint8(1), uint8(3), uint16(2))
 	}
 	classes := taxonomy.All()
-	kinds := []string{"day", "month", "quarter", "year", "decade", "bucket:%d", "round:%d", "prefix:%d", "net:%d", "up:%d", "keep:%d"}
+	kinds := []string{"day", "month", "quarter", "year", "decade", "bucket:%d", "round:%d", "prefix:%d", "net:%d", "up:%d", "keep:%d", "shift:%d", "top:%d", "bottom:%d"}
 	f.Fuzz(func(t *testing.T, text string, kind, param uint8, pick uint16) {
 		c := classes[int(pick)%len(classes)]
 		p := kinds[int(param)%len(kinds)]

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 )
@@ -152,26 +150,15 @@ func random(n int64) int64 {
 }
 
 // normal is the form in which values of the class are compared.
-func normal(c flow.Class, value string) string {
-	if separators(c) {
-		return normalKind(" digits", value)
-	}
-	return normalKind("", value)
-}
+func normal(c flow.Class, value string) string { return deidentify.Normal(c, value) }
 
-// separators reports whether spaces, hyphens and the like within a value of the class mean nothing.
-func separators(c flow.Class) bool {
-	return c.Kind == flow.Digits || c.Label.Within("person/contact/phone") || c.Label.Within("finance/iban")
-}
+func separators(c flow.Class) bool { return deidentify.Separated(c) }
 
 func normalKind(kind, value string) string {
-	value = strings.ToLower(norm.NFKC.String(value))
 	if strings.HasSuffix(kind, " digits") {
-		if bare := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "/", "").Replace(value); bare != "" {
-			return bare
-		}
+		return deidentify.NormalDigits(value)
 	}
-	return strings.Join(strings.Fields(value), " ")
+	return deidentify.NormalText(value)
 }
 
 // maxReserved bounds how many surrogates of others a task keeps clear of.

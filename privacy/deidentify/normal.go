@@ -1,0 +1,66 @@
+package deidentify
+
+import (
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// Normal is the form in which values of the class are compared: NFKC, lower case, spaces folded; numbers of fixed format without separators.
+func Normal(c flow.Class, value string) string {
+	if Separated(c) {
+		return NormalDigits(value)
+	}
+	return NormalText(value)
+}
+
+// NormalText is NFKC, lower case, and one space where there were several.
+func NormalText(value string) string {
+	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(value))), " ")
+}
+
+// NormalDigits is [NormalText] without separators, if anything is left.
+func NormalDigits(value string) string {
+	value = strings.ToLower(norm.NFKC.String(value))
+	if bare := separators.Replace(value); bare != "" {
+		return bare
+	}
+	return strings.Join(strings.Fields(value), " ")
+}
+
+var separators = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "/", "")
+
+// Separated reports whether spaces, hyphens and the like within a value of the class mean nothing.
+func Separated(c flow.Class) bool {
+	return c.Kind == flow.Digits || c.Label.Within("person/contact/phone") || c.Label.Within("finance/iban")
+}
+
+// AppendNormal appends the normal form of the value. ASCII goes without an allocation.
+func AppendNormal(dst []byte, c flow.Class, value []byte) []byte {
+	bare := Separated(c)
+	from, space := len(dst), false
+	for _, b := range value {
+		switch {
+		case b >= 0x80:
+			return append(dst[:from], Normal(c, string(value))...)
+		case bare && (b == ' ' || b == '-' || b == '.' || b == '(' || b == ')' || b == '/'):
+			continue
+		case !bare && (b == ' ' || b >= '\t' && b <= '\r'):
+			space = true
+			continue
+		case 'A' <= b && b <= 'Z':
+			b += 'a' - 'A'
+		}
+		if space && len(dst) > from {
+			dst = append(dst, ' ')
+		}
+		space = false
+		dst = append(dst, b)
+	}
+	if bare && len(dst) == from {
+		return append(dst, Normal(c, string(value))...)
+	}
+	return dst
+}
