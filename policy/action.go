@@ -25,11 +25,12 @@ const (
 	actCompute
 	actScore
 	actTrain
+	actExtract
 )
 
 const (
 	actLevels = actMasked | actTokenized | actGeneralized | actRaw
-	actAll    = actTrain<<1 - 1
+	actAll    = actExtract<<1 - 1
 )
 
 // actionNames maps each action and each group of actions to the concrete actions in it. It says the same as the schema
@@ -49,6 +50,7 @@ var actionNames = map[cedar.String]action{
 
 	"detect": actDetect, "open": actOpen, "aggregate": actAggregate, "synthesize": actSynthesize,
 	"match": actMatch, "compute": actCompute, "score": actScore, "train": actTrain,
+	"extract": actExtract,
 }
 
 // levelAction returns the action that asks for a level; dropping needs no permission.

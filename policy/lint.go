@@ -37,6 +37,8 @@ func (sn *snapshot) lint(sts []statement, rules []*rule) (mistakes Mistakes) {
 		l.names()
 		l.literals()
 		l.scores()
+		l.tables()
+		l.formal()
 		l.types(scopeOK)
 		mistakes = append(mistakes, l.mistakes...)
 	}
@@ -287,6 +289,9 @@ func attributeWords(context bool) (words []string) {
 		return []string{"attested", "dataset", "domain", "family", "formal", "kind", "special", "tier"}
 	}
 	for _, a := range slices.Concat(contextAttributes, leafAttributes, openAttributes) {
+		words = append(words, a.name)
+	}
+	for _, a := range tableAttributes {
 		words = append(words, a.name)
 	}
 	return words

@@ -99,8 +99,17 @@ func (l *linter) exception(why string) {
 		l.at("@"+noteException, "@exception must say why", "")
 	case l.rule.forbid:
 		l.at("@"+noteException, "@exception says nothing on a forbid", "exceptions come with permits")
+	case l.rule.exactResource.Type == typeDataset && l.rule.covers == actExtract:
 	case l.rule.exactResource.Type != typeClass && l.rule.exactResource.Type != typeField:
 		l.at("@"+noteException, "an exception must name its data class or field in the scope", `write resource in DataClass::"LABEL"`)
+	}
+}
+
+// formal checks that no permit lets rows of a formal dataset out by name: their way out is the ledger.
+func (l *linter) formal() {
+	id := l.rule.exactResource
+	if !l.rule.forbid && l.rule.covers&actExtract != 0 && id.Type == typeDataset && l.sn.formal[string(id.ID)] {
+		l.atOffset(l.findEntity(id), fmt.Sprintf("dataset %q is formal: its rows leave only through the ledger", id.ID), "leave extract to datasets without the mark")
 	}
 }
 

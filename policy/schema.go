@@ -77,6 +77,9 @@ action open appliesTo { principal: [Agent], resource: [DataClass], context: Open
 
 // Techniques on whole datasets.
 action aggregate, synthesize, match, compute, score, train appliesTo { principal: [Agent], resource: [Dataset], context: Context };
+
+// Rows of a dataset leaving as a table, with what the table guarantees.
+action extract appliesTo { principal: [Agent], resource: [Dataset], context: TableContext };
 `
 
 // compileSchema writes the schema of the snapshot and readies the validator.
@@ -113,6 +116,13 @@ func (sn *snapshot) schemaText() string {
 		fmt.Fprintf(&b, "\t%s: %s,\n", a.name, a.typ)
 	}
 	for _, a := range openAttributes {
+		fmt.Fprintf(&b, "\t%s: %s, // %s\n", a.name, a.typ, a.doc)
+	}
+	b.WriteString("};\n\ntype TableContext = {\n")
+	for _, a := range contextAttributes {
+		fmt.Fprintf(&b, "\t%s: %s,\n", a.name, a.typ)
+	}
+	for _, a := range tableAttributes {
 		fmt.Fprintf(&b, "\t%s: %s, // %s\n", a.name, a.typ, a.doc)
 	}
 	b.WriteString("};\n")

@@ -68,7 +68,10 @@ type bound struct {
 }
 
 // boundOf reads context.score < 60, 60 > context.score and the like.
-func boundOf(n ast.IsNode) (b bound, ok bool) {
+func boundOf(n ast.IsNode) (b bound, ok bool) { return boundOn(n, attrScore, flow.Certain) }
+
+// boundOn reads such a comparison of any attribute of the context with a number from 0 to most.
+func boundOn(n ast.IsNode, attr string, most int64) (b bound, ok bool) {
 	var sides ast.BinaryNode
 	var less, orEqual bool
 	switch t := n.(type) {
@@ -84,15 +87,15 @@ func boundOf(n ast.IsNode) (b bound, ok bool) {
 		return b, false
 	}
 	score, number := sides.Left, sides.Right
-	if !isScore(score) {
+	if !isAttr(score, attr) {
 		score, number, less = number, score, !less
 	}
 	v, isValue := number.(ast.NodeValue)
-	if !isScore(score) || !isValue {
+	if !isAttr(score, attr) || !isValue {
 		return b, false
 	}
 	long, isLong := v.Value.(cedar.Long)
-	if !isLong || long < 0 || long > flow.Certain {
+	if !isLong || long < 0 || int64(long) > most {
 		return b, false
 	}
 	b = bound{cut: int64(long), below: less}
@@ -102,10 +105,10 @@ func boundOf(n ast.IsNode) (b bound, ok bool) {
 	return b, true
 }
 
-// isScore reports whether a node is context.score.
-func isScore(n ast.IsNode) bool {
+// isAttr reports whether a node is context.NAME.
+func isAttr(n ast.IsNode, name string) bool {
 	a, ok := n.(ast.NodeTypeAccess)
-	if !ok || a.Value != attrScore {
+	if !ok || string(a.Value) != name {
 		return false
 	}
 	v, ok := a.Arg.(ast.NodeTypeVariable)
@@ -139,34 +142,16 @@ func (l *linter) scores() {
 
 // score checks one part of a condition. Opens says whether the permit holds for more where the part is true; nil: it cannot be said.
 func (l *linter) score(n ast.IsNode, opens *bool) {
-	both := func(b ast.BinaryNode) {
-		l.score(b.Left, opens)
-		l.score(b.Right, opens)
-	}
-	switch t := n.(type) {
-	case ast.NodeTypeAnd:
-		both(t.BinaryNode)
-		return
-	case ast.NodeTypeOr:
-		both(t.BinaryNode)
-		return
-	case ast.NodeTypeNot:
-		if opens != nil {
-			not := !*opens
-			opens = &not
+	if parts, done := inner(n, opens); done {
+		for _, p := range parts {
+			l.score(p.node, p.opens)
 		}
-		l.score(t.Arg, opens)
-		return
-	case ast.NodeTypeIfThenElse:
-		l.score(t.If, nil)
-		l.score(t.Then, opens)
-		l.score(t.Else, opens)
 		return
 	}
 	const where = "context.score"
 	b, isBound := boundOf(n)
 	switch {
-	case !asksScore(n):
+	case !asksAttr(n, attrScore):
 	case l.rule.forbid:
 		l.at(where, "a forbid holds whatever the score", "leave context.score to permits")
 	case !isBound || opens == nil:
@@ -176,11 +161,36 @@ func (l *linter) score(n ast.IsNode, opens *bool) {
 	}
 }
 
-// asksScore reports whether a part of a condition reads an attribute of the name. Nothing but the context has one.
-func asksScore(n ast.IsNode) (asks bool) {
+// part is a part of a condition, and whether more is permitted where it is true; nil: it cannot be said.
+type part struct {
+	node  ast.IsNode
+	opens *bool
+}
+
+// inner returns the parts that a condition is put together of, and false for one that is no such.
+func inner(n ast.IsNode, opens *bool) ([]part, bool) {
+	switch t := n.(type) {
+	case ast.NodeTypeAnd:
+		return []part{{t.Left, opens}, {t.Right, opens}}, true
+	case ast.NodeTypeOr:
+		return []part{{t.Left, opens}, {t.Right, opens}}, true
+	case ast.NodeTypeNot:
+		if opens != nil {
+			not := !*opens
+			opens = &not
+		}
+		return []part{{t.Arg, opens}}, true
+	case ast.NodeTypeIfThenElse:
+		return []part{{t.If, nil}, {t.Then, opens}, {t.Else, opens}}, true
+	}
+	return nil, false
+}
+
+// asksAttr reports whether a part of a condition reads an attribute of the name. Nothing but the context has one.
+func asksAttr(n ast.IsNode, name string) (asks bool) {
 	ast.Inspect(ast.NewNode(n), func(n ast.IsNode) bool {
 		a, ok := n.(ast.NodeTypeAccess)
-		asks = asks || ok && a.Value == attrScore
+		asks = asks || ok && string(a.Value) == name
 		return true
 	})
 	return asks

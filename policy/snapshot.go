@@ -34,6 +34,7 @@ const (
 type snapshot struct {
 	tax       *flow.Taxonomy
 	fields    map[string]Field
+	formal    map[string]bool // datasets whose rows leave only through the ledger
 	agents    map[flow.AgentID]knownParty
 	roles     map[flow.Role][]flow.Role // all ancestors
 	known     map[cedar.EntityType][]string
@@ -171,6 +172,7 @@ func (sn *snapshot) addFields(e Entities) (mistakes Mistakes) {
 		sn.fields[f.Name] = f
 		sn.add(sn.fieldEntity(f))
 	}
+	sn.formal = formal
 	for name, mark := range formal {
 		sn.add(entity(uid(typeDataset, name), nil, cedar.RecordMap{"formal": cedar.Boolean(mark)}))
 	}

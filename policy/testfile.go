@@ -157,6 +157,20 @@ var testMembers = map[string]func(r *testReader, c *testCase, v *yaml.Node){
 		c.mayOpen = new(bool)
 		r.decode(v, c.mayOpen, "true or false")
 	},
+	"may_extract": func(r *testReader, c *testCase, v *yaml.Node) {
+		c.extract = new(bool)
+		r.decode(v, c.extract, "true or false")
+	},
+	"dataset": func(r *testReader, c *testCase, v *yaml.Node) { c.table.Dataset = r.known(v, "dataset") },
+	"covered": func(r *testReader, c *testCase, v *yaml.Node) { r.decode(v, &c.covered, "true or false") },
+	"k":       func(r *testReader, c *testCase, v *yaml.Node) { r.decode(v, &c.table.Model.K, "a whole number") },
+	"l":       func(r *testReader, c *testCase, v *yaml.Node) { r.decode(v, &c.table.Model.L, "a whole number") },
+	"t": func(r *testReader, c *testCase, v *yaml.Node) {
+		r.decode(v, &c.table.Model.T, "a whole number of thousandths")
+	},
+	"risk": func(r *testReader, c *testCase, v *yaml.Node) {
+		r.decode(v, &c.table.Model.Risk, "a whole number of thousandths")
+	},
 	"same_task":  func(r *testReader, c *testCase, v *yaml.Node) { r.decode(v, &c.open.SameTask, "true or false") },
 	"supplier":   func(r *testReader, c *testCase, v *yaml.Node) { c.open.Supplier = flow.AgentID(r.known(v, "agent")) },
 	"minted_for": func(r *testReader, c *testCase, v *yaml.Node) { c.open.MintedFor = flow.DomainID(r.known(v, "domain")) },
@@ -188,11 +202,14 @@ func (r *testReader) test(n *yaml.Node) testCase {
 	if c.name == "" {
 		c.name = "test"
 	}
-	if len(c.labels) == 0 {
+	if len(c.labels) == 0 && c.extract == nil {
 		r.wrong(n, "name a label, labels or a field", "the test asks about nothing")
 	}
-	if c.expect == "" && c.by == "" && c.reason == "" && c.mayOpen == nil {
-		r.wrong(n, "write expect, by, reason or may_open", "the test expects nothing")
+	if c.expect == "" && c.by == "" && c.reason == "" && c.mayOpen == nil && c.extract == nil {
+		r.wrong(n, "write expect, by, reason, may_open or may_extract", "the test expects nothing")
+	}
+	if c.mayOpen != nil && c.asksTable() {
+		r.wrong(n, "write one test each", "opening a token and extracting a table are two questions")
 	}
 	return c
 }

@@ -85,16 +85,22 @@ type testCase struct {
 	by      string
 	mayOpen *bool
 	open    OpenQuery // without its query and label
+	table   TableQuery
+	extract *bool // whether rows may leave
+	covered bool  // the labels are of columns that the table's guarantee covers
 }
 
 func (s *Set) runTest(file string, c testCase) TestResult {
 	res := TestResult{Name: c.name, File: file, Line: c.line}
 	var failures []string
+	if c.extract != nil {
+		failures = s.checkExtract(c)
+	}
 	for _, l := range c.labels {
 		if c.mayOpen != nil {
 			failures = append(failures, s.checkOpen(c, l)...)
 		}
-		if c.expect != "" || c.by != "" || (c.reason != "" && c.mayOpen == nil) {
+		if c.expect != "" || c.by != "" || (c.reason != "" && c.mayOpen == nil && c.extract == nil) {
 			failures = append(failures, s.checkLevel(c, l)...)
 		}
 	}
@@ -111,21 +117,61 @@ func (s *Set) checkLevel(c testCase, l flow.Label) (failures []string) {
 	if c.score > 0 {
 		leaf.Origin, leaf.Score = flow.Detected, c.score
 	}
-	terms, err := s.Decide(c.query, []flow.Leaf{leaf})
+	got, err := s.tested(c, leaf)
 	if err != nil {
 		return []string{fmt.Sprintf("%s: %v", l, err)}
 	}
-	got := terms.Leaves[0]
 	if c.expect != "" && !matchesTreatment(got.Treatment, c.expect) {
 		failures = append(failures, fmt.Sprintf("%s: got %s by %s (%s), want %s", l, slashed(got.Treatment), got.By, got.Reason, c.expect))
 	}
 	if c.by != "" && got.By.String() != c.by {
 		failures = append(failures, fmt.Sprintf("%s: limited by %s, want %s", l, got.By, c.by))
 	}
-	if c.mayOpen == nil && !strings.Contains(got.Reason, c.reason) {
+	if c.mayOpen == nil && c.extract == nil && !strings.Contains(got.Reason, c.reason) {
 		failures = append(failures, fmt.Sprintf("%s: reason %q, want one that contains %q", l, got.Reason, c.reason))
 	}
 	return failures
+}
+
+// tested decides a leaf as one of a message, or as a column of the test's table.
+func (s *Set) tested(c testCase, leaf flow.Leaf) (flow.LeafTerms, error) {
+	if !c.asksTable() {
+		terms, err := s.Decide(c.query, []flow.Leaf{leaf})
+		if err != nil {
+			return flow.LeafTerms{}, err
+		}
+		return terms.Leaves[0], nil
+	}
+	q := c.table
+	q.Query, q.Covered = c.query, []bool{c.covered}
+	terms, err := s.DecideTable(q, []flow.Leaf{leaf})
+	switch {
+	case err != nil:
+		return flow.LeafTerms{}, err
+	case !terms.Allowed:
+		return flow.LeafTerms{Reason: terms.Reason, Policies: terms.Policies}, nil
+	}
+	return terms.Leaves[0], nil
+}
+
+// asksTable reports whether the test is about a table.
+func (c testCase) asksTable() bool {
+	return c.extract != nil || c.covered || c.table.Dataset != "" || c.table.Model != (Model{})
+}
+
+func (s *Set) checkExtract(c testCase) []string {
+	q := c.table
+	q.Query = c.query
+	got, err := s.DecideTable(q, nil)
+	switch {
+	case err != nil:
+		return []string{err.Error()}
+	case got.Allowed != *c.extract:
+		return []string{fmt.Sprintf("may extract is %t (%s), want %t", got.Allowed, got.Reason, *c.extract)}
+	case !strings.Contains(got.Reason, c.reason):
+		return []string{fmt.Sprintf("reason %q, want one that contains %q", got.Reason, c.reason)}
+	}
+	return nil
 }
 
 func (s *Set) checkOpen(c testCase, l flow.Label) []string {
@@ -170,7 +216,7 @@ func parseTreatment(text string) (flow.Treatment, error) {
 func (s *Set) knownNames(t string) ([]string, bool) {
 	names := map[string][]string{
 		"purpose": s.snap.known[typePurpose], "role": s.snap.known[typeRole], "domain": s.snap.known[typeDomain],
-		"label": s.snap.known[typeClass], "field": s.snap.known[typeField], "agent": s.snap.known[typeAgent],
+		"label": s.snap.known[typeClass], "field": s.snap.known[typeField], "dataset": s.snap.known[typeDataset], "agent": s.snap.known[typeAgent],
 	}[t]
 	return names, len(names) > 0
 }

@@ -125,6 +125,11 @@ func PolicyOptions(c *config.Config) policy.Options {
 	for _, f := range c.Catalog().Fields() {
 		e.Fields = append(e.Fields, policy.Field{Name: f.Name, Dataset: f.Dataset, Label: f.Label})
 	}
+	for _, contract := range c.Catalog().Contracts() {
+		for _, d := range contract.Datasets {
+			e.Datasets = append(e.Datasets, policy.Dataset{Name: d.Name, Formal: d.Formal})
+		}
+	}
 	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}
 }
 
