@@ -42,8 +42,8 @@ func (b *Builder) Table(attributes []Attribute, sensitive []Sensitive) (*Table, 
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	if len(b.counts) > math.MaxInt32 {
-		return nil, fmt.Errorf("%w: more than 2³¹ distinct combinations", ErrTable)
+	if len(b.counts) > math.MaxInt32 || b.rows > math.MaxUint32 {
+		return nil, fmt.Errorf("%w: more than 2³¹ distinct combinations, or 2³² rows", ErrTable)
 	}
 	keys, pack, err := t.recode(b)
 	if err != nil {
