@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
 	"database/sql"
@@ -71,23 +70,34 @@ func (b *Batch) Token(ctx context.Context, s Scope, value string) (string, error
 		return tokenPrefix + encoding.EncodeToString(m.Sum(nil)[:minPayload]), nil
 	}
 	use(b.scopes, sc)
+	token, err := b.v.appendDerived(nil, sc, []byte(value))
+	return string(token), err
+}
+
+// appendDerived appends the reversible token that is derived from a value of at most maxDerived bytes.
+func (v *Vault) appendDerived(dst []byte, sc *scope, value []byte) ([]byte, error) {
 	body, err := sc.siv.EncryptDeterministically(pad(value), sc.ad)
 	if err != nil {
-		return "", fmt.Errorf("minting a token of %s: %w", s.Class.Label, err)
+		return dst, fmt.Errorf("minting a token of %s: %w", sc.label, err)
 	}
-	return tokenPrefix + encoding.EncodeToString(append(b.v.masked(sc.handle, body), body...)), nil
+	head := v.masked(sc.handle, body)
+	var room [maxPayload]byte
+	payload := append(append(room[:0], head[:]...), body...)
+	return encoding.AppendEncode(append(dst, tokenPrefix...), payload), nil
 }
 
 // masked hides the handle under a digest of the body, so that two tokens of one handle share no bytes. It undoes itself.
-func (v *Vault) masked(handle [headSize]byte, body []byte) []byte {
-	m := hmac.New(sha256.New, v.maskKey)
-	m.Write(body)
-	subtle.XORBytes(handle[:], handle[:], m.Sum(nil)[:headSize])
-	return append(make([]byte, 0, headSize+len(body)), handle[:]...)
+func (v *Vault) masked(handle [headSize]byte, body []byte) [headSize]byte {
+	r := v.mask.pool.Get().(*macRoom)
+	defer v.mask.pool.Put(r)
+	r.Reset()
+	r.Write(body)
+	subtle.XORBytes(handle[:], handle[:], r.Sum(r.sum[:0])[:headSize])
+	return handle
 }
 
 // pad appends a one bit and zeros up to a multiple of 16 bytes, so that a token tells little of its value's length.
-func pad(value string) []byte {
+func pad(value []byte) []byte {
 	b := make([]byte, len(value)/16*16+16)
 	copy(b, value)
 	b[len(value)] = 0x80
@@ -141,7 +151,7 @@ func (v *Vault) Resolve(ctx context.Context, token string) (Opened, error) {
 
 func (v *Vault) resolveDerived(tx store.Tx, payload []byte) (Opened, error) {
 	head, body := [headSize]byte(payload[:headSize]), payload[headSize:]
-	handle := [headSize]byte(v.masked(head, body))
+	handle := v.masked(head, body)
 	var k scopeKey
 	var ref []byte
 	var epoch int64

@@ -75,7 +75,7 @@ type Vault struct {
 	opt      Options
 	subjects *AEAD // seals subjects' keys
 	tasks    *AEAD // seals tasks' keys
-	maskKey  []byte
+	mask     *MAC
 	nameKey  []byte
 	refKey   []byte
 	versions atomic.Uint64 // of tasks' known values
@@ -113,7 +113,7 @@ func New(db store.DB, k *Keyring, opt Options) (*Vault, error) {
 	v := &Vault{
 		db: db, keys: k, opt: opt,
 		subjects: k.AEAD("vault subjects"), tasks: k.AEAD("vault tasks"),
-		maskKey: k.forever(32, "scrim token mask 1", domain),
+		mask:    newMAC(k.forever(32, "scrim token mask 1", domain)),
 		nameKey: k.forever(32, "scrim token name 1", domain),
 		refKey:  k.forever(32, "scrim reference 1", domain),
 		keyOf:   newCache[flow.SubjectRef, *subject](cachedScopes), scopes: newCache[scopeKey, *scope](cachedScopes),
