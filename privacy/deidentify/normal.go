@@ -2,6 +2,7 @@ package deidentify
 
 import (
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -63,4 +64,14 @@ func AppendNormal(dst []byte, c flow.Class, value []byte) []byte {
 		return append(dst, Normal(c, string(value))...)
 	}
 	return dst
+}
+
+// NormalMarks is the text without the marks above and below its letters.
+func NormalMarks(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(text))
 }
