@@ -3,7 +3,6 @@ package sql
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +13,8 @@ import (
 // pgColumn is a column with what turns its text into a cell.
 type pgColumn struct {
 	table.Column
-	form pgForm
+	typ  string // as the server calls it, or what a domain is based on
+	form pgForm // nil: it holds no single values
 }
 
 // pgFound is a table as the server's catalog describes it.
@@ -23,12 +23,7 @@ type pgFound struct {
 	schema  string
 	kind    string // relkind
 	key     []string
-	columns []pgFoundColumn
-}
-
-type pgFoundColumn struct {
-	name, typ, class, category string // class is typtype: b base, e enum, c composite, r range …; of a domain, its base type's
-	required                   bool
+	columns []pgColumn
 }
 
 // look asks the catalog about the table. The name is resolved under the search path as users have it; later statements name the schema.
@@ -57,8 +52,11 @@ func (p *pgTable) look(ctx context.Context, conn *pgx.Conn) (*pgFound, error) {
 	if err != nil {
 		return nil, p.fault("looking at the columns", err)
 	}
-	f.columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c pgFoundColumn, err error) {
-		return c, row.Scan(&c.name, &c.typ, &c.class, &c.category, &c.required)
+	f.columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c pgColumn, err error) {
+		var class, category string // of the type: e is an enum; A an array, S a text
+		err = row.Scan(&c.Name, &c.typ, &class, &category, &c.Required)
+		c.Type, c.form = pgMeaning(c.typ, class, category)
+		return c, err
 	})
 	if err != nil {
 		return nil, p.fault("looking at the columns", err)
@@ -74,33 +72,22 @@ func (p *pgTable) look(ctx context.Context, conn *pgx.Conn) (*pgFound, error) {
 	return f, nil
 }
 
-// read returns the columns to read, and the query that gives them in an order that holds for the snapshot.
-func (f *pgFound) read(leave []string) ([]pgColumn, string, error) {
-	var columns []pgColumn
+// query gives the columns in an order that holds for the snapshot.
+func (f *pgFound) query(columns []pgColumn) (string, error) {
 	var list, order []string
-	for _, name := range leave {
-		if !slices.ContainsFunc(f.columns, func(c pgFoundColumn) bool { return c.name == name }) {
-			return nil, "", &table.Error{Table: f.at.name, Column: name, Why: "is not a column of the table"}
+	for _, c := range columns {
+		if c.form == nil {
+			return "", &table.Error{Table: f.at.name, Column: c.Name, Why: fmt.Sprintf("has the type %s, which is no single value; leave the column out", c.typ)}
 		}
-	}
-	for _, c := range f.columns {
-		if slices.Contains(leave, c.name) {
-			continue
-		}
-		typ, form, ok := pgMeaning(c)
-		if !ok {
-			return nil, "", &table.Error{Table: f.at.name, Column: c.name, Why: fmt.Sprintf("has the type %s, which is no single value; leave the column out", c.typ)}
-		}
-		columns = append(columns, pgColumn{table.Column{Name: c.name, Type: typ, Required: c.required}, form})
-		list = append(list, quoteName(c.name))
-		order = append(order, quoteName(c.name)+`::text COLLATE "C"`)
+		list = append(list, quoteName(c.Name))
+		order = append(order, quoteName(c.Name)+`::text COLLATE "C"`)
 	}
 	if len(columns) == 0 {
-		return nil, "", &table.Error{Table: f.at.name, Why: "has no columns to read"}
+		return "", &table.Error{Table: f.at.name, Why: "has no columns to read"}
 	}
 	switch {
 	case len(f.key) > 0:
-		order = order[:0]
+		order = nil
 		for _, name := range f.key {
 			order = append(order, quoteName(name))
 		}
@@ -109,32 +96,31 @@ func (f *pgFound) read(leave []string) ([]pgColumn, string, error) {
 	case f.kind == "p":
 		order = []string{"tableoid", "ctid"}
 	}
-	query := "SELECT " + strings.Join(list, ", ") + " FROM " + quoteName(f.schema) + "." + quoteName(f.at.table) + " ORDER BY " + strings.Join(order, ", ")
-	return columns, query, nil
+	return "SELECT " + strings.Join(list, ", ") + " FROM " + quoteName(f.schema) + "." + quoteName(f.at.table) + " ORDER BY " + strings.Join(order, ", "), nil
 }
 
-// pgMeaning says what a column of a type is to us, and false for what is no single value.
-func pgMeaning(c pgFoundColumn) (table.Type, pgForm, bool) {
-	switch c.typ {
+// pgMeaning says what a column of a type is to us; the form is nil for what is no single value.
+func pgMeaning(typ, class, category string) (table.Type, pgForm) {
+	switch typ {
 	case "int2", "int4", "int8", "oid":
-		return table.Integer, pgNumber, true
+		return table.Integer, pgNumber
 	case "numeric":
-		return table.Decimal, pgNumber, true
+		return table.Decimal, pgNumber
 	case "float4", "float8":
-		return table.Float, pgNumber, true
+		return table.Float, pgNumber
 	case "bool":
-		return table.Truth, pgTruth, true
+		return table.Truth, pgTruth
 	case "date":
-		return table.Date, pgDate, true
+		return table.Date, pgDate
 	case "timestamp", "timestamptz":
-		return table.Timestamp, pgTimestamp, true
+		return table.Timestamp, pgTimestamp
 	case "bytea":
-		return table.Bytes, pgBytes, true
+		return table.Bytes, pgBytes
 	case "json", "jsonb", "uuid", "xml", "inet", "cidr", "macaddr", "macaddr8", "time", "timetz", "interval", "money", "bit", "varbit", "char":
-		return table.String, pgText, true
+		return table.String, pgText
 	}
-	if c.class == "e" || c.category == "S" {
-		return table.String, pgText, true
+	if class == "e" || category == "S" {
+		return table.String, pgText
 	}
-	return 0, nil, false
+	return 0, nil
 }

@@ -3,12 +3,12 @@ package sql
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,18 +24,13 @@ const (
 type pgReader struct {
 	source  *pgSource
 	conn    *pgx.Conn
-	columns []pgColumn
-	query   string
+	columns []pgColumn // those selected
 
 	stop   context.CancelFunc // nil: COPY has not begun
 	chunks chan []byte
 	failed error // why COPY ended; read once chunks is closed
 	rows   int64
 	sum    hash.Hash
-}
-
-func newPGReader(s *pgSource, conn *pgx.Conn, columns []pgColumn) *pgReader {
-	return &pgReader{source: s, conn: conn, columns: columns, query: s.query, sum: sha256.New()}
 }
 
 // Columns implements [table.Reader].
@@ -47,15 +42,33 @@ func (r *pgReader) Columns() []table.Column {
 	return out
 }
 
+// Select implements [table.Selector].
+func (r *pgReader) Select(names []string) error {
+	columns := make([]pgColumn, 0, len(names))
+	for _, name := range names {
+		i := slices.IndexFunc(r.source.found.columns, func(c pgColumn) bool { return c.Name == name })
+		if i < 0 {
+			return &table.Error{Table: r.source.name, Column: name, Why: "is not a column of the table"}
+		}
+		columns = append(columns, r.source.found.columns[i])
+	}
+	r.columns = columns
+	return nil
+}
+
 // start begins COPY in a goroutine that Close waits for.
-func (r *pgReader) start() {
+func (r *pgReader) start() error {
+	query, err := r.source.found.query(r.columns)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.chunks = stop, make(chan []byte)
 	r.sum.Write(heading(r.columns))
 	go func() {
 		defer close(r.chunks)
 		w := &pgCutter{ctx: ctx, to: r.chunks}
-		_, err := r.conn.PgConn().CopyTo(ctx, w, "COPY ("+r.query+") TO STDOUT")
+		_, err := r.conn.PgConn().CopyTo(ctx, w, "COPY ("+query+") TO STDOUT")
 		if err == nil {
 			err = w.rest()
 		}
@@ -66,12 +79,15 @@ func (r *pgReader) start() {
 			r.failed = r.source.fault("reading", err)
 		}
 	}()
+	return nil
 }
 
 // Next implements [table.Reader].
 func (r *pgReader) Next(ctx context.Context) (table.Chunk, error) {
 	if r.stop == nil {
-		r.start()
+		if err := r.start(); err != nil {
+			return table.Chunk{}, err
+		}
 	}
 	select {
 	case b, ok := <-r.chunks:

@@ -19,14 +19,15 @@ import (
 // Postgres is a table, or a view, of a PostgreSQL database: "patients" or "clinic.patients", as they are spelled there.
 //
 // The URL is what libpq takes; TLS is as it says. All readings are of one snapshot, which a transaction holds until Close. Rows
-// come in the order of the primary key, else of where they lie, and those of a view in the order of what they hold. Names and
-// errors never hold the password, nor a value of the database.
-func Postgres(url, name string, o Options) (table.Source, error) {
+// come in the order of the primary key, else of where they lie, and those of a view in the order of what they hold. A column that
+// holds no single values, such as an array, must not be among those selected. Names and errors never hold the password, nor a
+// value of the database.
+func Postgres(url, name string) (table.Source, error) {
 	p, err := parsePostgres(url, name)
 	if err != nil {
 		return nil, err
 	}
-	return &pgSource{pgTable: p, leave: o.Leave}, nil
+	return &pgSource{pgTable: p}, nil
 }
 
 // pgTable is where a table is.
@@ -109,13 +110,11 @@ func (p *pgTable) fault(doing string, err error) error {
 // pgSource reads every time from the snapshot that its first opening took.
 type pgSource struct {
 	pgTable
-	leave []string
 
 	mu       sync.Mutex // guards the fields below
 	keeper   *pgx.Conn  // its transaction keeps the snapshot
 	snapshot string
-	columns  []pgColumn
-	query    string // what COPY is given
+	found    *pgFound
 	digest   string // of the last reading that came to the end
 }
 
@@ -141,7 +140,7 @@ func (s *pgSource) Open(ctx context.Context) (table.Reader, error) {
 			return nil, s.fault("reading at one state", err)
 		}
 	}
-	return newPGReader(s, conn, s.columns), nil
+	return &pgReader{source: s, conn: conn, columns: s.found.columns, sum: sha256.New()}, nil
 }
 
 // keep takes the snapshot and looks at the table in it.
@@ -157,11 +156,8 @@ func (s *pgSource) keep(ctx context.Context) error {
 		if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&s.snapshot); err != nil {
 			return s.fault("reading at one state", err)
 		}
-		found, err := s.look(ctx, conn)
-		if err != nil {
-			return err
-		}
-		s.columns, s.query, err = found.read(s.leave)
+		var err error
+		s.found, err = s.look(ctx, conn)
 		return err
 	}()
 	if err != nil {

@@ -16,12 +16,6 @@ func SQLite(path, name string) (table.Source, error) { return nil, errNotBuilt }
 // SQLiteTarget is a table to be made in a database file, which is made if it is not there.
 func SQLiteTarget(path, name string) table.Target { return target(name) }
 
-// Postgres is a table, or a view, of a PostgreSQL database: "patients" or "clinic.patients".
-func Postgres(url, name string) (table.Source, error) { return nil, errNotBuilt }
-
-// PostgresTarget is a table to be made in a PostgreSQL database.
-func PostgresTarget(url, name string) table.Target { return target(name) }
-
 type target string
 
 func (t target) Name() string { return string(t) }
