@@ -49,21 +49,27 @@ type Column struct {
 	Weight      Decimal // of the column's loss beside that of others; "": 1
 
 	// Of techniques.
-	Keep   int       // mask, prefix: characters that stay
-	Value  *Scalar   // constant
-	Word   string    // surrogate: what numbers stand behind
-	Locale string    // realistic
-	Days   int       // shift-date: at most so many, either way
-	Width  Decimal   // bucket
-	Edges  []Decimal // bucket
-	Names  []string  // bucket: of the ranges between edges; top-bottom: of what lies below and above
-	Lower  bool      // bucket: show the lower edge, so that numbers stay numbers
-	To     string    // round: a number; shorten-date: a step
-	Steps  int       // generalize: how far up the hierarchy
-	Bits   int       // network
-	Digits string    // format-preserving: the alphabet
-	Scale  Decimal   // noise
-	Unit   Decimal   // noise: the grid that results lie on
+	Keep     int       // mask, prefix: characters that stay
+	Value    *Scalar   // constant
+	Locale   string    // realistic
+	Days     int       // shift-date: at most so many, either way
+	Width    Decimal   // bucket
+	Edges    []Decimal // bucket
+	Names    []string  // bucket: of the ranges between edges; top-bottom: of what lies below, and of what lies above
+	Lower    bool      // bucket: show the lower edge, so that numbers stay numbers
+	To       string    // round: a number; shorten-date: a step
+	Steps    int       // generalize: how far up the hierarchy
+	Bits     int       // network
+	Alphabet string    // format-preserving
+	Luhn     bool      // format-preserving: the last digit is a check digit
+	Scale    int       // noise
+	Shape    string    // noise: "laplace" or "gaussian"
+	Unit     Decimal   // noise: the grid that results lie on
+	Floor    Decimal   // noise: nothing comes out below
+	Ceiling  Decimal   // noise: nor above
+	Salt     string    // salted-hash
+	Public   bool      // salted-hash: it is understood that whoever knows the salt can try every value
+	Bytes    int       // one-way: of the code
 }
 
 // Model is one privacy model. The fields beside Model are its parameters; see package anonymity.
