@@ -90,6 +90,21 @@ type Event struct {
 	Shadow     []LevelCount  `json:"shadow,omitempty"` // what shadow policies would have done
 	Subjects   int           `json:"subjects,omitempty"`
 	NoSubject  int           `json:"no_subject,omitempty"` // leaves about an unknown subject
+	Table      *Table        `json:"table,omitempty"`      // of a released table
+}
+
+// Table is what an event says of a table that leaves the domain: hashes, counts and what it guarantees.
+type Table struct {
+	Plan       string `json:"plan,omitempty"`   // hash of the plan
+	Source     string `json:"source,omitempty"` // commitment to the source's fingerprint
+	Digest     string `json:"digest,omitempty"` // of what is published
+	In         int64  `json:"in,omitempty"`     // rows
+	Out        int64  `json:"out,omitempty"`
+	Suppressed int64  `json:"suppressed,omitempty"`
+	K          int    `json:"k,omitempty"` // promised in the opened row, measured in the closed one
+	L          int    `json:"l,omitempty"`
+	T          int    `json:"t,omitempty"`    // thousandths
+	Risk       int    `json:"risk,omitempty"` // thousandths
 }
 
 // LevelCount is how many leaves of a label were shown at a level.

@@ -175,6 +175,16 @@ func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, g *grouping) (
 	return dst, nil
 }
 
+// EncodeInputs returns the form of inputs that is sealed; [DecodeInputs] reads it.
+func EncodeInputs(in Inputs) ([]byte, error) {
+	if len(in.Leaves) != len(in.Terms) {
+		return nil, errInputs
+	}
+	var g grouping
+	g.group(in.Leaves, in.Terms)
+	return appendInputs(nil, in.Query, in.Leaves, &g)
+}
+
 func sharedPrefix(a, b flow.Path) (n int) {
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++

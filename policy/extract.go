@@ -82,10 +82,6 @@ func (s *Set) DecideTable(q TableQuery, leaves []flow.Leaf) (TableTerms, error) 
 	lifted := slices.ContainsFunc(ans.permits, func(r *rule) bool {
 		return r.exception && r.exactResource == uid(typeDataset, q.Dataset)
 	})
-	out.Duties = mergeDuties(out.Duties, dutiesOf(ans.permits))
-	if !slices.ContainsFunc(terms.Leaves, func(t flow.LeafTerms) bool { return t.Level != flow.Dropped }) {
-		out.Duties = dutiesOf(ans.permits) // there was nothing to take on yet
-	}
 	for i, leaf := range leaves {
 		leaf.Label = labelOf(leaf)
 		if q.Covered == nil || !q.Covered[i] || !s.coverable(leaf.Label) {
@@ -96,7 +92,26 @@ func (s *Set) DecideTable(q TableQuery, leaves []flow.Leaf) (TableTerms, error) 
 			out.Leaves[i], out.Covered[i] = t, true
 		}
 	}
-	return out, nil
+	out.Duties, err = s.tableDuties(&q.Query, leaves, out.Covered, ans.permits)
+	return out, err
+}
+
+// tableDuties are those of the permit that lets the table out, and of the columns that it does not cover.
+func (s *Set) tableDuties(q *Query, leaves []flow.Leaf, covered []bool, by []*rule) (flow.Duties, error) {
+	var rest []flow.Leaf
+	for i, leaf := range leaves {
+		if class, _ := s.snap.tax.Class(labelOf(leaf)); !covered[i] && class.Tier != flow.Public {
+			rest = append(rest, leaf)
+		}
+	}
+	terms, err := s.Decide(*q, rest)
+	if err != nil {
+		return flow.Duties{}, err
+	}
+	if !slices.ContainsFunc(terms.Leaves, func(t flow.LeafTerms) bool { return t.Level != flow.Dropped }) {
+		return dutiesOf(by), nil
+	}
+	return mergeDuties(terms.Duties, dutiesOf(by)), nil
 }
 
 // coverable reports whether a model can protect values of the label: what names somebody does so however many rows share it, and

@@ -7,8 +7,8 @@
 //
 //  1. an opened row is written to the journal, with the decision's inputs sealed;
 //  2. the table is written under its passing name;
-//  3. manifest, risk report and lineage are written beside it, and the closed row to the journal, in one transaction with
-//     all that the table's stand-ins need to be opened;
+//  3. the closed row is written to the journal, in one transaction with all that the table's stand-ins need to be opened, and
+//     then manifest and lineage beside the table;
 //  4. the table gets its final name.
 //
 // So a table with its final name is on record, whatever fails and whenever. A process that dies between 3 and 4 leaves a
