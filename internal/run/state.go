@@ -12,6 +12,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -19,7 +20,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema()}
+	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema()}
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -55,14 +56,6 @@ func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State
 	if err := os.MkdirAll(c.Path(c.Data), 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
-	var wrapper vault.Wrapper
-	if name := c.Keys.PassphraseEnv; name != "" {
-		phrase := os.Getenv(name)
-		if phrase == "" {
-			return nil, fmt.Errorf("environment variable %s, which holds the keyset's passphrase, is empty", name)
-		}
-		wrapper = vault.Passphrase(flow.NewSecret(phrase))
-	}
 	if opt.Window == 0 {
 		opt.Window = together
 	}
@@ -71,10 +64,34 @@ func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State
 		return nil, err
 	}
 	st := &State{DB: db}
-	if st.Keys, err = vault.OpenKeyring(ctx, c.Path(c.Keys.File), wrapper); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the keyset %s: %w", c.Keys.File, err), db.Close())
+	if st.Keys, err = Keyring(ctx, c); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return st, nil
+}
+
+// Keyring opens the keys of a configuration alone. It makes them where there are none.
+func Keyring(ctx context.Context, c *config.Config) (*vault.Keyring, error) {
+	var wrapper vault.Wrapper
+	if name := c.Keys.PassphraseEnv; name != "" {
+		phrase := os.Getenv(name)
+		if phrase == "" {
+			return nil, fmt.Errorf("environment variable %s, which holds the keyset's passphrase, is empty", name)
+		}
+		wrapper = vault.Passphrase(flow.NewSecret(phrase))
+	}
+	keys, err := vault.OpenKeyring(ctx, c.Path(c.Keys.File), wrapper)
+	if err != nil {
+		return nil, fmt.Errorf("opening the keyset %s: %w", c.Keys.File, err)
+	}
+	return keys, nil
+}
+
+// Office is who releases tables of this domain.
+func (st *State) Office() *release.Office {
+	return &release.Office{
+		DB: st.DB, Journal: st.Log, Seal: st.Keys.AEAD("journal"), Secrets: st.Keys.AEAD("release"), Signer: st.Keys.Signer("log"),
+	}
 }
 
 func (st *State) open(ctx context.Context, c *config.Config) (err error) {
