@@ -122,11 +122,18 @@ func (c *changer) changed(class flow.Class, terms *flow.LeafTerms, leaf flow.Lea
 		if old.Kind == deidentify.String {
 			token, err := c.standInFor(class, terms, leaf, old.Text)
 			if err == nil {
+				terms.Param = became(terms.Param, token)
 				return deidentify.Scalar{Kind: deidentify.String, Text: token}, nil
 			}
 			if !canMask(err) {
 				return deidentify.Scalar{}, err
 			}
+		}
+		terms.Treatment = flow.Treatment{Level: flow.Masked}
+	}
+	if p := class.Resolve(terms.Treatment).Param; terms.Level == flow.Generalized && strings.HasPrefix(string(p), "shift:") {
+		if out, ok, err := c.shifted(leaf, old, p); ok || err != nil {
+			return out, err
 		}
 		terms.Treatment = flow.Treatment{Level: flow.Masked}
 	}
@@ -137,11 +144,43 @@ func (c *changer) changed(class flow.Class, terms *flow.LeafTerms, leaf flow.Lea
 	return out, nil
 }
 
+// became is the parameter of the stand-in that a value got: not every value has one of its own format, or one that is invented.
+func became(asked flow.Param, text string) flow.Param {
+	span, ok := vault.Whole(text)
+	switch {
+	case !ok || asked != flow.TokenFormat && asked != flow.TokenRealistic:
+		return asked
+	case span.Token:
+		return flow.TokenReversible
+	}
+	return flow.TokenSurrogate
+}
+
+// shifted returns the date moved by its subject's number of days for this recipient, and false where it is to be masked: for an unknown
+// subject, for what is no date known to the day, and for dates from outside. Somebody who supplies a date and is shown it again would
+// have the subject's number, and with it all other dates.
+func (c *changer) shifted(leaf flow.Leaf, old deidentify.Scalar, p flow.Param) (deidentify.Scalar, bool, error) {
+	f := &c.m.Query.Flow
+	if !leaf.Subject.Known() || leaf.Origin != flow.Catalogued || f.From.Domain != c.m.Snapshot.Domain || c.task.Supplies(anyDate) {
+		return deidentify.Scalar{}, false, nil
+	}
+	_, n := p.Split()
+	days, err := c.batch.ShiftDays(c.ctx, f.To.Domain, leaf.Subject, int(n))
+	if err != nil {
+		return deidentify.Scalar{}, false, err
+	}
+	out, ok := deidentify.Shift(old, days)
+	return out, ok, nil
+}
+
 func (c *changer) standInFor(class flow.Class, terms *flow.LeafTerms, leaf flow.Leaf, value string) (string, error) {
 	f := &c.m.Query.Flow
 	origin := leaf.Origin
 	if f.From.Domain != c.m.Snapshot.Domain || c.task.Supplies(leaf.Label) {
 		origin = flow.Supplied // a token of a value from outside would tell whoever supplies candidates which is the right one
+	}
+	if terms.Param == flow.TokenRealistic && leaf.Origin == flow.Catalogued { // in prose nothing would tell it from a person's name
+		return c.task.Realistic(f.To.Domain, class, value, f.From.Agent)
 	}
 	return c.batch.Token(c.ctx, vault.Scope{
 		Recipient: f.To.Domain, Group: c.m.Snapshot.Group(f.Purpose), Class: class, Origin: origin,

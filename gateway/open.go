@@ -112,11 +112,17 @@ type original struct {
 // where its value was supplied in it.
 func (c *changer) original(ctx context.Context, s *standIn) (original, bool, error) {
 	from := c.m.Query.Flow.From.Domain
-	if !s.Token {
+	if !s.Token && !s.format {
 		o, ok := c.task.Original(from, s.Text)
 		return original{o.Value, o.Label, o.Supplier, true}, ok, nil
 	}
-	o, err := c.g.vault.Resolve(ctx, s.Text)
+	var o vault.Opened
+	var err error
+	if s.format {
+		o, err = c.g.vault.ResolveFormat(ctx, from, s.label, s.Text)
+	} else {
+		o, err = c.g.vault.Resolve(ctx, s.Text)
+	}
 	if errors.Is(err, vault.ErrNoToken) || err == nil && o.Recipient != from {
 		return original{}, false, nil
 	}

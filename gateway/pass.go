@@ -132,13 +132,17 @@ func (c *changer) remember() {
 	from := c.m.Query.Flow.From
 	if from.Domain != c.m.Snapshot.Domain {
 		for i := range c.leaves {
-			if t := &c.targets[i]; t.kind != wholeValue && t.kind != memberName || t.stand != nil {
+			t, label := &c.targets[i], c.leaves[i].Label
+			class, _ := c.m.Snapshot.Taxonomy.Class(label)
+			switch {
+			case t.stand != nil:
+				continue
+			case class.Kind == flow.Date && class.Family == flow.Attribute && (t.kind == wholeValue || t.kind == textSpan):
+				label = anyDate // an agent may say it back in another place
+			case t.kind != wholeValue && t.kind != memberName || class.Family != flow.Identifier:
 				continue
 			}
-			if class, _ := c.m.Snapshot.Taxonomy.Class(c.leaves[i].Label); class.Family != flow.Identifier {
-				continue
-			}
-			if err := c.task.Supply(c.leaves[i].Label); err != nil {
+			if err := c.task.Supply(label); err != nil {
 				break // a memory that is full says of every label that it was supplied
 			}
 		}
@@ -153,6 +157,9 @@ func (c *changer) remember() {
 	}
 	c.rememberNames()
 }
+
+// anyDate stands for all dates that were supplied from outside.
+const anyDate flow.Label = "time/supplied"
 
 // sureName is how sure, in percent, the name of a person must be to be looked for in later messages of its task.
 const sureName = 95

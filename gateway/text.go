@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/scrimhq/scrim/data/catalog"
@@ -13,6 +14,29 @@ import (
 // standIn is a token or surrogate found in a message.
 type standIn struct {
 	vault.Span
+	format   bool       // has the format of a value of the label: for [vault.Vault.ResolveFormat]
+	invented bool       // looks like a value of the label, and is one that this task gave out
+	label    flow.Label // of the place, for these two
+}
+
+// disguised returns the stand-in that a whole value coming home is, although it looks like a value. What does not come home cannot be one.
+func (c *collector) disguised(text string, l flow.Label) (*standIn, error) {
+	f := &c.m.Query.Flow
+	if f.To.Domain != c.m.Snapshot.Domain || !f.CrossesDomain() || c.m.Again || len(text) > detect.MaxKnownBytes {
+		return nil, nil
+	}
+	s := &standIn{Span: vault.Span{End: len(text), Text: text}, label: l}
+	if s.invented = c.task.Invented(f.From.Domain, l, text); s.invented {
+		return s, nil
+	}
+	switch _, err := c.g.vault.ResolveFormat(c.ctx, f.From.Domain, l, text); {
+	case errors.Is(err, vault.ErrNoToken):
+		return nil, nil
+	case err != nil:
+		return nil, refuse(RuleInternal, "", err, "The gateway could not look at a stand-in, so the flow did not happen.")
+	}
+	s.format = true
+	return s, nil
 }
 
 // wholeStandIn returns the stand-in if the text is nothing else.
@@ -21,7 +45,7 @@ func wholeStandIn(text string) *standIn {
 		return nil
 	}
 	if span, ok := vault.Whole(text); ok {
-		return &standIn{span}
+		return &standIn{Span: span}
 	}
 	return nil
 }
@@ -201,7 +225,7 @@ func withStandIns(out []part, text string, base int) []part {
 		if at < len(out) && out[at].start < end || at > 0 && out[at-1].end > start {
 			continue
 		}
-		out = slices.Insert(out, at, part{start: start, end: end, text: text[s.Start:s.End], stand: &standIn{s}})
+		out = slices.Insert(out, at, part{start: start, end: end, text: text[s.Start:s.End], stand: &standIn{Span: s}})
 	}
 	return out
 }

@@ -199,7 +199,14 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 	}
 	text := v.doc.Text(n)
 	class, _ := c.m.Snapshot.Taxonomy.Class(info.Label)
-	if stand := wholeStandIn(text); stand != nil {
+	stand := wholeStandIn(text)
+	if stand == nil && class.Family == flow.Identifier {
+		var err error
+		if stand, err = c.disguised(text, info.Label); err != nil {
+			return err
+		}
+	}
+	if stand != nil {
 		c.add(leaf, target{view: v, node: n, kind: wholeValue, value: text, stand: stand})
 		return nil
 	}

@@ -21,14 +21,14 @@ type Scope struct {
 	Class     flow.Class      // its label enters the key; below 32 bits the token is random and vaulted, not derived
 	Origin    flow.Origin     // only Catalogued can have a token; the zero value, Supplied, gets a surrogate
 	Subject   flow.SubjectRef // unknown: the token can be erased only with its epoch
-	Param     flow.Param      // reversible or oneway; anything else gets a surrogate
+	Param     flow.Param      // format, reversible or oneway; anything else gets a surrogate
 	Task      flow.TaskID     // for surrogates
 	Supplier  flow.AgentID    // who sent the value: remembered with a surrogate
 }
 
 // token reports whether the scope allows a token at all. Nothing found in text or supplied by an agent may have one.
 func (s Scope) token() bool {
-	return s.Origin == flow.Catalogued && (s.Param == flow.TokenReversible || s.Param == flow.TokenOneWay)
+	return s.Origin == flow.Catalogued && (s.Param == flow.TokenReversible || s.Param == flow.TokenOneWay || s.Param == flow.TokenFormat)
 }
 
 // modes enter keys, so that tokens of two kinds are not joinable.

@@ -46,6 +46,11 @@ const nameLabel flow.Label = "person/name"
 //
 // It returns [ErrScope] without a recipient, [ErrTooLong], [ErrTaskFull] or [ErrDone].
 func (t *Task) Surrogate(recipient flow.DomainID, c flow.Class, value string, supplier flow.AgentID) (string, error) {
+	return t.standIn(recipient, c, value, supplier, "")
+}
+
+// standIn returns the surrogate of a value, or, with the kind of an invention, its realistic stand-in.
+func (t *Task) standIn(recipient flow.DomainID, c flow.Class, value string, supplier flow.AgentID, invention string) (string, error) {
 	switch {
 	case t.b.done:
 		return "", ErrDone
@@ -55,10 +60,13 @@ func (t *Task) Surrogate(recipient flow.DomainID, c flow.Class, value string, su
 		return "", ErrTooLong
 	}
 	kind := string(c.Label)
-	if c.Label.Within(nameLabel) {
+	if c.Label.Within(nameLabel) && invention == "" {
 		kind = string(nameLabel)
 	} else if separators(c) {
 		kind += " digits"
+	}
+	if invention != "" {
+		kind = "realistic " + kind
 	}
 	key := valueKey{string(recipient), kind, normalKind(kind, value)}
 	t.used = true
@@ -73,7 +81,14 @@ func (t *Task) Surrogate(recipient flow.DomainID, c flow.Class, value string, su
 			valueKey: key, word: strings.Trim(deidentify.Placeholder(c), "[]"),
 			Original: Original{Value: flow.NewSecret(value), Label: c.Label, Supplier: supplier},
 		}
-		g.text = t.s.draw(g.recipient, g.word, kind == string(nameLabel) || kind == "organization")
+		if invention == "" {
+			g.text = t.s.draw(g.recipient, g.word, kind == string(nameLabel) || kind == "organization")
+		} else {
+			g.word = invented + invention
+			if g.text, ok = t.s.invent(key, invention, t.b.v.opt.Locale); !ok {
+				return "", ErrTaskFull
+			}
+		}
 		t.s.add(g)
 	}
 	if !g.durable {
@@ -98,7 +113,7 @@ func (t *Task) Original(recipient flow.DomainID, text string) (Original, bool) {
 func (s *taskState) add(g *surrogate) {
 	s.touched.Store(true)
 	s.surrogates[g.valueKey] = g
-	s.byName[nameKey{g.recipient, g.text}] = g
+	s.byName[nameKey{g.recipient, strings.ToLower(g.text)}] = g
 	s.counts[nameKey{g.recipient, g.word}]++
 	s.bytes += len(g.Value.Expose())
 }

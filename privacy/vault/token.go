@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -26,7 +27,7 @@ const (
 
 var encoding = base64.RawURLEncoding.Strict()
 
-// Token returns the stand-in of the value in the scope: a token where the scope's origin is catalogued and its parameter reversible
+// Token returns the stand-in of the value in the scope: a token where the scope's origin is catalogued and its parameter format, reversible
 // or oneway, else a surrogate of the scope's task. There is no other way to a token, so that a value
 // found in text or supplied by an agent cannot get one.
 //
@@ -60,6 +61,11 @@ func (b *Batch) Token(ctx context.Context, s Scope, value string) (string, error
 	}
 	if sc.owner != nil {
 		use(b.owners, sc.owner)
+	}
+	if s.Param == flow.TokenFormat {
+		if text, err := b.formatted(ctx, sc, s.Class, value); !errors.Is(err, deidentify.ErrForm) {
+			return text, err
+		} // too few values have this format
 	}
 	if s.Class.Bits < minBits || !sc.oneway && len(value) > maxDerived {
 		return b.vaulted(ctx, sc, lookup, value)

@@ -32,6 +32,7 @@ type record struct {
 	Token     string `json:"token"`
 	Value     []byte `json:"value,omitempty"`
 	OneWay    bool   `json:"oneway,omitempty"` // no value, and no way back
+	Format    bool   `json:"format,omitempty"` // the token has the value's own format
 	Recipient string `json:"recipient"`
 	Group     string `json:"group"`
 	Label     string `json:"label"`
@@ -67,7 +68,17 @@ func (v *Vault) openRecord(ref flow.SubjectRef, owner *subject, epoch uint32, lo
 
 // vaulted returns the random token of a value in the scope, drawing one at first use.
 func (b *Batch) vaulted(ctx context.Context, sc *scope, lookup digest, value string) (string, error) {
+	e, err := b.remembered(ctx, sc, lookup, func() (*vaulted, error) { return b.v.drawVaulted(sc, lookup, value) })
+	if err != nil {
+		return "", err
+	}
+	return e.token, nil
+}
+
+// remembered returns what is kept under the lookup, or draws it at first use.
+func (b *Batch) remembered(ctx context.Context, sc *scope, lookup digest, draw func() (*vaulted, error)) (*vaulted, error) {
 	v := b.v
+	v.mayHold.Store(true)
 	for {
 		v.mu.Lock()
 		e, ok := v.values.entries[lookup]
@@ -75,21 +86,21 @@ func (b *Batch) vaulted(ctx context.Context, sc *scope, lookup digest, value str
 		v.mu.Unlock()
 		if ok {
 			use(b.values, e)
-			return e.token, nil
+			return e, nil
 		}
 		e, err := v.loadVaulted(ctx, sc, lookup)
 		if errors.Is(err, sql.ErrNoRows) {
-			e, err = v.drawVaulted(sc, lookup, value)
+			e, err = draw()
 		}
 		if err != nil {
-			return "", fmt.Errorf("minting a token of %s: %w", sc.label, err)
+			return nil, fmt.Errorf("minting a token of %s: %w", sc.label, err)
 		}
 		v.mu.Lock()
 		if v.gen == gen {
 			e = v.values.add(lookup, e)
 			v.mu.Unlock()
 			use(b.values, e)
-			return e.token, nil
+			return e, nil
 		}
 		v.mu.Unlock()
 	}
@@ -122,7 +133,7 @@ func (v *Vault) loadVaulted(ctx context.Context, sc *scope, lookup digest) (*vau
 	if err != nil {
 		return nil, err
 	}
-	e.token, e.name = r.Token, keyedDigest(v.nameKey, r.Token)
+	e.token, e.name = r.Token, v.nameOf(r)
 	if subtle.ConstantTimeCompare(name, e.name[:]) != 1 {
 		return nil, ErrSealed
 	}
@@ -131,7 +142,10 @@ func (v *Vault) loadVaulted(ctx context.Context, sc *scope, lookup digest) (*vau
 }
 
 func (v *Vault) resolveVaulted(tx store.Tx, token string) (Opened, error) {
-	name := keyedDigest(v.nameKey, token)
+	return v.resolveNamed(tx, keyedDigest(v.nameKey, token), token)
+}
+
+func (v *Vault) resolveNamed(tx store.Tx, name digest, token string) (Opened, error) {
 	var lookup, ref, sealed []byte
 	var epoch int64
 	err := tx.QueryRow("SELECT lookup, subject, epoch, sealed FROM vault_values WHERE name = ?", name[:]).Scan(&lookup, &ref, &epoch, &sealed)

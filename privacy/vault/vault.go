@@ -46,6 +46,7 @@ type Options struct {
 	DailyTokens int              // distinct tokens per recipient, label and day (UTC); 0: 10,000
 	TaskValues  int              // surrogates and known values of one task, at most 100,000; 0: 4,096
 	Shared      bool             // other processes use the same database, as replicas do: every task is looked up in it
+	Locale      string           // of realistic stand-ins; "": en-US
 	TaskLife    time.Duration    // how long a task is remembered after its last change; 0: 24 hours
 }
 
@@ -79,6 +80,7 @@ type Vault struct {
 	nameKey  []byte
 	refKey   []byte
 	versions atomic.Uint64 // of tasks' known values
+	mayHold  atomic.Bool   // the store may have vaulted values
 
 	mu       sync.Mutex // guards the fields below; never held over the store
 	gen      uint64     // goes up when entries are evicted because the store changed: what was read before is not cached
@@ -109,6 +111,9 @@ func New(db store.DB, k *Keyring, opt Options) (*Vault, error) {
 	if opt.TaskLife < time.Second {
 		opt.TaskLife = 24 * time.Hour
 	}
+	if opt.Locale == "" {
+		opt.Locale = "en-US"
+	}
 	domain := string(opt.Domain)
 	v := &Vault{
 		db: db, keys: k, opt: opt,
@@ -121,7 +126,11 @@ func New(db store.DB, k *Keyring, opt Options) (*Vault, error) {
 		issued: make(map[issueKey]*issueSet),
 	}
 	err := db.View(context.Background(), func(tx store.Tx) (err error) {
-		if v.erasures, err = erasures(tx); err != nil || opt.Shared {
+		if v.erasures, err = erasures(tx); err != nil {
+			return err
+		}
+		held, err := holds(tx)
+		if v.mayHold.Store(held || opt.Shared); err != nil || opt.Shared {
 			return err
 		}
 		v.stored, err = storedTasks(tx)
