@@ -23,6 +23,7 @@ type Range struct {
 
 // Hierarchy says what each value of an attribute becomes at each level. Level 0 is the value itself, every level is a function of the
 // one before, and the last level has one code. It does not change.
+// [Coded] makes one of a coding.
 type Hierarchy interface {
 	Code(v Value) (uint32, bool)       // of level 0; false: it has no place
 	Levels() int                       // at least 1
