@@ -1,11 +1,12 @@
 // Package parquet reads and writes tables in Apache Parquet files.
+//
+// A file is read by its bytes: nothing is allocated because the file says that it will be needed. Structs become columns a/b; lists
+// and maps are refused by the column's name, unless a selection leaves them out.
 package parquet
 
 import (
-	"context"
-	"errors"
-
 	"github.com/scrimhq/scrim/data/table"
+	tablefile "github.com/scrimhq/scrim/data/table/file"
 )
 
 // Options says how a file is written. The zero value writes with zstd.
@@ -23,21 +24,14 @@ const (
 	Uncompressed
 )
 
-var errNotBuilt = errors.New("parquet is not built yet")
-
 // File is the table in a file.
-func File(path string) (table.Source, error) { return nil, errNotBuilt }
+func File(path string) (table.Source, error) {
+	in, err := tablefile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &source{in}, nil
+}
 
 // Target is a file to be made.
-func Target(path string, o Options) table.Target { return target{path, o} }
-
-type target struct {
-	path string
-	o    Options
-}
-
-func (t target) Name() string { return t.path }
-func (t target) Create(context.Context, []table.Column, table.Run) (table.Writer, error) {
-	return nil, errNotBuilt
-}
-func (t target) Discard(context.Context) error { return errNotBuilt }
+func Target(path string, o Options) table.Target { return &target{path, o} }
