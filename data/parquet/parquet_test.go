@@ -287,12 +287,17 @@ func people(n int) []person {
 
 func writeOther(t testing.TB, n int, version int, codec compress.Codec) string {
 	t.Helper()
+	return writePages(t, n, version, codec, 1000)
+}
+
+func writePages(t testing.TB, n int, version int, codec compress.Codec, page int) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "other.parquet")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := pq.NewGenericWriter[person](f, pq.Compression(codec), pq.DataPageVersion(version), pq.PageBufferSize(1000), pq.MaxRowsPerRowGroup(int64(n/2+1)))
+	w := pq.NewGenericWriter[person](f, pq.Compression(codec), pq.DataPageVersion(version), pq.PageBufferSize(page), pq.MaxRowsPerRowGroup(int64(n/2+1)))
 	if _, err := w.Write(people(n)); err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +429,7 @@ func FuzzFile(f *testing.F) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	path := writeOther(b, 200_000, 1, &pq.Snappy)
+	path := writePages(b, 200_000, 1, &pq.Snappy, 1<<20)
 	stat, _ := os.Stat(path)
 	b.SetBytes(stat.Size())
 	for b.Loop() {
