@@ -31,7 +31,7 @@ func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.demoCommand(),
 		e.runCommand(), e.learnCommand(), e.mcpCommand(),
-		e.checkCommand(), e.detectCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
+		e.checkCommand(), e.detectCommand(), e.anonymizeCommand(), e.riskCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.releaseCommand(), e.keyCommand(),
 		e.benchCommand(), e.versionCommand(),
 	}

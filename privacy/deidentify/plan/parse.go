@@ -26,9 +26,7 @@ func Parse(name string, raw []byte) (*Plan, error) {
 	d := &decoder{file: name, places: map[string]place{}}
 	p := &Plan{Name: name, places: d.places}
 	d.plan(root, p)
-	if len(d.mistakes) == 0 {
-		p.check(d)
-	}
+	p.check(d)
 	if len(d.mistakes) > 0 {
 		return nil, d.mistakes.sorted()
 	}
@@ -115,7 +113,7 @@ func (d *decoder) plan(n *yaml.Node, p *Plan) {
 		{"recoding", &p.Recoding}, {"metric", &p.Metric}, {"uncovered", &p.Uncovered}, {"suppressed", &p.Suppressed}, {"subject", &p.Subject},
 		{"population", &p.Population}, {"risk", &p.Risk}, {"stream", &p.Stream},
 	})
-	if version != 1 && len(d.mistakes) == 0 {
+	if version != 1 {
 		d.at("version", "write version: 1", "the version of the plan is missing or not 1")
 	}
 	if rest != "" && rest != "drop" {

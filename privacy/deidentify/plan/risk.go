@@ -1,9 +1,12 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"math"
 
+	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/privacy/deidentify/anonymity"
 	"github.com/scrimhq/scrim/privacy/deidentify/risk"
 )
 
@@ -123,4 +126,54 @@ func (p *Plan) withinRisk(r *risk.Report) error {
 		}
 	}
 	return nil
+}
+
+// Raw measures the risk of a table as it stands, by these quasi-identifiers.
+func Raw(ctx context.Context, src table.Source, quasi []string, o Options) (*risk.Report, error) {
+	codings := make([]*anonymity.Coding, len(quasi))
+	for i := range codings {
+		codings[i] = anonymity.PlainCoding()
+	}
+	builders := make([]*anonymity.Builder, o.workers())
+	codes := make([][]uint32, len(builders))
+	for i := range builders {
+		builders[i], codes[i] = anonymity.NewBuilder(len(quasi), 0), make([]uint32, len(quasi))
+	}
+	err := each(ctx, src, quasi, func(worker int, b *table.Batch) error {
+		for i := range b.Rows {
+			for j, cell := range b.Row(i) {
+				code, err := codeOf(codings[j], cell.Kind, cell.Text)
+				if err != nil {
+					return cellError(src.Name(), b.First+int64(i), quasi[j], err)
+				}
+				codes[worker][j] = code
+			}
+			builders[worker].Add(codes[worker], nil)
+		}
+		return nil
+	}, o, "reading", 0)
+	if err != nil {
+		return nil, err
+	}
+	attributes := make([]anonymity.Attribute, len(quasi))
+	for i, c := range codings {
+		if err := c.Fix(); err != nil {
+			return nil, err
+		}
+		attributes[i] = c.Attribute(quasi[i])
+	}
+	for _, b := range builders[1:] {
+		if err := builders[0].Merge(b); err != nil {
+			return nil, err
+		}
+	}
+	t, err := builders[0].Table(attributes, nil)
+	if err != nil {
+		return nil, err
+	}
+	sizes := risk.Sizes{}
+	for i := range t.Len() {
+		sizes.Add(int64(t.Count(i)))
+	}
+	return risk.Measure(risk.Input{Table: src.Name(), Columns: quasi, Before: risk.State{Sizes: sizes}})
 }

@@ -164,7 +164,17 @@ func (r *run) tag() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// write writes the table. What the source is to blame for would be met again, so that nothing is left for a resumption.
 func (r *run) write(ctx context.Context, dst table.Target) error {
+	err := r.copy(ctx, dst)
+	var place *table.Error
+	if errors.As(err, &place) && place.Table == r.src.Name() && r.out.Resumed == 0 {
+		return errors.Join(err, dst.Discard(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+func (r *run) copy(ctx context.Context, dst table.Target) error {
 	opened, err := r.src.Open(ctx)
 	if err != nil {
 		return err
