@@ -239,6 +239,11 @@ func Prefix(c flow.Class, n int) (Technique, error) {
 		Reveals:   []string{"the area or category", "small ones: three digits of some postal codes have fewer than 20,000 inhabitants"},
 		Threat:    "stops a look-up by the exact place or code; not one by several coarse columns together",
 	}, apply: func(dst []byte, v Value, _ []byte) ([]byte, Kind, error) {
+		if c.Kind == flow.Postal && v.Kind == String {
+			if out, ok := plainDigits(dst, v.Text, n); ok {
+				return out, String, nil
+			}
+		}
 		text, ok := cutPrefix(c, Scalar{v.Kind, string(v.Text)}, n)
 		return appendIf(dst, text, v.Kind, ok)
 	}}, nil

@@ -105,9 +105,9 @@ func (m *measured) decimal() decimal {
 	return m.number
 }
 
-// coarse appends the multiple of the width that the number belongs to: the largest not above it, or the nearest. It
-// returns that multiple's count of widths as well, for the edge above it; nil if the arithmetic was small.
-func (m *measured) coarse(dst []byte, width small, nearest, age bool, also *[]byte) []byte {
+// coarse appends the multiple of the width that the number belongs to: the largest not above it, or the nearest. With
+// upper it appends a comma and the next one, too.
+func (m *measured) coarse(dst []byte, width small, nearest, age, upper bool) []byte {
 	if m.fits && age && m.small.scale <= 16 && m.small.units > ageCap*tens[m.small.scale] {
 		m.small = small{units: ageCap}
 	}
@@ -119,10 +119,10 @@ func (m *measured) coarse(dst []byte, width small, nearest, age bool, also *[]by
 			}
 		}
 		if at, ok := times(q, width.units); ok {
-			if also != nil {
-				*also = appendUnits((*also)[:0], at+width.units, width.scale)
+			if dst = appendUnits(dst, at, width.scale); upper {
+				dst = appendUnits(append(dst, ','), at+width.units, width.scale)
 			}
-			return appendUnits(dst, at, width.scale)
+			return dst
 		}
 	}
 	d := m.decimal()
@@ -132,8 +132,8 @@ func (m *measured) coarse(dst []byte, width small, nearest, age bool, also *[]by
 	q := d.widths(width, nearest)
 	at := q.Mul(q, big.NewInt(width.units))
 	dst = appendDecimal(dst, at, width.scale)
-	if also != nil {
-		*also = appendDecimal((*also)[:0], at.Add(at, big.NewInt(width.units)), width.scale)
+	if upper {
+		dst = appendDecimal(append(dst, ','), at.Add(at, big.NewInt(width.units)), width.scale)
 	}
 	return dst
 }
@@ -177,7 +177,7 @@ func coarsenTo(dst []byte, v Value, width small, nearest, age bool) ([]byte, Kin
 		return nil, Null, ErrForm
 	}
 	dst = append(dst, m.before...)
-	dst = m.coarse(dst, width, nearest, age, nil)
+	dst = m.coarse(dst, width, nearest, age, false)
 	return append(dst, m.after...), v.Kind, nil
 }
 
@@ -187,10 +187,7 @@ func rangeOf(dst []byte, v Value, width small, age bool) ([]byte, Kind, error) {
 	if !ok || len(m.before)+len(m.after) > 0 {
 		return nil, Null, ErrForm
 	}
-	var room [40]byte
-	upper := room[:0]
-	dst = m.coarse(append(dst, '['), width, false, age, &upper)
-	dst = append(append(dst, ','), upper...)
+	dst = m.coarse(append(dst, '['), width, false, age, true)
 	return append(dst, ')'), String, nil
 }
 

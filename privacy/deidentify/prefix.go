@@ -27,6 +27,21 @@ var (
 	code   = regexp.MustCompile(`^[A-Z0-9](?:[./-]?[A-Z0-9]){0,15}$`)
 )
 
+var within = strings.NewReplacer(" ", "", "-", "")
+
+// plainDigits appends the first n digits of a postal code that is 3 to 11 digits and nothing else: the common form, without an allocation.
+func plainDigits(dst, text []byte, n int) ([]byte, bool) {
+	if len(text) < 3 || len(text) > 11 {
+		return dst, false
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return dst, false
+		}
+	}
+	return append(append(dst, text[:min(n, len(text)-1)]...), "**"...), true
+}
+
 // cutPostal hides at least one character of a whole code, and not how many.
 func cutPostal(text string, n int) (string, bool) {
 	text = strings.ToUpper(strings.TrimSpace(text))
@@ -37,7 +52,7 @@ func cutPostal(text string, n int) (string, bool) {
 	if !postal.MatchString(text) || !strings.ContainsAny(text, "0123456789") {
 		return "", false
 	}
-	stem := strings.NewReplacer(" ", "", "-", "").Replace(text)
+	stem := within.Replace(text)
 	return stem[:min(n, len(stem)-1)] + "**", true
 }
 
