@@ -125,6 +125,37 @@ func TestMembersThatNoColumnNamesNeverPass(t *testing.T) {
 	}
 }
 
+// A writer that has fewer columns than the reader writes those alone, wherever the others stand.
+func TestWriterOfFewerColumns(t *testing.T) {
+	s := open(t, "{\"b\":\"SECRET\" , \"a\": 1,\"o\":{\"x\":\"SECRET\",\"y\":2}}\n{\"a\":3,\"b\":4}\n", Options{Columns: []string{"/o/x", "/o/y"}})
+	r, err := s.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var keep []int
+	var columns []table.Column
+	for i, c := range r.Columns() {
+		if c.Name == "/o/y" || c.Name == "a" {
+			keep, columns = append(keep, i), append(columns, c)
+		}
+	}
+	dst := filepath.Join(t.TempDir(), "out.jsonl")
+	w, err := Target(dst, Options{}).Create(t.Context(), columns, table.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	err = table.Copy(t.Context(), r, w, func(b *table.Batch) error { b.Select(keep); return nil }, table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(dst + ".scrim-partial")
+	if want := "{ \"a\": 1,\"o\":{\"y\":2}}\n{\"a\":3}\n"; err != nil || string(b) != want {
+		t.Errorf("got %q, %v, want %q", b, err, want)
+	}
+}
+
 func TestChangedCells(t *testing.T) {
 	in := "{\"a\": 1, \"b\": \"x\", \"o\": {\"c\": 2}}\n{\"b\":\"y\"}\n{\"a\":3,\"b\":\"z\"}\n"
 	want := "{\"a\": 1, \"b\": \"\\\"é\\n\", \"o\": {}}\n{\"b\":\"\\\"é\\n\",\"o\":{\"c\":9}}\n"
