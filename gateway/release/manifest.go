@@ -64,11 +64,19 @@ type Recipient struct {
 	Domain flow.DomainID `json:"domain"`
 }
 
-// Rows are counts.
+// Rows are counts. Those that the recipient cannot count itself are rounded up to a multiple of ten or of k, whichever is more: two
+// exact ones of tables that differ by one person would tell of that person.
 type Rows struct {
-	In         int64 `json:"in"`
+	In         int64 `json:"in"` // at most
 	Out        int64 `json:"out"`
-	Suppressed int64 `json:"suppressed"`
+	Suppressed int64 `json:"suppressed"` // at most
+	RoundedTo  int64 `json:"rounded_to"`
+}
+
+func counted(out Outcome) Rows {
+	step := max(int64(out.Model.K), 10)
+	up := func(n int64) int64 { return (max(n, 1) + step - 1) / step * step } // zero, too
+	return Rows{up(out.In), out.Out, up(out.Suppressed), step}
 }
 
 // ManifestColumn is what became of a column.
@@ -92,7 +100,7 @@ func (r *run) describe(out Outcome, ev flow.Event, rec flow.Receipt) *Manifest {
 		Version: 1, Flow: f.ID, Parent: f.Parent, Receipt: Receipt{rec.Seq, hex.EncodeToString(rec.Hash[:])}, Time: ev.Time.UTC(),
 		From: f.From.Domain, To: Recipient{f.To.Agent, f.To.Domain}, Purpose: f.Purpose, Dataset: d.Query.Dataset,
 		Source: ev.Table.Source, Digest: out.Digest, Plan: r.job.Plan, Policy: d.Terms.PolicyHash, Config: r.snap.ConfigHash,
-		Rows: Rows{out.In, out.Out, out.Suppressed}, Promised: r.job.Model, Measured: out.Model, Duties: d.Terms.Duties,
+		Rows: counted(out), Promised: r.job.Model, Measured: out.Model, Duties: d.Terms.Duties,
 	}
 	for i := range r.job.Columns {
 		c := &r.job.Columns[i]

@@ -62,7 +62,7 @@ func (e *env) released(m *release.Manifest) error {
 	st := e.style(e.out)
 	fmt.Fprintf(e.out, "%s  released by %s to %s in %s for %s on %s\n", st.good("ok"), m.From, m.To.Agent, m.To.Domain, m.Purpose, m.Time.Format("2006-01-02 15:04 MST"))
 	t := table{}
-	t.add("rows", fmt.Sprintf("%d of %d, %d suppressed", m.Rows.Out, m.Rows.In, m.Rows.Suppressed))
+	t.add("rows", fmt.Sprintf("%d, of at most %d; at most %d suppressed", m.Rows.Out, m.Rows.In, m.Rows.Suppressed))
 	t.add("guarantee", fmt.Sprintf("k %d, l %d, t %d, risk %d (t and risk in thousandths; 0: none)", m.Measured.K, m.Measured.L, m.Measured.T, m.Measured.Risk))
 	t.add("record", fmt.Sprintf("%s, row %d of the journal", m.Flow, m.Receipt.Seq))
 	for _, c := range m.Columns {

@@ -22,7 +22,7 @@ func TestReleaseVerify(t *testing.T) {
 	rows := []byte("age\n30-39\n")
 	m := release.Manifest{
 		Version: 1, Flow: "f1", From: "hospital", To: release.Recipient{Agent: "study", Domain: "lab"}, Purpose: "research", Time: time.Unix(0, 0).UTC(),
-		Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(rows)), Measured: policy.Model{K: 5}, Rows: release.Rows{In: 9, Out: 8, Suppressed: 1},
+		Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(rows)), Measured: policy.Model{K: 5}, Rows: release.Rows{In: 10, Out: 8, Suppressed: 10, RoundedTo: 10},
 	}
 	raw, err := json.Marshal(m)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestReleaseVerify(t *testing.T) {
 		status    int
 		want      string
 	}{
-		{"as released", verifier, rows, raw, done, "8 of 9, 1 suppressed"},
+		{"as released", verifier, rows, raw, done, "8, of at most 10; at most 10 suppressed"},
 		{"a row more", verifier, append(bytes.Clone(rows), "31\n"...), raw, failed, "not the one"},
 		{"a better k", verifier, rows, bytes.Replace(raw, []byte(`"k":5`), []byte(`"k":9`), 1), failed, "not signed"},
 		{"another domain's key", release.VerifierKey("clinic", key.Public().(ed25519.PublicKey)), rows, raw, failed, "not signed"},
