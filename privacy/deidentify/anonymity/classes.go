@@ -49,8 +49,9 @@ func newClimber(p *problem) *climber {
 	return c
 }
 
-// climb makes c.out the classes of a node, without sensitive values, and c.into which class each one of from went to.
-func (c *climber) climb(from *classes, levels []uint8) {
+// climb makes c.out the classes of a node, without sensitive values, and c.into which class each one of from went to. It gives up
+// and reports false when there are more classes than most.
+func (c *climber) climb(from *classes, levels []uint8, most int) bool {
 	p := c.p
 	c.step = c.step[:0]
 	for a, l := range levels {
@@ -64,23 +65,27 @@ func (c *climber) climb(from *classes, levels []uint8) {
 	c.into = slices.Grow(c.into[:0], from.len())[:from.len()]
 	clear(c.slots)
 	if p.pack.words == 1 {
-		c.climbOne(from)
+		c.climbOne(from, most)
 	} else {
-		c.climbMany(from)
+		c.climbMany(from, most)
+	}
+	if c.out.len() > most {
+		return false
 	}
 	if from.people == nil {
 		c.out.people = nil
-		return
+		return true
 	}
 	c.out.people = slices.Grow(c.out.people, c.out.len())[:c.out.len()]
 	clear(c.out.people)
 	for i, to := range c.into {
 		c.out.people[to] += from.people[i]
 	}
+	return true
 }
 
 // climbOne is for combinations of one word.
-func (c *climber) climbOne(from *classes) {
+func (c *climber) climbOne(from *classes, most int) {
 	keys, rows := c.out.keys, c.out.rows
 	slots, mask := c.slots, uint64(len(c.slots)-1)
 	shift := shiftOf(len(slots))
@@ -97,6 +102,10 @@ func (c *climber) climbOne(from *classes) {
 				keys, rows = append(keys, key), append(rows, from.rows[i])
 				slots[at&mask] = uint32(len(keys))
 				c.into[i] = uint32(len(keys) - 1)
+				if len(keys) > most {
+					c.out.keys, c.out.rows = keys, rows
+					return
+				}
 				if len(keys)*2 > len(slots) {
 					c.out.keys, c.out.rows = keys, rows
 					c.grow()
@@ -116,7 +125,7 @@ func (c *climber) climbOne(from *classes) {
 }
 
 // climbMany is the same for combinations of several words.
-func (c *climber) climbMany(from *classes) {
+func (c *climber) climbMany(from *classes, most int) {
 	n := c.p.pack.words
 	mask, shift := uint64(len(c.slots)-1), shiftOf(len(c.slots))
 	for i := range from.len() {
@@ -131,6 +140,9 @@ func (c *climber) climbMany(from *classes) {
 				c.out.keys, c.out.rows = append(c.out.keys, c.key...), append(c.out.rows, from.rows[i])
 				c.into[i] = uint32(c.out.len() - 1)
 				c.slots[at&mask] = uint32(c.out.len())
+				if c.out.len() > most {
+					return
+				}
 				if c.out.len()*2 > len(c.slots) {
 					c.grow()
 					mask, shift = uint64(len(c.slots)-1), shiftOf(len(c.slots))
@@ -220,6 +232,7 @@ type problem struct {
 	costs *costs // of the metric, or of Loss where the metric does not add up cell by cell
 	up    func(a, from, to int) []uint32
 	base  *classes // of the least levels
+	most  int      // a node with more classes loses too many rows
 }
 
 // between returns, by code of one level, the code of a higher one.
@@ -245,7 +258,11 @@ func newProblem(t *Table, o Options) (*problem, error) {
 			return nil, err
 		}
 	}
-	p.base = leaf
+	p.base, p.most = leaf, math.MaxInt
+	if p.population == nil {
+		// Classes that are large enough have k rows each, and every other one loses at least one row.
+		p.most = int(p.allowed + t.rows/p.k)
+	}
 	return p, nil
 }
 

@@ -142,6 +142,7 @@ type worker struct {
 	class   class
 	at      []uint8
 	path    []int64
+	known   bool // there was a solution when the way was chosen
 	sums    []int64
 }
 
@@ -154,11 +155,13 @@ func (s *search) work(ctx context.Context) {
 		if !w.choose() {
 			return
 		}
+		// The upper end comes first: while there is a solution, most ways end below where nodes begin to meet the models, and what
+		// fails there settles all of the way. Without one, the upper end is the top of the lattice and says little.
 		low, high := -1, len(w.path)
 		for low+1 < high && ctx.Err() == nil {
 			mid := (low + high) / 2
-			if high == len(w.path) && low < 0 && len(w.path) > 2 {
-				mid = len(w.path) / 2
+			if low < 0 && high == len(w.path) && w.known {
+				mid = high - 1
 			}
 			if w.passes(w.path[mid]) {
 				high = mid
@@ -199,6 +202,7 @@ func (w *worker) choose() bool {
 				w.at[a]--
 			}
 			if next < 0 {
+				w.known = s.bestNode >= 0
 				return true
 			}
 			node = next
@@ -313,7 +317,10 @@ type verdict struct {
 // look makes a node's classes and checks them.
 func (w *worker) look(from *classes) (v verdict) {
 	p, c := w.p, w.climber
-	c.climb(from, w.at)
+	if !c.climb(from, w.at, p.most) {
+		v.lost = true
+		return v
+	}
 	lost := int64(0)
 	for i, rows := range c.out.rows {
 		if int64(rows) < p.k || p.k2 > 0 && int64(c.out.people[i]) < p.k2 {

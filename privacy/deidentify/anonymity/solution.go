@@ -1,5 +1,7 @@
 package anonymity
 
+import "math"
+
 // Solution is a recoding of a table that meets its models. It is immutable and safe for concurrent use.
 type Solution struct {
 	Levels     []int   // one per attribute; nil for a local recoding
@@ -110,7 +112,7 @@ func global(p *problem, o Options, levels []uint8) *Solution {
 		s.Levels[a] = int(l)
 	}
 	c := newClimber(p)
-	c.climb(p.base, levels)
+	c.climb(p.base, levels, math.MaxInt)
 	if len(p.of) > 0 {
 		c.hold(p.base)
 	}

@@ -45,6 +45,7 @@ func (b *Builder) Table(attributes []Attribute, sensitive []Sensitive) (*Table, 
 	if len(b.counts) > math.MaxInt32 || b.rows > math.MaxUint32 {
 		return nil, fmt.Errorf("%w: more than 2³¹ distinct combinations, or 2³² rows", ErrTable)
 	}
+	b.index = index{} // a table finds by another one
 	keys, pack, err := t.recode(b)
 	if err != nil {
 		return nil, err
