@@ -154,10 +154,18 @@ type ends struct{ quoted bool }
 func (e *ends) Scan(b []byte, from int) (end, rows int) {
 	for i := from; i < len(b); {
 		q := index(b[i:], '"')
-		if !e.quoted {
-			if last := lastIndex(b[i:i+q], '\n'); last >= 0 {
+		switch part := b[i : i+q]; {
+		case e.quoted:
+		case q < 16: // between two quotes there is mostly a delimiter
+			for j, c := range part {
+				if c == '\n' {
+					end, rows = i+j+1, rows+1
+				}
+			}
+		default:
+			if last := lastIndex(part, '\n'); last >= 0 {
 				end = i + last + 1
-				rows += count(b[i:i+q], '\n')
+				rows += count(part, '\n')
 			}
 		}
 		if i += q; i < len(b) {
