@@ -16,7 +16,7 @@ type Person struct {
 type Row struct {
 	Subject string
 	Shown   []string // the quasi-identifiers as the table shows them
-	Secret  string
+	Secret  string // "": nothing
 }
 
 // Outcome is how an attack went. Shares are of the persons in the register who have rows in the table.
@@ -216,7 +216,7 @@ func (a *attack) find(set []uint64, p Person) []*class {
 
 func oneSecret(classes []*class) bool {
 	for _, c := range classes {
-		if c.mixed || c.secret != classes[0].secret {
+		if c.mixed || c.secret == "" || c.secret != classes[0].secret {
 			return false
 		}
 	}

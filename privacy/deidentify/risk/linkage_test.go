@@ -77,7 +77,7 @@ func adult(t *testing.T) (header []string, rows [][]string, hierarchies []map[st
 	header, rows = all[0], all[1:]
 	for _, name := range header {
 		h := map[string][]string{}
-		for _, line := range read("hierarchies/adult_hierarchy_" + name + ".csv") {
+		for _, line := range read("hierarchies/" + name + ".csv") {
 			h[line[0]] = line
 		}
 		hierarchies = append(hierarchies, h)

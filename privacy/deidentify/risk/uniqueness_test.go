@@ -179,7 +179,7 @@ func TestDankarRuleOnKnownPopulations(t *testing.T) {
 
 func TestEstimatesAreAlwaysShares(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 4))
-	for range 400 {
+	for range 200 {
 		s := Sizes{}
 		for range 1 + rng.IntN(6) {
 			size := int64(1)
