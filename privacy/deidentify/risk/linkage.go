@@ -16,7 +16,7 @@ type Person struct {
 type Row struct {
 	Subject string
 	Shown   []string // the quasi-identifiers as the table shows them
-	Secret  string // "": nothing
+	Secret  string   // "": nothing
 }
 
 // Outcome is how an attack went. Shares are of the persons in the register who have rows in the table.

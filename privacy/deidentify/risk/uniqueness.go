@@ -82,7 +82,8 @@ func share(by Estimator, uniques, persons float64, note string) Estimate {
 	if math.IsNaN(uniques) || math.IsInf(uniques, 0) || uniques < 0 {
 		return Estimate{By: by, Note: "no solution within the range of numbers"}
 	}
-	e := Estimate{By: by, Share: uniques / persons, Valid: true, Note: note}
+	// Further digits differ from processor to processor, and mean nothing.
+	e := Estimate{By: by, Share: math.Round(uniques/persons*1e9) / 1e9, Valid: true, Note: note}
 	if e.Share > 1 {
 		e.Share, e.Note = 1, "the model says more than everybody; taken as everybody"
 	}
@@ -94,23 +95,15 @@ func share(by Estimator, uniques, persons float64, note string) Estimate {
 //
 //	S₁ = s₁ P(F=1 | f=1) N/n,  P(F=1 | f=1) = s₁ P(f=1 | F=1) / Σⱼ sⱼ P(f=1 | F=j),  P(f=1 | F=j) = j n/N ∏ᵢ₌₁ʲ⁻¹ (N-n-i+1)/(N-i)
 //
-// the last being hypergeometric.
+// the last being hypergeometric; its product is a quotient of gamma functions, so that a class of a million rows costs what one of two does.
 func estimateZayatz(s Sizes, persons float64) Estimate {
 	n := float64(s.Rows())
 	var all float64
-	chance, at := n/persons, int64(1) // chance that a given row of a class of `at` is the only one drawn
-	for _, size := range s.sorted() {
-		for ; at < size && chance > 0; at++ {
-			i := float64(at)
-			chance *= max(0, persons-n-i+1) / max(1, persons-i)
-			if chance < 1e-300 {
-				chance = 0
-			}
+	for size, count := range s {
+		j := float64(size)
+		if left := persons - n - j + 2; left > 0 { // otherwise others of the class must have been drawn
+			all += float64(count) * j * n / persons * math.Exp(riseLog(left, j-1)-riseLog(persons-j+1, j-1))
 		}
-		if chance == 0 {
-			break
-		}
-		all += float64(s[size]) * float64(size) * chance
 	}
 	unique := float64(s[1])
 	given := unique * (n / persons) / all

@@ -110,7 +110,22 @@ func TestSNBFindsItsOwnPopulation(t *testing.T) {
 func TestZayatzByHand(t *testing.T) {
 	e := estimateZayatz(Sizes{1: 2, 2: 1}, 8)
 	given := (2. / 3 * 0.5) / (2./3*0.5 + 1./3*4/7)
-	near(t, "share", e.Share, 2*given*2/8, 1e-12)
+	near(t, "share", e.Share, 2*given*2/8, 1e-9)
+}
+
+// The quotient of gamma functions against the product that it stands for.
+func TestZayatzProductTermByTerm(t *testing.T) {
+	s, persons := Sizes{1: 20, 2: 7, 30: 2, 400: 1}, 2000.0
+	n := float64(s.Rows())
+	var all float64
+	for size, count := range s {
+		chance := float64(size) * n / persons
+		for i := 1.0; i < float64(size); i++ {
+			chance *= (persons - n - i + 1) / (persons - i)
+		}
+		all += float64(count) * chance
+	}
+	near(t, "share over the product's", estimateZayatz(s, persons).Share/(20*(20*n/persons/all)/n), 1, 1e-7)
 }
 
 // The maximum of the likelihood, against one that is summed term by term on a fine grid.
@@ -179,7 +194,7 @@ func TestDankarRuleOnKnownPopulations(t *testing.T) {
 
 func TestEstimatesAreAlwaysShares(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 4))
-	for range 200 {
+	for range 300 {
 		s := Sizes{}
 		for range 1 + rng.IntN(6) {
 			size := int64(1)
