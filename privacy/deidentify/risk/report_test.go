@@ -121,6 +121,9 @@ func TestRecipientsCopyHidesOnePerson(t *testing.T) {
 	if !bytes.Equal(one, two) {
 		t.Errorf("the copies tell one suppressed person from two:\n%s\n%s", one, two)
 	}
+	if zero, one, ten, eleven := up(0, 10), up(1, 10), up(10, 10), up(11, 10); zero != 10 || one != 10 || ten != 10 || eleven != 20 {
+		t.Errorf("0, 1, 10 and 11 are rounded up to %d, %d, %d and %d, want 10, 10, 10 and 20", zero, one, ten, eleven)
+	}
 	small := func(suppressed int64) []byte {
 		r, err := Measure(Input{Table: "t", Before: State{Sizes: Sizes{1: suppressed, 7: 5}}, After: &State{Sizes: Sizes{7: 5}, Suppressed: suppressed}})
 		if err != nil {
