@@ -176,6 +176,12 @@ type Writer interface {
 	Close() error
 }
 
+// Finder is a source that can have columns which it does not list by itself, such as members of JSON objects further down. Find adds
+// those of the names that it can have and finds among its first rows; it is called before Open, and says nothing of the others.
+type Finder interface {
+	Find(names []string) error
+}
+
 // Run is what a writing run says of itself.
 type Run struct {
 	Tag    string // identifies what will be written: a hash of plan and source's fingerprint. Kept beside the unfinished table.

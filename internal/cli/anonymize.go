@@ -165,6 +165,15 @@ func (e *env) compilePlan(ctx context.Context, path string, src rows.Source) (*p
 	if err != nil {
 		return nil, err
 	}
+	if f, ok := src.(rows.Finder); ok {
+		names := make([]string, len(p.Columns))
+		for i, c := range p.Columns {
+			names[i] = c.Name
+		}
+		if err := f.Find(names); err != nil {
+			return nil, err
+		}
+	}
 	r, err := src.Open(ctx)
 	if err != nil {
 		return nil, err

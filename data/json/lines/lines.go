@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -63,6 +64,81 @@ func File(path string, o Options) (table.Source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Find implements [table.Finder]: it adds JSON Pointers to members that the first rows have.
+func (s *source) Find(names []string) error {
+	var wanted []string
+	for _, name := range names {
+		listed := slices.ContainsFunc(s.shape.columns, func(c table.Column) bool { return c.Name == name })
+		if strings.HasPrefix(name, "/") && !listed && !slices.Contains(wanted, name) {
+			wanted = append(wanted, name)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	o := s.o
+	o.Columns = wanted
+	if o.Sample < 0 {
+		o.Sample = defaultSample
+	}
+	looked, err := newShape(s.Name(), wanted)
+	if err != nil {
+		return err
+	}
+	there, err := (&source{in: s.in, o: o}).present(looked)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	columns := append(slices.Clone(s.o.Columns), there...)
+	named, err := newShape(s.Name(), columns)
+	if err != nil {
+		return err
+	}
+	found, err := s.sample(named)
+	if err != nil {
+		return err
+	}
+	shape, err := newShape(s.Name(), append(found, columns...))
+	if err == nil {
+		s.shape, s.o.Columns = shape, columns
+	}
+	return err
+}
+
+// present returns the columns of a shape that one of the first rows has.
+func (s *source) present(looked *shape) (names []string, err error) {
+	r, err := s.open(looked)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	seen := make([]bool, len(looked.columns))
+	var b table.Batch
+	for rows := 0; rows < s.o.Sample; rows += b.Rows {
+		c, err := r.Next(context.Background())
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = r.Read(context.Background(), c, &b)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range b.Rows {
+			for j, c := range b.Row(i) {
+				seen[j] = seen[j] || !absent(&c)
+			}
+		}
+	}
+	for i, c := range looked.columns {
+		if seen[i] {
+			names = append(names, c.Name)
+		}
+	}
+	return names, nil
 }
 
 func (s *source) Name() string { return s.in.Name() }

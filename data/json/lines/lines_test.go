@@ -184,6 +184,32 @@ func TestChangedCells(t *testing.T) {
 	}
 }
 
+func TestFoundFurtherDown(t *testing.T) {
+	s := open(t, "{\"a\":1,\"o\":{\"x\":2,\"SECRET\":3}}\n{\"o\":{\"y\":{\"z\":4}}}\n", Options{})
+	if err := s.(table.Finder).Find([]string{"a", "b", "/o/x", "/o/none", "/o/y/z", "/a/b"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var names []string
+	for _, c := range r.Columns() {
+		names = append(names, c.Name)
+	}
+	if got := strings.Join(names, " "); got != "a /o/x /o/y/z" {
+		t.Errorf("columns %s, want a /o/x /o/y/z", got)
+	}
+	if got, err := copied(t, s, nil, nil); err != nil || got != "{\"a\":1,\"o\":{\"x\":2}}\n{\"o\":{\"y\":{\"z\":4}}}\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	s = open(t, "{\"o\":{\"x\":2}}\n", Options{})
+	if err := s.(table.Finder).Find([]string{"/o", "/o/x"}); err == nil {
+		t.Error("a column within another was taken")
+	}
+}
+
 func TestErrorsNameTheRow(t *testing.T) {
 	for name, c := range map[string]struct {
 		line, why string
