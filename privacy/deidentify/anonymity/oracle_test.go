@@ -407,3 +407,65 @@ func TestAdultExhaustively(t *testing.T) {
 		t.Errorf("the search finds %v with %v, exhaustion %v with %v", s.Levels, s.Score, levels, best)
 	}
 }
+
+// Where some rows of a class meet a model by themselves, the class may; where a part may, the whole may. The search prunes by this.
+func TestWhatAPartMeetsTheWholeMay(t *testing.T) {
+	met := map[string]int{}
+	for seed := range 4000 {
+		r := rand.New(rand.NewPCG(uint64(seed), 10))
+		values := 2 + r.IntN(6)
+		// Two rows of the table are a part and the rest of its class; the third is other rows.
+		classes := [][]int{make([]int, values), make([]int, values), make([]int, values)}
+		for c := range classes {
+			for v := range classes[c] {
+				if r.IntN(3) > 0 {
+					classes[c][v] = r.IntN(6)
+				}
+			}
+			classes[c][r.IntN(values)]++
+		}
+		table := rowsOf(t, classes, grown(r, values, 2+r.IntN(3)))
+		for _, m := range randomModels(r, nil) {
+			if _, population := m.(KMap); population {
+				continue
+			}
+			if _, population := m.(DeltaPresence); population {
+				continue
+			}
+			c, err := m.prepare(table, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part, whole := &class{values: make([]counts, 1)}, &class{values: make([]counts, 1)}
+			for v := range values {
+				if n := classes[0][v]; n > 0 {
+					part.add(uint32(v), n)
+				}
+				if n := classes[0][v] + classes[1][v]; n > 0 {
+					whole.add(uint32(v), n)
+				}
+			}
+			if c.meets(part) {
+				met[fmt.Sprintf("%T", m)]++
+				if !c.may(part) || !c.may(whole) {
+					t.Fatalf("seed %d: %v: a part meets it, and yet the class may not", seed, m)
+				}
+			}
+			if c.may(part) && !c.may(whole) {
+				t.Fatalf("seed %d: %v: a part may meet it, and yet the class may not", seed, m)
+			}
+			if c.closed() && c.may(whole) != c.meets(whole) {
+				t.Fatalf("seed %d: %v is closed, but its two questions differ", seed, m)
+			}
+		}
+	}
+	if len(met) != 7 {
+		t.Errorf("only %v were met by a part", met)
+	}
+}
+
+func (c *class) add(value uint32, rows int) {
+	c.rows += int64(rows)
+	c.values[0].values = append(c.values[0].values, value)
+	c.values[0].rows = append(c.values[0].rows, uint32(rows))
+}
