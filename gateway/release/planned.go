@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
 	"github.com/scrimhq/scrim/privacy/deidentify/risk"
@@ -29,6 +30,7 @@ type Planned struct {
 	Options plan.Options
 	Keys    *Keys                                     // of the plan's techniques; nil: it needs none
 	Beside  func(suffix string, content []byte) error // as [Job] has it
+	Found   map[string]flow.Label                     // what detection says of the source's columns, see [Found]
 
 	Outcome plan.Outcome // what the run did, once it has ended
 }
@@ -39,7 +41,7 @@ func (p *Planned) Job() Job {
 		Plan: p.Plan.Hash(), Model: Promised(p.Plan.Plan()), Source: p.Source.Name(), Target: p.Target.Name(), Resume: p.Options.Resume, Beside: p.Beside,
 	}
 	for _, t := range p.Plan.Columns() {
-		c := Column{Name: t.Name, Label: t.Spec.Label, Least: t.Spec.Least, Says: t.Says}
+		c := Column{Name: t.Name, Label: t.Spec.Label, Found: p.Found[t.Name], Least: t.Spec.Least, Says: t.Says}
 		switch t.Spec.Role {
 		case "quasi":
 			c.Role = Quasi

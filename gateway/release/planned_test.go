@@ -19,6 +19,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
+	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
 )
 
@@ -240,5 +241,27 @@ func TestWhatModelsPromise(t *testing.T) {
 		if got := release.Promised(p); got != c.want {
 			t.Errorf("%s: Promised() = %+v, want %+v", name, got, c.want)
 		}
+	}
+}
+
+func TestADatasetThatLiesIsFoundOut(t *testing.T) {
+	r := open(t, t.TempDir(), labPolicy)
+	rows := [][]string{{"city", "born"}}
+	for i := range 30 {
+		rows = append(rows, []string{fmt.Sprintf("person%d@example.org", i), "dry"})
+	}
+	src := r.write(t, "weather.csv", rows)
+	order := toLab
+	order.Dataset = "weather"
+	engine, err := detect.New(detect.Options{})
+	must(t, err)
+	p := r.planned(t, src, "version: 1\ncolumns:\n  city: {technique: keep}\n  born: {technique: keep}\n", "extract.csv", "lab")
+	if p.Found, err = release.Found(t.Context(), engine, r.snap.Taxonomy, p.Source); err != nil || p.Found["city"] != "person/contact/email" || len(p.Found) != 1 {
+		t.Fatalf("Found() = %v, %v; want the addresses and nothing else", p.Found, err)
+	}
+	_, err = r.office.Release(t.Context(), r.snap, order, p.Job())
+	no, ok := errors.AsType[*release.Refused](err)
+	if !ok || len(no.Columns) != 1 || no.Columns[0].Column != "city" || no.Columns[0].Label != "person/contact/email" {
+		t.Errorf("Release() error = %v, want a refusal of the addresses", err)
 	}
 }

@@ -26,14 +26,19 @@ type anonymizing struct {
 	resume, dry, restart       bool
 	workers                    int
 	checkpoint                 time.Duration
+	recipient                  question // whom the table is for; without it the table is for nobody outside
+	dataset, beside            string
+	unrecorded                 bool
 }
 
 func (e *env) anonymizeCommand() *cobra.Command {
 	var a anonymizing
-	c := e.command("anonymize SRC --plan FILE -o DST [--resume] [--dry-run] [--report FILE]", "Write a table as a plan has it",
+	c := e.command("anonymize SRC --plan FILE -o DST --to AGENT --purpose P [--dataset D] [--resume] [--dry-run]", "Write a table as a plan has it",
 		"Reads a table and writes it changed as the plan says: columns dropped, masked, tokenised or coarser, rows generalised and suppressed\n"+
 			"until the privacy models hold. What the plan does not name is left out. The table has its final name when everything was\n"+
 			"verified, and not before. --dry-run does everything but write. --resume goes on behind what an interrupted run left.\n"+
+			"The table is a release: policy decides it for the agent and purpose, and it is on record before it has its name. Manifest, signature,\n"+
+			"lineage and risk report are kept beside it (docs/spec/releases.md).\n"+
 			"Tables are files by their ending, sqlite:FILE?table=T, postgres://…?table=T, or - for standard input.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error { return e.anonymize(ctx, args[0], a) })
 	f := c.Flags()
@@ -46,6 +51,12 @@ func (e *env) anonymizeCommand() *cobra.Command {
 	f.BoolVar(&a.dry, "dry-run", false, "find the recoding and measure, but write nothing")
 	f.IntVar(&a.workers, "workers", 0, "how many at once; 0: one for each processor")
 	f.DurationVar(&a.checkpoint, "checkpoint", 5*time.Second, "how often what is written is made durable, for --resume")
+	f.StringVar(&a.dataset, "dataset", "", "the dataset that the table is of, as a data contract names it")
+	f.StringVar(&a.beside, "beside", "", "name before the endings of manifest, lineage and risk report (default: that of a file; needed for a database)")
+	f.BoolVar(&a.unrecorded, "unrecorded", false, "no release: a table for use within this domain, which nobody decides and nothing records")
+	a.recipient.flags(c)
+	f.Lookup("to").Usage = "the agent that the table is for"
+	_ = f.MarkHidden("from") // it is the domain's
 	c.AddCommand(e.anonymizeExplainCommand())
 	return c
 }
@@ -56,6 +67,10 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 		return misuse("--plan names the plan")
 	case a.to == "" && !a.dry:
 		return misuse("-o names where the table goes, or --dry-run writes nothing")
+	case !a.dry && a.recipient.to == "" && !a.unrecorded:
+		return misuse("--to names the agent that the table is for, so that policy can decide; --unrecorded writes a table that stays within the domain")
+	case a.unrecorded && (a.recipient.to != "" || a.dataset != ""):
+		return misuse("a table for an agent is a release, and is on record: leave out --unrecorded")
 	case a.restart && a.resume:
 		return misuse("give --resume or --restart, and not both")
 	case a.checkpoint <= 0:
@@ -70,15 +85,15 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 		return err
 	}
 	defer src.Close()
-	compiled, err := e.compilePlan(ctx, a.plan, src)
-	if err != nil {
-		return err
-	}
 	tell, end := e.progress(a.progress)
 	defer end()
 	o := plan.Options{Workers: a.workers, Resume: a.resume, Checkpoint: a.checkpoint, Progress: tell}
 	var out plan.Outcome
 	if a.dry {
+		var compiled *plan.Compiled
+		if compiled, err = e.compilePlan(ctx, a.plan, src, nil); err != nil {
+			return err
+		}
 		out, err = plan.Measure(ctx, compiled, src, o)
 	} else {
 		var dst rows.Target
@@ -90,7 +105,7 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 				return err
 			}
 		}
-		out, err = e.release(ctx, compiled, src, dst, o)
+		out, err = e.release(ctx, a, src, dst, o)
 		err = advice(err, a)
 	}
 	end()
@@ -99,11 +114,6 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 	}
 	e.printOutcome(out, a.dry)
 	return writeReport(a.report, out.Risk)
-}
-
-// release is the one road on which a table gets its final name.
-func (e *env) release(ctx context.Context, c *plan.Compiled, src rows.Source, dst rows.Target, o plan.Options) (plan.Outcome, error) {
-	return plan.Run(ctx, c, src, dst, o)
 }
 
 // advice says what to do next about errors of a run.
@@ -160,7 +170,7 @@ func parsePlan(path string) (*plan.Plan, error) {
 	return plan.Parse(path, raw)
 }
 
-func (e *env) compilePlan(ctx context.Context, path string, src rows.Source) (*plan.Compiled, error) {
+func (e *env) compilePlan(ctx context.Context, path string, src rows.Source, keys plan.Keys) (*plan.Compiled, error) {
 	p, err := parsePlan(path)
 	if err != nil {
 		return nil, err
@@ -182,7 +192,7 @@ func (e *env) compilePlan(ctx context.Context, path string, src rows.Source) (*p
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
-	return p.Compile(columns, nil, beside{e, filepath.Dir(path)})
+	return p.Compile(columns, keys, beside{e, filepath.Dir(path)})
 }
 
 // progress returns what tells of a run's progress, and what ends telling.
@@ -299,7 +309,7 @@ func (e *env) anonymizeExplainCommand() *cobra.Command {
 				return err
 			}
 			defer src.Close()
-			compiled, err := e.compilePlan(ctx, path, src)
+			compiled, err := e.compilePlan(ctx, path, src, nil)
 			if err != nil {
 				return err
 			}

@@ -38,7 +38,7 @@ func TestAKilledRunIsResumed(t *testing.T) {
 		}
 	}
 	args := func(to string, more ...string) []string {
-		return append([]string{"anonymize", filepath.Join(dir, "in.csv"), "--plan", filepath.Join(dir, "plan.yaml"), "-o", filepath.Join(dir, to), "--checkpoint", "1ns"}, more...)
+		return append([]string{"anonymize", filepath.Join(dir, "in.csv"), "--plan", filepath.Join(dir, "plan.yaml"), "-o", filepath.Join(dir, to), "--checkpoint", "1ns", "--unrecorded"}, more...)
 	}
 	var out, complaints bytes.Buffer
 	if code := cli.Main(args("whole.csv"), strings.NewReader(""), &out, &complaints); code != 0 {
