@@ -181,6 +181,7 @@ func (f *file) dictionary(c *column, p *page, codec format.CompressionCodec) ([]
 	if p.header.UncompressedPageSize > mostDictionary || h.NumValues > mostEntries {
 		return nil, errors.New("has a dictionary that is larger than is read")
 	}
+	//lint:ignore SA1019 writers of today still use the deprecated encoding, and what they write must be read
 	if h.Encoding != format.Plain && h.Encoding != format.PlainDictionary {
 		return nil, errPage
 	}

@@ -305,6 +305,7 @@ func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, done
 	}
 	var from2 values
 	var entries []table.Cell
+	//lint:ignore SA1019 writers of today still use the deprecated encoding, and what they write must be read
 	indexed := enc == format.RLEDictionary || enc == format.PlainDictionary
 	if indexed {
 		if entries, err = r.entries(g, i); err == nil {
