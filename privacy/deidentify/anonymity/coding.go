@@ -246,7 +246,7 @@ func ListedCoding(rows [][]string) (*Coding, error) {
 	return c, nil
 }
 
-// maxLevels is how many levels a hierarchy of text may have.
+// maxLevels is how many levels a hierarchy may have.
 const maxLevels = 64
 
 type listed struct {

@@ -224,3 +224,29 @@ func FuzzReadListed(f *testing.F) {
 		}
 	})
 }
+
+func TestTablesAndHierarchiesAreBounded(t *testing.T) {
+	deep := make([][]uint32, 65)
+	for l := range deep {
+		deep[l] = []uint32{0}
+	}
+	if _, err := NewHierarchy(deep); !errors.Is(err, ErrHierarchy) {
+		t.Errorf("65 levels: NewHierarchy() error = %v, want ErrHierarchy", err)
+	}
+	h := must[*Hierarchy](t)(NewHierarchy(deep[:64]))
+	wide := make([]Attribute, 257)
+	for a := range wide {
+		wide[a] = Attribute{Name: fmt.Sprint(a), Hierarchy: h}
+	}
+	b := NewBuilder(257, 0)
+	b.Add(make([]uint32, 257), nil)
+	if _, err := b.Table(wide, nil); !errors.Is(err, ErrTable) {
+		t.Errorf("257 columns: Table() error = %v, want ErrTable", err)
+	}
+	b = NewBuilder(100, 0)
+	b.Add(make([]uint32, 100), nil)
+	table := must[*Table](t)(b.Table(wide[:100], nil))
+	if _, err := Search(t.Context(), table, Options{Models: []Model{KAnonymity{1}}}); !errors.Is(err, ErrLattice) {
+		t.Errorf("64 levels of a hundred attributes: Search() error = %v, want ErrLattice", err)
+	}
+}

@@ -14,11 +14,11 @@ type Hierarchy struct {
 
 // NewHierarchy returns a hierarchy from levels[l][v], the code of value v at level l.
 //
-// Level 0 is the value itself. The codes of a level are 0 … n-1, each of them used, and a level is a function of the one before:
+// Level 0 is the value itself, and there are at most 64. The codes of a level are 0 … n-1, each of them used, and a level is a function of the one before:
 // what is one code stays one. Errors wrap [ErrHierarchy].
 func NewHierarchy(levels [][]uint32) (*Hierarchy, error) {
-	if len(levels) == 0 || len(levels[0]) == 0 || len(levels[0]) > math.MaxInt32 {
-		return nil, fmt.Errorf("%w: it has no values, or too many", ErrHierarchy)
+	if len(levels) == 0 || len(levels) > maxLevels || len(levels[0]) == 0 || len(levels[0]) > math.MaxInt32 {
+		return nil, fmt.Errorf("%w: it has no values, too many, or more than %d levels", ErrHierarchy, maxLevels)
 	}
 	h := &Hierarchy{}
 	values := len(levels[0])

@@ -29,11 +29,17 @@ type held struct {
 	rows   []uint32 // with each of values
 }
 
+// maxColumns is how many columns a table may have: no packing of them needs more words than a byte can number.
+const maxColumns = 256
+
 // Table makes a table of the rows added. The builder is empty afterwards. Errors wrap [ErrTable]: codes that an attribute has no
 // place for, attributes without name, twice the same, or levels that are not there.
 func (b *Builder) Table(attributes []Attribute, sensitive []Sensitive) (*Table, error) {
 	if b.err != nil {
 		return nil, b.err
+	}
+	if b.qi+b.sensitive > maxColumns {
+		return nil, fmt.Errorf("%w: it has more than %d columns", ErrTable, maxColumns)
 	}
 	if len(attributes) != b.qi || len(sensitive) != b.sensitive || b.qi == 0 {
 		return nil, fmt.Errorf("%w: it has %d quasi-identifiers and %d sensitive attributes, the builder %d and %d", ErrTable, len(attributes), len(sensitive), b.qi, b.sensitive)
