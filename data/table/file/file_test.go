@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/scrimhq/scrim/data/table"
 )
@@ -384,9 +385,16 @@ func TestCompressedInput(t *testing.T) {
 func FuzzState(f *testing.F) {
 	f.Add(state{Tag: "t", Columns: "c", Rows: 1, Bytes: 2, Digest: "sha256:00"}.encode())
 	f.Add([]byte(`{"scrim":"partial/1"}`))
+	f.Add([]byte("tag\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, ok := parseState(b); ok && !bytes.Equal(s.encode(), b) {
 			t.Fatalf("accepted a state that is not as it is written: %q", b)
+		}
+		if !utf8.Valid(b) {
+			if _, err := Create(filepath.Join(t.TempDir(), "dst"), columns, table.Run{Tag: string(b)}); err == nil {
+				t.Fatal("a tag that a state cannot hold was taken")
+			}
+			return
 		}
 		s := state{Tag: string(b), Rows: int64(len(b))}
 		if got, ok := parseState(s.encode()); !ok || got.Rows != s.Rows {

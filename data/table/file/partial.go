@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 
 	"github.com/scrimhq/scrim/data/table"
 )
@@ -36,6 +37,9 @@ type Partial struct {
 
 // Create begins the file or, in a run that resumes, goes on behind the last checkpoint. The errors are those of [table.Target].
 func Create(path string, columns []table.Column, run table.Run) (*Partial, error) {
+	if !utf8.ValidString(run.Tag) {
+		return nil, &table.Error{Table: path, Why: "the run's tag is not text: its state could not be read again"}
+	}
 	if err := free(path); err != nil {
 		return nil, err
 	}
