@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scrimhq/scrim/data/csv"
 	rows "github.com/scrimhq/scrim/data/table"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
 	"github.com/scrimhq/scrim/privacy/deidentify/risk"
@@ -80,14 +79,14 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 	case !slices.Contains([]string{"", "json", "plain", "none"}, a.progress):
 		return misuse("--progress takes json, plain or none")
 	}
-	src, err := e.tableFrom(from)
+	src, err := e.openSource(from)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
 	tell, end := e.progress(a.progress)
 	defer end()
-	o := plan.Options{Workers: a.workers, Resume: a.resume, Checkpoint: a.checkpoint, Progress: tell}
+	o := plan.Options{Workers: a.workers, State: stateOf(from), Resume: a.resume, Checkpoint: a.checkpoint, Progress: tell}
 	var out plan.Outcome
 	if a.dry {
 		var compiled *plan.Compiled
@@ -97,7 +96,7 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 		out, err = plan.Measure(ctx, compiled, src, o)
 	} else {
 		var dst rows.Target
-		if dst, err = e.tableTo(a.to); err != nil {
+		if dst, err = e.openTarget(a.to); err != nil {
 			return err
 		}
 		if a.restart {
@@ -127,19 +126,14 @@ func advice(err error, a anonymizing) error {
 	return err
 }
 
-// tableFrom opens a source.
-func (e *env) tableFrom(arg string) (rows.Source, error) {
-	if ext := strings.ToLower(filepath.Ext(arg)); (ext == ".csv" || ext == ".tsv") && !strings.Contains(arg, ":") {
-		return csv.File(arg, csv.Options{})
+// stateOf is what the system says of a source that is a file: one of which fields change by themselves is read once, so that its content
+// is not known before.
+func stateOf(arg string) string {
+	info, err := os.Stat(arg)
+	if err != nil {
+		return ""
 	}
-	return e.openSource(arg)
-}
-
-func (e *env) tableTo(arg string) (rows.Target, error) {
-	if ext := strings.ToLower(filepath.Ext(arg)); (ext == ".csv" || ext == ".tsv") && !strings.Contains(arg, ":") {
-		return csv.Target(arg, csv.Options{}), nil
-	}
-	return e.openTarget(arg)
+	return fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 }
 
 // beside opens what a plan refers to, from the plan's directory.
@@ -156,7 +150,7 @@ func (b beside) path(name string) string {
 }
 
 func (b beside) Open(name string) (io.ReadCloser, error) { return os.Open(b.path(name)) }
-func (b beside) Table(name string) (rows.Source, error)  { return b.e.tableFrom(b.path(name)) }
+func (b beside) Table(name string) (rows.Source, error)  { return b.e.openSource(b.path(name)) }
 func parsePlan(path string) (*plan.Plan, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -304,7 +298,7 @@ func (e *env) anonymizeExplainCommand() *cobra.Command {
 			if path == "" {
 				return misuse("--plan names the plan")
 			}
-			src, err := e.tableFrom(args[0])
+			src, err := e.openSource(args[0])
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func (e *env) riskCommand() *cobra.Command {
 			if asJSON && asHTML {
 				return misuse("give --json or --html, and not both")
 			}
-			src, err := e.tableFrom(args[0])
+			src, err := e.openSource(args[0])
 			if err != nil {
 				return err
 			}

@@ -131,7 +131,7 @@ uncovered: suppress
 `
 	dir := t.TempDir()
 	write(t, dir, "h.csv", "1,a\n2,a\n3,b\n4,b\n")
-	write(t, dir, "in.csv", "age,diagnosis\n1,x\n99,secret\n2,x\n3,y\n4,y\n")
+	write(t, dir, "in.csv", "age,diagnosis\n1,x\noldest,secret\n2,x\n3,y\n4,y\n")
 	got, out, err := carryIn(t, dir, text, plan.Options{})
 	if err != nil || got != "age,diagnosis\na,x\na,x\nb,y\nb,y\n" || out.Suppressed != 1 {
 		t.Errorf("Run() wrote %q, suppressed %d, %v; want the covered rows and no trace of the other", got, out.Suppressed, err)
@@ -144,7 +144,7 @@ uncovered: suppress
 	os.Remove(filepath.Join(dir, "out.csv"))
 	_, _, err = carryIn(t, dir, strings.Replace(text, "uncovered: suppress", "uncovered: error", 1), plan.Options{})
 	var at *table.Error
-	if !errors.As(err, &at) || at.Row != 2 || at.Column != "age" || !errors.Is(err, anonymity.ErrUncovered) || strings.Contains(err.Error(), "99") {
+	if !errors.As(err, &at) || at.Row != 2 || at.Column != "age" || !errors.Is(err, anonymity.ErrUncovered) || strings.Contains(err.Error(), "oldest") {
 		t.Errorf("Run() error = %v, want ErrUncovered in row 2, column age", err)
 	}
 }
@@ -292,5 +292,41 @@ func TestTheHashIsOfWhatIsMeant(t *testing.T) {
 	write(t, dir, "h.csv", "1,b\n")
 	if hash(text) == first {
 		t.Error("the hash does not count what the hierarchy says")
+	}
+}
+
+// TestAnotherSourceIsNotResumed: half a table of one state of the source and half of another is a table of neither.
+func TestAnotherSourceIsNotResumed(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "in.csv", people)
+	text := "version: 1\ncolumns: {age: {technique: keep}}\n"
+	stop := errors.New("stop")
+	halt := func(plan.Outcome) error { return stop }
+	if _, _, err := carryIn(t, dir, text, plan.Options{State: "1", Before: halt}); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	if _, _, err := carryIn(t, dir, text, plan.Options{State: "2", Resume: true}); !errors.Is(err, table.ErrPartial) {
+		t.Errorf("Run() error = %v, want ErrPartial for another source", err)
+	}
+	if _, _, err := carryIn(t, dir, strings.Replace(text, "age", "zip", 1), plan.Options{State: "1", Resume: true}); !errors.Is(err, table.ErrPartial) {
+		t.Errorf("Run() error = %v, want ErrPartial for another plan", err)
+	}
+	got, _, err := carryIn(t, dir, text, plan.Options{State: "1", Resume: true})
+	if err != nil || got != "age\n31\n34\n36\n51\n52\n58\n" {
+		t.Errorf("Run() wrote %q, %v, want the column", got, err)
+	}
+}
+
+// TestStandInsOfADeadRunAreNotMixed: what a run drew at random is gone with it.
+func TestStandInsOfADeadRunAreNotMixed(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "in.csv", people)
+	text := "version: 1\ncolumns: {name: {technique: surrogate}}\n"
+	stop := errors.New("stop")
+	if _, _, err := carryIn(t, dir, text, plan.Options{Checkpoint: -1, Before: func(plan.Outcome) error { return stop }}); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	if _, _, err := carryIn(t, dir, text, plan.Options{Resume: true}); !errors.Is(err, plan.ErrMemory) {
+		t.Errorf("Run() error = %v, want ErrMemory", err)
 	}
 }

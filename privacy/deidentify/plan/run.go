@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Workers    int                 // goroutines; 0: as many as there are processors
 	Resume     bool                // go on behind what a run that was interrupted left
+	State      string              // what is known of the source before it is read, such as a file's size and time: a run resumes only what began with the same
 	Checkpoint time.Duration       // least time between two checkpoints; 0: 5 seconds; negative: behind every chunk
 	Progress   func(Progress)      // told now and then how far the run has come; nil: nobody
 	Opening    func(Outcome) error // runs when the recoding is found and measured, before anything is written; an error ends the run
@@ -160,7 +161,7 @@ func Run(ctx context.Context, c *Compiled, src table.Source, dst table.Target, o
 // tag identifies what is written: a run resumes only what the same plan, keys and source began.
 func (r *run) tag() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "scrim table 1\n%s\n%s\n%s\n", r.c.hash, r.c.epoch, r.out.SourceHash)
+	fmt.Fprintf(h, "scrim table 1\n%s\n%s\n%s\n%q\n", r.c.hash, r.c.epoch, r.out.SourceHash, r.o.State)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
