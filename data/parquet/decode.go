@@ -15,6 +15,17 @@ var errPage = errors.New("is damaged: a page does not hold what it says")
 // the page's own bytes.
 type values interface {
 	next() (raw, error)
+	skip(n int64) error
+}
+
+// pass skips values by reading them.
+func pass(v values, n int64) error {
+	for range n {
+		if _, err := v.next(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // valuesOf decodes what a data page holds. Dictionary pages and their indexes are elsewhere.
@@ -91,6 +102,14 @@ func (p *bools) next() (raw, error) {
 	return raw{n: uint64(v)}, nil
 }
 
+func (p *bools) skip(n int64) error {
+	if n > int64(8*len(p.b)-p.at) {
+		return errPage
+	}
+	p.at += int(n)
+	return nil
+}
+
 type plain struct {
 	b      []byte
 	width  int
@@ -112,6 +131,14 @@ func (p *plain) next() (raw, error) {
 	return raw{n: binary.LittleEndian.Uint64(b)}, nil
 }
 
+func (p *plain) skip(n int64) error {
+	if n > int64(len(p.b)/p.width) {
+		return errPage
+	}
+	p.b = p.b[int(n)*p.width:]
+	return nil
+}
+
 // strings are byte arrays, each behind its length.
 type strings struct{ b []byte }
 
@@ -127,6 +154,8 @@ func (p *strings) next() (raw, error) {
 	p.b = p.b[4+n:]
 	return raw{b: b}, nil
 }
+
+func (p *strings) skip(n int64) error { return pass(p, n) }
 
 // split has the first bytes of all values, then the second ones, and so on.
 type split struct {
@@ -146,6 +175,14 @@ func (s *split) next() (raw, error) {
 	s.at++
 	p := plain{b: v, width: s.plain.width, number: s.plain.number}
 	return p.next()
+}
+
+func (s *split) skip(n int64) error {
+	if n > int64(s.n-s.at) {
+		return errPage
+	}
+	s.at += int(n)
+	return nil
 }
 
 // runs is the hybrid of run lengths and packed bits that levels, truths and dictionary indexes are in.
@@ -172,6 +209,51 @@ func (r *runs) next() (raw, error) {
 	v, err := take(r.packed, r.bit, r.width)
 	r.bit += r.width
 	return raw{n: v}, err
+}
+
+func (r *runs) skip(n int64) error {
+	for n > 0 {
+		if r.left == 0 {
+			if err := r.run(); err != nil {
+				return err
+			}
+			continue
+		}
+		k := min(uint64(n), r.left)
+		if !r.same {
+			if uint64(r.bit)+k*uint64(r.width) > 8*uint64(len(r.packed)) {
+				return errPage
+			}
+			r.bit += int(k) * r.width
+		}
+		r.left -= k
+		n -= int64(k)
+	}
+	return nil
+}
+
+// count takes n values and returns how many of them are v.
+func (r *runs) count(n int64, v uint64) (is int64, err error) {
+	for n > 0 {
+		if r.left > 0 && r.same {
+			k := min(uint64(n), r.left)
+			if r.value == v {
+				is += int64(k)
+			}
+			r.left -= k
+			n -= int64(k)
+			continue
+		}
+		got, err := r.next()
+		if err != nil {
+			return is, err
+		}
+		if got.n == v {
+			is++
+		}
+		n--
+	}
+	return is, nil
 }
 
 func (r *runs) run() error {
@@ -291,6 +373,8 @@ func (d *delta) next() (raw, error) {
 	return raw{n: d.last}, err
 }
 
+func (d *delta) skip(n int64) error { return pass(d, n) }
+
 // block goes on to the next small block.
 func (d *delta) block() error {
 	d.current++
@@ -348,6 +432,8 @@ func (l *lengths) next() (raw, error) {
 	return raw{b: b}, nil
 }
 
+func (l *lengths) skip(n int64) error { return pass(l, n) }
+
 // prefixes are byte arrays that begin as the one before does.
 type prefixes struct {
 	sizes *delta
@@ -390,6 +476,8 @@ func (p *prefixes) next() (raw, error) {
 	}
 	return raw{b: p.last}, nil
 }
+
+func (p *prefixes) skip(n int64) error { return pass(p, n) }
 
 // levelWidth is how many bits a level takes.
 func levelWidth(most int) int { return bits.Len(uint(most)) }

@@ -10,7 +10,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,6 +96,8 @@ func read(t testing.TB, path string, names ...string) ([]string, []table.Column,
 	return drain(t.Context(), src, names)
 }
 
+const mostRows = 5_000 // what a hostile file is read of
+
 func drain(ctx context.Context, src table.Source, names []string) (rows []string, cols []table.Column, err error) {
 	r, err := src.Open(ctx)
 	if err != nil {
@@ -114,13 +118,16 @@ func drain(ctx context.Context, src table.Source, names []string) (rows []string
 		if err != nil {
 			return rows, nil, err
 		}
+		if c.Rows > mostRows {
+			return rows, nil, errors.New("endless")
+		}
 		if err := r.Read(ctx, c, &b); err != nil {
 			return rows, nil, err
 		}
 		for i := range b.Rows {
 			rows = append(rows, line(b.Row(i)))
 		}
-		if len(rows) > 1<<20 {
+		if len(rows) > mostRows {
 			return rows, nil, errors.New("endless")
 		}
 	}
@@ -218,6 +225,63 @@ func TestResumedFileIsTheSameRows(t *testing.T) {
 	}
 	if _, err := parquet.Target(path, parquet.Options{}).Create(t.Context(), columns, table.Run{}); !errors.Is(err, table.ErrExists) {
 		t.Errorf("Create over a file: %v, want ErrExists", err)
+	}
+}
+
+func TestLongTextsDoNotGrowTheFooter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	w, err := parquet.Target(path, parquet.Options{Codec: parquet.Snappy}).Create(t.Context(), []table.Column{{Name: "a/b", Type: table.String}}, table.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	long := strings.Repeat("long", 1<<20)
+	e, err := w.Encode(&table.Batch{First: 1, Rows: 2, Width: 1, Cells: []table.Cell{text(long), text("x" + long)}, Drop: []bool{false, true}})
+	if err == nil {
+		err = w.Write(t.Context(), e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, w)
+	raw, _ := os.ReadFile(path)
+	if n := binary.LittleEndian.Uint32(raw[len(raw)-8:]); n > 4096 {
+		t.Errorf("the footer has %d bytes", n)
+	}
+	if got, _, err := read(t, path); err != nil || len(got) != 1 || got[0] != "1:"+long+"|" {
+		t.Errorf("%d rows, %v", len(got), err)
+	}
+}
+
+func TestDecimalsAndTimesKeepTheSourcesScale(t *testing.T) {
+	src, err := parquet.File("testdata/arrow-v1.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := src.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	w, err := parquet.Target(path, parquet.Options{}).Create(t.Context(), r.Columns(), table.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := table.Copy(t.Context(), r, w, nil, table.Options{Checkpoint: -1}); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, w)
+	want, columns, _ := read(t, "testdata/arrow-v1.parquet")
+	got, cols, err := read(t, path)
+	if err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Fatalf("%q\n%v, want\n%q", got, err, want)
+	}
+	for i := range cols {
+		if cols[i] != columns[i] {
+			t.Errorf("column %+v, want %+v", cols[i], columns[i])
+		}
 	}
 }
 
@@ -409,23 +473,122 @@ func TestFooterThatLiesIsShort(t *testing.T) {
 	}
 }
 
-func FuzzFile(f *testing.F) {
-	for _, codec := range []compress.Codec{&pq.Uncompressed, &pq.Snappy, &pq.Zstd} {
-		for version := 1; version <= 2; version++ {
-			b, err := os.ReadFile(writeOther(f, 20, version, codec))
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(b)
-		}
+func TestFileOfArrow(t *testing.T) {
+	raw, err := os.ReadFile("testdata/arrow.txt")
+	if err != nil {
+		t.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(t.TempDir(), "t.parquet")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+	lines := strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n")
+	names := strings.Split(lines[0], "|")
+	for _, file := range []string{"testdata/arrow-v1.parquet", "testdata/arrow-v2.parquet"} {
+		got, _, err := read(t, file, names...)
+		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, _ = read(t, path)
-	})
+		if len(got) != len(lines)-1 {
+			t.Fatalf("%s: %d rows, want %d", file, len(got), len(lines)-1)
+		}
+		for i, want := range lines[1:] {
+			if got[i] != want+"|" {
+				t.Errorf("%s: row %d =\n%s, want\n%s|", file, i+1, got[i], want)
+			}
+		}
+	}
+}
+
+func TestPageThatUnpacksToMuchIsRefused(t *testing.T) {
+	type row struct {
+		ID   int64  `parquet:"id"`
+		Bomb []byte `parquet:"bomb"`
+	}
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	if err := pq.WriteFile(path, []row{{1, make([]byte, 80<<20)}}, pq.Compression(&pq.Zstd), pq.SkipPageBounds("bomb"), pq.SkipPageStatistics("bomb")); err != nil {
+		t.Fatal(err)
+	}
+	if stat, _ := os.Stat(path); stat.Size() > 1<<20 {
+		t.Fatalf("the bomb has %d bytes", stat.Size())
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := read(t, path)
+	runtime.ReadMemStats(&after)
+	if wrong, ok := errors.AsType[*table.Error](err); !ok || wrong.Column != "bomb" {
+		t.Errorf("error %v, want one that names the column", err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {
+		t.Errorf("refusing it took %d bytes", took)
+	}
+	if got, _, err := read(t, path, "id"); err != nil || len(got) != 1 {
+		t.Errorf("without the column: %q, %v", got, err)
+	}
+}
+
+func TestMemoryDoesNotGrowWithRows(t *testing.T) {
+	rows := 300_000
+	if os.Getenv("SCRIM_LONG") != "" {
+		rows = 3_000_000
+	}
+	path := filepath.Join(t.TempDir(), "t.parquet")
+	w := create(t, path, table.Run{})
+	runtime.GC() // what other tests left
+	most := uint64(0)
+	look := func() {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapInuse)
+	}
+	for i := 0; i < rows; i += 10_000 {
+		put(t, w, 0, 10_000)
+		look()
+	}
+	publish(t, w)
+	src, err := parquet.File(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := src.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var seen atomic.Int64
+	err = table.Each(t.Context(), r, func(worker int, b *table.Batch) error {
+		if seen.Add(int64(b.Rows)); worker == 0 {
+			look()
+		}
+		return nil
+	}, table.Options{Workers: 1})
+	if err != nil || seen.Load() != int64(rows) {
+		t.Fatalf("%d rows, %v", seen.Load(), err)
+	}
+	if most > 600<<20 {
+		t.Errorf("the heap had %d MiB", most>>20)
+	}
+	t.Logf("%d rows, heap at most %d MiB", rows, most>>20)
+}
+
+func BenchmarkWrite(b *testing.B) {
+	for b.Loop() {
+		w, err := parquet.Target(filepath.Join(b.TempDir(), "t.parquet"), parquet.Options{}).Create(b.Context(), columns, table.Run{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		one := batch(0, 10_000)
+		for range 20 {
+			e, err := w.Encode(one)
+			if err == nil {
+				err = w.Write(b.Context(), e)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := w.Finish(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		w.Close()
+	}
+	b.ReportMetric(200_000*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
 func BenchmarkRead(b *testing.B) {

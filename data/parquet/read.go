@@ -28,8 +28,13 @@ func (s *source) Open(ctx context.Context) (table.Reader, error) {
 	if err != nil {
 		return nil, tablefile.Fail(s.Name(), "opening", err)
 	}
-	r, err := s.open(f)
+	stat, err := f.Stat()
 	if err != nil {
+		f.Close()
+		return nil, tablefile.Fail(s.Name(), "opening", err)
+	}
+	r := &reader{in: s.in, open: f, stat: stat, file: file{name: s.Name(), f: f, size: stat.Size()}, row: 1}
+	if err := r.begin(); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -39,8 +44,7 @@ func (s *source) Open(ctx context.Context) (table.Reader, error) {
 // file is an open file.
 type file struct {
 	name string
-	f    *os.File
-	stat os.FileInfo
+	f    io.ReaderAt
 	size int64
 	meta *format.FileMetaData
 }
@@ -53,29 +57,26 @@ func (f *file) fail(row int64, c *column, err error) error {
 	return e
 }
 
-func (s *source) open(f *os.File) (*reader, error) {
-	r := &reader{in: s.in, file: file{name: s.Name(), f: f}, row: 1}
-	var err error
-	if r.stat, err = f.Stat(); err != nil {
-		return nil, tablefile.Fail(r.name, "opening", err)
-	}
-	r.size = r.stat.Size()
-	if r.meta, err = footer(f, r.size); err != nil {
-		return nil, r.fail(0, nil, err)
+// begin reads the footer.
+func (r *reader) begin() (err error) {
+	if r.meta, err = footer(r.f, r.size); err != nil {
+		return r.fail(0, nil, err)
 	}
 	if r.columns, r.leaves, err = columnsOf(r.meta); err != nil {
-		return nil, r.fail(0, nil, err)
+		return r.fail(0, nil, err)
 	}
 	if len(r.columns) == 0 {
-		return nil, r.fail(0, nil, errors.New("has no columns"))
+		return r.fail(0, nil, errors.New("has no columns"))
 	}
-	return r, nil
+	return nil
 }
 
 // reader reads row groups, large ones in pieces.
 type reader struct {
 	file
 	in      *tablefile.Input
+	open    *os.File
+	stat    os.FileInfo // when it was opened
 	columns []column
 	leaves  int
 
@@ -92,6 +93,7 @@ type group struct {
 	pages       [][]page // by column
 	codec       []format.CompressionCodec
 	dicts       []dict
+	kept        []kept
 	bytes       int64
 }
 
@@ -168,7 +170,7 @@ const (
 
 // next looks where the pages of a row group lie.
 func (r *reader) next(rg *format.RowGroup) (*group, error) {
-	g := &group{rows: rg.NumRows, dicts: make([]dict, len(r.columns))}
+	g := &group{rows: rg.NumRows, dicts: make([]dict, len(r.columns)), kept: make([]kept, len(r.columns))}
 	if g.rows < 0 || len(rg.Columns) != r.leaves {
 		return nil, r.fail(r.row, nil, errors.New("is damaged: a row group has other columns than the schema"))
 	}
@@ -217,7 +219,7 @@ func (r *reader) end() error {
 	if _, err := io.Copy(io.Discard, s); err != nil {
 		return err
 	}
-	now, err := r.f.Stat()
+	now, err := r.open.Stat()
 	named, err2 := os.Stat(r.name)
 	if err != nil || err2 != nil || !os.SameFile(now, named) || now.Size() != r.size || !now.ModTime().Equal(r.stat.ModTime()) {
 		return &table.Error{Table: r.name, Why: table.ErrChanged.Error(), Err: table.ErrChanged}
@@ -248,7 +250,7 @@ func (r *reader) Read(ctx context.Context, c table.Chunk, b *table.Batch) error 
 }
 
 // Close implements [table.Reader].
-func (r *reader) Close() error { return r.f.Close() }
+func (r *reader) Close() error { return r.open.Close() }
 
 // arena is memory for text, in blocks that are not moved.
 type arena struct {
@@ -289,77 +291,117 @@ func (r *reader) column(p piece, i int, b *table.Batch, text *arena) (int64, err
 	return 0, nil
 }
 
-// page fills cells of column i from one page, from row `from` of its group on. It returns how many rows it filled.
-func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, done int64, text *arena) (n int64, err error) {
+// opened is a page whose values are about to be taken.
+type opened struct {
+	def     *runs // definition levels
+	values  values
+	entries []table.Cell // of the dictionary, if values are indexes of it
+	indexed bool
+}
+
+// opening decompresses a page and finds its parts.
+func (r *reader) opening(g *group, i int, p *page) (o opened, err error) {
 	c := &r.columns[i]
-	levels, data, err := r.load(p, g.codec[i])
+	levels, data, err := r.loaded(g, i, p)
 	if err != nil {
-		return 0, err
+		return o, err
 	}
 	enc := p.header.DataPageHeaderV2.V.Encoding
 	if p.header.Type == format.DataPage {
 		enc = p.header.DataPageHeader.V.Encoding
 		if levels, data, err = levelsOf(c, p, data); err != nil {
-			return 0, err
+			return o, err
 		}
 	}
-	var from2 values
-	var entries []table.Cell
+	o.def = &runs{b: levels, width: levelWidth(c.levels)}
 	//lint:ignore SA1019 writers of today still use the deprecated encoding, and what they write must be read
-	indexed := enc == format.RLEDictionary || enc == format.PlainDictionary
-	if indexed {
-		if entries, err = r.entries(g, i); err == nil {
-			from2, err = indexes(data)
-		}
-	} else {
-		from2, err = valuesOf(c, enc, data)
+	if o.indexed = enc == format.RLEDictionary || enc == format.PlainDictionary; !o.indexed {
+		o.values, err = valuesOf(c, enc, data)
+		return o, err
 	}
+	if o.entries, err = r.entries(g, i); err == nil {
+		o.values, err = indexes(data)
+	}
+	return o, err
+}
+
+// page fills cells of column i from one page, from row `from` of its group on. It returns how many rows it filled.
+func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, done int64, text *arena) (n int64, err error) {
+	c := &r.columns[i]
+	o, err := r.opening(g, i, p)
 	if err != nil {
 		return 0, err
 	}
-	def := &runs{b: levels, width: levelWidth(c.levels)}
 	skip := from - p.first
-	for row := int64(0); row < p.values && done+n < int64(b.Rows); row++ {
+	rows, most := min(p.values-skip, int64(b.Rows)-done), uint64(c.levels)
+	if c.levels > 0 {
+		if skip, err = o.def.count(skip, most); err != nil {
+			return 0, err
+		}
+	}
+	if err := o.values.skip(skip); err != nil {
+		return 0, err
+	}
+	for ; n < rows; n++ {
+		cell := &b.Cells[(done+n)*int64(b.Width)+int64(i)]
 		if c.levels > 0 {
-			l, err := def.next()
-			if err != nil || l.n > uint64(c.levels) {
+			l, err := o.def.next()
+			if err != nil || l.n > most {
 				return n, errPage
 			}
-			if l.n < uint64(c.levels) {
-				if row >= skip {
-					b.Cells[(done+n)*int64(b.Width)+int64(i)] = table.Cell{}
-					n++
-				}
+			if l.n < most {
+				*cell = table.Cell{}
 				continue
 			}
 		}
-		v, err := from2.next()
+		v, err := o.values.next()
 		if err != nil {
 			return n, err
 		}
-		if row < skip {
+		if o.indexed {
+			if v.n >= uint64(len(o.entries)) {
+				return n, errPage
+			}
+			*cell = o.entries[v.n]
 			continue
 		}
-		cell := &b.Cells[(done+n)*int64(b.Width)+int64(i)]
-		switch {
-		case indexed && v.n >= uint64(len(entries)):
-			return n, errPage
-		case indexed:
-			*cell = entries[v.n]
-		default:
-			if err := text.room(48 + 2*len(v.b)); err != nil {
-				return n, err
-			}
-			at := len(text.b)
-			var kind table.Kind
-			if text.b, kind, err = c.show(text.b, v); err != nil {
-				return n, err
-			}
-			*cell = table.Cell{Kind: kind, Text: text.b[at:len(text.b):len(text.b)]}
+		if err := text.room(48 + 2*len(v.b)); err != nil {
+			return n, err
 		}
-		n++
+		at := len(text.b)
+		var kind table.Kind
+		if text.b, kind, err = c.show(text.b, v); err != nil {
+			return n, err
+		}
+		*cell = table.Cell{Kind: kind, Text: text.b[at:len(text.b):len(text.b)]}
 	}
 	return n, nil
+}
+
+// kept is the last page of a column that was decompressed: the next chunk often begins in it.
+type kept struct {
+	mu           sync.Mutex
+	page         *page
+	levels, data []byte
+}
+
+const mostKept = 128 << 20 // of all columns
+
+// loaded is load, with the last page kept where all columns' pages are small.
+func (r *reader) loaded(g *group, i int, p *page) (levels, data []byte, err error) {
+	if int64(p.header.UncompressedPageSize)*int64(len(r.columns)) > mostKept {
+		return r.load(p, g.codec[i])
+	}
+	k := &g.kept[i]
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.page != p {
+		if levels, data, err = r.load(p, g.codec[i]); err != nil {
+			return nil, nil, err
+		}
+		k.page, k.levels, k.data = p, levels, data
+	}
+	return k.levels, k.data, nil
 }
 
 // entries returns the dictionary of a column, which is read once.

@@ -183,7 +183,7 @@ func (w *writer) flush() (err error) {
 		return err
 	}
 	var b bytes.Buffer
-	one := pq.NewWriter(&b, w.schema, pq.DataPageVersion(1), pq.CreatedBy("scrim", "1", ""))
+	one := pq.NewWriter(&b, append(w.options(), w.schema)...)
 	if _, err := one.WriteRows(w.pending); err != nil {
 		return w.wrong(err)
 	}
@@ -208,6 +208,19 @@ func (w *writer) flush() (err error) {
 	clear(w.pending)
 	w.pending, w.counted, w.held = w.pending[:0], 0, 0
 	return nil
+}
+
+// options leave out least and greatest texts: they would stand in the footer at full length.
+func (w *writer) options() []pq.WriterOption {
+	o := []pq.WriterOption{pq.DataPageVersion(1), pq.CreatedBy("scrim", "1", "")}
+	for i := range w.columns {
+		switch c := &w.columns[i]; c.Type {
+		case table.Integer, table.Float, table.Truth, table.Date, table.Timestamp:
+		default:
+			o = append(o, pq.SkipPageBounds(c.Name), pq.SkipPageStatistics(c.Name))
+		}
+	}
+	return o
 }
 
 func (w *writer) wrong(err error) error {
