@@ -54,6 +54,24 @@ func (plain) label(int, string) string { return everything }
 
 func (plain) span(dst []byte, first, last string) []byte { return spanDots(dst, first, last) }
 
+// ValueCoding learns any values of a sensitive attribute. Their order, by which [OrderedTCloseness] measures, is that of decimal numbers by
+// size, and behind them other texts by their bytes, as dates of ISO 8601 come.
+func ValueCoding() *Coding { return newCoding(amounts{}) }
+
+type amounts struct{ plain }
+
+func (amounts) compare(a, b string) int {
+	switch isA, isB := decimal(a), decimal(b); {
+	case isA && isB:
+		return compareDecimal(a, b)
+	case isA:
+		return -1
+	case isB:
+		return 1
+	}
+	return strings.Compare(a, b)
+}
+
 // spanDots writes a range of values as [first..last].
 func spanDots(dst []byte, first, last string) []byte {
 	dst = append(append(dst, '['), first...)

@@ -21,6 +21,7 @@ type recoding struct {
 	sensitive []*anonymity.Coding
 	quasiAt   []int // of the columns that are read
 	sensAt    []int
+	listed    []bool // of sensitive: it has a hierarchy
 
 	rows, uncovered int64
 	table           *anonymity.Table
@@ -47,7 +48,7 @@ func (c *Compiled) recoding(source string) (*recoding, error) {
 			if err != nil {
 				return nil, err
 			}
-			r.sensitive, r.sensAt = append(r.sensitive, coding), append(r.sensAt, i)
+			r.sensitive, r.sensAt, r.listed = append(r.sensitive, coding), append(r.sensAt, i), append(r.listed, c.sensitiveTree(col.spec.Name) != "")
 		}
 	}
 	return r, nil
@@ -55,17 +56,26 @@ func (c *Compiled) recoding(source string) (*recoding, error) {
 
 // sensitiveCoding is by what the models compare the values of a column: a hierarchy, an order of numbers, or equality.
 func (c *Compiled) sensitiveCoding(name string) (*anonymity.Coding, error) {
+	tree := c.sensitiveTree(name)
+	if tree == "" {
+		return anonymity.ValueCoding(), nil
+	}
+	f, err := c.files.Open(tree)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return anonymity.ReadListed(f)
+}
+
+// sensitiveTree is the hierarchy of a sensitive column, or "".
+func (c *Compiled) sensitiveTree(name string) string {
 	for _, m := range c.plan.Privacy {
 		if m.Column == name && m.Hierarchy != "" {
-			f, err := c.files.Open(m.Hierarchy)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			return anonymity.ReadListed(f)
+			return m.Hierarchy
 		}
 	}
-	return anonymity.PlainCoding(), nil
+	return ""
 }
 
 // encoder turns rows into codes. It is used by one goroutine.
@@ -74,6 +84,7 @@ type encoder struct {
 	quasi     []uint32
 	sensitive []uint32
 	scratch   []byte
+	alike     []byte
 }
 
 func (r *recoding) encoder() *encoder {
@@ -112,6 +123,12 @@ func (e *encoder) codes(row []table.Cell, number int64, sensitive bool) (bool, e
 			if kind, text, err = col.apply(&e.scratch, row, at); err != nil {
 				return false, e.r.cellError(number, at, err)
 			}
+		}
+		if !e.r.listed[i] { // what a hierarchy lists is looked up as it is spelled
+			if e.alike = appendAlike(e.alike[:0], text); len(e.alike) == 0 {
+				kind = table.Null
+			}
+			text = e.alike
 		}
 		code, err := codeOf(e.r.sensitive[i], kind, text)
 		if err != nil {

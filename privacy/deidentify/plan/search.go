@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"slices"
 
 	"github.com/scrimhq/scrim/data/table"
@@ -27,12 +28,7 @@ func (r *recoding) search(ctx context.Context, src table.Source, o Options) erro
 		return err
 	}
 	// (k-1)·m+1 rows, of which nobody has more than m, are of k subjects at least.
-	models := r.models()
-	for i, m := range models {
-		if k, ok := m.(anonymity.KAnonymity); ok {
-			models[i] = anonymity.KAnonymity{K: (k.K-1)*int(most) + 1}
-		}
-	}
+	models := append(r.models(), anonymity.KAnonymity{K: (r.c.leastSubjects()-1)*int(most) + 1})
 	if err := r.solve(ctx, models, o); err != nil {
 		return err
 	}
@@ -115,7 +111,7 @@ var errLinked = errors.New("rows of one subject fall into several classes while 
 func (r *recoding) countSubjects(ctx context.Context, src table.Source, o Options) (int64, error) {
 	at := slices.Index(r.c.needed, r.c.plan.Subject)
 	seed := maphash.MakeSeed()
-	visits := make([][]visit, o.workers())
+	visits, who := make([][]visit, o.workers()), make([][]byte, o.workers())
 	coders := make([]*coder, o.workers())
 	for i := range coders {
 		coders[i] = r.coder()
@@ -130,10 +126,10 @@ func (r *recoding) countSubjects(ctx context.Context, src table.Source, o Option
 			if state != released {
 				continue
 			}
-			if row[at].Kind == table.Null || len(row[at].Text) == 0 {
+			if who[worker] = appendAlike(who[worker][:0], row[at].Text); len(who[worker]) == 0 {
 				return cellError(r.source, number, r.c.plan.Subject, errNoSubject)
 			}
-			visits[worker] = append(visits[worker], visit{maphash.Bytes(seed, row[at].Text), int32(class)})
+			visits[worker] = append(visits[worker], visit{maphash.Bytes(seed, who[worker]), int32(class)})
 		}
 		return nil
 	}, o, "counting subjects", r.rows)
@@ -153,14 +149,26 @@ func (r *recoding) countSubjects(ctx context.Context, src table.Source, o Option
 	return r.weigh(all)
 }
 
-// weigh counts the subjects of each class, from visits in order.
-func (r *recoding) weigh(all []visit) (int64, error) {
+// leastSubjects is how many subjects a class has at least: as many as k-anonymity asks for, as diversity asks for values, and two where
+// closeness is asked for, since many values of one person hide nobody.
+func (c *Compiled) leastSubjects() int {
 	k := 1
-	for _, m := range r.c.plan.Privacy {
-		if m.Model == "k-anonymity" {
+	for _, m := range c.plan.Privacy {
+		switch m.Model {
+		case "k-anonymity":
 			k = max(k, m.K)
+		case "l-diversity":
+			k = max(k, int(math.Ceil(m.L.Float())))
+		case "t-closeness":
+			k = max(k, 2)
 		}
 	}
+	return k
+}
+
+// weigh counts the subjects of each class, from visits in order.
+func (r *recoding) weigh(all []visit) (int64, error) {
+	k := r.c.leastSubjects()
 	r.subjects = make([]int64, r.solution.Classes)
 	var most, run int64
 	several := false
