@@ -47,7 +47,7 @@ func (e *env) openSource(arg string) (rows.Source, error) {
 	case form == "parquet":
 		return parquet.File(arg)
 	}
-	return nil, misuse("%s is not known as a table: give %s, or - for standard input", arg, tableForms)
+	return nil, misuse("%s is not known as a table: give %s, or - for standard input", shown(arg), tableForms)
 }
 
 // openTarget is the place that an argument names, as for openSource; nothing is made or opened yet.
@@ -76,7 +76,15 @@ func (e *env) openTarget(arg string) (rows.Target, error) {
 	case form == "parquet":
 		return parquet.Target(arg, parquet.Options{}), nil
 	}
-	return nil, misuse("%s is not known as a table: give %s", arg, tableForms)
+	return nil, misuse("%s is not known as a table: give %s", shown(arg), tableForms)
+}
+
+// shown is an argument as an error may show it: a URL can hold a password.
+func shown(arg string) string {
+	if scheme, _, ok := strings.Cut(arg, "://"); ok {
+		return scheme + "://…"
+	}
+	return arg
 }
 
 // formOf tells the form of a file by its ending.
@@ -107,7 +115,8 @@ func databaseOf(arg string) (d database, ok bool, err error) {
 		}
 		return database{file: file, table: q.Get("table")}, true, nil
 	}
-	if !strings.HasPrefix(arg, "postgres://") && !strings.HasPrefix(arg, "postgresql://") {
+	scheme, rest, _ := strings.Cut(arg, "://")
+	if !strings.EqualFold(scheme, "postgres") && !strings.EqualFold(scheme, "postgresql") || rest == "" {
 		return d, false, nil
 	}
 	wrong := misuse("a table of PostgreSQL is named postgres://USER@HOST/DATABASE?table=NAME")
