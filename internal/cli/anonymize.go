@@ -27,7 +27,6 @@ type anonymizing struct {
 	checkpoint                 time.Duration
 	recipient                  question // whom the table is for; without it the table is for nobody outside
 	dataset, beside            string
-	unrecorded                 bool
 }
 
 func (e *env) anonymizeCommand() *cobra.Command {
@@ -52,7 +51,6 @@ func (e *env) anonymizeCommand() *cobra.Command {
 	f.DurationVar(&a.checkpoint, "checkpoint", 5*time.Second, "how often what is written is made durable, for --resume")
 	f.StringVar(&a.dataset, "dataset", "", "the dataset that the table is of, as a data contract names it")
 	f.StringVar(&a.beside, "beside", "", "name before the endings of manifest, lineage and risk report (default: that of a file; needed for a database)")
-	f.BoolVar(&a.unrecorded, "unrecorded", false, "no release: a table for use within this domain, which nobody decides and nothing records")
 	a.recipient.flags(c)
 	f.Lookup("to").Usage = "the agent that the table is for"
 	_ = f.MarkHidden("from") // it is the domain's
@@ -66,10 +64,8 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 		return misuse("--plan names the plan")
 	case a.to == "" && !a.dry:
 		return misuse("-o names where the table goes, or --dry-run writes nothing")
-	case !a.dry && a.recipient.to == "" && !a.unrecorded:
-		return misuse("--to names the agent that the table is for, so that policy can decide; --unrecorded writes a table that stays within the domain")
-	case a.unrecorded && (a.recipient.to != "" || a.dataset != ""):
-		return misuse("a table for an agent is a release, and is on record: leave out --unrecorded")
+	case !a.dry && a.recipient.to == "":
+		return misuse("--to names the agent that the table is for, so that policy can decide")
 	case a.restart && a.resume:
 		return misuse("give --resume or --restart, and not both")
 	case a.checkpoint <= 0:

@@ -61,7 +61,9 @@ func anonymizeAdult(t *testing.T, rows int) (string, time.Duration, time.Duratio
 	if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(adultPlan(lines[0], hierarchies, 5*max(rows/(len(lines)-1), 1))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("scrim", "anonymize", filepath.Join(dir, "in.csv"), "--plan", filepath.Join(dir, "plan.yaml"), "-o", filepath.Join(dir, "out.csv"), "--unrecorded")
+	ownDomain(t, dir)
+	args := append([]string{"anonymize", filepath.Join(dir, "in.csv"), "--plan", filepath.Join(dir, "plan.yaml"), "-o", filepath.Join(dir, "out.csv")}, toOwnDesk(dir)...)
+	cmd := exec.Command("scrim", args...)
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	began := time.Now()

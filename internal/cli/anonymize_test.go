@@ -23,6 +23,39 @@ privacy: [{model: k-anonymity, k: 5}]
 suppression: 10%
 `
 
+const ownConfig = `
+version: 1
+domain: clinic
+purposes: {service: {}}
+agents:
+  - {id: desk, purposes: [service], a2a: {url: "http://127.0.0.1:9001"}}
+`
+
+const ownPolicies = `
+@id("own-tables")
+permit (principal in Domain::"clinic", action == Action::"extract", resource);
+@id("own-columns")
+permit (principal in Domain::"clinic", action in Action::"upto_raw", resource);
+`
+
+// ownDomain writes the configuration of a domain whose own desk may have every table.
+func ownDomain(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(dir, "policies"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"scrim.yaml": ownConfig, "policies/own.cedar": ownPolicies} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// toOwnDesk are the flags with which anonymize releases to that desk.
+func toOwnDesk(dir string) []string {
+	return []string{"-c", filepath.Join(dir, "scrim.yaml"), "--to", "desk", "--purpose", "service", "--criticality", "critical", "--approved"}
+}
+
 // TestAKilledRunIsResumed: a process that is killed while it writes leaves nothing under the final name, and the run that goes on behind
 // it gives the same bytes as one that was never interrupted.
 func TestAKilledRunIsResumed(t *testing.T) {
@@ -32,13 +65,15 @@ func TestAKilledRunIsResumed(t *testing.T) {
 	for i := range 400_000 {
 		fmt.Fprintf(&in, "%09d,%d,%05d\n", i, i%90, i*7919%100000)
 	}
+	ownDomain(t, dir)
 	for name, b := range map[string][]byte{"in.csv": in.Bytes(), "plan.yaml": []byte(interruptedPlan)} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	args := func(to string, more ...string) []string {
-		return append([]string{"anonymize", filepath.Join(dir, "in.csv"), "--plan", filepath.Join(dir, "plan.yaml"), "-o", filepath.Join(dir, to), "--checkpoint", "1ns", "--unrecorded"}, more...)
+		a := append([]string{"anonymize", filepath.Join(dir, "in.csv"), "--plan", filepath.Join(dir, "plan.yaml"), "-o", filepath.Join(dir, to), "--checkpoint", "1ns"}, toOwnDesk(dir)...)
+		return append(a, more...)
 	}
 	var out, complaints bytes.Buffer
 	if code := cli.Main(args("whole.csv"), strings.NewReader(""), &out, &complaints); code != 0 {

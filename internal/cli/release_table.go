@@ -15,14 +15,6 @@ import (
 
 // release is the one road on which a table gets its final name.
 func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst rows.Target, o plan.Options) (plan.Outcome, error) {
-	if a.unrecorded {
-		fmt.Fprintln(e.err, "unrecorded: policy is not asked and nothing is put on record; the table is for use within this domain")
-		compiled, err := e.compilePlan(ctx, a.plan, src, nil)
-		if err != nil {
-			return plan.Outcome{}, err
-		}
-		return plan.Run(ctx, compiled, src, dst, o)
-	}
 	base := a.beside
 	if base == "" {
 		if base = a.to; strings.Contains(base, ":") || base == "-" {
