@@ -14,6 +14,7 @@ type Options struct {
 	Workers    int            // goroutines that read, change and encode; 0: one for each processor
 	Progress   func(Progress) // called from one goroutine, in order, after each chunk; nil: not at all
 	Checkpoint time.Duration  // least time between two checkpoints; 0: 5 seconds; negative: behind every chunk
+	Durable    func() error   // makes durable what the rows changed so far depend on; runs before each checkpoint; nil: they depend on nothing
 }
 
 // Progress is how far a copy is.
@@ -52,6 +53,11 @@ func Copy(ctx context.Context, src Reader, dst Writer, change func(*Batch) error
 		}
 		if time.Since(last) < every {
 			return nil
+		}
+		if o.Durable != nil {
+			if err := o.Durable(); err != nil {
+				return err
+			}
 		}
 		err := dst.Checkpoint(ctx)
 		last = time.Now()

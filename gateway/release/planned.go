@@ -57,6 +57,9 @@ func (p *Planned) Job() Job {
 func (p *Planned) run(ctx context.Context, promised policy.Model, before func(Outcome) error) error {
 	o := p.Options
 	theirs := o.Before
+	if p.Keys != nil {
+		o.Durable = p.Keys.Flush
+	}
 	o.Before = func(out plan.Outcome) error {
 		if p.Keys != nil { // tokens are to be opened from the moment at which they leave
 			if err := p.Keys.Flush(); err != nil {

@@ -203,6 +203,56 @@ func TestTokensOfTwoReleasesDoNotJoin(t *testing.T) {
 	}
 }
 
+// TestTokensOfAResumedReleaseOpen: a process that ends between a checkpoint and the end of the table has written what the tokens of the
+// rows before the checkpoint need. Otherwise the resumed table had tokens that nobody opens, and two for one value.
+func TestTokensOfAResumedReleaseOpen(t *testing.T) {
+	r := open(t, t.TempDir(), `permit (principal == Agent::"claims", action == Action::"extract", resource == Dataset::"patients");
+		@id("join") @token("reversible") @exception("joins visits") permit (principal, action in Action::"upto_tokenized", resource in DataClass::"health/record-number");`)
+	rows := patients(40_000)
+	for i := range rows[1:] {
+		rows[i+1][0] = fmt.Sprintf("MRN-%06d", i%1000) // the same ones on both sides of every checkpoint
+	}
+	src := r.write(t, "patients.csv", rows)
+	const text = "version: 1\ncolumns:\n  id: {technique: token, label: health/record-number}\n"
+	order := toLab
+	order.To = "claims"
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := r.planned(t, src, text, "out.csv", "insurer")
+	p.Options = plan.Options{Workers: 1, Checkpoint: -1, Progress: func(p plan.Progress) {
+		if p.Phase == "writing" {
+			cancel()
+		}
+	}}
+	if _, err := r.office.Release(ctx, r.snap, order, p.Job()); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Release() error = %v, want that it was interrupted", err)
+	}
+
+	p = r.planned(t, src, text, "out.csv", "insurer") // with a vault that remembers nothing
+	p.Options = plan.Options{Resume: true}
+	_, err := r.office.Release(t.Context(), r.snap, order, p.Job())
+	must(t, err)
+	if p.Outcome.Resumed == 0 || p.Outcome.Resumed == p.Outcome.In {
+		t.Fatalf("%d of %d rows were written before: the test would prove nothing", p.Outcome.Resumed, p.Outcome.In)
+	}
+	v, err := vault.New(r.db, r.keys, vault.Options{Domain: "hospital"})
+	must(t, err)
+	tokens := map[string]string{}
+	for i, row := range r.table(t, "out.csv")[1:] {
+		value := rows[i+1][0]
+		if known, ok := tokens[value]; ok && known != row[0] {
+			t.Fatalf("row %d: the value has two tokens", i+1)
+		} else if ok {
+			continue
+		}
+		tokens[value] = row[0]
+		if o, err := v.Resolve(t.Context(), row[0]); err != nil || o.Value.Expose() != value {
+			t.Fatalf("row %d of which %d were written before the interruption: Resolve() = %v, %v", i+1, p.Outcome.Resumed, o, err)
+		}
+	}
+}
+
 func TestAPlannedReleaseThatPolicyRefusesReadsNothing(t *testing.T) {
 	r := open(t, t.TempDir(), labPolicy)
 	src := r.write(t, "patients.csv", patients(50))

@@ -22,6 +22,7 @@ type Options struct {
 	State      string              // what is known of the source before it is read, such as a file's size and time: a run resumes only what began with the same
 	Checkpoint time.Duration       // least time between two checkpoints; 0: 5 seconds; negative: behind every chunk
 	Progress   func(Progress)      // told now and then how far the run has come; nil: nobody
+	Durable    func() error        // makes durable what the keys' tokens need to be opened; runs before each checkpoint; nil: nothing is needed
 	Opening    func(Outcome) error // runs when the recoding is found and measured, before anything is written; an error ends the run
 	Before     func(Outcome) error // runs when the table is finished and before it is published; an error publishes nothing
 }
@@ -201,7 +202,7 @@ func (r *run) copy(ctx context.Context, dst table.Target) error {
 	}
 	rows := r.out.Resumed
 	told := r.o.told("writing", r.out.In)
-	err = table.Copy(ctx, reader, w, change, table.Options{Workers: r.o.Workers, Checkpoint: r.o.Checkpoint, Progress: func(p table.Progress) {
+	err = table.Copy(ctx, reader, w, change, table.Options{Workers: r.o.Workers, Checkpoint: r.o.Checkpoint, Durable: r.o.Durable, Progress: func(p table.Progress) {
 		rows = max(rows, p.Rows)
 		if told != nil {
 			told(p)
