@@ -242,6 +242,9 @@ func (e *env) printOutcome(o plan.Outcome, dry bool) {
 	for _, m := range o.Models {
 		t.add("holds", m)
 	}
+	if len(o.Unseen) > 0 {
+		t.add("unseen", strings.Join(o.Unseen, ", ")+": no model looks there, and whoever knows what stands there can tell rows apart")
+	}
 	for _, l := range o.Levels {
 		level := fmt.Sprintf("%s: level %d of 0 to %d", l.Column, l.Level, l.Of-1)
 		if l.Level < 0 {
@@ -323,12 +326,16 @@ func (e *env) explain(c *plan.Compiled) {
 			}
 		}
 	}
+	if unseen := c.Unseen(); len(unseen) > 0 {
+		fmt.Fprintf(e.out, "No privacy model looks at %s: whoever knows what stands there can tell rows of one class apart.\n", strings.Join(unseen, ", "))
+	}
 	p := c.Plan()
 	switch {
 	case len(p.Privacy) > 0 && p.Subject == "":
 		fmt.Fprintln(e.out, "Every row counts as a person of its own; where somebody may have several, name the column as subject.")
 	case p.Subject != "":
-		fmt.Fprintf(e.out, "Classes count the subjects of column %s; diversity and closeness count rows.\n", p.Subject)
+		fmt.Fprintf(e.out, "Classes count the subjects of column %s; diversity and closeness count rows. Rows keep the source's order:\n", p.Subject)
+		fmt.Fprintln(e.out, "where those of one subject stand together there, the order tells that they belong together.")
 	}
 	fmt.Fprintln(e.out, "Every column that is not listed is left out.")
 }

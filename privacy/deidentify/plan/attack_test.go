@@ -209,3 +209,22 @@ suppression: 50%
 		t.Errorf("released %v, and all rows of age 30 are one person's", classes)
 	}
 }
+
+// TestColumnsThatNoModelLooksAtAreNamed: a class of three is none to somebody who knows the column that was kept.
+func TestColumnsThatNoModelLooksAtAreNamed(t *testing.T) {
+	_, out, err := carry(t, people, `
+version: 1
+columns:
+  name: {technique: keep}
+  age: {role: quasi, intervals: [10, 20]}
+  zip: {technique: constant, value: x}
+  diagnosis: {role: sensitive}
+privacy: [{model: k-anonymity, k: 3}, {model: l-diversity, column: diagnosis, l: 2}]
+`, plan.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(out.Unseen, []string{"name"}) {
+		t.Errorf("Unseen = %v, want the name alone", out.Unseen)
+	}
+}

@@ -72,6 +72,21 @@ func (c *Compiled) Columns() []Treated {
 	return out
 }
 
+// Unseen names the columns that are released and that no privacy model looks at, but those that are the same in all rows that have a value:
+// whoever knows what stands there can tell rows of one class apart. Nil without models.
+func (c *Compiled) Unseen() []string {
+	if len(c.plan.Privacy) == 0 {
+		return nil
+	}
+	var out []string
+	for _, i := range c.out {
+		if spec := c.cols[i].spec; spec.Role == "" && spec.Technique != "constant" && spec.Technique != "placeholder" {
+			out = append(out, spec.Name)
+		}
+	}
+	return out
+}
+
 const maxHierarchy = 64 << 20 // bytes
 
 // compiler notes what does not fit.

@@ -14,7 +14,7 @@ import (
 func (r *recoding) describe(out *Outcome) error {
 	s := r.solution
 	out.In, out.Suppressed = r.rows, r.suppressed()
-	out.Out = out.In - out.Suppressed
+	out.Out, out.Unseen = out.In-out.Suppressed, r.c.Unseen()
 	if r.c.plan.Suppressed == "stars" {
 		out.Out = out.In
 	}

@@ -66,6 +66,7 @@ type Outcome struct {
 	Suppressed int64    // rows; they are among Out as stars if the plan keeps them
 	Resumed    int64    // rows that an earlier run had dealt with
 	Models     []string // as package anonymity prints them
+	Unseen     []string // columns that none of them looks at, as [Compiled.Unseen] has them
 	Levels     []Level  // of the quasi-identifiers; nil without models
 	Smallest   int64    // size of the smallest class that is released, in subjects; 0 without models
 	Classes    int64
