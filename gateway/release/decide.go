@@ -141,7 +141,7 @@ func excess(tax *flow.Taxonomy, c *Column, leaf *flow.Leaf, terms flow.LeafTerms
 	if !within && terms.Level == flow.Dropped {
 		x.Hint = "leave the column out"
 	}
-	if within && shown.Level == flow.Tokenized && shown.Param != flow.TokenSurrogate && leaf.Origin != flow.Catalogued {
+	if within && shown.Level == flow.Tokenized && shown.Param != flow.TokenSurrogate && shown.Param != flow.TokenRealistic && leaf.Origin != flow.Catalogued {
 		x.Terms.Reason, x.Hint = "a column that no contract names has no tokens that are derived from its values", "name the dataset, or use surrogates"
 		return x, true
 	}

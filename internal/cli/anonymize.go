@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	rows "github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
 	"github.com/scrimhq/scrim/privacy/deidentify/risk"
 )
@@ -86,7 +87,7 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 	var out plan.Outcome
 	if a.dry {
 		var compiled *plan.Compiled
-		if compiled, err = e.compilePlan(ctx, a.plan, src, nil); err != nil {
+		if compiled, err = e.compilePlan(ctx, a.plan, src, nil, nil); err != nil {
 			return err
 		}
 		out, err = plan.Measure(ctx, compiled, src, o)
@@ -160,11 +161,12 @@ func parsePlan(path string) (*plan.Plan, error) {
 	return plan.Parse(path, raw)
 }
 
-func (e *env) compilePlan(ctx context.Context, path string, src rows.Source, keys plan.Keys) (*plan.Compiled, error) {
+func (e *env) compilePlan(ctx context.Context, path string, src rows.Source, keys plan.Keys, labels *flow.Taxonomy) (*plan.Compiled, error) {
 	p, err := parsePlan(path)
 	if err != nil {
 		return nil, err
 	}
+	p.Taxonomy = labels
 	if f, ok := src.(rows.Finder); ok {
 		names := make([]string, len(p.Columns))
 		for i, c := range p.Columns {
@@ -302,7 +304,7 @@ func (e *env) anonymizeExplainCommand() *cobra.Command {
 				return err
 			}
 			defer src.Close()
-			compiled, err := e.compilePlan(ctx, path, src, nil)
+			compiled, err := e.compilePlan(ctx, path, src, nil, nil)
 			if err != nil {
 				return err
 			}

@@ -46,7 +46,7 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 		Dataset: a.dataset, To: query.Flow.To.Agent, Purpose: query.Flow.Purpose, Criticality: query.Flow.Task.Criticality, Consent: query.Consent, Approved: query.Approved,
 	}
 	err = func() error {
-		if p.Plan, err = e.compilePlan(ctx, a.plan, src, p.Keys); err != nil {
+		if p.Plan, err = e.compilePlan(ctx, a.plan, src, p.Keys, snap.Taxonomy); err != nil {
 			return err
 		}
 		if p.Found, err = release.Found(ctx, snap.Detector, snap.Taxonomy, src); err != nil {

@@ -34,7 +34,7 @@ func (e *env) riskCommand() *cobra.Command {
 				report, err = plan.Raw(ctx, src, strings.Split(quasi, ","), plan.Options{})
 			} else {
 				var compiled *plan.Compiled
-				if compiled, err = e.compilePlan(ctx, path, src, nil); err != nil {
+				if compiled, err = e.compilePlan(ctx, path, src, nil, nil); err != nil {
 					return err
 				}
 				var out plan.Outcome

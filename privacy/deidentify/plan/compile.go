@@ -105,7 +105,10 @@ func (k *compiler) wrong(path, hint, format string, args ...any) {
 
 // Compile fits the plan to columns. Keys may be nil if no technique needs one. The error is [Mistakes].
 func (p *Plan) Compile(columns []table.Column, keys Keys, files Files) (*Compiled, error) {
-	k := &compiler{p: p, c: &Compiled{plan: p, files: files}, contents: map[string][]byte{}, classes: flow.DefaultTaxonomy()}
+	k := &compiler{p: p, c: &Compiled{plan: p, files: files}, contents: map[string][]byte{}, classes: p.Taxonomy}
+	if k.classes == nil {
+		k.classes = flow.DefaultTaxonomy()
+	}
 	k.maker = maker{keys: keys, memory: &deidentify.Memory{}, open: k.open}
 	if keys != nil {
 		k.c.epoch = keys.Epoch()

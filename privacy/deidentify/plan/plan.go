@@ -13,7 +13,8 @@ import (
 
 // Plan is what is written. [Parse] reads one and finds every mistake that can be found without a source.
 type Plan struct {
-	Name        string // the file's, as mistakes name it
+	Name        string         // the file's, as mistakes name it
+	Taxonomy    *flow.Taxonomy // the labels there are; set before Compile, nil: flow.DefaultTaxonomy
 	Columns     []Column
 	Privacy     []Model
 	Suppression Share      // of rows that may be suppressed

@@ -56,6 +56,9 @@ var techniques = map[string]technique{
 	"surrogate": {unsteady: true, make: func(_ *Column, m maker) (deidentify.Technique, error) {
 		return deidentify.Surrogate(m.memory, m.class), nil
 	}},
+	"realistic": {keys: []string{"locale"}, needs: []string{"label"}, unsteady: true, make: func(c *Column, m maker) (deidentify.Technique, error) {
+		return deidentify.Realistic(m.memory, m.class, deidentify.RealisticOptions{Locale: c.Locale})
+	}},
 	"token": {needs: []string{"label"}, keyed: true, make: func(c *Column, m maker) (deidentify.Technique, error) {
 		t, err := m.keys.Tokens(c.Label)
 		if err != nil {
