@@ -68,8 +68,21 @@ func (r *reader) begin() (err error) {
 	if len(r.columns) == 0 {
 		return r.fail(0, nil, errors.New("has no columns"))
 	}
+	left := r.meta.NumRows
+	for i := range r.meta.RowGroups {
+		n := r.meta.RowGroups[i].NumRows
+		if n < 0 || n > left {
+			return r.fail(0, nil, errRows)
+		}
+		left -= n
+	}
+	if left != 0 {
+		return r.fail(0, nil, errRows)
+	}
 	return nil
 }
+
+var errRows = errors.New("is damaged: its row groups have other numbers of rows than it says")
 
 // reader reads row groups, large ones in pieces.
 type reader struct {
