@@ -219,7 +219,11 @@ func (r *run) close(ctx context.Context, out Outcome) error {
 	if err != nil {
 		return fmt.Errorf("sealing the source's fingerprint: %w", err)
 	}
-	ev := r.event(flow.Closed, "release closed", out.Model)
+	reason := "release closed"
+	if out.Broken {
+		reason = "release closed: the stream ended by an error"
+	}
+	ev := r.event(flow.Closed, reason, out.Model)
 	ev.Table.Source, ev.Table.Digest = Commitment(out.Fingerprint, nonce), out.Digest
 	ev.Table.In, ev.Table.Out, ev.Table.Suppressed = out.In, out.Out, out.Suppressed
 	ev.Took = r.office.now().Sub(r.began)
@@ -231,8 +235,10 @@ func (r *run) close(ctx context.Context, out Outcome) error {
 		return err
 	}
 	m := r.describe(out, ev, rec)
-	if err := r.beside(m); err != nil {
-		return err
+	if r.job.Beside != nil {
+		if err := r.beside(m); err != nil {
+			return err
+		}
 	}
 	r.manifest = m
 	return nil
@@ -289,8 +295,8 @@ func (p *Published) Unwrap() error { return table.ErrExists }
 // giveUp puts on record that a release did not come to its end. After the closed row the table may be published or not: the record
 // then goes on saying that it was.
 func (r *run) giveUp(ctx context.Context, why error) error {
-	if r.manifest != nil {
-		return nil
+	if r.manifest != nil || r.job.Stream {
+		return nil // of a stream rows have left: what was opened stays so, rather than be called refused
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -40,18 +40,23 @@ func (p *Planned) Job() Job {
 	j := Job{
 		Plan: p.Plan.Hash(), Model: Promised(p.Plan.Plan()), Source: p.Source.Name(), Target: p.Target.Name(), Resume: p.Options.Resume, Beside: p.Beside,
 	}
-	for _, t := range p.Plan.Columns() {
-		c := Column{Name: t.Name, Label: t.Spec.Label, Found: p.Found[t.Name], Least: t.Spec.Least, Says: t.Says}
+	j.Columns = columnsOf(p.Plan, p.Found)
+	j.Run = func(ctx context.Context, before func(Outcome) error) error { return p.run(ctx, j.Model, before) }
+	return j
+}
+
+func columnsOf(c *plan.Compiled, found map[string]flow.Label) (out []Column) {
+	for _, t := range c.Columns() {
+		c := Column{Name: t.Name, Label: t.Spec.Label, Found: found[t.Name], Least: t.Spec.Least, Says: t.Says}
 		switch t.Spec.Role {
 		case "quasi":
 			c.Role = Quasi
 		case "sensitive":
 			c.Role = Sensitive
 		}
-		j.Columns = append(j.Columns, c)
+		out = append(out, c)
 	}
-	j.Run = func(ctx context.Context, before func(Outcome) error) error { return p.run(ctx, j.Model, before) }
-	return j
+	return out
 }
 
 func (p *Planned) run(ctx context.Context, promised policy.Model, before func(Outcome) error) error {
@@ -127,6 +132,9 @@ func thousandths(share float64) int {
 func Promised(p *plan.Plan) policy.Model {
 	var m policy.Model
 	l, t := map[string]int{}, map[string]int{}
+	if s := p.Stream; s.Model == "castle" { // z-anonymity promises no class
+		m.K, l[s.Column] = s.K, s.L
+	}
 	for _, x := range p.Privacy {
 		switch x.Model {
 		case "k-anonymity":

@@ -89,6 +89,7 @@ type Outcome struct {
 	Out         int64
 	Suppressed  int64
 	Model       policy.Model   // measured
+	Broken      bool           // of a stream: it ended by an error, behind what is counted here
 	Levels      map[string]int // by quasi-identifier: the level of its hierarchy, where all rows have the same
 }
 
@@ -103,7 +104,9 @@ type Job struct {
 	// Run writes the table. When it stands complete under its passing name, Run calls before, and only if that returns nil
 	// does the table get its final name. Run returns [table.ErrExists] where something has the final name already.
 	Run func(ctx context.Context, before func(Outcome) error) error
-	// Beside keeps a file beside the table, durable when it returns; suffix is such as ".release.json".
+	// Stream says that rows leave one by one while Run runs. Then Run calls before in any case, when the last has left.
+	Stream bool
+	// Beside keeps a file beside the table, durable when it returns; suffix is such as ".release.json". A stream may do without: nil.
 	Beside func(suffix string, content []byte) error
 	// Mint writes what the table's stand-ins need to be opened, in the transaction that closes the release; nil: nothing.
 	Mint func(store.Tx) error

@@ -28,6 +28,7 @@ type anonymizing struct {
 	checkpoint                 time.Duration
 	recipient                  question // whom the table is for; without it the table is for nobody outside
 	dataset, beside            string
+	stream                     bool // records one by one
 }
 
 func (e *env) anonymizeCommand() *cobra.Command {
@@ -39,7 +40,12 @@ func (e *env) anonymizeCommand() *cobra.Command {
 			"The table is a release: policy decides it for the agent and purpose, and it is on record before it has its name. Manifest, signature,\n"+
 			"lineage and risk report are kept beside it (docs/spec/releases.md).\n"+
 			"Tables are files by their ending, sqlite:FILE?table=T, postgres://…?table=T, or - for standard input.", cobra.ExactArgs(1),
-		func(ctx context.Context, args []string) error { return e.anonymize(ctx, args[0], a) })
+		func(ctx context.Context, args []string) error {
+			if a.stream {
+				return e.anonymizeStream(ctx, args[0], a)
+			}
+			return e.anonymize(ctx, args[0], a)
+		})
 	f := c.Flags()
 	f.StringVar(&a.plan, "plan", "", "the plan (docs/spec/anonymization-plans.md)")
 	f.StringVarP(&a.to, "output", "o", "", "where the table goes; it must not be there yet")
@@ -52,6 +58,7 @@ func (e *env) anonymizeCommand() *cobra.Command {
 	f.DurationVar(&a.checkpoint, "checkpoint", 5*time.Second, "how often what is written is made durable, for --resume")
 	f.StringVar(&a.dataset, "dataset", "", "the dataset that the table is of, as a data contract names it")
 	f.StringVar(&a.beside, "beside", "", "name before the endings of manifest, lineage and risk report (default: that of a file; needed for a database)")
+	f.BoolVar(&a.stream, "stream", false, "records of JSON lines one by one, to standard output or -o FILE, by a plan with stream")
 	a.recipient.flags(c)
 	f.Lookup("to").Usage = "the agent that the table is for"
 	_ = f.MarkHidden("from") // it is the domain's

@@ -32,7 +32,7 @@ func (p *Plan) check(d *decoder) {
 	}
 	p.checkModels(d, names, quasi)
 	p.checkRisk(d)
-	p.checkStream(d)
+	p.checkStream(d, quasi)
 }
 
 func (d *decoder) enum(path string, to *string, words ...string) {
@@ -148,7 +148,7 @@ func (p *Plan) checkModels(d *decoder, columns []string, quasi int) {
 	if len(p.Privacy) > 0 && quasi == 0 {
 		d.at("privacy", "give columns role: quasi", "a privacy model needs quasi-identifiers")
 	}
-	if len(p.Privacy) == 0 && quasi > 0 && p.Stream.Model == "" {
+	if len(p.Privacy) == 0 && quasi > 0 && !p.streams(d) {
 		d.at("columns", "such as privacy: [{model: k-anonymity, k: 5}]", "there are quasi-identifiers and no privacy model")
 	}
 	protected := map[string]bool{}
@@ -158,14 +158,14 @@ func (p *Plan) checkModels(d *decoder, columns []string, quasi int) {
 		p.checkModel(d, m, at)
 	}
 	for _, c := range p.Columns {
-		if c.Role == "sensitive" && !protected[c.Name] && p.Stream.Model == "" {
+		if c.Role == "sensitive" && !protected[c.Name] && !p.streams(d) {
 			d.at("columns/"+c.Name+"/role", "such as {model: l-diversity, column: …, l: 3}, or leave the role out", "no privacy model protects the column")
 		}
 		if c.Role == "sensitive" && techniques[c.Technique].unsteady {
 			d.at("columns/"+c.Name+"/technique", "", "technique %s draws anew, and a model of the column cannot count what it will be", c.Technique)
 		}
 	}
-	if len(p.Privacy) == 0 && p.Suppression != "" && p.Stream.Model == "" {
+	if len(p.Privacy) == 0 && p.Suppression != "" {
 		d.at("suppression", "", "without a privacy model no rows are suppressed")
 	}
 }
@@ -259,14 +259,4 @@ func (p *Plan) Column(name string) *Column {
 		}
 	}
 	return nil
-}
-
-func (p *Plan) checkStream(d *decoder) {
-	if _, given := d.places["stream"]; !given {
-		return
-	}
-	d.enum("stream/model", &p.Stream.Model, "z-anonymity", "castle")
-	if p.Stream.K < 2 {
-		d.at("stream/k", "", "k is at least 2")
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/deidentify/anonymity"
+	"github.com/scrimhq/scrim/privacy/deidentify/stream"
 )
 
 // Compiled is a plan that fits a source's columns. It is for one run: a memory of stand-ins, where a technique has one, is in it.
@@ -36,10 +37,11 @@ type column struct {
 	source    table.Column
 	technique deidentify.Technique // nil for quasi-identifiers
 	says      deidentify.Says
-	keep      bool // the technique changes nothing
-	subject   int  // of needed; -1: none
-	quasi     int  // number among the quasi-identifiers; -1
-	sensitive int  // number among the sensitive columns; -1
+	keep      bool             // the technique changes nothing
+	subject   int              // of needed; -1: none
+	quasi     int              // number among the quasi-identifiers; -1
+	sensitive int              // number among the sensitive columns; -1
+	streamed  stream.Hierarchy // of a quasi-identifier of a stream; nil: values as they are
 }
 
 // Files opens what a plan refers to. Names are as the plan writes them.
@@ -289,6 +291,9 @@ func (k *compiler) quasi(col *column, at string) {
 	if w := col.spec.Weight; w != "" && (w.Float() <= 0 || math.IsInf(w.Float(), 0)) {
 		k.wrong(at+"/weight", "", "a weight is above 0")
 	}
+	if k.p.Stream.Model != "" && len(k.mistakes) == 0 {
+		k.streamed(col, coding, at)
+	}
 	says := deidentify.Says{Name: "generalize", Does: fmt.Sprintf("one of %d levels, as the privacy models need", coding.Levels())}
 	says.Treatment = flow.Treatment{Level: flow.Raw}
 	if col.spec.Least > 0 {
@@ -296,6 +301,9 @@ func (k *compiler) quasi(col *column, at string) {
 	}
 	says.Preserves = []string{"the value, as far as the models let it stand"}
 	says.Reveals = []string{"of whom is known to be in the table: one of at least so many rows as the models ask for"}
+	if k.p.Stream.Model == "z-anonymity" {
+		says.Reveals = []string{"the combination, while so many subjects showed it within the window; other records with it may all be suppressed"}
+	}
 	says.Threat = "stops a look-up by all quasi-identifiers together; not what follows from columns that are none"
 	col.says = says
 }

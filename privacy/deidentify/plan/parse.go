@@ -148,7 +148,10 @@ func (r *Risk) fields() []field {
 }
 
 func (s *Stream) fields() []field {
-	return []field{{"model", &s.Model}, {"k", &s.K}, {"l", &s.L}, {"delay", &s.Delay}, {"within", &s.Within}, {"active", &s.Active}}
+	return []field{
+		{"model", &s.Model}, {"z", &s.Z}, {"window", &s.Window}, {"capacity", &s.Capacity}, {"k", &s.K}, {"l", &s.L}, {"column", &s.Column},
+		{"delay", &s.Delay}, {"within", &s.Within}, {"clusters", &s.Clusters}, {"recent", &s.Recent}, {"reuse", &s.Reuse},
+	}
 }
 
 // fields fills what a mapping has, and notes keys that are unknown or given twice.

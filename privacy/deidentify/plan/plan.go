@@ -103,14 +103,22 @@ type Risk struct {
 	Journalist Share // the greatest chance of any row against the population
 }
 
-// Stream says how records that come one by one are treated.
+// Stream says how records that come one by one are treated; see package stream. A plan has this or Privacy, not both.
 type Stream struct {
-	Model  string // "z-anonymity" or "castle"
-	K      int
-	L      int    // castle: distinct sensitive values of a cluster
-	Delay  int    // castle: how many records one may wait for
-	Within string // z-anonymity: the time in which others must share a value
-	Active int    // castle: clusters that wait at once
+	Model string // "z-anonymity" or "castle"; "": the plan is for tables
+
+	Z        int    // z-anonymity: subjects that showed the same
+	Window   string // z-anonymity: how long a showing counts
+	Capacity int    // z-anonymity: combinations held at most; 0: the stream's default
+
+	K        int    // castle: subjects of a class
+	L        int    // castle: distinct values of Column in a class; 0: not asked for
+	Column   string // castle: the sensitive column that l counts
+	Delay    int    // castle: records held at most
+	Within   string // castle: and so long at most; "": no limit of time
+	Clusters int    // castle: β; 0: the stream's default
+	Recent   int    // castle: µ; 0: the stream's default
+	Reuse    int    // castle: generalisations kept for records that come too late; 0: none
 }
 
 // Decimal is a number as the plan writes it.

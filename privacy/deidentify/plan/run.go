@@ -88,6 +88,8 @@ type Level struct {
 var (
 	// ErrRisk is wrapped when the measured risk is above what the plan allows.
 	ErrRisk = errors.New("measured risk is above the plan's limit")
+	// ErrStream is returned when a plan for a stream is to be carried out on a table, which it would not protect.
+	ErrStream = errors.New("the plan is for a stream, and not for a table: it has stream where a table needs privacy")
 	// ErrMemory is returned when a run cannot be resumed: a technique remembered what it had given out, and that is gone.
 	ErrMemory = errors.New("the plan draws stand-ins at random, and those of the interrupted run are gone: begin anew")
 )
@@ -116,6 +118,9 @@ func Measure(ctx context.Context, c *Compiled, src table.Source, o Options) (Out
 // measure is what comes before writing.
 func (r *run) measure(ctx context.Context) error {
 	r.out = Outcome{Plan: r.c.hash, Source: r.src.Name()}
+	if r.c.plan.Stream.Model != "" {
+		return ErrStream
+	}
 	if len(r.c.plan.Privacy) == 0 {
 		return nil
 	}

@@ -1,0 +1,167 @@
+package release_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/release"
+	"github.com/scrimhq/scrim/privacy/deidentify/plan"
+	"github.com/scrimhq/scrim/store"
+)
+
+const visitsPlan = `version: 1
+columns:
+  name: {technique: drop}
+  zip: {role: quasi, prefix: [3, 1], least: 1}
+  diagnosis: {role: sensitive}
+subject: name
+stream: {model: castle, k: 5, l: 2, column: diagnosis, delay: 8}
+`
+
+func (r *rig) streamed(t testing.TB, text string, in io.Reader, out io.Writer) *release.Streamed {
+	t.Helper()
+	p, err := plan.Parse("plan.yaml", []byte(text))
+	must(t, err)
+	c, err := p.Compile(p.Named(), nil, nil)
+	must(t, err)
+	return &release.Streamed{Plan: c, Source: "visits", Target: "stream 1", In: in, Out: out}
+}
+
+const streamPolicy = labPolicy + `
+	@id("diagnoses") @exception("ethics board") permit (principal, action in Action::"upto_raw", resource in DataClass::"health/diagnosis");`
+
+func visits(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"name":"Person%d","zip":"%03d","diagnosis":"J%d"}`+"\n", i, i, i%3)
+	}
+	return b.String()
+}
+
+// watch sees what is on record when the first byte leaves.
+type watch struct {
+	bytes.Buffer
+	first func()
+}
+
+func (w *watch) Write(b []byte) (int, error) {
+	if w.Len() == 0 && w.first != nil {
+		w.first()
+	}
+	return w.Buffer.Write(b)
+}
+
+func TestAStreamIsOnRecordBeforeItsFirstRecordLeaves(t *testing.T) {
+	r := open(t, t.TempDir(), streamPolicy)
+	out := &watch{}
+	out.first = func() {
+		if got := outcomes(r.events(t)); got != "opened" {
+			t.Errorf("on record when the first record leaves: %q, want opened", got)
+		}
+	}
+	s := r.streamed(t, visitsPlan, strings.NewReader(visits(50)), out)
+	m, err := r.office.Release(t.Context(), r.snap, toLab, s.Job())
+	must(t, err)
+	all := r.events(t)
+	if got := outcomes(all); got != "opened closed" {
+		t.Fatalf("on record: %q, want opened closed", got)
+	}
+	left := int64(strings.Count(out.String(), "\n"))
+	ev := all[1].Table
+	if left == 0 || ev.In != 50 || ev.Out != left || ev.Suppressed != 50-left || ev.K != 5 || ev.Digest == "" {
+		t.Errorf("the closed row says %+v, and %d records left of 50", ev, left)
+	}
+	must(t, m.Check(strings.NewReader(out.String())))
+	contains(t, "what left", out.Bytes(), "Person")
+}
+
+// nowhere is a journal that takes nothing, from the given row on.
+type nowhere struct {
+	gatewayJournal
+	from int
+	rows *int
+}
+
+type gatewayJournal interface {
+	Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error)
+}
+
+var errJournal = errors.New("the journal is full")
+
+func (n nowhere) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error) {
+	if *n.rows++; *n.rows >= n.from {
+		return flow.Receipt{}, errJournal
+	}
+	return n.gatewayJournal.Append(tx, ev, sealed)
+}
+
+func TestAStreamThatCannotBeRecordedLetsNothingLeave(t *testing.T) {
+	r := open(t, t.TempDir(), streamPolicy)
+	var out bytes.Buffer
+	log := r.office.Journal
+	r.office.Journal = nowhere{log, 1, new(int)}
+	s := r.streamed(t, visitsPlan, strings.NewReader(visits(50)), &out)
+	if _, err := r.office.Release(t.Context(), r.snap, toLab, s.Job()); !errors.Is(err, errJournal) || out.Len() > 0 {
+		t.Errorf("Release() error = %v, and %d bytes left, want the journal's and none", err, out.Len())
+	}
+	// Where the closed row cannot be written, the opened one stays, and nothing says that the stream was refused.
+	r.office.Journal = nowhere{log, 2, new(int)}
+	s = r.streamed(t, visitsPlan, strings.NewReader(visits(50)), &out)
+	if _, err := r.office.Release(t.Context(), r.snap, toLab, s.Job()); !errors.Is(err, errJournal) {
+		t.Errorf("Release() error = %v, want the journal's", err)
+	}
+	if got := outcomes(r.events(t)); got != "opened" {
+		t.Errorf("on record: %q, want opened", got)
+	}
+}
+
+func TestAStreamThatBreaksIsClosedWithWhatLeft(t *testing.T) {
+	r := open(t, t.TempDir(), streamPolicy)
+	var out bytes.Buffer
+	s := r.streamed(t, visitsPlan, strings.NewReader(visits(50)+`{"name":"Victim","zip":"x","diagnosis":"J1"}`+"\n"+visits(20)), &out)
+	_, err := r.office.Release(t.Context(), r.snap, toLab, s.Job())
+	if err == nil || !strings.Contains(err.Error(), "row 51, column zip") || strings.Contains(err.Error(), "Victim") {
+		t.Errorf("Release() error = %v, want one of row 51, column zip", err)
+	}
+	all := r.events(t)
+	left := int64(strings.Count(out.String(), "\n"))
+	if got := outcomes(all); got != "opened closed" || all[1].Table.In != 51 || all[1].Table.Out != left || all[1].Table.Suppressed != 51-left || !strings.Contains(all[1].Reason, "error") {
+		t.Errorf("on record: %q, %q %+v; %d records left", got, all[1].Reason, all[1].Table, left)
+	}
+}
+
+func TestAStreamThatIsStoppedFlushesByTheRules(t *testing.T) {
+	r := open(t, t.TempDir(), streamPolicy)
+	for _, c := range []struct{ came, left int }{{4, 0}, {7, 7}} { // of fewer than five subjects nothing leaves
+		in, feed := io.Pipe()
+		var out bytes.Buffer
+		s := r.streamed(t, visitsPlan, in, &out)
+		s.Target = fmt.Sprint("stream ", c.came)
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			_, _ = io.WriteString(feed, visits(c.came))
+			time.Sleep(100 * time.Millisecond) // nothing tells from outside that the last line was taken
+			stop()
+		}()
+		job := s.Job()
+		run := job.Run
+		job.Run = func(_ context.Context, before func(release.Outcome) error) error { return run(ctx, before) }
+		if _, err := r.office.Release(t.Context(), r.snap, toLab, job); err != nil {
+			t.Errorf("Release() error = %v, want nil after a stop", err)
+		}
+		must(t, feed.Close())
+		if left := strings.Count(out.String(), "\n"); left != c.left || s.Stats.In != int64(c.came) {
+			t.Errorf("%d of %d records left, want %d of %d", left, s.Stats.In, c.left, c.came)
+		}
+	}
+	if got := outcomes(r.events(t)); got != "opened closed opened closed" {
+		t.Errorf("on record: %q", got)
+	}
+}
