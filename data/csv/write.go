@@ -140,7 +140,7 @@ func (w *writer) Encode(b *table.Batch) (table.Encoded, error) {
 		block = new([]byte)
 	}
 	t, _ := b.Tape.(*tape)
-	if t != nil && t.delimiter != w.delimiter {
+	if t != nil && (b.Plain || t.delimiter != w.delimiter) {
 		t = nil
 	}
 	out := (*block)[:0]

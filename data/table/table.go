@@ -69,6 +69,7 @@ type Batch struct {
 	Drop  []bool // rows that writers leave out; nil: none
 	Arena []byte // memory that cells may point into; a reader may reuse it with the batch
 	Tape  any    // of the reader: how the source spells the rows, for a writer of the same format
+	Plain bool   // writers spell the rows anew, one like the other, whatever the tape has
 
 	row []Cell // room for Select
 }

@@ -105,6 +105,9 @@ func (w *writer) Encode(b *table.Batch) (table.Encoded, error) {
 	}
 	x := encoder{out: (*block)[:0], seen: make([]int, len(w.shape.columns)), objects: make([]int, len(w.shape.objects))}
 	t, _ := b.Tape.(*tape)
+	if b.Plain {
+		t = nil
+	}
 	if t != nil {
 		x.same = w.match(t.shape)
 	}

@@ -51,6 +51,7 @@ func (r *run) changeRecoded(b *table.Batch) error {
 	if b.Drop == nil && !stars {
 		b.Drop = make([]bool, b.Rows)
 	}
+	b.Plain = true // by line ends, spaces and the order of members rows of one class could be told from each other
 	coder := r.r.coder()
 	for i := range b.Rows {
 		row, number := b.Row(i), b.First+int64(i)
