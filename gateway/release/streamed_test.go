@@ -82,10 +82,10 @@ func TestAStreamIsOnRecordBeforeItsFirstRecordLeaves(t *testing.T) {
 	contains(t, "what left", out.Bytes(), "Person")
 }
 
-// nowhere is a journal that takes nothing, from the given row on.
+// nowhere is a journal that fails at one row.
 type nowhere struct {
 	gatewayJournal
-	from int
+	at   int
 	rows *int
 }
 
@@ -96,7 +96,7 @@ type gatewayJournal interface {
 var errJournal = errors.New("the journal is full")
 
 func (n nowhere) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error) {
-	if *n.rows++; *n.rows >= n.from {
+	if *n.rows++; *n.rows == n.at {
 		return flow.Receipt{}, errJournal
 	}
 	return n.gatewayJournal.Append(tx, ev, sealed)
