@@ -85,8 +85,7 @@ func (r *run) changeRecoded(b *table.Batch) error {
 
 var star = []byte("*")
 
-// recode returns a cell as its class has it. How the source spelled the value is never kept: 30 and 30.0, or a date with and one without
-// a time, are one value to the models and must be one to those who read.
+// recode returns a cell as its class has it. How the source spelled the value within quotes, escapes or a column's type is not kept.
 func (r *run) recode(b *table.Batch, c *coder, quasi, at int, kind table.Kind) table.Cell {
 	from := len(b.Arena)
 	out, ok := r.r.quasi[quasi].Append(b.Arena, c.cells[quasi])

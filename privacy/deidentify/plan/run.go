@@ -165,10 +165,12 @@ func Run(ctx context.Context, c *Compiled, src table.Source, dst table.Target, o
 	return r.out, nil
 }
 
-// tag identifies what is written: a run resumes only what the same plan, keys and source began.
+// tag identifies what is written: a run resumes only what the same plan, keys and source began, and with the same recoding.
 func (r *run) tag() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "scrim table 1\n%s\n%s\n%s\n%q\n", r.c.hash, r.c.epoch, r.out.SourceHash, r.o.State)
+	// The recoding follows from these as long as the program is the same.
+	fmt.Fprintf(h, "%v %v %d %d %d\n", r.out.Levels, r.out.Utility, r.out.Classes, r.out.Smallest, r.out.Suppressed)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
