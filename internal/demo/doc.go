@@ -19,4 +19,6 @@
 //     hospital's own names return.
 //  6. cohort finds trials in trials, and would like to know who fits the profile: it asks the hospital's records. The
 //     rows cannot be without record number and name, which the hospital shows no lab: refused.
+//  7. The hospital releases an extract of its registry to the lab, as a table in which nobody stands out. Whoever knows
+//     birth date, postal code and sex of everybody finds them in the registry, and nobody in the extract.
 package demo

@@ -24,6 +24,7 @@ import (
 	"github.com/scrimhq/scrim/internal/demo/node"
 	"github.com/scrimhq/scrim/internal/demo/patients"
 	"github.com/scrimhq/scrim/internal/demo/priorauth"
+	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy"
 )
 
@@ -187,6 +188,34 @@ func TestContractMatchesTheDatabase(t *testing.T) {
 	}
 }
 
+// Every column of the registry's file is in its contract, with a label, and the other way round.
+func TestContractMatchesTheRegistry(t *testing.T) {
+	file := filepath.Join(t.TempDir(), Registry)
+	if err := patients.WriteRegistry(file, patients.Generate(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := catalog.ParseContract("registry.yaml", read(t, filesOf(t, Hospital), "contracts/registry.yaml"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds := c.Datasets[0]
+	var got []string
+	for _, f := range ds.Fields {
+		got = append(got, f.Column)
+		if f.Label == flow.Unlabelled {
+			t.Errorf("%s has no label", f.Name)
+		}
+	}
+	want := "mrn,name,sex,birth_date,postal_code,diagnosis\nMRN-48201937,Eleanor Whitfield,female,1957-03-14,97701,M05.79\n"
+	if head, _, _ := strings.Cut(string(raw), "\n"); string(raw) != want || head != strings.Join(got, ",") || ds.UnitColumn != "mrn" {
+		t.Errorf("the contract has %q, unit %q; the file is %q", got, ds.UnitColumn, raw)
+	}
+}
+
 // closed returns the schema with every object closed, so that what it does not declare fails validation.
 func closed(v any) any {
 	switch v := v.(type) {
@@ -276,16 +305,16 @@ func TestSchemasDeclareWhatIsSent(t *testing.T) {
 func policies(t *testing.T, d flow.DomainID) (*policy.Set, map[flow.AgentID]flow.Party) {
 	t.Helper()
 	c := configOf(t, d)
-	e := policy.Entities{Agents: c.Parties(), Purposes: c.PurposeParents(), RoleParents: c.RoleParents()}
+	opt := run.PolicyOptions(c)
 	parties := map[flow.AgentID]flow.Party{}
-	for _, p := range e.Agents {
+	for _, p := range opt.Entities.Agents {
 		parties[p.Agent] = p
 	}
 	sub, err := fs.Sub(filesOf(t, d), "policies")
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := policy.Load(sub, policy.Options{Entities: e})
+	set, err := policy.Load(sub, opt)
 	if err != nil {
 		t.Fatalf("%s: %v", d, err)
 	}

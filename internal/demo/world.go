@@ -88,7 +88,10 @@ type World struct {
 	nodes       map[flow.AgentID]*node.Running
 }
 
-// New makes the patients up, in a database file in dir, and takes a loopback port for each member, so that their
+// Registry is the file with the hospital's patients as one table, of which extracts are released.
+const Registry = "registry.csv"
+
+// New makes the patients up, in a database and the registry's file in dir, and takes a loopback port for each member, so that their
 // addresses are known before anything runs. The caller calls Close in any case.
 func New(ctx context.Context, dir string, opt Options) (*World, error) {
 	w := &World{listeners: map[flow.AgentID]net.Listener{}, credentials: map[flow.AgentID]flow.Secret{}, nodes: map[flow.AgentID]*node.Running{}}
@@ -99,9 +102,13 @@ func New(ctx context.Context, dir string, opt Options) (*World, error) {
 	if n == 0 {
 		n = 3000
 	}
+	all := patients.Generate(seed, n)
 	var err error
-	if w.db, err = patients.Create(ctx, filepath.Join(dir, "patients.db"), patients.Generate(seed, n)); err != nil {
+	if w.db, err = patients.Create(ctx, filepath.Join(dir, "patients.db"), all); err != nil {
 		return nil, err
+	}
+	if err := patients.WriteRegistry(filepath.Join(dir, Registry), all); err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
 	for _, m := range Members {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/internal/demo"
@@ -67,7 +68,10 @@ func (s *system) looks() []try {
 		all = append(all, try{"", "scrim log verify -c " + s.file[d]})
 	}
 	hospital := s.file[demo.Hospital]
+	received := filepath.Join(s.dir, string(demo.Lab), filepath.FromSlash(labExtract))
 	return append(all,
+		try{"", "scrim release verify " + received + " --key '" + s.releaseKey() + "'"},
+		try{"", "scrim risk " + filepath.Join(s.dir, demo.Registry) + " --plan " + filepath.Join(filepath.Dir(hospital), filepath.FromSlash(labPlan))},
 		try{"", "scrim log show -c " + hospital + " -n 5"},
 		try{"", "echo 'Call Eleanor on 541-555-0142' | scrim check - -c " + hospital + " --from intake --to prior-auth --purpose prior-authorization"})
 }

@@ -81,6 +81,7 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.refusedHops(f)
 	p.streamedLetter(f)
 	p.retriedOrder(f)
+	p.extracted(f)
 	p.verifiedJournals(f)
 }
 
@@ -224,7 +225,7 @@ func (p *printer) retriedOrder(f *facts) {
 }
 
 func (p *printer) verifiedJournals(f *facts) {
-	p.heading(5, "Three journals, verified")
+	p.heading(6, "Three journals, verified")
 	for _, j := range f.journals {
 		p.para(3, string(j.domain), bold, append(words(good, "fits:"), words(plain, fmt.Sprintf(
 			"%d entries, %d of them under signed checkpoints, head %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))
@@ -243,8 +244,9 @@ func (p *printer) next() {
 		{"scrim demo --keep", "the same, and it stays up for messages of your own"},
 		{"scrim run", "a gateway round your own agents; writes a commented scrim.yaml"},
 		{"scrim check FILE --to AGENT", "what a recipient would see of a text or JSON, and why"},
+		{"scrim anonymize SRC --plan FILE", "a table of your own, by a plan; explain says what still shows"},
 		{"ARCHITECTURE.md", "one message followed through the code"},
-		{"internal/demo/files", "the configuration, policies and schemas of the three domains"},
+		{"internal/demo/files", "configuration, policies, schemas and the plan of the three domains"},
 	} {
 		rows = append(rows, []cell{{l[0], bold}, {l[1], plain}})
 	}

@@ -38,6 +38,7 @@ type facts struct {
 	streamed [2][]string // the letter in pieces: as the insurer's agent wrote it, as the hospital's read it
 	outcome  []answer
 	retry    retry
+	extract  extract
 	journals []journal
 	broken   broken
 }
@@ -102,7 +103,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.verified} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}
