@@ -43,6 +43,8 @@ type Options struct {
 	Ready     func(ctx context.Context) error // why not, or nil
 	Proposals func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
 	Metrics   *Metrics                        // nil: none
+	// Release writes a table and tells of it line by line; nil: none can be asked for.
+	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 }
 
 // API is the handler of the admin port. It is safe for concurrent use.
@@ -67,6 +69,7 @@ func New(opt Options) *API {
 	a.guarded("POST /-/token/open", a.openToken)
 	a.guarded("POST /-/subject/erase", a.erase)
 	a.guarded("GET /-/learn", a.learn)
+	a.guarded("POST /-/release", a.release)
 	if opt.Metrics != nil {
 		a.guarded("GET /metrics", opt.Metrics.Handler().ServeHTTP)
 	}

@@ -22,6 +22,7 @@ import (
 
 // anonymizing is what the command was asked for.
 type anonymizing struct {
+	from                       string // as the command was given it
 	plan, to, progress, report string
 	resume, dry, restart       bool
 	workers                    int
@@ -83,6 +84,7 @@ func (e *env) anonymize(ctx context.Context, from string, a anonymizing) error {
 	case !slices.Contains([]string{"", "json", "plain", "none"}, a.progress):
 		return misuse("--progress takes json, plain or none")
 	}
+	a.from = from
 	src, err := e.openSource(from)
 	if err != nil {
 		return err

@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	rows "github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
 	"github.com/scrimhq/scrim/store"
 )
@@ -35,29 +37,42 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 	}
 	st, err := run.OpenState(ctx, c, store.Options{})
 	if errors.Is(err, store.ErrLocked) {
-		return plan.Outcome{}, refuse("Stop the gateway, release the table, and start it again.", "the gateway that runs on %s holds its record", c.Data)
+		return e.releaseRunning(ctx, c, a, base, o.Progress)
 	}
 	if err != nil {
 		return plan.Outcome{}, err
 	}
-	p := &release.Planned{Source: src, Target: dst, Options: o, Beside: release.BesideFile(base)}
-	p.Keys = release.NewKeys(ctx, st.Vault, st.Keys, snap.Taxonomy, query.Flow.To.Domain, snap.Group(query.Flow.Purpose))
+	out, err := e.releaseBy(ctx, &releasing{anonymizing: a, state: st, snap: snap, query: query, base: base}, src, dst, o)
+	return out, errors.Join(err, st.Close())
+}
+
+// releasing is a table on its way out, and what decides it.
+type releasing struct {
+	anonymizing
+	state *run.State
+	snap  *gateway.Snapshot
+	query policy.Query
+	base  string // of the files beside the table
+}
+
+// releaseBy decides, records and writes a table with a state that is open.
+func (e *env) releaseBy(ctx context.Context, r *releasing, src rows.Source, dst rows.Target, o plan.Options) (plan.Outcome, error) {
+	p := &release.Planned{Source: src, Target: dst, Options: o, Beside: release.BesideFile(r.base)}
+	p.Keys = release.NewKeys(ctx, r.state.Vault, r.state.Keys, r.snap.Taxonomy, r.query.Flow.To.Domain, r.snap.Group(r.query.Flow.Purpose))
 	order := release.Order{
-		Dataset: a.dataset, To: query.Flow.To.Agent, Purpose: query.Flow.Purpose, Criticality: query.Flow.Task.Criticality, Consent: query.Consent, Approved: query.Approved,
+		Dataset: r.dataset, To: r.query.Flow.To.Agent, Purpose: r.query.Flow.Purpose, Criticality: r.query.Flow.Task.Criticality, Consent: r.query.Consent, Approved: r.query.Approved,
 	}
-	err = func() error {
-		if p.Plan, err = e.compilePlan(ctx, a.plan, src, p.Keys, snap.Taxonomy); err != nil {
-			return err
-		}
-		if p.Found, err = release.Found(ctx, snap.Detector, snap.Taxonomy, src); err != nil {
-			return err
-		}
-		m, err := st.Office().Release(ctx, snap, order, p.Job())
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(e.err, "released to %s for %s: on record as %s; beside it %s\n", order.To, order.Purpose, m.Flow, base+release.ManifestSuffix)
-		return nil
-	}()
-	return p.Outcome, errors.Join(err, st.Close())
+	var err error
+	if p.Plan, err = e.compilePlan(ctx, r.plan, src, p.Keys, r.snap.Taxonomy); err != nil {
+		return plan.Outcome{}, err
+	}
+	if p.Found, err = release.Found(ctx, r.snap.Detector, r.snap.Taxonomy, src); err != nil {
+		return plan.Outcome{}, err
+	}
+	m, err := r.state.Office().Release(ctx, r.snap, order, p.Job())
+	if err != nil {
+		return plan.Outcome{}, err
+	}
+	fmt.Fprintf(e.err, "released to %s for %s: on record as %s; beside it %s\n", order.To, order.Purpose, m.Flow, r.base+release.ManifestSuffix)
+	return p.Outcome, nil
 }

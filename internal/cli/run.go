@@ -97,7 +97,7 @@ func (e *env) serve(ctx context.Context, file string, learn bool) error {
 	e.warnings(c)
 	collectLess()
 	log := newLog(e.err, c.Log)
-	r, err := run.Open(ctx, c, run.Options{Logger: log, Models: e.models, Watcher: true, Learn: learn})
+	r, err := run.Open(ctx, c, run.Options{Logger: log, Models: e.models, Watcher: true, Learn: learn, Release: e.releaseHere})
 	if err != nil {
 		return e.notOpened(c, err)
 	}

@@ -26,6 +26,11 @@ func (r *Gateway) Admin() (http.Handler, error) {
 	if r.Learner != nil {
 		opt.Proposals = func() ([]byte, error) { return json.Marshal(r.Learner.Seen()) }
 	}
+	if r.opt.Release != nil {
+		opt.Release = func(ctx context.Context, request json.RawMessage, tell func(any)) error {
+			return r.opt.Release(ctx, r, request, tell)
+		}
+	}
 	return api.New(opt), nil
 }
 

@@ -3,6 +3,7 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,9 @@ type Options struct {
 	Watcher    bool // reload when files change
 	Unrecorded bool // for benchmarks only: no decision is put on record, and so no retry is answered from it
 	Learn      bool // learn mode, whatever the file says; refused where agents of other domains are configured
+	// Release does what the admin API is asked for at /-/release: it writes a table, tells how far it is line by line, and last how
+	// it ended. Nil: this program releases none.
+	Release func(ctx context.Context, g *Gateway, request json.RawMessage, tell func(line any)) error
 }
 
 // Gateway is a gateway with its state and its doors.
