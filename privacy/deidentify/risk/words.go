@@ -47,7 +47,7 @@ var bases = map[Basis]string{
 	FromTable:    "counted in the table",
 	FromRegister: "counted in a register of the population",
 	FromModel:    "estimated from the size of the population",
-	FromWorst:    "nothing is known of the population, so the worst is taken",
+	FromWorst:    "the worst there can be, since nothing is known of the population",
 }
 
 var estimators = map[Estimator]string{Pitman: "Pitman", Zayatz: "Zayatz", SNB: "slide negative binomial", Counted: "counted", None: "not estimated"}
