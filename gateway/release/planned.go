@@ -45,8 +45,9 @@ func (p *Planned) Job() Job {
 	return j
 }
 
-func columnsOf(c *plan.Compiled, found map[string]flow.Label) (out []Column) {
-	for _, t := range c.Columns() {
+// columnsOf are the columns of a plan, as policy is asked about them.
+func columnsOf(p *plan.Compiled, found map[string]flow.Label) (out []Column) {
+	for _, t := range p.Columns() {
 		c := Column{Name: t.Name, Label: t.Spec.Label, Found: found[t.Name], Least: t.Spec.Least, Says: t.Says}
 		switch t.Spec.Role {
 		case "quasi":

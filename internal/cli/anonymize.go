@@ -63,7 +63,7 @@ func (e *env) anonymizeCommand() *cobra.Command {
 	a.recipient.flags(c)
 	f.Lookup("to").Usage = "the agent that the table is for"
 	_ = f.MarkHidden("from") // it is the domain's
-	c.AddCommand(e.anonymizeExplainCommand())
+	c.AddCommand(e.anonymizeExplainCommand(), e.anonymizePlanCommand())
 	return c
 }
 
