@@ -82,12 +82,11 @@ type DeltaPresence struct {
 	Population  *Table // the table's rows are among it
 }
 
-// always is what most models say to may and absent.
+// always is what most models say to may.
 type always struct{}
 
-func (always) may(*class) bool    { return true }
-func (always) closed() bool       { return false }
-func (always) absent(*class) bool { return true }
+func (always) may(*class) bool { return true }
+func (always) closed() bool    { return false }
 
 // String implements [Model].
 func (m KAnonymity) String() string { return fmt.Sprintf("k-anonymity (k=%d)", m.K) }

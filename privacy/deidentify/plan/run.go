@@ -103,7 +103,6 @@ type run struct {
 	out     Outcome
 	counts  []atomic.Int64 // rows written, by class
 	skipped atomic.Int64   // suppressed in this run
-	kept    atomic.Int64
 }
 
 // Measure does everything that [Run] does before it writes: it finds the recoding and measures what would remain.
