@@ -58,11 +58,7 @@ func (r *liteReader) start() error {
 	if len(list) == 0 {
 		return &table.Error{Table: r.source.name, Why: "has no columns to read"}
 	}
-	pg := make([]pgColumn, len(r.columns))
-	for i, c := range r.columns {
-		pg[i].Column = c
-	}
-	r.sum.Write(heading(pg))
+	r.sum.Write(heading(r.columns))
 	ctx, stop := context.WithCancel(context.Background()) // the query outlives the call that starts it
 	rows, err := r.source.conn.QueryContext(ctx, "SELECT "+strings.Join(list, ", ")+" FROM "+quoteName(r.source.table)+" ORDER BY "+r.source.order)
 	if err != nil {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"encoding"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -51,7 +49,7 @@ func (t *liteTarget) Create(ctx context.Context, columns []table.Column, run tab
 	if err != nil {
 		return nil, err
 	}
-	w := &liteWriter{liteTarget: t, pool: pool, conn: conn, columns: columns, sum: sha256.New(), mine: progress{Tag: run.Tag, Columns: digestOf(columns)}}
+	w := &liteWriter{liteTarget: t, pool: pool, conn: conn, columns: columns, sum: sha256.New(), mine: newProgress(columns, run)}
 	if err := w.begin(ctx, run.Resume); err != nil {
 		_, _ = conn.Close(), pool.Close()
 		return nil, w.fault("beginning", err)
@@ -84,13 +82,12 @@ func (w *liteWriter) begin(ctx context.Context, resume bool) error {
 		return err
 	}
 	begun, err := w.there(ctx, w.table+partialSuffix)
+	if err == nil {
+		err = mayBegin(w.name, taken, begun, resume)
+	}
 	switch {
 	case err != nil:
 		return err
-	case taken:
-		return &table.Error{Table: w.name, Why: "there is such a table already", Err: table.ErrExists}
-	case begun && !resume:
-		return &table.Error{Table: w.name, Why: "an unfinished one is there: resume, or discard it", Err: table.ErrExists}
 	case begun:
 		err = w.goOn(ctx)
 	default:
@@ -110,8 +107,11 @@ func (w *liteWriter) begin(ctx context.Context, resume bool) error {
 func (w *liteWriter) goOn(ctx context.Context) error {
 	var old progress
 	err := w.conn.QueryRowContext(ctx, "SELECT tag, columns, rows, sum FROM "+quoteName(w.table+progressSuffix)).Scan(&old.Tag, &old.Columns, &old.Rows, &old.Sum)
-	if err != nil || old.Tag != w.mine.Tag || old.Columns != w.mine.Columns || w.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(old.Sum) != nil {
-		return &table.Error{Table: w.name, Why: "an unfinished one is there that another run began; discard it first", Err: table.ErrPartial}
+	if err != nil {
+		return begunByAnother(w.name)
+	}
+	if err := w.mine.goesOn(w.name, old, w.sum); err != nil {
+		return err
 	}
 	w.mine, w.resumed = old, old.Rows
 	return nil
@@ -229,15 +229,14 @@ func (w *liteWriter) Write(ctx context.Context, e table.Encoded) error {
 
 // Checkpoint implements [table.Writer].
 func (w *liteWriter) Checkpoint(ctx context.Context) error {
-	state, err := w.sum.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
+	if err := w.mine.keep(w.sum); err != nil {
 		return err
 	}
 	at := quoteName(w.table + progressSuffix)
 	if err := w.exec(ctx, "DELETE FROM "+at); err != nil {
 		return err
 	}
-	if _, err := w.conn.ExecContext(ctx, "INSERT INTO "+at+" VALUES (?, ?, ?, ?)", w.mine.Tag, w.mine.Columns, w.mine.Rows, state); err != nil {
+	if _, err := w.conn.ExecContext(ctx, "INSERT INTO "+at+" VALUES (?, ?, ?, ?)", w.mine.Tag, w.mine.Columns, w.mine.Rows, w.mine.Sum); err != nil {
 		return w.fault("writing", err)
 	}
 	return w.exec(ctx, "COMMIT", "BEGIN IMMEDIATE")
@@ -249,10 +248,7 @@ func (w *liteWriter) Finish(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w.done = true
-	total := sha256.New()
-	total.Write([]byte(w.mine.Columns))
-	total.Write(w.sum.Sum(nil))
-	return "sha256:" + hex.EncodeToString(total.Sum(nil)), nil
+	return w.mine.digest(w.sum), nil
 }
 
 // Commit implements [table.Writer]. The write lock has been held since Finish looked, so nobody can have made the table but before.

@@ -64,7 +64,7 @@ func (r *pgReader) start() error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.chunks = stop, make(chan []byte)
-	r.sum.Write(heading(r.columns))
+	r.sum.Write(heading(r.Columns()))
 	go func() {
 		defer close(r.chunks)
 		w := &pgCutter{ctx: ctx, to: r.chunks}

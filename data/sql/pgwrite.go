@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -44,8 +43,6 @@ func (t *pgTarget) Name() string {
 	return t.name
 }
 
-const partialSuffix = "__scrim_partial"
-
 // maxPGName is the longest identifier; the server cuts longer ones, and two names would become one.
 const maxPGName = 63
 
@@ -54,14 +51,6 @@ func (t *pgTarget) qualified(name string) string {
 		return quoteName(name)
 	}
 	return quoteName(t.schema) + "." + quoteName(name)
-}
-
-// progress is the comment of a table that is not finished.
-type progress struct {
-	Tag     string `json:"tag"`
-	Columns string `json:"columns"` // a digest of names and types
-	Rows    int64  `json:"rows"`
-	Sum     []byte `json:"sum"` // state of the digest over what was written
 }
 
 // Create implements [table.Target].
@@ -76,7 +65,7 @@ func (t *pgTarget) Create(ctx context.Context, columns []table.Column, run table
 	if err != nil {
 		return nil, err
 	}
-	w := &pgWriter{pgTarget: t, conn: conn, columns: columns, sum: sha256.New(), mine: progress{Tag: run.Tag, Columns: digestOf(columns)}}
+	w := &pgWriter{pgTarget: t, conn: conn, columns: columns, sum: sha256.New(), mine: newProgress(columns, run)}
 	if err := w.begin(ctx, run.Resume); err != nil {
 		_ = conn.Close(context.WithoutCancel(ctx))
 		return nil, err
@@ -94,14 +83,6 @@ func (t *pgTarget) fits(columns []table.Column) error {
 		}
 	}
 	return nil
-}
-
-func digestOf(columns []table.Column) string {
-	pg := make([]pgColumn, len(columns))
-	for i, c := range columns {
-		pg[i].Column = c
-	}
-	return hex.EncodeToString(heading(pg))
 }
 
 // pgWriter holds one transaction open from checkpoint to checkpoint.
@@ -128,17 +109,14 @@ func (w *pgWriter) begin(ctx context.Context, resume bool) error {
 	if err != nil {
 		return err
 	}
-	if taken {
-		return &table.Error{Table: w.name, Why: "there is such a table already", Err: table.ErrExists}
-	}
 	begun, comment, err := w.there(ctx, w.table+partialSuffix)
 	if err != nil {
 		return err
 	}
-	switch {
-	case begun && !resume:
-		return &table.Error{Table: w.name, Why: "an unfinished one is there: resume, or discard it", Err: table.ErrExists}
-	case begun:
+	if err := mayBegin(w.name, taken, begun, resume); err != nil {
+		return err
+	}
+	if begun {
 		return w.goOn(ctx, comment)
 	}
 	if err := w.exec(ctx, "BEGIN", w.create()); err != nil {
@@ -149,11 +127,11 @@ func (w *pgWriter) begin(ctx context.Context, resume bool) error {
 
 func (w *pgWriter) goOn(ctx context.Context, comment string) error {
 	var old progress
-	if err := json.Unmarshal([]byte(comment), &old); err != nil || old.Tag != w.mine.Tag || old.Columns != w.mine.Columns {
-		return &table.Error{Table: w.name, Why: "an unfinished one is there that another run began; discard it first", Err: table.ErrPartial}
+	if err := json.Unmarshal([]byte(comment), &old); err != nil {
+		return begunByAnother(w.name)
 	}
-	if err := w.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(old.Sum); err != nil {
-		return &table.Error{Table: w.name, Why: "what is noted about the unfinished one cannot be read; discard it first", Err: table.ErrPartial}
+	if err := w.mine.goesOn(w.name, old, w.sum); err != nil {
+		return err
 	}
 	w.mine, w.resumed = old, old.Rows
 	return w.exec(ctx, "BEGIN")
@@ -242,11 +220,9 @@ func (w *pgWriter) Write(ctx context.Context, e table.Encoded) error {
 
 // Checkpoint implements [table.Writer].
 func (w *pgWriter) Checkpoint(ctx context.Context) error {
-	state, err := w.sum.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
+	if err := w.mine.keep(w.sum); err != nil {
 		return err
 	}
-	w.mine.Sum = state
 	note, err := json.Marshal(w.mine)
 	if err != nil {
 		return err
@@ -260,10 +236,7 @@ func (w *pgWriter) Finish(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w.done = true
-	total := sha256.New()
-	total.Write([]byte(w.mine.Columns))
-	total.Write(w.sum.Sum(nil))
-	return "sha256:" + hex.EncodeToString(total.Sum(nil)), nil
+	return w.mine.digest(w.sum), nil
 }
 
 // Commit implements [table.Writer].

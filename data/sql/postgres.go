@@ -203,7 +203,7 @@ func (s *pgSource) Close() error {
 }
 
 // heading is what the digest of a reading begins with.
-func heading(columns []pgColumn) []byte {
+func heading(columns []table.Column) []byte {
 	h := sha256.New()
 	for _, c := range columns {
 		fmt.Fprintf(h, "%d %s %d %v\n", len(c.Name), c.Name, c.Type, c.Required)
