@@ -19,16 +19,21 @@ func Normal(c flow.Class, value string) string {
 
 // NormalText is NFKC, lower case, and one space where there were several.
 func NormalText(value string) string {
-	return strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(value))), " ")
+	return strings.Join(strings.Fields(lowered(value)), " ")
 }
 
 // NormalDigits is [NormalText] without separators, if anything is left.
 func NormalDigits(value string) string {
-	value = strings.ToLower(norm.NFKC.String(value))
+	value = lowered(value)
 	if bare := separators.Replace(value); bare != "" {
 		return bare
 	}
 	return strings.Join(strings.Fields(value), " ")
+}
+
+// lowered is NFKC in lower case. Bytes that are no UTF-8 go first: what stands behind one would be left as it was written.
+func lowered(value string) string {
+	return strings.ToLower(norm.NFKC.String(strings.ToValidUTF8(value, "\ufffd")))
 }
 
 var separators = strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "", "/", "")

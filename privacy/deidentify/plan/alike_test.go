@@ -20,7 +20,7 @@ func TestAppendAlike(t *testing.T) {
 
 // FuzzAppendAlike: a number stays that number, and what is alike stays as it is.
 func FuzzAppendAlike(f *testing.F) {
-	for _, s := range []string{"30.0", "-0", "1e-59", "1e60", "0.1e1", "12345678901234567890.5", "x", "٣", "1_0"} {
+	for _, s := range []string{"30.0", "-0", "1e-59", "1e60", "0.1e1", "12345678901234567890.5", "x", "٣", "1_0", "\xf0ϑ"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
