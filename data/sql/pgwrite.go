@@ -98,12 +98,8 @@ type pgWriter struct {
 
 // begin finds or makes the unfinished table, and holds its lock until the connection ends.
 func (w *pgWriter) begin(ctx context.Context, resume bool) error {
-	var free bool
-	if err := w.conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock(hashtextextended($1, 1935897965))", w.qualified(w.table)).Scan(&free); err != nil {
-		return w.fault("taking the table's lock", err)
-	}
-	if !free {
-		return &table.Error{Table: w.name, Why: "another run is writing it", Err: table.ErrExists}
+	if err := w.lock(ctx); err != nil {
+		return err
 	}
 	taken, _, err := w.there(ctx, w.table)
 	if err != nil {
@@ -123,6 +119,27 @@ func (w *pgWriter) begin(ctx context.Context, resume bool) error {
 		return err
 	}
 	return w.Checkpoint(ctx)
+}
+
+// lock takes the table's lock. A server lets go of one a moment after the connection that had it was closed, so it is tried for a second.
+func (w *pgWriter) lock(ctx context.Context) error {
+	for try := 0; ; try++ {
+		var free bool
+		if err := w.conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock(hashtextextended($1, 1935897965))", w.qualified(w.table)).Scan(&free); err != nil {
+			return w.fault("taking the table's lock", err)
+		}
+		switch {
+		case free:
+			return nil
+		case try == 20:
+			return &table.Error{Table: w.name, Why: "another run is writing it", Err: table.ErrExists}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (w *pgWriter) goOn(ctx context.Context, comment string) error {
