@@ -51,18 +51,19 @@ func (t *target) Create(ctx context.Context, columns []table.Column, run table.R
 	if _, err := w.header(); err != nil {
 		return nil, err
 	}
-	if w.out, err = file.Create(t.path, columns, run); err != nil {
+	if w.Out, err = file.Create(t.path, columns, run); err != nil {
 		return nil, err
 	}
+	w.Begin = w.begin
 	return w, nil
 }
 
 type writer struct {
+	file.Writer
 	name     string
 	o        Options
 	columns  []table.Column
 	encoding *file.Encoding
-	out      *file.Partial
 
 	// Set by Create and Like.
 	delimiter byte
@@ -264,51 +265,23 @@ func (w *writer) Write(ctx context.Context, e table.Encoded) error {
 	}
 	if w.bare && len(*block) > 0 {
 		w.bare = false
-		if err := w.out.Write(w.eol, 0); err != nil {
+		if err := w.Out.Write(w.eol, 0); err != nil {
 			return err
 		}
 	}
-	err := w.out.Write(*block, int64(e.Rows))
+	err := w.Out.Write(*block, int64(e.Rows))
 	w.blocks.Put(block)
 	return err
 }
 
 // begin writes the header, if nothing is written yet.
 func (w *writer) begin() error {
-	if w.out.Bytes() > 0 {
+	if w.Out.Bytes() > 0 {
 		return nil
 	}
 	b, err := w.header()
 	if err != nil {
 		return err
 	}
-	return w.out.Write(b, 0)
+	return w.Out.Write(b, 0)
 }
-
-func (w *writer) Checkpoint(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return w.out.Checkpoint()
-}
-
-func (w *writer) Rows() int64 { return w.out.Rows() }
-
-func (w *writer) Finish(ctx context.Context) (string, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	if err := w.begin(); err != nil {
-		return "", err
-	}
-	return w.out.Finish()
-}
-
-func (w *writer) Commit(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return w.out.Commit()
-}
-
-func (w *writer) Close() error { return w.out.Close() }

@@ -91,7 +91,7 @@ func (w *liteWriter) begin(ctx context.Context, resume bool) error {
 	case begun:
 		err = w.goOn(ctx)
 	default:
-		err = w.exec(ctx, w.create(), "CREATE TABLE "+quoteName(w.table+progressSuffix)+" (tag TEXT, columns TEXT, rows INTEGER, sum BLOB)")
+		err = w.exec(ctx, createTable(quoteName(w.table+partialSuffix), w.columns, liteTypes[:]), "CREATE TABLE "+quoteName(w.table+progressSuffix)+" (tag TEXT, columns TEXT, rows INTEGER, sum BLOB)")
 		if err == nil {
 			err = w.Checkpoint(ctx)
 		}
@@ -121,21 +121,6 @@ func (w *liteWriter) there(ctx context.Context, name string) (bool, error) {
 	var n int
 	err := w.conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = ? COLLATE NOCASE", name).Scan(&n)
 	return n > 0, err
-}
-
-func (w *liteWriter) create() string {
-	var b strings.Builder
-	b.WriteString("CREATE TABLE " + quoteName(w.table+partialSuffix) + " (")
-	for i, c := range w.columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(quoteName(c.Name) + " " + liteTypes[c.Type])
-		if c.Required {
-			b.WriteString(" NOT NULL")
-		}
-	}
-	return b.String() + ")"
 }
 
 // liteTypes leave columns without a type where an affinity would change what is stored.

@@ -115,7 +115,7 @@ func (w *pgWriter) begin(ctx context.Context, resume bool) error {
 	if begun {
 		return w.goOn(ctx, comment)
 	}
-	if err := w.exec(ctx, "BEGIN", w.create()); err != nil {
+	if err := w.exec(ctx, "BEGIN", createTable(w.qualified(w.table+partialSuffix), w.columns, pgTypes[:])); err != nil {
 		return err
 	}
 	return w.Checkpoint(ctx)
@@ -167,21 +167,6 @@ func (w *pgWriter) there(ctx context.Context, name string) (bool, string, error)
 		return exists, "", nil
 	}
 	return exists, *comment, nil
-}
-
-func (w *pgWriter) create() string {
-	var b strings.Builder
-	b.WriteString("CREATE TABLE " + w.qualified(w.table+partialSuffix) + " (")
-	for i, c := range w.columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(quoteName(c.Name) + " " + pgTypes[c.Type])
-		if c.Required {
-			b.WriteString(" NOT NULL")
-		}
-	}
-	return b.String() + ")"
 }
 
 var pgTypes = [...]string{

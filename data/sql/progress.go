@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/hex"
 	"hash"
+	"strings"
 
 	"github.com/scrimhq/scrim/data/table"
 )
@@ -22,6 +23,22 @@ type progress struct {
 
 func newProgress(columns []table.Column, run table.Run) progress {
 	return progress{Tag: run.Tag, Columns: hex.EncodeToString(heading(columns))}
+}
+
+// createTable is the statement that makes a table of the name, which is quoted already, with what the database calls each type.
+func createTable(name string, columns []table.Column, types []string) string {
+	var b strings.Builder
+	b.WriteString("CREATE TABLE " + name + " (")
+	for i, c := range columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quoteName(c.Name) + " " + types[c.Type])
+		if c.Required {
+			b.WriteString(" NOT NULL")
+		}
+	}
+	return b.String() + ")"
 }
 
 // mayBegin says whether a run may begin, or go on, where a table has the final name (taken) or the passing one (begun).

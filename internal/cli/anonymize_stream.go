@@ -70,9 +70,7 @@ func (e *env) anonymizeStream(ctx context.Context, from string, a anonymizing) (
 	if s.Plan, err = p.Compile(p.Named(), s.Keys, beside{e, filepath.Dir(a.plan)}); err != nil {
 		return err
 	}
-	order := release.Order{
-		Dataset: a.dataset, To: query.Flow.To.Agent, Purpose: query.Flow.Purpose, Criticality: query.Flow.Task.Criticality, Consent: query.Consent, Approved: query.Approved,
-	}
+	order := a.order(query)
 	return e.runStream(ctx, st.Office(), snap, order, s, a)
 }
 

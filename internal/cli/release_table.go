@@ -46,6 +46,13 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 	return out, errors.Join(err, st.Close())
 }
 
+// order is what the command was asked for, as policy is.
+func (a *anonymizing) order(q policy.Query) release.Order {
+	return release.Order{
+		Dataset: a.dataset, To: q.Flow.To.Agent, Purpose: q.Flow.Purpose, Criticality: q.Flow.Task.Criticality, Consent: q.Consent, Approved: q.Approved,
+	}
+}
+
 // releasing is a table on its way out, and what decides it.
 type releasing struct {
 	anonymizing
@@ -59,9 +66,7 @@ type releasing struct {
 func (e *env) releaseBy(ctx context.Context, r *releasing, src rows.Source, dst rows.Target, o plan.Options) (plan.Outcome, error) {
 	p := &release.Planned{Source: src, Target: dst, Options: o, Beside: release.BesideFile(r.base)}
 	p.Keys = release.NewKeys(ctx, r.state.Vault, r.state.Keys, r.snap.Taxonomy, r.query.Flow.To.Domain, r.snap.Group(r.query.Flow.Purpose))
-	order := release.Order{
-		Dataset: r.dataset, To: r.query.Flow.To.Agent, Purpose: r.query.Flow.Purpose, Criticality: r.query.Flow.Task.Criticality, Consent: r.query.Consent, Approved: r.query.Approved,
-	}
+	order := r.order(r.query)
 	var err error
 	if p.Plan, err = e.compilePlan(ctx, r.plan, src, p.Keys, r.snap.Taxonomy); err != nil {
 		return plan.Outcome{}, err

@@ -41,13 +41,15 @@ func (t *target) Create(ctx context.Context, columns []table.Column, run table.R
 	if err != nil {
 		return nil, err
 	}
-	return &writer{name: t.path, shape: s, out: out}, nil
+	w := &writer{Writer: file.Writer{Out: out}, name: t.path, shape: s}
+	w.Begin = w.begin
+	return w, nil
 }
 
 type writer struct {
+	file.Writer
 	name   string
 	shape  *shape
-	out    *file.Partial
 	mark   bool
 	same   atomic.Pointer[same]
 	blocks sync.Pool // of *[]byte
@@ -147,44 +149,16 @@ func (w *writer) Write(ctx context.Context, e table.Encoded) error {
 	if err := w.begin(); err != nil {
 		return err
 	}
-	err := w.out.Write(*block, int64(e.Rows))
+	err := w.Out.Write(*block, int64(e.Rows))
 	w.blocks.Put(block)
 	return err
 }
 
 // begin writes the source's byte order mark, if it has one and nothing is written yet.
 func (w *writer) begin() error {
-	if !w.mark || w.out.Bytes() > 0 {
+	if !w.mark || w.Out.Bytes() > 0 {
 		return nil
 	}
 	w.mark = false
-	return w.out.Write(file.UTF8.Mark(), 0)
+	return w.Out.Write(file.UTF8.Mark(), 0)
 }
-
-func (w *writer) Checkpoint(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return w.out.Checkpoint()
-}
-
-func (w *writer) Rows() int64 { return w.out.Rows() }
-
-func (w *writer) Finish(ctx context.Context) (string, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	if err := w.begin(); err != nil {
-		return "", err
-	}
-	return w.out.Finish()
-}
-
-func (w *writer) Commit(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return w.out.Commit()
-}
-
-func (w *writer) Close() error { return w.out.Close() }
