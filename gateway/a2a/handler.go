@@ -19,6 +19,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
 )
@@ -27,9 +28,10 @@ import (
 type Handler struct {
 	Gateway *gateway.Gateway
 	Face    gateway.Face
-	Prefix  string  // of the paths it serves, with a slash at both ends
-	Cards   *Cards  // shared between handlers
-	Pushes  *Pushes // shared between handlers; nil: push notifications are not carried
+	Prefix  string          // of the paths it serves, with a slash at both ends
+	Cards   *Cards          // shared between handlers
+	Pushes  *Pushes         // shared between handlers; nil: push notifications are not carried
+	Own     *offer.Registry // methods of the privacy extension that the gateway answers itself; nil: none
 }
 
 // ServeHTTP implements [http.Handler].
@@ -94,6 +96,7 @@ type call struct {
 	active  string        // the extensions that the agent used, of those that the caller asked for
 	pushed  *gateway.Push // where the caller wants to be told, if the call says so
 	anew    bool          // an earlier answer goes down the road once more
+	own     *offer.Tool   // what the gateway answers by itself; nil: the call is for the agent
 }
 
 func (c *call) serve() {
@@ -101,6 +104,12 @@ func (c *call) serve() {
 	c.flow = flow.Flow{ID: gateway.NewFlowID(), Protocol: "a2a/" + wire.A2A10, Direction: flow.Request}
 	if err := c.read(ctx); err != nil {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		return
+	}
+	if c.own != nil {
+		if err := c.answerOwn(ctx); err != nil {
+			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		}
 		return
 	}
 	answer, ticket, err := c.once(ctx)
@@ -172,6 +181,9 @@ func (c *call) read(ctx context.Context) error {
 	}
 	if c.rpc.Kind != wire.Call {
 		return gateway.Refuse(gateway.RuleMalformed, nil, "The message is not a JSON-RPC 2.0 call.")
+	}
+	if c.ownMethod() {
+		return nil
 	}
 	if c.table(flow.Request, false) == nil {
 		return c.unknownMethod()

@@ -18,6 +18,7 @@ func (v *validator) groups(agents map[flow.AgentID]int) {
 			v.wrong(at+"/id", "", "there is an agent or another group of this id")
 		}
 		seen[g.ID] = true
+		v.reserved(at+"/id", g.ID)
 		if len(g.Servers) > maxGroupServers {
 			v.wrong(at+"/servers", "make two groups of it", "more than %d servers", maxGroupServers)
 		}
@@ -36,5 +37,12 @@ func (v *validator) groups(agents map[flow.AgentID]int) {
 				v.wrong(at, "tools are named server__tool; give the agent another id", "the id holds two underscores in a row, or ends in one")
 			}
 		}
+	}
+}
+
+// reserved keeps the address of the gateway's own MCP server free.
+func (v *validator) reserved(at string, id flow.AgentID) {
+	if id == "scrim" {
+		v.wrong(at, "call it something else", "the gateway's own MCP server has this name")
 	}
 }

@@ -36,6 +36,7 @@ func TestGroupsNameServersThatCanBeToldApart(t *testing.T) {
 		"{id: g, servers: [lab]}, {id: g, servers: [records]}":    "another group",
 		"{id: g, servers: [" + strings.Repeat("lab, ", 33) + "]}": "more than 32",
 		`{id: g, servers: [lab], wait: "1ms"}`:                    "100ms",
+		"{id: scrim, servers: [lab]}":                             "own MCP server",
 	} {
 		if _, err := Parse("scrim.yaml", []byte(groupServers+"mcp_groups: ["+group+"]\n"), t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", group, err, want)

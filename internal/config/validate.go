@@ -186,6 +186,7 @@ func (v *validator) agents() map[flow.AgentID]int {
 			v.wrong(at+"/id", "", "there is another agent of this id")
 		}
 		ids[a.ID] = i
+		v.reserved(at+"/id", a.ID)
 		for j, r := range a.Roles {
 			known(v, fmt.Sprintf("%s/roles/%d", at, j), "role", r, v.c.Roles)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
+	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/store"
 )
@@ -183,17 +184,19 @@ func (r *Gateway) doors() http.Handler {
 		Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID(), Push: true,
 		Fronts: []a2a.Front{{Binding: card.JSONRPC, Version: "1.0"}, {Binding: card.HTTPJSON, Version: "1.0"}, {Binding: card.GRPC, Version: "1.0"}, {Binding: card.JSONRPC, Version: "0.3"}},
 	}
-	tools := r.tools
+	tools, own := r.tools, r.own()
 	mux := http.NewServeMux()
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
-	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes}
-	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes}
+	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
+	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	mux.Handle(in.Prefix, in)
 	mux.Handle(out.Prefix, out)
 	mux.Handle(a2a.PushPath, r.pushes)
 	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
 	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
 	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
+	mux.Handle("/mcp/"+string(offer.Server), &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: own})
+	mux.Handle("/out/mcp/"+string(offer.Server), &mcp.Own{Gateway: r.Gateway, Face: gateway.Outbound, Tools: own})
 	mux.Handle("/interceptors", &interceptor.Server{Gateway: r.Gateway, Checker: &mcp.Checker{Gateway: r.Gateway, Tools: tools}})
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
