@@ -33,6 +33,7 @@ type Message struct {
 	Partly     bool              // of its exchange this gateway sees some messages only: what pairs it with others stays
 	Mentions   []Mention         // identifiers of the exchange that its words may repeat
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
+	Authority  *Authority        // by what right it is sent, or was asked for; nil: none bounds it
 
 	files map[string]fetched // by address, what was fetched for it
 

@@ -27,7 +27,7 @@ type PeerKeys struct {
 var errNotPeer = errors.New("the credential is another agent's")
 
 // Admit finds out whether a request comes from the peer, and returns who it is.
-func (p *Peer) Admit(ctx context.Context, s *Snapshot, r *http.Request) (flow.Party, error) {
+func (p *Peer) Admit(ctx context.Context, g *Gateway, s *Snapshot, r *http.Request) (flow.Party, error) {
 	if p.Gateway == "" {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
@@ -35,7 +35,7 @@ func (p *Peer) Admit(ctx context.Context, s *Snapshot, r *http.Request) (flow.Pa
 		}
 		return flow.Party{Domain: s.Domain}, nil
 	}
-	caller, err := s.Identity.Authenticate(ctx, r)
+	caller, _, err := g.Identify(ctx, s, r)
 	if err == nil && (caller.Anonymous || caller.Party.Agent != p.Gateway) {
 		err = errNotPeer
 	}

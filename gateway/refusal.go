@@ -36,6 +36,8 @@ const (
 	RuleLoop      Rule = "loop"      // it came through too many gateways
 	RulePush      Rule = "push"      // push notifications are not there
 	RuleExtension Rule = "extension" // the agent requires one that the call does not ask for
+
+	RuleCapability Rule = "capability" // the capability is not valid, or does not admit it
 )
 
 // Refusal is the error of a flow that did not happen. Public is for the other side, Cause for the operator's log;

@@ -38,7 +38,7 @@ func (c *call) extended(ctx context.Context, rep *reply) error {
 		interfaces = known.interfaces // by these it is called
 	}
 	v := view{
-		h: c.h, s: c.snap, agent: c.agent, caller: c.caller, old: c.version == wire.A2A03, header: c.r.Header, base: gateway.BaseURL(c.snap, c.r),
+		h: c.h, s: c.snap, agent: c.agent, caller: c.caller, authority: c.authority, old: c.version == wire.A2A03, header: c.r.Header, base: gateway.BaseURL(c.snap, c.r),
 		got: fetchedCard{raw: raw, interfaces: interfaces, signature: check(ctx, c.agent, c.snap, parsed)},
 	}
 	if c.agent.Card.Signature == gateway.SignatureRequire && v.got.signature.State != verified {

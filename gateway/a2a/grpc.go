@@ -109,6 +109,7 @@ func (f *grpcFront) address(c *call) error {
 	if _, err := readFrame(f.r.Body, 0); !errors.Is(err, io.EOF) {
 		return gateway.Refuse(gateway.RuleMalformed, nil, "The call has more than one message.")
 	}
+	c.sent = frame
 	tenant, err := f.method.Tenant(frame)
 	if err != nil {
 		return gateway.Refuse(gateway.RuleMalformed, err, "The message cannot be read.")

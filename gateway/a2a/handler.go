@@ -72,31 +72,33 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 
 // call is one call on its way, by whatever binding it came.
 type call struct {
-	h       *Handler
-	w       http.ResponseWriter
-	r       *http.Request
-	front   front
-	version string // of A2A
-	snap    *gateway.Snapshot
-	agentID flow.AgentID
-	agent   *gateway.Agent
-	to      card.Interface // where the agent is called
-	caller  identity.Caller
-	doc     json.Doc
-	rpc     wire.RPC
-	a2a     wire.A2A
-	trace   string            // the caller's traceparent; may be empty
-	said    []gateway.Mention // identifiers that the agent was given, for its words
-	flow    flow.Flow
-	query   policy.Query
-	body    []byte
-	ticket  *gateway.Ticket
-	req     gateway.Request
-	rep     *reply        // what the agent answers
-	active  string        // the extensions that the agent used, of those that the caller asked for
-	pushed  *gateway.Push // where the caller wants to be told, if the call says so
-	anew    bool          // an earlier answer goes down the road once more
-	own     *offer.Tool   // what the gateway answers by itself; nil: the call is for the agent
+	h         *Handler
+	w         http.ResponseWriter
+	r         *http.Request
+	front     front
+	version   string // of A2A
+	snap      *gateway.Snapshot
+	agentID   flow.AgentID
+	agent     *gateway.Agent
+	to        card.Interface // where the agent is called
+	caller    identity.Caller
+	authority *gateway.Authority
+	doc       json.Doc
+	rpc       wire.RPC
+	a2a       wire.A2A
+	trace     string            // the caller's traceparent; may be empty
+	said      []gateway.Mention // identifiers that the agent was given, for its words
+	flow      flow.Flow
+	query     policy.Query
+	body      []byte
+	sent      []byte // what of the request its proof is about
+	ticket    *gateway.Ticket
+	req       gateway.Request
+	rep       *reply        // what the agent answers
+	active    string        // the extensions that the agent used, of those that the caller asked for
+	pushed    *gateway.Push // where the caller wants to be told, if the call says so
+	anew      bool          // an earlier answer goes down the road once more
+	own       *offer.Tool   // what the gateway answers by itself; nil: the call is for the agent
 }
 
 func (c *call) serve() {
@@ -146,11 +148,11 @@ func (c *call) serve() {
 
 // read authenticates the caller, reads the body and finds out what is asked of whom. Whatever is known by then is in c.flow.
 func (c *call) read(ctx context.Context) error {
-	caller, err := c.snap.Identity.Authenticate(ctx, c.r)
+	caller, authority, err := c.h.Gateway.Identify(ctx, c.snap, c.r)
 	if err != nil {
-		return gateway.Refuse(gateway.RuleIdentity, err, "%s", identityText(err))
+		return err
 	}
-	c.caller = caller
+	c.caller, c.authority = caller, authority
 	c.flow.From = caller.Party
 	if err := c.h.Gateway.Admit(ctx, c.snap, caller.Party); err != nil {
 		return err
@@ -243,7 +245,12 @@ func (c *call) why(ctx context.Context) error {
 		c.flow.Task.ID = task
 	}
 	c.query = policy.Query{Flow: c.flow}
-	return nil
+	return c.h.Gateway.Prove(ctx, c.snap, c.authority, c.invocation())
+}
+
+// invocation is the call as its authority is asked about it.
+func (c *call) invocation() gateway.Invocation {
+	return gateway.Invocation{Body: c.sent, Flow: c.flow}
 }
 
 func (c *call) between() gateway.Between {
@@ -285,7 +292,7 @@ func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
 
 func (c *call) requestMessage() *gateway.Message {
 	return &gateway.Message{
-		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(),
+		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(), Authority: c.authority,
 		Schemas: schemas(c.snap, c.agent, flow.Request), Meta: metaSchemas(c.snap, c.agentID, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params/message", Names: []string{"metadata", card.PrivacyExtension}},
 	}
@@ -301,7 +308,7 @@ func (c *call) responseFlow() flow.Flow {
 
 func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool) *gateway.Message {
 	return &gateway.Message{
-		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(), Mentions: c.said,
+		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(), Mentions: c.said, Authority: c.authority,
 		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
 		NoteIn: gateway.NotePlace{
 			Under: c.dialect().noteIn,
@@ -322,7 +329,7 @@ func metaSchemas(s *gateway.Snapshot, a flow.AgentID, dir flow.Direction) []*cat
 // renew takes up a configuration that was put in force while the agent was at work: the caller must still be who it
 // was, and may still have to reach the agent; a purpose that was taken away no longer counts.
 func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
-	caller, err := snap.Identity.Authenticate(ctx, c.r)
+	caller, authority, err := c.h.Gateway.Identify(gateway.WithAuthority(ctx, c.authority), snap, c.r)
 	if err != nil || caller.Party.Agent != c.caller.Party.Agent || caller.Party.Domain != c.caller.Party.Domain {
 		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted any more.")
 	}
@@ -330,18 +337,8 @@ func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	c.snap, c.caller, c.agent = snap, caller, agent
+	c.snap, c.caller, c.authority, c.agent = snap, caller, authority, agent
 	c.flow.From, c.flow.To = caller.Party, agent.Party
 	c.flow.Purpose, c.flow.Task.Criticality = caller.Choose(string(c.flow.Purpose), c.flow.Task.Criticality.String())
 	return nil
-}
-
-func identityText(err error) string {
-	switch {
-	case errors.Is(err, identity.ErrNoCredential):
-		return "Send a credential: Authorization: Bearer with a key or token that this domain knows."
-	case errors.Is(err, identity.ErrUnavailable):
-		return "The credential cannot be checked at the moment; try again later."
-	}
-	return "The credential is not accepted."
 }

@@ -27,8 +27,10 @@ func (f *jsonrpcFront) speaks(version string) bool { return slices.Contains(vers
 
 func (f *jsonrpcFront) address(*call) error { return nil }
 
-func (f *jsonrpcFront) open(c *call) ([]byte, error) {
-	return gateway.ReadRequest(f.w, f.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json")
+func (f *jsonrpcFront) open(c *call) (body []byte, err error) {
+	body, err = gateway.ReadRequest(f.w, f.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json")
+	c.sent = body
+	return body, err
 }
 
 func (f *jsonrpcFront) whole(c *call, _ int, envelope []byte) {

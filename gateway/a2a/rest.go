@@ -53,6 +53,7 @@ func (f *restFront) open(c *call) ([]byte, error) {
 		if params, err = gateway.ReadRequest(f.w, f.r, c.snap.Limits.Bytes, "application/json", "application/a2a+json"); err != nil {
 			return nil, err
 		}
+		c.sent = params
 	}
 	if params, err = f.withMembers(c, params, query); err != nil {
 		return nil, err

@@ -35,11 +35,16 @@ const (
 func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, old bool) {
 	ctx, s := r.Context(), h.Gateway.Snapshot()
 	var caller identity.Caller
-	if got, err := s.Identity.Authenticate(ctx, r); err == nil {
-		caller = got
+	var authority *gateway.Authority
+	got, right, err := h.Gateway.Identify(ctx, s, r)
+	if err == nil {
+		err = h.Gateway.Prove(ctx, s, right, gateway.Invocation{Flow: flow.Flow{From: got.Party}})
+	}
+	if err == nil {
+		caller, authority = got, right
 	} else if h.Face == gateway.Outbound {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
-		http.Error(w, identityText(err), http.StatusUnauthorized)
+		http.Error(w, gateway.Denial(err, 0).Text, http.StatusUnauthorized)
 		return
 	}
 	a, err := s.Reach(h.Face, caller.Party, id)
@@ -47,13 +52,13 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 		http.NotFound(w, r)
 		return
 	}
-	got, err := h.Cards.get(ctx, a, s)
+	fetched, err := h.Cards.get(ctx, a, s)
 	if err != nil {
 		h.Gateway.Fault(err)
 		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)
 		return
 	}
-	v := view{h: h, s: s, agent: a, caller: caller, got: got, old: old, header: r.Header, base: gateway.BaseURL(s, r)}
+	v := view{h: h, s: s, agent: a, caller: caller, authority: authority, got: fetched, old: old, header: r.Header, base: gateway.BaseURL(s, r)}
 	out, err := v.card(ctx)
 	switch {
 	case errors.Is(err, card.ErrNoInterface) && old:
@@ -99,14 +104,15 @@ func matches(h http.Header, tag string) bool {
 
 // view is one caller's look at a card.
 type view struct {
-	h      *Handler
-	s      *gateway.Snapshot
-	agent  *gateway.Agent
-	caller identity.Caller
-	got    fetchedCard
-	old    bool
-	header http.Header
-	base   string // of the gateway's addresses
+	h         *Handler
+	s         *gateway.Snapshot
+	agent     *gateway.Agent
+	caller    identity.Caller
+	authority *gateway.Authority
+	got       fetchedCard
+	old       bool
+	header    http.Header
+	base      string // of the gateway's addresses
 }
 
 // params is what the gateway says of the card in its extension.
@@ -182,7 +188,7 @@ func (v *view) pass(ctx context.Context, shown []byte) (out []byte, changed bool
 	table, _ := wire.For("card", wire.A2A10, cardMethod, flow.Response, false)
 	body := append(append([]byte(`{"jsonrpc":"2.0","id":1,"result":`), shown...), '}')
 	passed, err := v.h.Gateway.Pass(ctx, &gateway.Message{
-		Snapshot: v.s, Query: policy.Query{Flow: f}, Table: table, Body: body, Owner: v.agent.Party.Agent,
+		Snapshot: v.s, Query: policy.Query{Flow: f}, Table: table, Body: body, Owner: v.agent.Party.Agent, Authority: v.authority,
 	})
 	if err != nil {
 		return nil, false, err

@@ -61,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := flow.Flow{ID: gateway.NewFlowID(), Protocol: "mcp", Direction: flow.Request, To: flow.Party{Domain: snap.Domain}}
-	from, err := peer.Admit(r.Context(), snap, r)
+	from, err := peer.Admit(r.Context(), s.Gateway, snap, r)
 	if err != nil {
 		s.Gateway.Refused(r.Context(), snap, f, err)
 		end(w, statusUnauthenticated, "a valid credential is needed")

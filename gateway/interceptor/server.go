@@ -86,7 +86,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var err error
-	if c.from, err = c.peer.Admit(r.Context(), c.snap, r); err != nil {
+	if c.from, err = c.peer.Admit(r.Context(), c.s.Gateway, c.snap, r); err != nil {
 		c.refused(err)
 		w.Header().Set("WWW-Authenticate", gateway.Challenge(c.snap, r))
 		answer(w, nil, nil, &rpcError{Code: -31401, Message: "a valid credential is needed", status: http.StatusUnauthorized})

@@ -25,9 +25,10 @@ import (
 
 // parties are who talks, by one configuration.
 type parties struct {
-	snap   *gateway.Snapshot
-	agent  *gateway.Agent
-	caller identity.Caller
+	snap      *gateway.Snapshot
+	agent     *gateway.Agent
+	caller    identity.Caller
+	authority *gateway.Authority
 }
 
 // exchange is a client and a server that talk through the gateway: one HTTP request's worth, or a whole stdio session.
@@ -135,6 +136,9 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	if err != nil {
 		return x.refused(ctx, c, err)
 	}
+	if err := x.g.Prove(ctx, who.snap, who.authority, gateway.Invocation{Body: in.body, Flow: c.flow}); err != nil {
+		return x.refused(ctx, c, err)
+	}
 	if msg.rpc.Kind == wire.Success || msg.rpc.Kind == wire.Failure {
 		return x.replied(ctx, c, msg)
 	}
@@ -166,7 +170,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly,
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})

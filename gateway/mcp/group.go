@@ -17,19 +17,20 @@ import (
 // passes through it once for each server that has a part in the request, so that each part is a flow of its own, decided
 // and on record like any other. The group itself decides nothing and keeps no content.
 type fronted struct {
-	h       *Handler
-	w       http.ResponseWriter
-	r       *http.Request
-	snap    *gateway.Snapshot
-	group   *gateway.Group
-	caller  identity.Caller
-	members []flow.AgentID // that the caller finds on this face
-	session *groupSession  // nil: none
-	flow    flow.Flow      // of what is refused before it has a server
-	doc     *json.Doc
-	body    []byte
-	rpc     wire.RPC
-	version string
+	h         *Handler
+	w         http.ResponseWriter
+	r         *http.Request
+	snap      *gateway.Snapshot
+	group     *gateway.Group
+	caller    identity.Caller
+	authority *gateway.Authority // of the whole request; its parts come by it
+	members   []flow.AgentID     // that the caller finds on this face
+	session   *groupSession      // nil: none
+	flow      flow.Flow          // of what is refused before it has a server
+	doc       *json.Doc
+	body      []byte
+	rpc       wire.RPC
+	version   string
 }
 
 // group serves a request to a group.
@@ -46,10 +47,16 @@ func (h *Handler) group(w http.ResponseWriter, r *http.Request, s *gateway.Snaps
 	switch r.Method {
 	case http.MethodPost:
 		f.post()
-	case http.MethodGet:
-		f.listen()
-	case http.MethodDelete:
-		f.end()
+	case http.MethodGet, http.MethodDelete:
+		if err := f.h.Gateway.Holds(r.Context(), s, f.authority, nil); err != nil {
+			f.deny(err)
+			return
+		}
+		if r.Method == http.MethodGet {
+			f.listen()
+		} else {
+			f.end()
+		}
 	default:
 		w.Header().Set("Allow", "POST, GET, DELETE")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
@@ -62,8 +69,8 @@ func (f *fronted) enter(ctx context.Context) error {
 		return gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
 	var err error
-	if f.caller, err = f.snap.Identity.Authenticate(ctx, f.r); err != nil {
-		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted, or there is none.")
+	if f.caller, f.authority, err = f.h.Gateway.Identify(ctx, f.snap, f.r); err != nil {
+		return err
 	}
 	f.flow.From = f.caller.Party
 	if err := f.h.Gateway.Admit(ctx, f.snap, f.caller.Party); err != nil {
@@ -108,6 +115,9 @@ func (f *fronted) post() {
 	body, err := gateway.ReadRequest(f.w, f.r, f.snap.Limits.Bytes, "application/json")
 	if err == nil {
 		err = f.read(body)
+	}
+	if err == nil {
+		err = f.h.Gateway.Holds(f.r.Context(), f.snap, f.authority, body)
 	}
 	if err != nil {
 		f.deny(err)

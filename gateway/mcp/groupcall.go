@@ -98,7 +98,7 @@ func limitOf(n int) int {
 
 // request is the client's request as one server's door gets it.
 func (f *fronted) request(ctx context.Context, server flow.AgentID, name string, body []byte) *http.Request {
-	r := f.r.Clone(ctx)
+	r := f.r.Clone(gateway.WithAuthority(ctx, f.authority))
 	r.URL.Path = f.h.Prefix + string(server)
 	r.URL.RawPath = ""
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))

@@ -57,10 +57,16 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id flow.AgentID)
 	switch r.Method {
 	case http.MethodPost:
 		h.post(w, r, x, c)
-	case http.MethodGet:
-		h.listen(w, r, x, c)
-	case http.MethodDelete:
-		h.end(w, r, x, c)
+	case http.MethodGet, http.MethodDelete:
+		if err := h.Gateway.Prove(r.Context(), c.who.snap, c.who.authority, gateway.Invocation{Flow: c.flow}); err != nil {
+			h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
+			return
+		}
+		if r.Method == http.MethodGet {
+			h.listen(w, r, x, c)
+		} else {
+			h.end(w, r, x, c)
+		}
 	default:
 		w.Header().Set("Allow", "POST, GET, DELETE")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
@@ -117,9 +123,9 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 // parties authenticates the caller and finds the server, by one configuration. Where an earlier one had a caller, it
 // must be the same.
 func (h *Handler) parties(ctx context.Context, r *http.Request, s *gateway.Snapshot, server flow.AgentID, before parties) (parties, error) {
-	caller, err := s.Identity.Authenticate(ctx, r)
+	caller, authority, err := h.Gateway.Identify(gateway.WithAuthority(ctx, before.authority), s, r)
 	if err != nil {
-		return parties{}, gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted, or there is none.")
+		return parties{}, err
 	}
 	if before.snap != nil && ownerOf(caller.Party) != ownerOf(before.caller.Party) {
 		return parties{}, gateway.Refuse(gateway.RuleIdentity, nil, "The credential is not accepted any more.")
@@ -128,7 +134,7 @@ func (h *Handler) parties(ctx context.Context, r *http.Request, s *gateway.Snaps
 	if err == nil && agent.MCP == nil {
 		err = gateway.Refuse(gateway.RuleFace, nil, "There is no such server at this address for this caller.")
 	}
-	return parties{snap: s, agent: agent, caller: caller}, err
+	return parties{snap: s, agent: agent, caller: caller, authority: authority}, err
 }
 
 // local keeps web pages of other sites out: a browser could be made to call a gateway on loopback, under that name or

@@ -72,11 +72,12 @@ func (rs *rooms) find(token string, server flow.AgentID, who owner) *room {
 
 // room is one client's open stream.
 type room struct {
-	h      *Handler
-	server flow.AgentID
-	owner  owner
-	ctx    context.Context // ends with the stream
-	under  sync.WaitGroup  // requests under way
+	h         *Handler
+	server    flow.AgentID
+	owner     owner
+	authority *gateway.Authority // by which the stream was opened; nil: none
+	ctx       context.Context    // ends with the stream
+	under     sync.WaitGroup     // requests under way
 
 	mu       sync.Mutex // guards the fields below, and writing to the stream
 	w        http.ResponseWriter
@@ -91,7 +92,7 @@ type room struct {
 
 // legacy serves the two addresses of the transport: the stream, and where messages are posted.
 func (h *Handler) legacy(w http.ResponseWriter, r *http.Request, server flow.AgentID) {
-	who, err := h.visitor(r, server)
+	who, authority, err := h.visitor(r, server)
 	if err != nil {
 		s := h.Gateway.Snapshot()
 		c := &calling{who: parties{snap: s}, flow: flow.Flow{ID: gateway.NewFlowID(), From: who, Protocol: "mcp", Direction: flow.Request}}
@@ -100,7 +101,7 @@ func (h *Handler) legacy(w http.ResponseWriter, r *http.Request, server flow.Age
 	}
 	switch r.Method {
 	case http.MethodGet:
-		h.openRoom(w, r, &room{h: h, server: server, owner: ownerOf(who), w: w})
+		h.openRoom(w, r, &room{h: h, server: server, owner: ownerOf(who), authority: authority, w: w})
 	case http.MethodPost:
 		in := h.rooms.find(r.URL.Query().Get("session"), server, ownerOf(who))
 		if in == nil {
@@ -115,21 +116,29 @@ func (h *Handler) legacy(w http.ResponseWriter, r *http.Request, server flow.Age
 }
 
 // visitor finds out who calls, and that there is something here for them. What they may do there is found out by each
-// of their messages.
-func (h *Handler) visitor(r *http.Request, server flow.AgentID) (flow.Party, error) {
+// of their messages, which have a proof of their own.
+func (h *Handler) visitor(r *http.Request, server flow.AgentID) (flow.Party, *gateway.Authority, error) {
+	who, authority, err := h.known(r, server)
+	if err == nil && r.Method == http.MethodGet {
+		err = h.Gateway.Holds(r.Context(), h.Gateway.Snapshot(), authority, nil)
+	}
+	return who, authority, err
+}
+
+func (h *Handler) known(r *http.Request, server flow.AgentID) (flow.Party, *gateway.Authority, error) {
 	s := h.Gateway.Snapshot()
 	if s.Fronts[server] == nil {
 		_, c, err := h.enter(r, server)
-		return c.flow.From, err
+		return c.flow.From, c.who.authority, err
 	}
 	if !local(r, s) {
-		return flow.Party{}, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
+		return flow.Party{}, nil, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
-	caller, err := s.Identity.Authenticate(r.Context(), r)
+	caller, authority, err := h.Gateway.Identify(r.Context(), s, r)
 	if err != nil {
-		return flow.Party{}, gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted, or there is none.")
+		return flow.Party{}, nil, err
 	}
-	return caller.Party, h.Gateway.Admit(r.Context(), s, caller.Party)
+	return caller.Party, authority, h.Gateway.Admit(r.Context(), s, caller.Party)
 }
 
 // openRoom holds the client's stream open until it goes, or nothing was said for long.
@@ -281,6 +290,11 @@ func (in *room) request(r *http.Request, method string, body []byte) *http.Reque
 	return req
 }
 
+// own is a request that the client does not make itself: it goes by the right by which the stream was opened.
+func (in *room) own(ctx context.Context, r *http.Request, method string) *http.Request {
+	return in.request(r, method, nil).WithContext(gateway.WithAuthority(ctx, in.authority))
+}
+
 // listen relays what the server sends unasked, on the client's one stream, and opens the server's again where it ended.
 func (in *room) listen(r *http.Request) {
 	in.mu.Lock()
@@ -295,7 +309,7 @@ func (in *room) listen(r *http.Request) {
 		for {
 			out := &roomWriter{in: in, header: http.Header{}, unasked: true}
 			began := time.Now()
-			in.h.serve(out, in.request(r, http.MethodGet, nil), in.server)
+			in.h.serve(out, in.own(in.ctx, r, http.MethodGet), in.server)
 			if out.status != http.StatusOK {
 				return // there is none
 			}
@@ -319,7 +333,7 @@ func (in *room) hangUp(r *http.Request) {
 		return
 	}
 	out := &roomWriter{in: in, header: http.Header{}, unasked: true}
-	in.h.serve(out, in.request(r, http.MethodDelete, nil).WithContext(ctx), in.server)
+	in.h.serve(out, in.own(ctx, r, http.MethodDelete), in.server)
 }
 
 // roomWriter makes events of the room's stream of what would answer a request over streamable HTTP.
