@@ -20,12 +20,15 @@ func (c *call) ownMethod() bool {
 func (c *call) answerOwn(ctx context.Context) error {
 	c.flow.Method, c.flow.Subject = c.own.Method, c.agent.Skill
 	c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
+	if err := c.h.Gateway.Holds(ctx, c.snap, c.authority, c.sent); err != nil {
+		return err
+	}
 	arguments := []byte("{}")
 	if c.rpc.Params >= 0 && c.doc.Nodes[c.rpc.Params].Kind == json.Object {
 		arguments = c.doc.Raw(c.rpc.Params)
 	}
 	answer, err := c.own.Call(ctx, &offer.Call{
-		Snapshot: c.snap, Face: c.h.Face, Caller: c.caller, Agent: c.agentID, Flow: c.flow, Arguments: arguments,
+		Snapshot: c.snap, Face: c.h.Face, Caller: c.caller, Authority: c.authority, Agent: c.agentID, Flow: c.flow, Arguments: arguments,
 	})
 	if err != nil {
 		return err

@@ -22,15 +22,16 @@ type Own struct {
 // ownCall is one message to the gateway's own server.
 type ownCall struct {
 	*Own
-	w       http.ResponseWriter
-	r       *http.Request
-	snap    *gateway.Snapshot
-	caller  identity.Caller
-	flow    flow.Flow
-	version string
-	doc     json.Doc
-	rpc     wire.RPC
-	answer  offer.Answer
+	w         http.ResponseWriter
+	r         *http.Request
+	snap      *gateway.Snapshot
+	caller    identity.Caller
+	authority *gateway.Authority
+	flow      flow.Flow
+	version   string
+	doc       json.Doc
+	rpc       wire.RPC
+	answer    offer.Answer
 }
 
 // ServeHTTP implements [http.Handler].
@@ -68,11 +69,11 @@ func (o *ownCall) read() error {
 	if !local(o.r, o.snap) {
 		return gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
-	caller, err := o.snap.Identity.Authenticate(ctx, o.r)
+	caller, authority, err := o.Gateway.Identify(ctx, o.snap, o.r)
 	if err != nil {
-		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted, or there is none.")
+		return err
 	}
-	o.caller, o.flow.From = caller, caller.Party
+	o.caller, o.authority, o.flow.From = caller, authority, caller.Party
 	o.flow.To = flow.Party{Domain: o.snap.Domain}
 	if err := o.Gateway.Admit(ctx, o.snap, caller.Party); err != nil {
 		return err
@@ -91,7 +92,10 @@ func (o *ownCall) read() error {
 		return gateway.Refuse(gateway.RuleMalformed, err, "The message is not a JSON-RPC 2.0 message: %v.", err)
 	}
 	o.flow.Purpose, o.flow.Task.Criticality = caller.ChooseFrom(o.r.Header)
-	return o.readVersion()
+	if err := o.readVersion(); err != nil {
+		return err
+	}
+	return o.Gateway.Holds(ctx, o.snap, authority, body)
 }
 
 func (o *ownCall) readVersion() error {
@@ -223,7 +227,7 @@ func (o *ownCall) call() ([]byte, error) {
 		arguments = o.doc.Raw(n)
 	}
 	var err error
-	o.answer, err = t.Call(o.r.Context(), &offer.Call{Snapshot: o.snap, Face: o.Face, Caller: o.caller, Flow: o.flow, Arguments: arguments})
+	o.answer, err = t.Call(o.r.Context(), &offer.Call{Snapshot: o.snap, Face: o.Face, Caller: o.caller, Authority: o.authority, Flow: o.flow, Arguments: arguments})
 	if err != nil {
 		return nil, err
 	}

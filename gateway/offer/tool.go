@@ -45,9 +45,10 @@ type Call struct {
 	Snapshot  *gateway.Snapshot // decides from beginning to end
 	Face      gateway.Face
 	Caller    identity.Caller
-	Agent     flow.AgentID // at whose address it was called; "" at the gateway's own
-	Flow      flow.Flow    // ID, From, Protocol, Method, and what purpose and criticality the request's headers name
-	Arguments []byte       // a JSON object, within the snapshot's limits and without duplicate keys
+	Authority *gateway.Authority // by what right it asks: what may be told is bounded by it; nil: not
+	Agent     flow.AgentID       // at whose address it was called; "" at the gateway's own
+	Flow      flow.Flow          // ID, From, Protocol, Method, and what purpose and criticality the request's headers name
+	Arguments []byte             // a JSON object, within the snapshot's limits and without duplicate keys
 }
 
 // Registry holds the tools. A nil one has none. It is safe for concurrent use.
