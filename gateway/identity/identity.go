@@ -59,6 +59,17 @@ type Caller struct {
 	TokenRoot   string           // stable name of the root credential: of a key, or of an issuer and subject; says nothing to others
 	Expires     time.Time        // when the credential ends; zero: when configuration says
 	Anonymous   bool             // nobody proved anything
+	Gateway     flow.DomainID    // whose gateway carried the request, by the certificate of its connection; "": none's
+	Thumbprint  [32]byte         // SHA-256 of the certificate that the connection shows; zero: none
+	Proof       [32]byte         // JWK thumbprint of the key that the caller proved to have by DPoP (RFC 9449); zero: none
+	Principal   Principal        // on whose behalf the caller acts, where its token says that; nothing is granted by it
+	Actors      []Principal      // who acts, as the token's act claim has it (RFC 8693, section 4.1): the caller first, then before whom it took over
+}
+
+// Principal is a subject as an issuer names it. It is told, and grants nothing.
+type Principal struct {
+	Issuer  string // whose name it is
+	Subject string
 }
 
 // Choose returns the purpose and criticality that hold for a request that names these.
@@ -134,12 +145,15 @@ type Issuer struct {
 
 // Options are what may be left out.
 type Options struct {
-	Keys      []Key
-	Issuers   []Issuer
-	Anonymous *Grant           // who a caller without a credential is; nil: refused
-	Skew      time.Duration    // allowed between clocks; 0: 30 s, at most 5 min
-	Clock     func() time.Time // nil: time.Now
-	Client    *http.Client     // fetches JWKS; nil: one of its own. Redirects are not followed, and 5 s are the most it gets
+	Keys         []Key
+	Issuers      []Issuer
+	Certificates *Certificates    // nil: no certificate is believed
+	Attestor     Attestor         // verifies evidence about callers' runtimes; nil: nobody is attested
+	Nonces       *Nonces          // that evidence must be made for; nil: of its own, which no other authenticator knows
+	Anonymous    *Grant           // who a caller without a credential is; nil: refused
+	Skew         time.Duration    // allowed between clocks; 0: 30 s, at most 5 min
+	Clock        func() time.Time // nil: time.Now
+	Client       *http.Client     // fetches JWKS; nil: one of its own. Redirects are not followed, and 5 s are the most it gets
 }
 
 // ErrConfig is wrapped by the errors of [New].
@@ -147,11 +161,14 @@ var ErrConfig = errors.New("identity configuration is not valid")
 
 // Authenticator authenticates requests. It is safe for concurrent use.
 type Authenticator struct {
-	keys      []apiKey
-	issuers   map[string]*issuer
-	anonymous *Grant
-	skew      time.Duration
-	now       func() time.Time
+	keys         []apiKey
+	issuers      map[string]*issuer
+	certificates *certificates // nil: none is believed
+	attestor     Attestor
+	nonces       *Nonces
+	anonymous    *Grant
+	skew         time.Duration
+	now          func() time.Time
 }
 
 type apiKey struct {
@@ -175,6 +192,9 @@ func New(opt Options) (*Authenticator, error) {
 	}
 	if a.skew == 0 {
 		a.skew = defaultSkew
+	}
+	if a.attestor, a.nonces = opt.Attestor, opt.Nonces; a.nonces == nil {
+		a.nonces = NewNonces(0, a.now)
 	}
 	var errs []error
 	wrong := func(format string, args ...any) {
@@ -211,6 +231,9 @@ func New(opt Options) (*Authenticator, error) {
 		}
 		a.issuers[in.Issuer] = is
 	}
+	if opt.Certificates != nil {
+		a.certificates = newCertificates(*opt.Certificates, a.skew, a.now, wrong)
+	}
 	if opt.Anonymous != nil {
 		g := opt.Anonymous.clone()
 		a.anonymous = &g
@@ -234,30 +257,72 @@ func (g Grant) clone() Grant {
 
 func (g Grant) caller(root string, expires time.Time) Caller {
 	g = g.clone()
+	g.Party.Attested = false // no grant can say so
 	return Caller{Party: g.Party, Purposes: g.Purposes, Default: g.Default, Criticality: g.Criticality, TokenRoot: root, Expires: expires}
 }
 
 // Authenticate says who sent the request. It returns a zero Caller with every error, and never echoes the credential.
 //
-// The credential is an API key or JWT in one Authorization header of scheme Bearer, or an API key in one X-API-Key
-// header. More than one is refused, since it is not clear whose request it is. A credential that is not accepted is
-// never taken for the absence of one, so that it does not become the anonymous caller.
+// The credential is a client certificate of the connection, an API key or JWT in one Authorization header of scheme
+// Bearer, or an API key in one X-API-Key header. More than one is refused, since it is not clear whose request it is, but
+// for a certificate beside another credential of the same party, or beside one of an agent whose gateway the certificate
+// names. A credential that is not accepted is never taken for the absence of one, so that it does not become the
+// anonymous caller. A gateway's certificate alone is nobody's: [ErrGateway].
+//
+// Whether the caller's party is attested is set by [Authenticator.Attested], and by nothing else.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (Caller, error) {
-	token, kind, err := credential(r.Header)
-	switch {
-	case err != nil:
+	c, err := a.authenticate(ctx, r)
+	if err != nil {
 		return Caller{}, err
-	case kind == none && a.anonymous == nil:
-		return Caller{}, ErrNoCredential
-	case kind == none:
-		c := a.anonymous.caller("anonymous", time.Time{})
-		c.Anonymous = true
-		return c, nil
-	case kind == jsonWebToken:
-		return a.token(ctx, token)
-	default:
-		return a.key(token)
 	}
+	switch {
+	case c.Anonymous:
+	case c.Gateway != "" && a.attestor != nil && len(r.Header.Values(HeaderAttestation)) > 0:
+		return Caller{}, fmt.Errorf("%w: it would be the gateway's, not the caller's", ErrAttestation)
+	case c.Gateway == "":
+		if c.Party.Attested, err = a.Attested(ctx, r, c.Proof); err != nil {
+			return Caller{}, err
+		}
+	}
+	return c, nil
+}
+
+func (a *Authenticator) authenticate(ctx context.Context, r *http.Request) (Caller, error) {
+	token, kind, err := credential(r.Header)
+	if err != nil {
+		return Caller{}, err
+	}
+	s := a.shown(r)
+	if kind == none {
+		return a.bare(s)
+	}
+	var c Caller
+	if kind == jsonWebToken {
+		c, err = a.token(ctx, token)
+	} else {
+		c, err = a.key(token)
+	}
+	if err != nil || s == nil {
+		return c, err
+	}
+	return together(c, s, false)
+}
+
+// bare is the caller of a request with a certificate and nothing else, or with nothing.
+func (a *Authenticator) bare(s *shown) (Caller, error) {
+	switch {
+	case s != nil && s.err != nil:
+		return Caller{}, s.err
+	case s != nil && s.gateway != "":
+		return Caller{}, ErrGateway
+	case s != nil:
+		return s.caller(), nil
+	case a.anonymous == nil:
+		return Caller{}, ErrNoCredential
+	}
+	c := a.anonymous.caller("anonymous", time.Time{})
+	c.Anonymous = true
+	return c, nil
 }
 
 // Known returns the caller that an agent still is where it asked for something and is not there to prove it again. It is
@@ -286,6 +351,7 @@ func (a *Authenticator) Known(p flow.Party) (Caller, bool) {
 			meet(g)
 		}
 	}
+	a.certificates.grants(meet)
 	if found == nil {
 		return Caller{}, false
 	}
