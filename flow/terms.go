@@ -17,11 +17,12 @@ const (
 	ByTier
 	BySchema   // the level would not fit the recipient's schema
 	ByExposure // what the recipient already holds
+	ByHandle   // a reference stands in place of the part that the leaf lies in
 )
 
 // String returns the limit's name.
 func (l Limit) String() string {
-	return nameOf([]string{"policy", "need", "tier", "schema", "exposure"}, int(l))
+	return nameOf([]string{"policy", "need", "tier", "schema", "exposure", "handle"}, int(l))
 }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -30,9 +31,10 @@ func (l Limit) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 // LeafTerms is what may be shown of one leaf, and why.
 type LeafTerms struct {
 	Treatment
-	By       Limit      `json:"by"`
-	Policies []PolicyID `json:"policies,omitempty"` // that determined the level
-	Reason   string     `json:"reason,omitempty"`   // from @reason of the determining policy, or the rule's own words
+	By       Limit         `json:"by"`
+	Policies []PolicyID    `json:"policies,omitempty"` // that determined the level
+	Reason   string        `json:"reason,omitempty"`   // from @reason of the determining policy, or the rule's own words
+	Handle   time.Duration `json:"handle,omitempty"`   // it goes by reference only, which lasts so long, from @handle; 0: it may go as it is
 }
 
 // Duties are what a recipient takes on with the data.
@@ -118,13 +120,13 @@ type LevelCount struct {
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (l *Limit) UnmarshalText(b []byte) error {
-	for i := ByPolicy; i <= ByExposure; i++ {
+	for i := ByPolicy; i <= ByHandle; i++ {
 		if i.String() == string(b) {
 			*l = i
 			return nil
 		}
 	}
-	return fmt.Errorf("limit is not one of policy, need, tier, schema, exposure")
+	return fmt.Errorf("limit is not one of policy, need, tier, schema, exposure, handle")
 }
 
 // Receipt is proof that an event is on record.
@@ -155,11 +157,19 @@ type Change struct {
 	Reason string     `json:"reason,omitempty"`
 }
 
-// Handle stands in a message for a part that can be fetched on terms of its own. Its id is random.
+// Handle stands in a message for a part that is fetched on terms of its own. What it says of the part is what the recipient
+// would have seen of it anyway; there is no digest, by which guesses could be confirmed.
 type Handle struct {
-	ID      string    `json:"id"`
+	Ref     string    `json:"ref"`             // HandleScheme and 160 random bits
+	URL     string    `json:"url,omitempty"`   // where the recipient redeems it
+	Media   string    `json:"media,omitempty"` // media type of the part
+	Size    string    `json:"size,omitempty"`  // class of its size, such as "64KiB": at most so much; absent if the recipient would not see all of it
+	Uses    int       `json:"uses,omitempty"`  // how often it can be redeemed; 0: until it expires
 	Expires time.Time `json:"expires"`
 }
+
+// HandleScheme begins the reference of every handle.
+const HandleScheme = "scrim:ref:"
 
 // CountLevels sums leaves by label, level and limit, ordered by label.
 func CountLevels(leaves []Leaf, terms []LeafTerms) []LevelCount {

@@ -240,6 +240,9 @@ func (g *grouping) head(b, query []byte) []byte {
 		if t.Reason != "" {
 			b = json.AppendString(append(b, `,"reason":`...), t.Reason)
 		}
+		if t.Handle != 0 {
+			b = strconv.AppendInt(append(b, `,"handle":`...), int64(t.Handle), 10)
+		}
 		b = append(b, '}')
 	}
 	return append(b, "]}"...)
@@ -262,7 +265,7 @@ func comma(b []byte, i int) []byte {
 
 // sameTerms compares what terms say; policies are shared slices, so that their first elements tell them apart.
 func sameTerms(a, b *flow.LeafTerms) bool {
-	if a.Treatment != b.Treatment || a.By != b.By || a.Reason != b.Reason || len(a.Policies) != len(b.Policies) {
+	if a.Treatment != b.Treatment || a.By != b.By || a.Handle != b.Handle || a.Reason != b.Reason || len(a.Policies) != len(b.Policies) {
 		return false
 	}
 	for i := range a.Policies {

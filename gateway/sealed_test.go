@@ -3,6 +3,7 @@ package gateway
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
@@ -11,7 +12,7 @@ import (
 func TestInputsReadBackAsTheyWere(t *testing.T) {
 	need := flow.Treatment{Level: flow.Generalized, Param: "year"}
 	a := flow.LeafTerms{Treatment: flow.Treatment{Level: flow.Raw}, Policies: []flow.PolicyID{"p"}, Reason: `said "so"`}
-	b := flow.LeafTerms{Treatment: need, By: flow.ByTier}
+	b := flow.LeafTerms{Treatment: need, By: flow.ByTier, Handle: 15 * time.Minute}
 	want := Inputs{
 		Query: policy.Query{Flow: flow.Flow{ID: "f", From: flow.Party{Agent: "x", Domain: "d"}, Purpose: "care"}, Consent: true},
 		Leaves: []flow.Leaf{

@@ -93,6 +93,9 @@ func (e Explanation) String() string {
 	if e.Result.Reason != "" {
 		row("reason", "%s", e.Result.Reason)
 	}
+	if e.Result.Handle > 0 {
+		row("handle", "by reference only, for %s", e.Result.Handle)
+	}
 	e.dutyRows(row)
 	if e.Shadow != nil {
 		row("shadow", "%s, by %s (not enforced)", e.Shadow.Treatment, e.Shadow.By)

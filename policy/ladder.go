@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	cedar "github.com/cedar-policy/cedar-go"
 
@@ -27,6 +28,7 @@ type verdict struct {
 	policies []flow.PolicyID
 	reason   string // why not more than permits; or the permits' own words
 	duties   flow.Duties
+	handle   time.Duration // the shortest of those that a determining permit asks for; 0: none
 }
 
 // judge asks every level of the label's family for a leaf seen as one resource.
@@ -83,6 +85,9 @@ func (v *verdict) decide(top, within int) {
 		r := v.rungs[within]
 		v.admits = v.treatment(r)
 		v.policies = ids(r.ans.permits)
+		for _, p := range r.ans.permits {
+			v.handle = shorter(v.handle, p.handle)
+		}
 		if v.class.Tier != flow.Public {
 			v.duties = dutiesOf(r.ans.permits)
 		}
@@ -167,13 +172,22 @@ func (v verdict) meet(w verdict) verdict {
 	}
 	out.policies = slices.Compact(slices.Sorted(slices.Values(slices.Concat(v.policies, w.policies))))
 	out.duties = mergeDuties(v.duties, w.duties)
+	out.handle = shorter(v.handle, w.handle)
 	out.rungs = slices.Concat(v.rungs, w.rungs)
 	return out
 }
 
+// shorter is the shorter of two lives of a reference, of which 0 is none.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
 // terms applies the need of the leaf, and says what set the level in the end.
 func (v *verdict) terms(q *Query, need *flow.Treatment) flow.LeafTerms {
-	out := flow.LeafTerms{Treatment: v.admits, Policies: v.policies, Reason: v.reason}
+	out := flow.LeafTerms{Treatment: v.admits, Policies: v.policies, Reason: v.reason, Handle: v.handle}
 	wanted := v.permits
 	if need != nil {
 		n := v.class.Resolve(*need)

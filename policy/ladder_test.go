@@ -288,6 +288,27 @@ func TestDuties(t *testing.T) {
 	}
 }
 
+func TestAHandleIsWhatAnyDeterminingPermitAsksFor(t *testing.T) {
+	s := mustLoad(t, `
+		@handle("PT1H") permit (principal, action in Action::"upto_raw", resource in DataClass::"person/contact");
+		@handle("PT15M") permit (principal, action in Action::"upto_raw", resource in DataClass::"person/contact/email");
+		permit (principal, action in Action::"upto_raw", resource in DataClass::"person/contact");
+		@handle("PT1M") permit (principal, action in Action::"upto_masked", resource in DataClass::"person/name");
+		permit (principal, action in Action::"upto_raw", resource in DataClass::"person/name");
+		permit (principal, action in Action::"upto_raw", resource in DataClass::"public");`)
+	for _, c := range []struct {
+		label flow.Label
+		want  time.Duration
+	}{{email, 15 * time.Minute}, {"person/contact/phone", time.Hour}, {"person/name", 0}, {flow.PublicData, 0}} {
+		q := toClaims()
+		q.Flow.Task.Criticality = flow.Critical
+		got := decideOne(t, s, q, flow.Leaf{Label: c.label})
+		if got.Level != flow.Raw || got.Handle != c.want {
+			t.Errorf("%s shows as %s with a handle for %s, want raw and %s", c.label, got.Level, got.Handle, c.want)
+		}
+	}
+}
+
 func TestShadowPoliciesAreDecidedApart(t *testing.T) {
 	base := "permit (principal, action in Action::\"upto_raw\", resource);"
 	forbid := "forbid (principal, action in Action::\"atleast_raw\", resource in DataClass::\"person\");"

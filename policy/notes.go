@@ -29,6 +29,10 @@ func (l *linter) annotations() {
 			if _, err := parseDuration(value); err != nil {
 				wrong(err.Error(), "months and years have no fixed length; write days")
 			}
+		case noteHandle:
+			if _, err := parseDuration(value); err != nil {
+				wrong(err.Error(), `write how long the reference lasts, such as @handle("PT15M")`)
+			}
 		case noteException:
 			l.exception(value)
 		case noteBelow:
@@ -42,7 +46,7 @@ func (l *linter) annotations() {
 				wrong(fmt.Sprintf("@%s is empty", key), "")
 			}
 		}
-		if l.rule.forbid && slices.Contains([]string{noteRetain, noteNotify, noteBasis}, key) {
+		if l.rule.forbid && slices.Contains([]string{noteRetain, noteNotify, noteBasis, noteHandle}, key) {
 			wrong(fmt.Sprintf("@%s says nothing on a forbid", key), "duties come with permits")
 		}
 	}

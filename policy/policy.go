@@ -20,6 +20,7 @@
 //	@reason("words")       told to the recipient and the operator
 //	@legal_basis("term")   added to the duties; several are separated by commas
 //	@retain("P30D")        how long the recipient may keep the data; without it, for the task only
+//	@handle("PT15M")       the part goes by reference only, which lasts so long and is redeemed on terms of its own
 //	@notify("who")         whom the recipient must notify; several are separated by commas
 //	@exception("why")      a permit whose resource is exactly this class or field lifts the tier's cap
 //	@below_score("60")     a permit for what was found in text with a score below 60 percent, and for nothing else

@@ -30,6 +30,7 @@ type rule struct {
 	exception bool
 	below     uint8 // the permit is for findings that are less sure, in percent; 0: for all
 	retain    time.Duration
+	handle    time.Duration // how long a reference lasts that goes in the data's place; 0: none does
 	notify    []string
 	basis     []string
 
@@ -53,10 +54,11 @@ const (
 	noteException  = "exception"
 	noteShadow     = "shadow"
 	noteBelow      = "below_score"
+	noteHandle     = "handle"
 )
 
 var noteNames = []string{
-	noteID, noteGeneralize, noteToken, noteMask, noteReason, noteBasis, noteRetain, noteNotify, noteException, noteShadow, noteBelow,
+	noteID, noteGeneralize, noteToken, noteMask, noteReason, noteBasis, noteRetain, noteNotify, noteException, noteShadow, noteBelow, noteHandle,
 	"doc", "owner", "see", // for readers
 }
 
@@ -110,6 +112,10 @@ func (r *rule) annotate(key, value string) {
 		r.notify = splitList(value)
 	case noteRetain:
 		r.retain, _ = parseDuration(value)
+	case noteHandle:
+		if r.handle, _ = parseDuration(value); r.handle <= 0 {
+			r.handle = 1 // a reference that ends at once
+		}
 	case noteException:
 		r.exception = value != ""
 	case noteBelow:
