@@ -112,6 +112,13 @@ func (g *Gateway) Admit(ctx context.Context, s *Snapshot, caller flow.Party) err
 	return nil
 }
 
+// RetryAfter tells the caller of a call, in the headers of the answer, how long to wait before it comes again.
+func (g *Gateway) RetryAfter(ctx context.Context, wait time.Duration) {
+	if e := entryOf(ctx); e != nil {
+		e.retryAfter(wait)
+	}
+}
+
 // retryAfter says when to try again, in whole seconds.
 func (e *entry) retryAfter(wait time.Duration) {
 	e.header.Set("Retry-After", strconv.FormatInt(max(1, int64((wait+time.Second-1)/time.Second)), 10))

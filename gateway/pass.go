@@ -86,12 +86,9 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if m.Texts.full() {
 		return nil, refuse(RuleTooBig, "", nil, "The stream has more than %d texts open at once.", maxTexts)
 	}
-	terms, err := m.Snapshot.Policy.Decide(m.Query, c.leaves)
+	terms, err := g.Terms(m.Snapshot, m.Authority, m.Query, c.leaves)
 	if err != nil {
-		return nil, refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
-	}
-	if len(terms.Leaves) != len(c.leaves) {
-		return nil, refuse(RuleInternal, "", errors.New("terms do not match leaves"), "The gateway could not decide this flow, so it did not happen.")
+		return nil, err
 	}
 	c.terms = terms.Leaves
 	if err := c.meetLooks(); err != nil {

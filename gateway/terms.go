@@ -1,0 +1,23 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/policy"
+)
+
+var errTerms = errors.New("terms do not match leaves")
+
+// Terms decides the leaves of a flow: by policy, and then by everything outside it, which only narrows. A message is changed by
+// what it says, and who asks for terms before sending is told nothing else. With an error come zero terms, which forbid everything.
+func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow.Leaf) (flow.Terms, error) {
+	terms, err := s.Policy.Decide(q, leaves)
+	if err != nil {
+		return flow.Terms{}, refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
+	}
+	if len(terms.Leaves) != len(leaves) {
+		return flow.Terms{}, refuse(RuleInternal, "", errTerms, "The gateway could not decide this flow, so it did not happen.")
+	}
+	return terms, nil
+}
