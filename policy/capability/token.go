@@ -195,7 +195,14 @@ func readHolder(v *value) ed25519.PublicKey {
 		return nil
 	}
 	jwk, ok := cnf.get("jwk")
-	if !ok || len(cnf.members) != 1 || len(jwk.members) != 3 {
+	if !ok || len(cnf.members) != 1 {
+		return nil
+	}
+	return readJWK(jwk)
+}
+
+func readJWK(jwk *value) ed25519.PublicKey {
+	if jwk.kind != isObject || len(jwk.members) != 3 {
 		return nil
 	}
 	var kty, crv, x string
