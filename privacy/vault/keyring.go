@@ -37,8 +37,8 @@ var (
 )
 
 // Keyring holds a domain's root keys: one for identity, which stays, and one for each epoch. Both are Tink keysets of
-// HKDF-SHA256 keys; every key in use is derived from one of them for one purpose. They leave only as [AEAD] and
-// [crypto.Signer]. It is safe for concurrent use, and prints as [secret]. The file is described in docs/spec/tokens.md.
+// HKDF-SHA256 keys; every key in use is derived from one of them for one purpose, but for [Pairs], which are random, so
+// that one can end. They leave only as [AEAD] and [crypto.Signer]. It is safe for concurrent use, and prints as [secret]. The file is described in docs/spec/tokens.md.
 type Keyring struct {
 	opaque
 	path string // fixed by OpenKeyring
@@ -51,13 +51,15 @@ type Keyring struct {
 	identities *keyset.Handle
 	handle     *keyset.Handle // the epochs
 	epochs     *prf.Set
+	pairs      map[string][]*pair // by the set's name; replaced, never changed in place
 }
 
 // contents is what is wrapped.
 type contents struct {
-	ID       string `json:"id"`
-	Identity []byte `json:"identity"` // Tink keysets, in binary form
-	Epochs   []byte `json:"epochs"`
+	ID       string                  `json:"id"`
+	Identity []byte                  `json:"identity"` // Tink keysets, in binary form
+	Epochs   []byte                  `json:"epochs"`
+	Pairs    map[string][]pairRecord `json:"pairs,omitempty"`
 }
 
 // OpenKeyring reads the keyring at path, or makes one at first use with keys from crypto/rand.
@@ -123,6 +125,9 @@ func parseKeyring(path string, w Wrapper, plain []byte) (*Keyring, error) {
 	k.identity = identities.PRFs[identities.PrimaryID]
 	if k.handle, k.epochs, err = parseKeyset(c.Epochs); err != nil {
 		return nil, fmt.Errorf("keyring %s: epochs: %w", path, err)
+	}
+	if k.pairs, err = parsePairs(c.Pairs); err != nil {
+		return nil, fmt.Errorf("keyring %s: pairs: %w", path, err)
 	}
 	return k, nil
 }
@@ -203,7 +208,7 @@ func (k *Keyring) Retire(ctx context.Context, epoch string) error {
 func (k *Keyring) Rewrap(ctx context.Context, w Wrapper) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.write(ctx, w, k.handle); err != nil {
+	if err := k.write(ctx, w, k.handle, k.pairs); err != nil {
 		return err
 	}
 	k.wrapper = w
@@ -226,14 +231,14 @@ func (k *Keyring) change(ctx context.Context, edit func(m *keyset.Manager, prima
 	if err != nil {
 		return fmt.Errorf("changing the keyring's epochs: %w", err)
 	}
-	if err := k.write(ctx, k.wrapper, h); err != nil {
+	if err := k.write(ctx, k.wrapper, h, k.pairs); err != nil {
 		return err
 	}
 	k.handle, k.epochs = h, set
 	return nil
 }
 
-func (k *Keyring) write(ctx context.Context, w Wrapper, epochs *keyset.Handle) error {
+func (k *Keyring) write(ctx context.Context, w Wrapper, epochs *keyset.Handle, pairs map[string][]*pair) error {
 	c := contents{ID: k.id}
 	var err error
 	if c.Identity, err = keysetBytes(k.identities); err != nil {
@@ -241,6 +246,9 @@ func (k *Keyring) write(ctx context.Context, w Wrapper, epochs *keyset.Handle) e
 	}
 	if c.Epochs, err = keysetBytes(epochs); err != nil {
 		return err
+	}
+	if c.Pairs, err = writePairs(pairs); err != nil {
+		return fmt.Errorf("writing the keyring: %w", err)
 	}
 	plain, err := json.Marshal(c)
 	if err != nil {
