@@ -9,6 +9,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/egress"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/detect"
@@ -32,6 +33,7 @@ type Snapshot struct {
 	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
 	ExtMCP      *Peer                   // who asks through agentgateway's hook; nil: nobody
 	Interceptor *Peer                   // who asks through MCP interceptors; nil: nobody
+	Peers       *peers.Peers            // the domain's identity and those it pinned; nil: neither. It lives on from snapshot to snapshot
 	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched

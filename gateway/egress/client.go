@@ -32,6 +32,7 @@ type Options struct {
 	Timeout time.Duration  // of a whole exchange; 10 s
 	Bytes   int64          // of an answer's body; 64 KiB
 	Roots   *x509.CertPool // who is believed for https; nil: the system's
+	TLS     *tls.Config    // of https, in place of Roots; nil: version 1.2 at least
 
 	// Resolve returns the addresses of a name for [Options.Check]; nil: the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -41,10 +42,14 @@ type Options struct {
 // are the reason. It is safe for concurrent use.
 func Client(opt Options) *http.Client {
 	opt.Allow, opt.Ports = slices.Clone(opt.Allow), slices.Clone(opt.Ports)
+	conf := opt.TLS
+	if conf == nil {
+		conf = &tls.Config{RootCAs: opt.Roots, MinVersion: tls.VersionTLS12}
+	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second, Control: opt.control}
 	tr := &http.Transport{
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: opt.Roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        conf.Clone(),
 		TLSHandshakeTimeout:    5 * time.Second,
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    2,

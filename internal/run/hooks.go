@@ -14,8 +14,8 @@ import (
 	"github.com/scrimhq/scrim/internal/config"
 )
 
-// peers are the gateways that may ask through hooks, and for whom; nil where none may.
-func peers(c *config.Config) (ext, interceptor *gateway.Peer) {
+// askers are the gateways that may ask through hooks, and for whom; nil where none may.
+func askers(c *config.Config) (ext, interceptor *gateway.Peer) {
 	if h := c.Hooks.ExtMCP; h != nil {
 		ext = peer(c, h.Gateway, h.Callers, h.Servers)
 		ext.Keys = gateway.PeerKeys{

@@ -64,7 +64,7 @@ func snapshot(c *config.Config, m Models, reach bool, agent func(*config.Agent) 
 	for _, g := range c.MCPGroups {
 		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}
 	}
-	s.ExtMCP, s.Interceptor = peers(c)
+	s.ExtMCP, s.Interceptor = askers(c)
 	for name, purposes := range c.PurposeGroups {
 		for _, p := range purposes {
 			s.Groups[p] = name

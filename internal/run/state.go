@@ -12,6 +12,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -20,7 +21,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema()}
+	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema()}
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
