@@ -72,6 +72,7 @@ const (
 	Closed   Outcome = "closed"
 	Watched  Outcome = "watched" // learn mode: passed without enforcement
 	Fetched  Outcome = "fetched" // a file is asked for at the address that the flow's message names
+	Asked    Outcome = "asked"   // terms were asked for, and nothing was sent
 	Changed  Outcome = "changed" // policy, configuration or keys of the gateway itself
 )
 

@@ -36,6 +36,22 @@ func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome fl
 	return nil
 }
 
+// Asked puts on record that terms were asked for, and what was told of which labels. The error is a [*Refusal].
+func (g *Gateway) Asked(ctx context.Context, s *Snapshot, f flow.Flow, reason string, levels []flow.LevelCount) error {
+	ev := flow.Event{
+		Time: g.now(), Flow: f, Outcome: flow.Asked, Reason: reason, Levels: levels, PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
+	}
+	err := g.update(ctx, func(tx store.Tx) error {
+		_, err := g.journal.Append(tx, ev, nil)
+		return err
+	})
+	if err != nil {
+		return refuse(RuleRecord, "", err, "The question could not be put on record, so it is not answered.")
+	}
+	g.told(ev)
+	return nil
+}
+
 // EventBytes is the limit of one event.
 func (l EventLimits) EventBytes() int { return orDefault(l.Event, 1<<20) }
 

@@ -33,6 +33,7 @@ type Config struct {
 	Schemas       []SchemaBinding           `yaml:"schemas" doc:"JSON Schemas of messages, and whose they are."`
 	Hierarchies   []Hierarchy               `yaml:"hierarchies" doc:"Trees that values climb when a policy says @generalize(\"up:N\")."`
 	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
+	Terms         Terms                     `yaml:"terms" doc:"How agents ask on which terms data would pass, and how domains agree on some."`
 	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`

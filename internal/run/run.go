@@ -52,6 +52,7 @@ type Gateway struct {
 	build   func(*config.Config) (*gateway.Snapshot, error)
 	bridges *bridges // nil where no program is fronted
 	tools   *mcp.Tools
+	terms   *offer.Terms
 	cert    certificate
 	pushes  *a2a.Pushes
 	handler http.Handler
@@ -127,6 +128,10 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	if err := r.pushes.Load(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	r.terms = &offer.Terms{Gateway: r.Gateway, Limits: func() offer.Limits {
+		t := r.Config().Terms
+		return offer.Limits{Rate: t.Rate, Variants: t.Variants}
+	}}
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
