@@ -14,7 +14,8 @@ import (
 // bounds that. Only what concerns tables may be left out: a flow that touches no dataset and uses no technique is
 // within each bound on them.
 type Request struct {
-	At          time.Time // the clock; zero: nothing is admitted
+	At          time.Time     // the clock; zero: nothing is admitted
+	Audience    flow.DomainID // the domain whose gateway asks
 	From        flow.Party
 	To          flow.Party
 	Purpose     flow.Purpose
@@ -27,8 +28,8 @@ type Request struct {
 	Technique   string   // empty: none
 }
 
-// Admits reports whether every link admits the request: nil, or an *[Error] with [RuleNotGranted], [RuleExpired] or
-// [RuleEarly] that names the first link that does not.
+// Admits reports whether every link admits the request: nil, or an *[Error] with [RuleNotGranted], [RuleAudience],
+// [RuleExpired] or [RuleEarly] that names the first link that does not.
 func (vd *Verified) Admits(r Request) error {
 	args, ok := r.arguments(vd)
 	if !ok {
@@ -36,6 +37,9 @@ func (vd *Verified) Admits(r Request) error {
 	}
 	if len(vd.Links) == 0 || r.At.IsZero() {
 		return broken(RuleNotGranted, "time")
+	}
+	if err := vd.Presentable(r.Audience); err != nil {
+		return err
 	}
 	root := vd.Links[0].Grant.Agent
 	if r.From.Domain != vd.Issuer || r.From.Agent == "" || root != string(r.From.Agent) && !strings.HasPrefix(root, string(r.From.Agent)+"/") {

@@ -113,6 +113,7 @@ type Verified struct {
 	kid    string            // of the anchor
 	anchor ed25519.PublicKey // that verified the root
 	skew   time.Duration
+	weight int // in the cache
 }
 
 // Root returns the first link.

@@ -95,7 +95,7 @@ func TestAChainIsMintedDerivedProvedAndVerified(t *testing.T) {
 	if _, err := v.Proof(vd, pop, b); err != nil {
 		t.Error(err)
 	}
-	r := Request{At: start.Add(time.Minute), From: flow.Party{Agent: "intake", Domain: "hospital"}, To: flow.Party{Agent: "prior-auth", Domain: "insurer"}, Purpose: "treatment-authorisation", Task: "t1", Tool: "prior-auth/submit", Arguments: []byte(`{"code":"A1"}`)}
+	r := Request{At: start.Add(time.Minute), Audience: "insurer", From: flow.Party{Agent: "intake", Domain: "hospital"}, To: flow.Party{Agent: "prior-auth", Domain: "insurer"}, Purpose: "treatment-authorisation", Task: "t1", Tool: "prior-auth/submit", Arguments: []byte(`{"code":"A1"}`)}
 	if err := vd.Admits(r); err != nil {
 		t.Error(err)
 	}

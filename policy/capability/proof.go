@@ -101,7 +101,7 @@ func (v *Verifier) bind(p *value, leaf *Link, b Bound) (Proof, error) {
 		name string
 		ok   bool
 	}{
-		{"jti", p.string("jti", &id) && isID(id)}, {"iat", p.integer("iat", &issued)}, {"ver", p.integer("ver", &ver) && ver == version},
+		{"jti", p.string("jti", &id) && isID(id)}, {"iat", p.date("iat", &issued)}, {"ver", p.integer("ver", &ver) && ver == version},
 		{"cap", p.string("cap", &hash)}, {"aud", p.string("aud", &aud)}, {"htm", p.string("htm", &method)}, {"body", p.string("body", &body)},
 		{"htu", p.optional("htu", &target)}, {"nonce", p.optional("nonce", &nonce)},
 	} {
@@ -141,7 +141,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 func BodyHash(body []byte) [32]byte { return sha256.Sum256(body) }
 
 // Presentable reports whether every link may be presented at the domain's gateways: nil, or an *[Error] with [RuleAudience].
-// [Verifier.Proof] asks it too; who takes something else in place of a proof has to ask it.
+// [Verifier.Proof] and [Verified.Admits] ask it too.
 func (vd *Verified) Presentable(at flow.DomainID) error {
 	for i := range vd.Links {
 		if aud := vd.Links[i].Grant.Audience; aud != nil && !contains(aud, at) {

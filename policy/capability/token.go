@@ -125,8 +125,8 @@ func readClaims(segment string) (*claims, *Error) {
 	}{
 		{"jti", v.string("jti", &c.id) && isID(c.id)},
 		{"iss", v.string("iss", &c.issuer)},
-		{"iat", v.integer("iat", &c.issued)},
-		{"exp", v.integer("exp", &exp)},
+		{"iat", v.date("iat", &c.issued)},
+		{"exp", v.date("exp", &exp)},
 		{"del_depth", v.integer("del_depth", &depth) && depth <= hardDepth},
 		{"del_max_depth", v.integer("del_max_depth", &maxDepth) && maxDepth <= hardDepth},
 		{"ver", v.integer("ver", &ver) && ver == version},
@@ -137,7 +137,7 @@ func readClaims(segment string) (*claims, *Error) {
 		}
 	}
 	if _, ok := v.get("nbf"); ok {
-		if !v.integer("nbf", &nbf) {
+		if !v.date("nbf", &nbf) {
 			return nil, broken(RuleForm, "nbf")
 		}
 		c.grant.NotBefore = time.Unix(nbf, 0).UTC()
@@ -180,8 +180,11 @@ func (v *value) integer(name string, to *int64) bool {
 	}
 	n, err := strconv.ParseInt(m.text, 10, 64)
 	*to = n
-	return err == nil && (n <= maxTime || name == "uses" || name == "epsilon_nano")
+	return err == nil
 }
+
+// date reads a NumericDate in whole seconds, up to the end of the year 9999.
+func (v *value) date(name string, to *int64) bool { return v.integer(name, to) && *to <= maxTime }
 
 // isID reports whether the text can be a token's or a proof's id: it also stands in deny-lists and on command lines.
 func isID(s string) bool {

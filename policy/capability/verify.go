@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ func bounded[N int | time.Duration](n, standard, most N) N {
 type Verifier struct {
 	anchors Anchors
 	o       Options
+	known   *prefixes
 }
 
 // NewVerifier returns a verifier that believes roots of the anchors; without anchors it believes none. Options beyond
@@ -47,10 +49,13 @@ func NewVerifier(anchors Anchors, o Options) *Verifier {
 	o.MaxLifetime = bounded(o.MaxLifetime, 24*time.Hour, 90*24*time.Hour)
 	o.MaxToken = bounded(o.MaxToken, 8<<10, 64<<10)
 	o.MaxChain = bounded(o.MaxChain, 32<<10, hardChain)
+	if o.Cache == 0 {
+		o.Cache = 4096
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	return &Verifier{anchors: anchors, o: o}
+	return &Verifier{anchors: anchors, o: o, known: newPrefixes(o.Cache)}
 }
 
 // Verify verifies a chain: form, signatures, linkage, times, depth, and that every token is within the one before.
@@ -59,22 +64,63 @@ func (v *Verifier) Verify(c Chain) (*Verified, error) {
 	if err := v.sizes(c); err != nil {
 		return nil, err
 	}
-	now := v.o.Clock()
-	vd, err := v.root(c[0])
+	now, keys := v.o.Clock(), prefixKeys(c)
+	vd, err := v.remembered(keys, now)
 	if err != nil {
-		return nil, err.at(0)
+		return nil, err
 	}
-	for i, t := range c[1:] {
-		if err := v.child(vd, t); err != nil {
-			return nil, err.at(i + 1)
+	for i := 0; i < len(c); i++ {
+		if vd != nil && i < len(vd.Links) {
+			continue
 		}
-	}
-	for i := range vd.Links {
-		if err := v.times(&vd.Links[i], now); err != nil {
+		next, err := v.link(vd, c[i])
+		if err == nil {
+			err = v.times(next.Leaf(), now)
+		}
+		if err != nil {
 			return nil, err.at(i)
 		}
+		v.known.put(keys[i], next)
+		vd = next
 	}
 	return vd, nil
+}
+
+// remembered returns the longest beginning of a chain that was verified before and still holds: the anchor has the same
+// key, and the clock is within every link's times. It returns nil if there is none.
+func (v *Verifier) remembered(keys [][32]byte, now time.Time) (*Verified, error) {
+	for i := len(keys) - 1; i >= 0; i-- {
+		vd := v.known.get(keys[i])
+		if vd == nil {
+			continue
+		}
+		if key, ok := v.anchors.Key(vd.Issuer, vd.kid); !ok || !bytes.Equal(key, vd.anchor) {
+			v.known.drop(keys[i])
+			continue
+		}
+		for n := range vd.Links {
+			if err := v.times(&vd.Links[n], now); err != nil {
+				v.known.drop(keys[i])
+				return nil, err.at(n)
+			}
+		}
+		return vd, nil
+	}
+	return nil, nil
+}
+
+// link verifies the next token of a chain, of which nil is the empty one, and returns the longer chain.
+func (v *Verifier) link(vd *Verified, t Token) (*Verified, *Error) {
+	if vd == nil {
+		return v.root(t)
+	}
+	l, err := v.child(vd, t)
+	if err != nil {
+		return nil, err
+	}
+	next := *vd
+	next.Links, next.weight = append(slices.Clip(vd.Links), *l), weightOf(t)
+	return &next, nil
 }
 
 func (v *Verifier) sizes(c Chain) error {
@@ -127,11 +173,14 @@ func (v *Verifier) root(t Token) (*Verified, *Error) {
 	if !ok || !isWord(domain) {
 		return nil, broken(RuleForm, "iss")
 	}
+	if !isName(h.kid) {
+		return nil, broken(RuleForm, "kid")
+	}
 	if v.anchors == nil {
 		return nil, broken(RuleAnchor, "")
 	}
 	key, ok := v.anchors.Key(flow.DomainID(domain), h.kid)
-	if !ok || h.kid == "" {
+	if !ok {
 		return nil, broken(RuleAnchor, "")
 	}
 	c, err := checked(input, signature, key)
@@ -153,50 +202,49 @@ func (v *Verifier) root(t Token) (*Verified, *Error) {
 	if err := v.lifetime(&l); err != nil {
 		return nil, err
 	}
-	return &Verified{Issuer: flow.DomainID(domain), Links: []Link{l}, kid: h.kid, anchor: bytes.Clone(key), skew: v.o.Skew}, nil
+	return &Verified{Issuer: flow.DomainID(domain), Links: []Link{l}, kid: h.kid, anchor: bytes.Clone(key), skew: v.o.Skew, weight: weightOf(t)}, nil
 }
 
-// child verifies the next token and appends it.
-func (v *Verifier) child(vd *Verified, t Token) *Error {
+// child verifies a token that follows a chain.
+func (v *Verifier) child(vd *Verified, t Token) (*Link, *Error) {
 	parent := vd.Leaf()
 	input, signature, ok := t.split()
 	if !ok {
-		return broken(RuleForm, "token")
+		return nil, broken(RuleForm, "token")
 	}
 	if _, err := readHead(input[:indexDot(input)], typeToken); err != nil {
-		return err
+		return nil, err
 	}
 	c, err := checked(input, signature, parent.HolderKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case c.issuer != holderPrefix+parent.Holder.String():
-		return broken(RuleIssuer, "iss")
+		return nil, broken(RuleIssuer, "iss")
 	case !c.hasParent || c.parent != encode(parent.Hash[:]):
-		return broken(RuleParent, "par_hash")
+		return nil, broken(RuleParent, "par_hash")
 	case c.depth != parent.Depth+1:
-		return broken(RuleDepth, "del_depth")
+		return nil, broken(RuleDepth, "del_depth")
 	case c.depth > parent.Grant.MaxDepth, c.depth > c.grant.MaxDepth, c.grant.MaxDepth > parent.Grant.MaxDepth:
-		return broken(RuleDepth, "del_max_depth")
+		return nil, broken(RuleDepth, "del_max_depth")
 	case c.issued < parent.IssuedAt.Unix():
-		return broken(RuleLifetime, "iat")
+		return nil, broken(RuleLifetime, "iat")
 	}
 	for i := range vd.Links {
 		if vd.Links[i].ID == c.id {
-			return broken(RuleRepeated, "jti")
+			return nil, broken(RuleRepeated, "jti")
 		}
 	}
 	l := c.link(sha256.Sum256([]byte(input)))
 	l.Signer = parent.Holder
 	if err := v.lifetime(&l); err != nil {
-		return err
+		return nil, err
 	}
 	if m := widens(&parent.Grant, &l.Grant); m != "" {
-		return broken(RuleWidened, m)
+		return nil, broken(RuleWidened, m)
 	}
-	vd.Links = append(vd.Links, l)
-	return nil
+	return &l, nil
 }
 
 func (v *Verifier) lifetime(l *Link) *Error {

@@ -1,0 +1,76 @@
+package capability
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// fourLinks is a root that bounds everything and three hops, each narrower.
+func fourLinks(t testing.TB) Chain {
+	two := int64(2)
+	c := mustMint(t, rootGrant())
+	c = mustDerive(t, c, "h0", "h1", Grant{Agent: "intake/plan", Recipients: []string{"insurer/*"}})
+	c = mustDerive(t, c, "h1", "h2", Grant{Agent: "intake/plan/read", Uses: &two, Purposes: []flow.Purpose{"billing"}})
+	return mustDerive(t, c, "h2", "h3", Grant{Agent: "intake/plan/read/ask", Tools: map[string]Arguments{"prior-auth/submit": {"code": Equal(Text("A1"))}}})
+}
+
+// BenchmarkVerify is a root and three hops with a proof of possession, on one core.
+func BenchmarkVerify(b *testing.B) {
+	c, now := fourLinks(b), start.Add(time.Minute)
+	bound := Bound{Audience: "insurer", Method: "POST", Body: BodyHash([]byte("{}"))}
+	pop, err := Prove(c[3], keyOf("h3"), bound, now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	header := c.String()
+	for _, cache := range []int{-1, 0} {
+		name := map[int]string{-1: "cold", 0: "warm"}[cache]
+		b.Run(name, func(b *testing.B) {
+			v := verifierAt(now, Options{Cache: cache})
+			b.ReportAllocs()
+			for b.Loop() {
+				chain, err := ParseChain(header)
+				if err != nil {
+					b.Fatal(err)
+				}
+				vd, err := v.Verify(chain)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := v.Proof(vd, pop, bound); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(header)), "header-bytes")
+		})
+	}
+}
+
+func BenchmarkAdmits(b *testing.B) {
+	vd, err := verifierAt(start, Options{}).Verify(fourLinks(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := Request{At: start, Audience: "insurer", From: flow.Party{Agent: "intake", Domain: "hospital"}, To: flow.Party{Agent: "prior-auth", Domain: "insurer"},
+		Purpose: "billing", Task: "t1", Tool: "prior-auth/submit", Arguments: []byte(`{"code":"A1"}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := vd.Admits(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDerive(b *testing.B) {
+	c := mustMint(b, rootGrant())
+	for b.Loop() {
+		if _, err := Derive(c, keyOf("h0"), publicOf("h1"), Grant{}, start); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+var _ = fmt.Sprint
