@@ -1,7 +1,6 @@
 package capability
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -72,5 +71,3 @@ func BenchmarkDerive(b *testing.B) {
 		}
 	}
 }
-
-var _ = fmt.Sprint
