@@ -369,6 +369,21 @@ func together(c Caller, s *shown, bound bool) (Caller, error) {
 	return c, nil
 }
 
+// WantsCertificates reports whether a certificate can prove anything here, so that callers should be asked for one.
+func (a *Authenticator) WantsCertificates() bool {
+	c := a.certificates
+	if c == nil {
+		return false
+	}
+	if c.SPIFFE != nil {
+		return true
+	}
+	if some, ok := c.Domains.(interface{ Any() bool }); ok {
+		return some.Any()
+	}
+	return c.Domains != nil
+}
+
 // grants are all that certificates may bring.
 func (c *certificates) grants(each func(Grant)) {
 	if c == nil {

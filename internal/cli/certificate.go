@@ -16,7 +16,7 @@ const endsSoon = 14 * 24 * time.Hour
 func (d *doctor) certificate() {
 	const what = "certificate"
 	c := d.c
-	if !c.TLS.On() {
+	if c.TLS.Cert == "" {
 		return
 	}
 	if info, err := os.Stat(c.Path(c.TLS.Key)); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {

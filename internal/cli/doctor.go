@@ -68,6 +68,7 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 	running := d.state(ctx)
 	d.disk()
 	d.certificate()
+	d.trust(ctx)
 	if !running {
 		d.port("port for agents", c.Listen)
 		d.port("admin port", c.Admin)

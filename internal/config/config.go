@@ -67,6 +67,7 @@ type Agent struct {
 	MCP            *MCP             `yaml:"mcp" doc:"Where the server answers MCP."`
 	Keys           []APIKey         `yaml:"keys" secret:"true" doc:"API keys that it may call with."`
 	JWT            *Subject         `yaml:"jwt" doc:"Tokens that it may call with."`
+	SPIFFE         string           `yaml:"spiffe" doc:"SPIFFE ID of the certificate that it may call with, exactly: spiffe://trust-domain/path." pattern:"spiffe-id"`
 	Purposes       []flow.Purpose   `yaml:"purposes" doc:"Purposes that it may claim. Absent: its default purpose alone."`
 	DefaultPurpose flow.Purpose     `yaml:"default_purpose" doc:"The purpose of a call that claims none."`
 	Criticality    flow.Criticality `yaml:"criticality" doc:"The highest criticality that its tasks may claim." default:"routine"`
@@ -77,14 +78,17 @@ type Agent struct {
 type TLS struct {
 	Cert string     `yaml:"cert" doc:"PEM file of the certificate, with those between it and its authority. It is read again when it changes; connections stay."`
 	Key  string     `yaml:"key" doc:"PEM file of its key, readable by nobody else."`
+	SVID bool       `yaml:"svid" doc:"The certificate is the one that the Workload API gives, in place of cert and key."`
 	Min  TLSVersion `yaml:"min" doc:"The oldest version that is spoken." default:"1.2" enum:"1.2 1.3"`
+
+	ClientCertificates ClientCertificates `yaml:"client_certificates" doc:"Whether callers are asked for a certificate. auto: where something that is configured can be proven by one. None is ever required." default:"auto" enum:"auto ask never"`
 }
 
 // TLSVersion is a version of TLS.
 type TLSVersion string
 
 // On reports whether TLS is configured.
-func (t TLS) On() bool { return t.Cert != "" }
+func (t TLS) On() bool { return t.Cert != "" || t.SVID }
 
 // A2A is where an agent answers A2A.
 type A2A struct {
@@ -158,6 +162,7 @@ type Subject struct {
 type Identity struct {
 	Anonymous flow.AgentID `yaml:"anonymous" doc:"The agent that callers without credentials are taken for. Absent: they are refused."`
 	JWT       []Issuer     `yaml:"jwt" doc:"Issuers of tokens that are believed."`
+	SPIFFE    SPIFFE       `yaml:"spiffe" doc:"Certificates of workloads that are believed (X.509-SVIDs)."`
 }
 
 // Issuer is an issuer of JSON Web Tokens: exactly one of JWKSFile and JWKSURL.

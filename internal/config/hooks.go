@@ -84,8 +84,8 @@ func (v *validator) hooks(agents map[flow.AgentID]int) {
 func (v *validator) peer(at string, gateway flow.AgentID, callers, servers []PeerName, agents map[flow.AgentID]int) {
 	known(v, at+"/gateway", "agent", gateway, agents)
 	if n, ok := agents[gateway]; ok {
-		if a := &v.c.Agents[n]; len(a.Keys) == 0 && a.JWT == nil {
-			v.wrong(at+"/gateway", "give it keys or jwt", "the agent has no credential to ask with")
+		if a := &v.c.Agents[n]; len(a.Keys) == 0 && a.JWT == nil && a.SPIFFE == "" {
+			v.wrong(at+"/gateway", "give it keys, jwt or spiffe", "the agent has no credential to ask with")
 		}
 	}
 	for kind, list := range map[string][]PeerName{"callers": callers, "servers": servers} {

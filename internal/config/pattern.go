@@ -25,16 +25,19 @@ func (p pattern) fits(s string) bool {
 }
 
 var patterns = map[string]pattern{
-	"id":      {re: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), what: "a name", hint: "letters, digits, dots, dashes and underscores, at most 63"},
-	"address": {re: regexp.MustCompile(`:[0-9]{1,5}$`), check: isAddress, what: "an address", hint: "host:port, such as 127.0.0.1:7070, with a port up to 65535"},
-	"url":     {re: regexp.MustCompile(`^https?://`), check: isURL, what: "a URL that can be used here", hint: "http:// or https:// with a host, without user, password, query or fragment"},
-	"env":     {re: regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`), what: "the name of an environment variable", hint: "capitals, digits and underscores; the secret itself does not belong here"},
-	"header":  {re: regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), what: "the name of a header", hint: "letters, digits and dashes"},
-	"word":    {re: regexp.MustCompile(`^[A-Za-z]{1,16}$`), what: "a word", hint: "such as Bearer"},
-	"sha256":  {re: regexp.MustCompile(`^[0-9a-f]{64}$`), what: "a SHA-256 digest", hint: "64 hexadecimal digits; the key itself does not belong here"},
-	"label":   {re: regexp.MustCompile(`^[a-z0-9-]+(/[a-z0-9-]+)*$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact/fax"},
-	"prefix":  {re: regexp.MustCompile(`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`), check: isPrefix, what: "a network or an address", hint: "such as 10.0.0.0/8, with no bits set after the slash's length, or 10.1.2.3"},
-	"path":    {re: regexp.MustCompile(`^/`), what: "a pattern of places", hint: `it begins with /, such as "/**"`},
+	"id":           {re: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`), what: "a name", hint: "letters, digits, dots, dashes and underscores, at most 63"},
+	"address":      {re: regexp.MustCompile(`:[0-9]{1,5}$`), check: isAddress, what: "an address", hint: "host:port, such as 127.0.0.1:7070, with a port up to 65535"},
+	"url":          {re: regexp.MustCompile(`^https?://`), check: isURL, what: "a URL that can be used here", hint: "http:// or https:// with a host, without user, password, query or fragment"},
+	"env":          {re: regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`), what: "the name of an environment variable", hint: "capitals, digits and underscores; the secret itself does not belong here"},
+	"header":       {re: regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), what: "the name of a header", hint: "letters, digits and dashes"},
+	"word":         {re: regexp.MustCompile(`^[A-Za-z]{1,16}$`), what: "a word", hint: "such as Bearer"},
+	"sha256":       {re: regexp.MustCompile(`^[0-9a-f]{64}$`), what: "a SHA-256 digest", hint: "64 hexadecimal digits; the key itself does not belong here"},
+	"label":        {re: regexp.MustCompile(`^[a-z0-9-]+(/[a-z0-9-]+)*$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact/fax"},
+	"prefix":       {re: regexp.MustCompile(`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`), check: isPrefix, what: "a network or an address", hint: "such as 10.0.0.0/8, with no bits set after the slash's length, or 10.1.2.3"},
+	"spiffe-id":    {re: regexp.MustCompile(`^spiffe://[a-z0-9._-]+/`), check: isSPIFFEID, what: "a SPIFFE ID", hint: "spiffe://trust-domain/path, without a slash at its end"},
+	"trust-domain": {re: regexp.MustCompile(`^[a-z0-9._-]{1,255}$`), check: isTrustDomain, what: "the name of a trust domain", hint: "lower-case letters, digits, dots, dashes and underscores"},
+	"workload-api": {re: regexp.MustCompile(`^(unix|tcp|npipe):`), check: isWorkloadAPI, what: "the address of a Workload API", hint: "such as unix:///run/spire/agent.sock, or tcp:// with an address of this machine and a port"},
+	"path":         {re: regexp.MustCompile(`^/`), what: "a pattern of places", hint: `it begins with /, such as "/**"`},
 }
 
 func isAddress(s string) bool {

@@ -70,6 +70,7 @@ func (v *validator) validate() {
 	v.groups(agents)
 	v.hooks(agents)
 	v.identity(agents)
+	v.spiffe(agents)
 	v.taxonomy()
 	v.files(agents)
 	v.fetched()
@@ -105,17 +106,23 @@ func (v *validator) addresses() {
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		v.wrong("tls", "", "cert and key go together")
+	} else if c.TLS.SVID {
+		v.plainPublicURL()
 	} else if c.TLS.On() {
 		v.secret("tls/cert", "", c.TLS.Cert)
 		v.secret("tls/key", "", c.TLS.Key)
-		if strings.HasPrefix(c.PublicURL, "http://") {
-			v.warn("public_url", "write https://", "agents are shown an address without TLS, and there is none")
-		}
+		v.plainPublicURL()
 	} else if isAddress(c.Listen) && !isLoopback(hostOf(c.Listen)) && !strings.HasPrefix(c.PublicURL, "https://") {
 		v.warn("listen", "configure tls, or let a proxy with TLS stand before the gateway and say so in public_url", "agents call without TLS from other machines")
 	}
 	if isAddress(c.Admin) && !isLoopback(hostOf(c.Admin)) {
 		v.warn("admin", "bind it to 127.0.0.1", "the admin API can be reached from other machines")
+	}
+}
+
+func (v *validator) plainPublicURL() {
+	if strings.HasPrefix(v.c.PublicURL, "http://") {
+		v.warn("public_url", "write https://", "agents are shown an address without TLS, and there is none")
 	}
 }
 
@@ -210,7 +217,7 @@ func (v *validator) agents() map[flow.AgentID]int {
 		if v.c.Mode == Learn && a.Domain != v.c.Domain {
 			v.wrong(at, "set mode to enforce, or leave agents of other domains out", "learn mode watches without enforcing, so it is for one domain only")
 		}
-		if a.A2A == nil && a.MCP == nil && len(a.Keys) == 0 && a.JWT == nil && v.c.Identity.Anonymous != a.ID && !v.c.Hooks.names(a.ID) {
+		if a.A2A == nil && a.MCP == nil && len(a.Keys) == 0 && a.JWT == nil && a.SPIFFE == "" && !v.c.Identity.SPIFFE.names(a.ID) && v.c.Identity.Anonymous != a.ID && !v.c.Hooks.names(a.ID) {
 			v.warn(at, "give it a2a or mcp, keys or jwt", "the agent can neither be reached nor call")
 		}
 	}

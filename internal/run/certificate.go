@@ -80,27 +80,62 @@ func (c *certificate) ends() time.Time {
 	return time.Time{}
 }
 
-// server returns what a server needs: TLS 1.3, or 1.2 where configuration allows it, with the ciphers that Go holds safe.
-func (c *certificate) server(t config.TLS) *tls.Config {
-	out := &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if got := c.inForce.Load(); got != nil {
-				return got, nil
-			}
-			return nil, errors.New("there is no certificate")
-		},
-	}
+// tlsServer returns what a server needs: TLS 1.3, or 1.2 where configuration allows it, with the ciphers that Go holds safe.
+//
+// Callers are asked for a certificate where one can prove something, and need none. Whether it is believed is found out
+// for each request, so that trust can end while a connection stands; the handshake only proves that the caller has the
+// key. Where callers are asked, no session is resumed: a ticket would stand for a key that its caller need not have any more.
+func (r *Gateway) tlsServer(t config.TLS) *tls.Config {
+	out := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: r.shownCertificate(t), NextProtos: []string{"h2", "http/1.1"}}
 	if t.Min == "1.3" {
 		out.MinVersion = tls.VersionTLS13
 	}
+	asks := out.Clone()
+	asks.ClientAuth = tls.RequestClientCert
+	asks.SessionTicketsDisabled = true
+	out.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if r.asksForCertificates() {
+			return asks, nil
+		}
+		return nil, nil
+	}
 	return out
+}
+
+func (r *Gateway) shownCertificate(t config.TLS) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if t.SVID {
+			return r.trust.workload.Certificate()
+		}
+		if got := r.cert.inForce.Load(); got != nil {
+			return got, nil
+		}
+		return nil, errors.New("there is no certificate")
+	}
+}
+
+// shownUntil is when the certificate that callers are shown ends; the zero time if there is none.
+func (r *Gateway) shownUntil() time.Time {
+	if r.Config().TLS.SVID {
+		return r.trust.workload.State().Expires
+	}
+	return r.cert.ends()
+}
+
+func (r *Gateway) asksForCertificates() bool {
+	switch r.Config().TLS.ClientCertificates {
+	case config.AskAlways:
+		return true
+	case config.AskNever:
+		return false
+	}
+	return r.Gateway.Snapshot().Identity.WantsCertificates()
 }
 
 // renewCertificate takes up another certificate, if there is one. What is wrong with it is for the log.
 func (r *Gateway) renewCertificate() {
 	c := r.Config()
-	if !c.TLS.On() {
+	if c.TLS.Cert == "" {
 		return
 	}
 	changed, err := r.cert.renew(c.Path(c.TLS.Cert), c.Path(c.TLS.Key), time.Now())

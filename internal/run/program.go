@@ -80,7 +80,7 @@ func (p *Program) Stop() error {
 // OpenStdio opens a gateway for one client and one server that speak over standard input and output. It listens nowhere
 // and reads no credential but that of a detection service: the program gets its own.
 func OpenStdio(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) {
-	return open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) {
-		return snapshot(c, opt.Models, true, unreached)
+	return open(ctx, c, opt, nil, func(c *config.Config) (*gateway.Snapshot, error) {
+		return snapshot(c, opt.Models, nil, true, unreached)
 	})
 }

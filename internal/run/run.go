@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
+	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/gateway/offer"
@@ -34,9 +35,10 @@ type Options struct {
 	Store      store.Options
 	Listen     net.Listener // nil: the configured address
 	Models     Models
-	Watcher    bool // reload when files change
-	Unrecorded bool // for benchmarks only: no decision is put on record, and so no retry is answered from it
-	Learn      bool // learn mode, whatever the file says; refused where agents of other domains are configured
+	Watcher    bool              // reload when files change
+	Attestor   identity.Attestor // verifies evidence about callers' runtimes; nil: nobody is attested
+	Unrecorded bool              // for benchmarks only: no decision is put on record, and so no retry is answered from it
+	Learn      bool              // learn mode, whatever the file says; refused where agents of other domains are configured
 	// Release does what the admin API is asked for at /-/release: it writes a table, tells how far it is line by line, and last how
 	// it ended. Nil: this program releases none.
 	Release func(ctx context.Context, g *Gateway, request json.RawMessage, tell func(line any)) error
@@ -54,6 +56,7 @@ type Gateway struct {
 	tools   *mcp.Tools
 	terms   *offer.Terms
 	cert    certificate
+	trust   *trust
 	pushes  *a2a.Pushes
 	handler http.Handler
 	metrics *api.Metrics
@@ -69,9 +72,13 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	quietLogger()
+	t, err := newTrust(c, opt)
+	if err != nil {
+		return nil, err
+	}
 	b := newBridges(opt.Logger)
-	r, err := open(ctx, c, opt, func(c *config.Config) (*gateway.Snapshot, error) {
-		return snapshot(c, opt.Models, true, reachable(c, b.program(c), &b.pool))
+	r, err := open(ctx, c, opt, t, func(c *config.Config) (*gateway.Snapshot, error) {
+		return snapshot(c, opt.Models, t, true, reachable(c, b.program(c), &b.pool))
 	})
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -83,7 +90,7 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 // quietLogger silences the standard logger of the process: net/http writes to it what a peer sent that it cannot place.
 func quietLogger() { log.SetOutput(io.Discard) }
 
-func open(ctx context.Context, c *config.Config, opt Options, build func(*config.Config) (*gateway.Snapshot, error)) (*Gateway, error) {
+func open(ctx context.Context, c *config.Config, opt Options, t *trust, build func(*config.Config) (*gateway.Snapshot, error)) (*Gateway, error) {
 	c, err := inMode(c, opt.Learn)
 	if err != nil {
 		return nil, err
@@ -99,7 +106,7 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t}
 	r.config.Store(c)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
@@ -117,7 +124,7 @@ func open(ctx context.Context, c *config.Config, opt Options, build func(*config
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_certificate_end_seconds", "When the certificate of the address for agents ends, in seconds since 1970; 0 without one.", func() float64 {
-		if end := r.cert.ends(); !end.IsZero() {
+		if end := r.shownUntil(); !end.IsZero() {
 			return float64(end.Unix())
 		}
 		return 0
@@ -203,6 +210,9 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle("/mcp/"+string(offer.Server), &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: own})
 	mux.Handle("/out/mcp/"+string(offer.Server), &mcp.Own{Gateway: r.Gateway, Face: gateway.Outbound, Tools: own})
 	mux.Handle("/interceptors", &interceptor.Server{Gateway: r.Gateway, Checker: &mcp.Checker{Gateway: r.Gateway, Tools: tools}})
+	if r.trust != nil {
+		mux.Handle(gateway.NoncePath, gateway.ServeNonce(r.trust.nonces))
+	}
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
 }
@@ -281,6 +291,8 @@ func fixed(old, next *config.Config) error {
 	check("data", old.Data == next.Data)
 	check("listen", old.Listen == next.Listen)
 	check("tls", old.TLS.On() == next.TLS.On())
+	check("tls.svid", old.TLS.SVID == next.TLS.SVID)
+	check("identity.spiffe.workload_api", old.Identity.SPIFFE.WorkloadAPI == next.Identity.SPIFFE.WorkloadAPI)
 	check("tls.min", old.TLS.Min == next.TLS.Min)
 	check("admin", old.Admin == next.Admin)
 	check("keys", old.Keys == next.Keys)

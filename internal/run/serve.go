@@ -20,7 +20,14 @@ import (
 // no new calls, lets open ones end within the configured time, and closes the state. Ready is called when both listen.
 func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data, admin net.Addr)) error {
 	c := r.Config()
-	if c.TLS.On() {
+	background, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	if err := r.trust.begin(background, c.TLS.SVID, func(f func()) { wg.Go(f) }); err != nil {
+		return errors.Join(fmt.Errorf("the gateway's own SPIFFE certificate: %w", err), r.Close())
+	}
+	if c.TLS.Cert != "" {
 		if _, err := r.cert.renew(c.Path(c.TLS.Cert), c.Path(c.TLS.Key), time.Now()); err != nil {
 			return errors.Join(fmt.Errorf("the certificate for agents: %w", err), r.Close())
 		}
@@ -37,7 +44,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	d := &doors{calls: calls, cut: cut}
 	d.add(r.server(r.handler, calls), &bounded{Listener: data, limits: func() config.Limits { return r.Config().Limits }, closed: r.metrics.Closed})
 	if c.TLS.On() {
-		d.servers[0].TLSConfig = r.cert.server(c.TLS)
+		d.servers[0].TLSConfig = r.tlsServer(c.TLS)
 	}
 	var adminAddr net.Addr
 	if admin != nil {
@@ -57,8 +64,6 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		d.add(s, l)
 	}
 	errs := d.serve()
-	background, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
 	wg.Go(func() { r.sweep(background) })
 	wg.Go(func() { r.pushes.Run(background) })
 	if r.opt.Watcher {

@@ -13,28 +13,27 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/egress"
-	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/detect"
 )
 
 // Snapshot builds what a gateway decides by from a checked configuration. It reads policies and credentials, and
-// opens no connection. Servers that are programs are not reached by it: [Open] starts those.
+// opens no connection; no certificate of a caller is believed by it. Servers that are programs are not reached by it: [Open] starts those.
 func Snapshot(c *config.Config, m Models) (*gateway.Snapshot, error) {
-	return snapshot(c, m, true, reachable(c, nil, nil))
+	return snapshot(c, m, nil, true, reachable(c, nil, nil))
 }
 
 // Offline is a Snapshot that decides alike and reaches nobody, a detection service no more than an agent. No secret is
 // read for it.
 func Offline(c *config.Config, m Models) (*gateway.Snapshot, error) {
-	return snapshot(c, m, false, unreached)
+	return snapshot(c, m, nil, false, unreached)
 }
 
 func unreached(a *config.Agent) (*gateway.Agent, error) { return &gateway.Agent{Party: a.Party()}, nil }
 
 // snapshot with reach has the detection service that is configured.
-func snapshot(c *config.Config, m Models, reach bool, agent func(*config.Agent) (*gateway.Agent, error)) (*gateway.Snapshot, error) {
+func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*config.Agent) (*gateway.Agent, error)) (*gateway.Snapshot, error) {
 	set, err := Policies(c)
 	if err != nil {
 		return nil, err
@@ -83,7 +82,7 @@ func snapshot(c *config.Config, m Models, reach bool, agent func(*config.Agent) 
 		a.Limits = gateway.CallerLimits{Rate: l.Rate, Flows: l.Flows, Streams: l.Streams, Events: l.Events, Bytes: int(l.Bytes), Body: int(l.Body)}
 		s.Agents[a.Party.Agent] = a
 	}
-	if s.Identity, err = authenticator(c); err != nil {
+	if s.Identity, err = authenticator(c, t); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -220,32 +219,4 @@ func upstream(c *config.Config, url string, cred *config.Credential, authorities
 		header, secret = cred.Header, value
 	}
 	return gateway.NewUpstream(url, header, secret, opt)
-}
-
-func authenticator(c *config.Config) (*identity.Authenticator, error) {
-	var opt identity.Options
-	issuers := map[string]*identity.Issuer{}
-	for _, j := range c.Identity.JWT {
-		issuers[j.Issuer] = &identity.Issuer{
-			Issuer: j.Issuer, Audience: j.Audience, Resource: j.PerResource, File: c.Path(j.JWKSFile), URL: j.JWKSURL,
-			AgentClaim: j.AgentClaim, PurposeClaim: j.PurposeClaim, Subjects: map[string]identity.Grant{},
-		}
-	}
-	for i := range c.Agents {
-		a := &c.Agents[i]
-		grant := identity.Grant{Party: a.Party(), Purposes: a.Purposes, Default: a.DefaultPurpose, Criticality: a.Criticality}
-		for n, k := range a.Keys {
-			opt.Keys = append(opt.Keys, identity.Key{ID: fmt.Sprintf("%s/%d", a.ID, n), SHA256: k.SHA256, Grant: grant, Until: k.Expires})
-		}
-		if a.JWT != nil {
-			issuers[a.JWT.Issuer].Subjects[a.JWT.Subject] = grant
-		}
-		if a.ID == c.Identity.Anonymous && a.ID != "" {
-			opt.Anonymous = &grant
-		}
-	}
-	for _, j := range c.Identity.JWT {
-		opt.Issuers = append(opt.Issuers, *issuers[j.Issuer])
-	}
-	return identity.New(opt)
 }

@@ -82,7 +82,7 @@ func (r *Gateway) watchAll(w *fsnotify.Watcher, dirs map[string]bool) (map[strin
 		}
 		r.watchOne(w, dirs, abs)
 	}
-	if c.TLS.On() {
+	if c.TLS.Cert != "" {
 		for _, name := range []string{c.Path(c.TLS.Cert), c.Path(c.TLS.Key)} {
 			if abs, err := filepath.Abs(name); err == nil {
 				r.watchOne(w, dirs, filepath.Dir(abs))
