@@ -29,6 +29,11 @@ func (v *Vault) Erase(ctx context.Context, s flow.SubjectRef) error {
 				return err
 			}
 		}
+		if v.opt.Erased != nil {
+			if err := v.opt.Erased(tx, s); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.Exec("INSERT INTO vault_state (id, erasures) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET erasures = vault_state.erasures + 1"); err != nil {
 			return err
 		}
@@ -51,7 +56,14 @@ func (v *Vault) Erase(ctx context.Context, s flow.SubjectRef) error {
 // Forget deletes the memory of a task that has ended. A batch that added to it and is not yet flushed gets [ErrConflict].
 func (v *Vault) Forget(ctx context.Context, key TaskKey) error {
 	id := keyedDigest(v.nameKey, "task", string(key.Task))
-	err := v.db.Update(ctx, func(tx store.Tx) error { return deleteTasks(tx, "task = ?", id[:]) })
+	err := v.db.Update(ctx, func(tx store.Tx) error {
+		if v.opt.Forgot != nil {
+			if err := v.opt.Forgot(tx, key.Task); err != nil {
+				return err
+			}
+		}
+		return deleteTasks(tx, "task = ?", id[:])
+	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.gen++

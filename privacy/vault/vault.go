@@ -48,6 +48,11 @@ type Options struct {
 	Shared      bool             // other processes use the same database, as replicas do: every task is looked up in it
 	Locale      string           // of realistic stand-ins; "": en-US
 	TaskLife    time.Duration    // how long a task is remembered after its last change; 0: 24 hours
+
+	// Erased and Forgot do what else belongs into the transaction that erases a subject, or forgets a task: others keep data of
+	// theirs, too. Nil: nothing does.
+	Erased func(store.Tx, flow.SubjectRef) error
+	Forgot func(store.Tx, flow.TaskID) error
 }
 
 // Bounds that are not options.
