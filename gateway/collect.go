@@ -74,6 +74,9 @@ type collector struct {
 	looked  int              // targets that detection has seen
 	found   []detect.Finding // memory for looking at short values
 	earlier []flow.Note      // what gateways before this one said; their own notes are taken out
+
+	byHandle []handlePart // parts that may go by reference, or are references
+	keptSeen int          // references that were looked up
 }
 
 type dropped struct {
@@ -108,11 +111,19 @@ func (c *collector) add(l flow.Leaf, t target) int {
 // collect walks the message. Protocol places are verified, content becomes leaves.
 func (c *collector) collect(v *view) error {
 	c.open, c.public = c.m.Snapshot.transparent(c.m.Owner)
+	c.known = append(c.known, c.m.known...)
 	d := v.doc
 	if c.public || len(c.open) > 0 { // public is a label like any other: policy has a word to say
 		c.add(flow.Leaf{Path: "/**", Label: flow.PublicData, Origin: flow.Catalogued}, target{view: v, kind: declared})
 	}
+	if err := c.findParts(v); err != nil {
+		return err
+	}
 	for n := 0; n < len(d.Nodes); {
+		if c.keptPart(n) != nil {
+			n = int(d.Nodes[n].Next)
+			continue
+		}
 		next, err := c.place(v, n)
 		if err != nil {
 			return err

@@ -31,6 +31,7 @@ var reasons = map[Rule]wire.Reason{
 	RuleLoop:      wire.InvalidAnswer,
 	RuleInternal:  wire.Internal,
 	RulePush:      wire.PushNotSupported,
+	RuleHandle:    wire.NotFound,
 	RuleExtension: wire.ExtensionRequired,
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/privacy/detect"
@@ -68,6 +69,10 @@ type Options struct {
 	Hooks     Hooks
 	Clock     func() time.Time // nil: time.Now
 	Retention Retention
+
+	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
+	// does, and of structured results that were sent by reference nothing is shown.
+	Describe func(s *Snapshot, server flow.AgentID, tool string, dir flow.Direction) []*catalog.Schema
 }
 
 // Retention says how long things are kept; zero fields have the defaults named.
@@ -88,6 +93,7 @@ type Gateway struct {
 	sealInputs  *vault.AEAD
 	sealAnswers *vault.AEAD
 	sealPushes  *vault.AEAD
+	sealHandles *vault.AEAD
 	hooks       Hooks
 	now         func() time.Time
 	retention   Retention
@@ -98,8 +104,12 @@ type Gateway struct {
 	load        load
 	borders     sync.Map // of the domain and another → *borderKeys
 	readiness   readiness
-	kept        atomic.Int64 // bytes; see [Kept]
-	traceNames  sync.Map     // of the domain → permuter
+	describe    func(*Snapshot, flow.AgentID, string, flow.Direction) []*catalog.Schema
+
+	noHandle, noHandlePlain []byte // fixed by New
+
+	kept       atomic.Int64 // bytes; see [Kept]
+	traceNames sync.Map     // of the domain → permuter
 }
 
 // New returns a gateway that serves the snapshot.
@@ -109,7 +119,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	}
 	g := &Gateway{
 		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
-		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"),
+		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{
 			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),
 			AnswerBytes: orDefault(opt.Retention.AnswerBytes, 64<<20),
@@ -126,6 +136,9 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 			return nil, err
 		}
 		g.detector = d
+	}
+	if err := g.noHead(); err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
 	}
 	if err := g.loadAnswers(context.Background()); err != nil {
 		return nil, fmt.Errorf("reading the stored answers: %w", err)
@@ -247,5 +260,5 @@ func (g *Gateway) Sweep(ctx context.Context) error {
 		_, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix())
 		return err
 	})
-	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.vault.Sweep(ctx, now))
+	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.sweepHandles(ctx), g.vault.Sweep(ctx, now))
 }

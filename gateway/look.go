@@ -84,7 +84,11 @@ func (c *changer) meetLooks() error {
 		}
 		class, _ := c.m.Snapshot.Taxonomy.Class(looks)
 		if class.Family.Reveals(c.terms[i].Treatment, terms.Leaves[0].Treatment) {
+			handle := c.terms[i].Handle
 			c.leaves[i], c.terms[i] = leaf, terms.Leaves[0]
+			if h := c.terms[i].Handle; h == 0 || handle > 0 && handle < h {
+				c.terms[i].Handle = handle
+			}
 		}
 	}
 	return nil

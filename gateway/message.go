@@ -6,6 +6,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -36,6 +37,10 @@ type Message struct {
 	Authority  *Authority        // by what right it is sent, or was asked for; nil: none bounds it
 
 	files map[string]fetched // by address, what was fetched for it
+
+	redeeming bool           // it is a part that went by reference
+	known     []detect.Known // values that were named beside it
+	said      flow.Note      // what its redeemer is told
 
 	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
 	Commit func(tx store.Tx, out []byte) error

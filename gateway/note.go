@@ -25,7 +25,7 @@ func (c *changer) note() flow.Note {
 	last := -1
 	for i := range c.terms {
 		t := &c.terms[i]
-		if t.Level == flow.Raw || c.targets[i].stand != nil {
+		if t.Level == flow.Raw || c.targets[i].stand != nil || c.leavesByHandle(i) {
 			continue
 		}
 		if hidden(i) || len(n.Changes) == maxNoted {
@@ -39,7 +39,11 @@ func (c *changer) note() flow.Note {
 		n.Changes = append(n.Changes, ch)
 		last = len(n.Changes) - 1
 	}
-	n.Restricted += len(c.dropped)
+	for _, d := range c.dropped {
+		if !c.goesByHandle(topNode(d.view, d.node)) {
+			n.Restricted++
+		}
+	}
 	if len(n.Changes) > 0 || n.Restricted > 0 {
 		n.Ask = howToAsk
 	}

@@ -99,7 +99,13 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if watched {
 		g.observe(c)
 	} else {
+		if err := c.planHandles(); err != nil {
+			return nil, err
+		}
 		if err := c.carryOut(); err != nil {
+			return nil, err
+		}
+		if err := c.handOver(top); err != nil {
 			return nil, err
 		}
 		c.remember()
@@ -206,6 +212,9 @@ func (w *workspace) put() {
 // finish tells the recipient and splices the changes in.
 func (c *changer) finish(top *view, out *Passed) error {
 	out.Note = c.note()
+	if c.m.redeeming {
+		c.m.said = out.Note
+	}
 	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 {
 		c.tell(top, out.Note)
 	}
@@ -241,6 +250,9 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	}
 	err = g.update(ctx, func(tx store.Tx) error {
 		if err := c.batch.Flush(tx); err != nil {
+			return err
+		}
+		if err := c.keepHandles(tx); err != nil {
 			return err
 		}
 		if m.Commit != nil {

@@ -35,6 +35,7 @@ const (
 	RuleBusy      Rule = "busy"      // no slot is free
 	RuleLoop      Rule = "loop"      // it came through too many gateways
 	RulePush      Rule = "push"      // push notifications are not there
+	RuleHandle    Rule = "handle"    // no such handle for this caller
 	RuleExtension Rule = "extension" // the agent requires one that the call does not ask for
 
 	RuleCapability Rule = "capability" // the capability is not valid, or does not admit it

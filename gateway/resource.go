@@ -15,9 +15,12 @@ const MetadataPath = "/.well-known/oauth-protected-resource"
 // taken at another.
 func Resources(g *Gateway, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		base := BaseURL(g.Snapshot(), r)
+		ctx := WithBase(r.Context(), base)
 		if path := resourcePath(r.URL.Path); path != "" {
-			r = r.WithContext(identity.WithResource(r.Context(), BaseURL(g.Snapshot(), r)+path))
+			ctx = identity.WithResource(ctx, base+path)
 		}
+		r = r.WithContext(ctx)
 		next.ServeHTTP(w, r)
 	})
 }

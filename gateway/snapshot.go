@@ -37,6 +37,7 @@ type Snapshot struct {
 	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched
+	Handles     HandleRules
 	Limits      json.Limits
 	Events      EventLimits
 	Load        LoadLimits
@@ -67,6 +68,8 @@ type Agent struct {
 	Limits CallerLimits // of its calls; zero fields: those of every caller
 	Skill  string       // what policies and schemas call its one skill, where configuration names one
 	Card   CardRules
+
+	ByReference ByReference // of what it sends
 }
 
 // CardRules say when an agent's card is believed, and how much of it is passed on.

@@ -17,6 +17,7 @@ type Set struct {
 	used     contextUse
 	cuts     []uint8 // see [Set.scoreClass]
 	hash     string
+	handles  bool   // some policy has @handle
 	cache    *cache // nil: none
 }
 
@@ -56,6 +57,7 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 		return nil, mistakes
 	}
 	s := &Set{snap: sn, hash: sn.hash(files), cache: newCache(cacheSize)}
+	s.handles = slices.ContainsFunc(rules, func(r *rule) bool { return r.handle > 0 && !r.shadow })
 	s.enforced = newIndex(slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.shadow }))
 	s.used, s.cuts = s.enforced.used, s.enforced.cuts
 	if s.enforced.size < len(rules) {
@@ -67,6 +69,9 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 
 // Hash identifies the policies, the taxonomy and the entities together, in hexadecimal.
 func (s *Set) Hash() string { return s.hash }
+
+// Handles reports whether any policy lets data be sent by reference only.
+func (s *Set) Handles() bool { return s.handles }
 
 // Schema returns the Cedar schema that the policies were validated against, as text.
 func (s *Set) Schema() string { return s.snap.schema }

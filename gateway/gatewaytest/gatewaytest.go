@@ -80,7 +80,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)
-	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own})
+	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: gateway.EraseHandles, Forgot: gateway.ForgetHandles})
 	must(t, err)
 	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/journal/own", r.Keys.Signer("log"), audit.Options{})
 	must(t, err)

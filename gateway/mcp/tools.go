@@ -176,6 +176,11 @@ func (t *Tools) schemas(s *gateway.Snapshot, server flow.AgentID, tool string, d
 	return list
 }
 
+// Schemas is what may describe a tool's arguments or results, for parts of them that went by reference.
+func (t *Tools) Schemas(s *gateway.Snapshot, server flow.AgentID, tool string, dir flow.Direction) []*catalog.Schema {
+	return t.schemas(s, server, tool, dir)
+}
+
 // generation returns what was compiled under s. It must be called with the mutex held.
 func (t *Tools) generation(s *gateway.Snapshot) generation {
 	for _, g := range t.merged {
