@@ -92,7 +92,7 @@ func (m *Metrics) Handler() http.Handler {
 
 const other = "other"
 
-var protocolNames = []string{"a2a/" + wire.A2A10, "mcp/" + wire.MCP20260728, "mcp/" + wire.MCP20251125, "admin"}
+var protocolNames = []string{"a2a/" + wire.A2A10, "mcp/" + wire.MCP20260728, "mcp/" + wire.MCP20251125, "handle/1", "admin"}
 
 // protocolName keeps versions that a stranger named out of the labels.
 func protocolName(p string) string {
@@ -117,7 +117,7 @@ var ruleNames = []gateway.Rule{
 	gateway.RuleIdentity, gateway.RuleFace, gateway.RuleMalformed, gateway.RuleTooBig, gateway.RuleMethod, gateway.RuleVersion,
 	gateway.RulePlace, gateway.RulePolicy, gateway.RuleSchema, gateway.RuleConflict, gateway.RuleUpstream, gateway.RuleRecord,
 	gateway.RuleInternal, gateway.RuleEncoding, gateway.RuleDrained, gateway.RuleExhausted,
-	gateway.RuleHeader, gateway.RuleOrigin, gateway.RuleRate, gateway.RuleBusy,
+	gateway.RuleHeader, gateway.RuleOrigin, gateway.RuleRate, gateway.RuleBusy, gateway.RuleHandle,
 }
 
 // ruleName is the rule that a refusal's reason begins with.

@@ -35,6 +35,7 @@ type Config struct {
 	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
 	Terms         Terms                     `yaml:"terms" doc:"How agents ask on which terms data would pass, and how domains agree on some."`
 	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
+	Handles       Handles                   `yaml:"handles" doc:"Parts of messages that go by reference and are redeemed at /handles/, decided at that time."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
 	Retention     Retention                 `yaml:"retention" doc:"How long and how much is kept."`
@@ -71,6 +72,7 @@ type Agent struct {
 	Purposes       []flow.Purpose   `yaml:"purposes" doc:"Purposes that it may claim. Absent: its default purpose alone."`
 	DefaultPurpose flow.Purpose     `yaml:"default_purpose" doc:"The purpose of a call that claims none."`
 	Criticality    flow.Criticality `yaml:"criticality" doc:"The highest criticality that its tasks may claim." default:"routine"`
+	ByReference    ByReference      `yaml:"by_reference" doc:"Which parts of its own messages go by reference. Absent: those that it marks, and those of which policy says so."`
 	Limits         AgentLimit       `yaml:"limits" doc:"What it may do when it calls, where that differs from limits.caller. A key that is absent, or 0, changes nothing."`
 }
 

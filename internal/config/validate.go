@@ -74,6 +74,7 @@ func (v *validator) validate() {
 	v.taxonomy()
 	v.files(agents)
 	v.fetched()
+	v.handles()
 	v.detection("detection/")
 	v.models()
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
+	"github.com/scrimhq/scrim/gateway/handles"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
@@ -117,12 +118,15 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
+		Describe: r.tools.Schemas,
 	}, snap)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
+	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
+	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_certificate_end_seconds", "When the certificate of the address for agents ends, in seconds since 1970; 0 without one.", func() float64 {
 		if end := r.shownUntil(); !end.IsZero() {
 			return float64(end.Unix())
@@ -141,6 +145,15 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}}
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
+}
+
+// kept is how many handles there are, and their bytes.
+func (r *Gateway) kept() (count, bytes int64) {
+	count, bytes, err := r.Gateway.Handles(context.Background())
+	if err != nil {
+		r.log.Error("counting handles", "error", err)
+	}
+	return count, bytes
 }
 
 // ErrLearn is the error of learn mode where flows would leave the domain.
@@ -213,6 +226,7 @@ func (r *Gateway) doors() http.Handler {
 	if r.trust != nil {
 		mux.Handle(gateway.NoncePath, gateway.ServeNonce(r.trust.nonces))
 	}
+	mux.Handle(gateway.HandlePath, &handles.Handler{Gateway: r.Gateway})
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
 }

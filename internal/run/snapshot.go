@@ -73,6 +73,9 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 		s.Transparent = append(s.Transparent, gateway.Transparent{Agent: t.Agent, Path: t.Path})
 	}
 	s.Fetch = fetch(c)
+	s.Handles = gateway.HandleRules{
+		URL: c.Handles.URL, Life: time.Duration(c.Handles.Life), Uses: c.Handles.Uses, Bytes: int64(c.Handles.Bytes), TaskBytes: int64(c.Handles.TaskBytes), Unmarked: c.Handles.Unmarked,
+	}
 	for i := range c.Agents {
 		a, err := agent(&c.Agents[i])
 		if err != nil {
@@ -80,6 +83,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 		}
 		l := c.Agents[i].Limits
 		a.Limits = gateway.CallerLimits{Rate: l.Rate, Flows: l.Flows, Streams: l.Streams, Events: l.Events, Bytes: int(l.Bytes), Body: int(l.Body)}
+		a.ByReference = gateway.ByReference{Over: int(c.Agents[i].ByReference.Over), Media: c.Agents[i].ByReference.Media}
 		s.Agents[a.Party.Agent] = a
 	}
 	if s.Identity, err = authenticator(c, t); err != nil {

@@ -96,7 +96,7 @@ func (st *State) Office() *release.Office {
 }
 
 func (st *State) open(ctx context.Context, c *config.Config) (err error) {
-	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks)})
+	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: gateway.EraseHandles, Forgot: gateway.ForgetHandles})
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
