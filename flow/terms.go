@@ -73,6 +73,7 @@ const (
 	Watched  Outcome = "watched" // learn mode: passed without enforcement
 	Fetched  Outcome = "fetched" // a file is asked for at the address that the flow's message names
 	Asked    Outcome = "asked"   // terms were asked for, and nothing was sent
+	Issued   Outcome = "issued"  // a capability was given to an agent
 	Changed  Outcome = "changed" // policy, configuration or keys of the gateway itself
 )
 

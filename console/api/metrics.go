@@ -103,7 +103,7 @@ func protocolName(p string) string {
 }
 
 var outcomeNames = []flow.Outcome{
-	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Asked, flow.Changed,
+	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Asked, flow.Issued, flow.Changed,
 }
 
 func outcomeName(o flow.Outcome) string {

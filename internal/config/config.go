@@ -24,6 +24,7 @@ type Config struct {
 	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
 	Hooks         Hooks                     `yaml:"hooks" doc:"How other gateways ask this one about messages that they carry themselves."`
 	Identity      Identity                  `yaml:"identity" doc:"How callers prove who they are, beside the API keys of agents."`
+	Capabilities  Capabilities              `yaml:"capabilities" doc:"Tokens that say what their holder may do, and that only narrow when they are handed on."`
 	Purposes      map[flow.Purpose]Purpose  `yaml:"purposes" keys:"id" doc:"Why flows happen, by name."`
 	PurposeGroups map[string][]flow.Purpose `yaml:"purpose_groups" keys:"id" doc:"Sets of purposes that share tokens. A purpose in no group is a group of its own."`
 	Roles         map[flow.Role]Role        `yaml:"roles" keys:"id" doc:"Roles of agents, by name."`

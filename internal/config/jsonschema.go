@@ -65,6 +65,7 @@ func property(f reflect.StructField) map[string]any {
 // named lists the values of types that are read from a name.
 var named = map[reflect.Type][]encoding.TextMarshaler{
 	reflect.TypeFor[flow.Criticality](): {flow.Low, flow.Routine, flow.Critical},
+	reflect.TypeFor[flow.Level]():       {flow.Dropped, flow.Masked, flow.Tokenized, flow.Generalized, flow.Raw},
 	reflect.TypeFor[flow.Direction]():   {flow.Request, flow.Response},
 	reflect.TypeFor[flow.Tier]():        {flow.Public, flow.Internal, flow.Confidential, flow.Restricted},
 	reflect.TypeFor[flow.Family]():      {flow.Identifier, flow.Attribute},
@@ -85,6 +86,8 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[Score]():
 		return map[string]any{"type": "number", "minimum": 0, "maximum": 1}
+	case reflect.TypeFor[Decimal]():
+		return map[string]any{"type": []string{"string", "number"}, "pattern": `^[0-9]{1,7}(\.[0-9]{0,12})?$`, "minimum": 0}
 	case reflect.TypeFor[Duration]():
 		return map[string]any{"type": "string", "pattern": `^([0-9]+d|([0-9.]+(ns|us|µs|ms|s|m|h))+|0)$`}
 	case reflect.TypeFor[Size]():

@@ -69,6 +69,7 @@ func (v *validator) validate() {
 	agents := v.agents()
 	v.groups(agents)
 	v.hooks(agents)
+	v.grants(agents)
 	v.identity(agents)
 	v.spiffe(agents)
 	v.taxonomy()

@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
+	"github.com/scrimhq/scrim/gateway/grants"
 	"github.com/scrimhq/scrim/gateway/handles"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
@@ -227,6 +228,7 @@ func (r *Gateway) doors() http.Handler {
 		mux.Handle(gateway.NoncePath, gateway.ServeNonce(r.trust.nonces))
 	}
 	mux.Handle(gateway.HandlePath, &handles.Handler{Gateway: r.Gateway})
+	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
 }

@@ -76,6 +76,10 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	s.Handles = gateway.HandleRules{
 		URL: c.Handles.URL, Life: time.Duration(c.Handles.Life), Uses: c.Handles.Uses, Bytes: int64(c.Handles.Bytes), TaskBytes: int64(c.Handles.TaskBytes), Unmarked: c.Handles.Unmarked,
 	}
+	for i := range c.Capabilities.Grants {
+		g := &c.Capabilities.Grants[i]
+		s.Grants = append(s.Grants, gateway.Grant{Name: g.Name, Agents: g.Agents, Terms: g.Terms(c.Domain), Lifetime: time.Duration(g.Lifetime)})
+	}
 	for i := range c.Agents {
 		a, err := agent(&c.Agents[i])
 		if err != nil {
