@@ -1,19 +1,31 @@
 package capability
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
 )
 
-// fourLinks is a root that bounds everything and three hops, each narrower.
+// fourLinks is a root that bounds everything and three hops, each narrower. Its bytes are the same in every process.
 func fourLinks(t testing.TB) Chain {
-	two := int64(2)
-	c := mustMint(t, rootGrant())
-	c = mustDerive(t, c, "h0", "h1", Grant{Agent: "intake/plan", Recipients: []string{"insurer/*"}})
-	c = mustDerive(t, c, "h1", "h2", Grant{Agent: "intake/plan/read", Uses: &two, Purposes: []flow.Purpose{"billing"}})
-	return mustDerive(t, c, "h2", "h3", Grant{Agent: "intake/plan/read/ask", Tools: map[string]Arguments{"prior-auth/submit": {"code": Equal(Text("A1"))}}})
+	t.Helper()
+	tok, err := mint(keyOf("hospital"), "k1", "hospital", publicOf("h0"), rootGrant(), start, "root")
+	c := Chain{tok}
+	for i, g := range []Grant{
+		{Agent: "intake/plan", Recipients: []string{"insurer/*"}},
+		{Agent: "intake/plan/read", Uses: ptr(int64(2)), Purposes: []flow.Purpose{"billing"}},
+		{Agent: "intake/plan/read/ask", Tools: map[string]Arguments{"prior-auth/submit": {"code": Equal(Text("A1"))}}},
+	} {
+		if err == nil {
+			c, err = derive(c, keyOf(fmt.Sprintf("h%d", i)), publicOf(fmt.Sprintf("h%d", i+1)), g, start, fmt.Sprintf("child-%d", i+1))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // BenchmarkVerify is a root and three hops with a proof of possession, on one core.

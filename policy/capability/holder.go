@@ -59,6 +59,3 @@ func (g *Grant) Valid() error {
 	}
 	return nil
 }
-
-// String tells what the link admits, for a person.
-func (l *Link) String() string { return Sentence(l.Grant) }

@@ -233,7 +233,9 @@ func (g *Grant) toolsRaw() []byte {
 // entry writes the bounds of the profile's own entry.
 func (g *Grant) entry() object {
 	var o object
-	o.text("agent", g.Agent)
+	if g.Agent != "" {
+		o.text("agent", g.Agent)
+	}
 	putTexts(&o, "names", g.Names)
 	putTexts(&o, "recipients", g.Recipients)
 	putTexts(&o, "purposes", g.Purposes)

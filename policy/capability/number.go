@@ -22,8 +22,11 @@ func canonicalNumber(text string) (f float64, canonical string, ok bool) {
 	return 0, "", false
 }
 
-// formatNumber writes a finite double as ECMAScript does.
+// formatNumber writes a double as ECMAScript does; "" for one that JSON cannot write.
 func formatNumber(f float64) string {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return ""
+	}
 	if f == 0 {
 		return "0"
 	}

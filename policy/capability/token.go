@@ -374,7 +374,11 @@ func readDatasets(v *value, g *Grant) bool {
 
 func readTools(entry *value, g *Grant) bool {
 	tools, ok := entry.get("tools")
-	if !ok || tools.kind != isObject || len(entry.members) != 2 || len(tools.members) > maxEntries {
+	return ok && len(entry.members) == 2 && readToolMap(tools, g)
+}
+
+func readToolMap(tools *value, g *Grant) bool {
+	if tools.kind != isObject || len(tools.members) > maxEntries {
 		return false
 	}
 	g.Tools = make(map[string]Arguments, len(tools.members))
