@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,11 +19,14 @@ const (
 	BySchema   // the level would not fit the recipient's schema
 	ByExposure // what the recipient already holds
 	ByHandle   // a reference stands in place of the part that the leaf lies in
+	ByContract // what the two domains agreed on
 )
+
+var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract"}
 
 // String returns the limit's name.
 func (l Limit) String() string {
-	return nameOf([]string{"policy", "need", "tier", "schema", "exposure", "handle"}, int(l))
+	return nameOf(limitNames, int(l))
 }
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -49,7 +53,8 @@ type Terms struct {
 	Leaves     []LeafTerms `json:"leaves,omitempty"`
 	Duties     Duties      `json:"duties"`
 	PolicyHash string      `json:"policy_hash"`
-	Shadow     []LeafTerms `json:"shadow,omitempty"` // what shadow policies would have said; never enforced
+	Shadow     []LeafTerms `json:"shadow,omitempty"`    // what shadow policies would have said; never enforced
+	Contracts  []string    `json:"contracts,omitempty"` // ids of those in force between the two domains for the flow
 }
 
 // Cost is privacy loss, in integers: no floating-point number ever stands for a budget.
@@ -95,6 +100,7 @@ type Event struct {
 	Subjects   int           `json:"subjects,omitempty"`
 	NoSubject  int           `json:"no_subject,omitempty"` // leaves about an unknown subject
 	Table      *Table        `json:"table,omitempty"`      // of a released table
+	Contracts  []string      `json:"contracts,omitempty"`  // ids of the contracts that bound the flow
 }
 
 // Table is what an event says of a table that leaves the domain: hashes, counts and what it guarantees.
@@ -122,13 +128,12 @@ type LevelCount struct {
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (l *Limit) UnmarshalText(b []byte) error {
-	for i := ByPolicy; i <= ByHandle; i++ {
-		if i.String() == string(b) {
-			*l = i
-			return nil
-		}
+	i := slices.Index(limitNames, string(b))
+	if i < 0 {
+		return fmt.Errorf("limit is not one of %s", strings.Join(limitNames, ", "))
 	}
-	return fmt.Errorf("limit is not one of policy, need, tier, schema, exposure, handle")
+	*l = Limit(i)
+	return nil
 }
 
 // Receipt is proof that an event is on record.
@@ -146,6 +151,8 @@ type Note struct {
 	Ask        string    `json:"ask,omitempty"`        // how to ask for more
 	Missing    []AgentID `json:"missing,omitempty"`    // servers that gave no part of a joint answer
 	Earlier    []Note    `json:"earlier,omitempty"`    // what gateways before this one said, the nearest first
+	Contract   []string  `json:"contract,omitempty"`   // ids of the contracts that the message is sent under
+	Retain     *int64    `json:"retain,omitempty"`     // under a contract: how long it may be kept, in seconds; 0: for the task only
 }
 
 // Change is one leaf that was not passed raw.

@@ -74,6 +74,7 @@ type Pins struct {
 	Purpose               flow.Purpose
 	Criticality           flow.Criticality
 	Attested              bool
+	Contracts             string `json:",omitempty"` // that bound it
 }
 
 func (p Pins) digest() []byte {
@@ -282,6 +283,7 @@ func (g *Gateway) Pins(s *Snapshot, f flow.Flow) Pins {
 	return Pins{
 		Policy: s.Policy.Hash(), Config: s.ConfigHash, Epoch: g.keys.Epoch(),
 		Purpose: f.Purpose, Criticality: f.Task.Criticality, Attested: f.From.Attested,
+		Contracts: g.contractPins(&f),
 	}
 }
 

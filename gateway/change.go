@@ -21,6 +21,9 @@ type changer struct {
 	opened int
 	gone   map[int]bool // lists of pictures that were taken out
 	groups *grouping
+
+	contracts []string    // ids of those that bind the flow
+	duties    flow.Duties // that the recipient takes on
 }
 
 // carryOut edits the documents so that every leaf is at its level.

@@ -69,6 +69,7 @@ type Options struct {
 	Hooks     Hooks
 	Clock     func() time.Time // nil: time.Now
 	Retention Retention
+	Contracts Contracts // nil: there are none
 
 	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
 	// does, and of structured results that were sent by reference nothing is shown.
@@ -89,6 +90,7 @@ type Gateway struct {
 	journal     Journal
 	vault       *vault.Vault
 	keys        *vault.Keyring
+	contracts   Contracts
 	detector    *detect.Engine
 	sealInputs  *vault.AEAD
 	sealAnswers *vault.AEAD
@@ -118,7 +120,8 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 		return nil, errors.New("gateway needs a store, a journal, a vault, keys and a snapshot")
 	}
 	g := &Gateway{
-		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
+		contracts: opt.Contracts,
+		db:        opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
 		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{
 			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),

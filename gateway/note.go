@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -46,6 +47,10 @@ func (c *changer) note() flow.Note {
 	}
 	if len(n.Changes) > 0 || n.Restricted > 0 {
 		n.Ask = howToAsk
+	}
+	if len(c.contracts) > 0 {
+		retain := int64(c.duties.Retain / time.Second)
+		n.Contract, n.Retain = c.contracts, &retain
 	}
 	return n
 }
@@ -121,6 +126,20 @@ func appendNote(b []byte, n *flow.Note) ([]byte, error) {
 		}
 		b = append(append(b, `,"earlier":`...), earlier...)
 	}
+	for i, id := range n.Contract {
+		if i == 0 {
+			b = append(b, `,"contract":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = json.AppendString(b, id)
+	}
+	if len(n.Contract) > 0 {
+		b = append(b, ']')
+	}
+	if n.Retain != nil {
+		b = strconv.AppendInt(append(b, `,"retain":`...), *n.Retain, 10)
+	}
 	return append(b, '}'), nil
 }
 
@@ -181,6 +200,9 @@ func (c *collector) takeNote(v *view, n int) {
 // sound reports whether every word of a note is one that a note may hold.
 func (c *collector) sound(n *flow.Note) bool {
 	if len(n.Changes) > maxNoted || !plainWord(string(n.Reference), 64) || !c.harmless(n.Ask) {
+		return false
+	}
+	if len(n.Contract) > maxEarlier || slices.ContainsFunc(n.Contract, func(id string) bool { return !plainWord(id, 64) }) {
 		return false
 	}
 	if len(n.Missing) > maxNoted || slices.ContainsFunc(n.Missing, func(id flow.AgentID) bool { return !plainWord(string(id), 64) || !c.harmless(string(id)) }) {

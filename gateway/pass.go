@@ -86,11 +86,12 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if m.Texts.full() {
 		return nil, refuse(RuleTooBig, "", nil, "The stream has more than %d texts open at once.", maxTexts)
 	}
+	m.Query.Contracts = named(m.Snapshot.Domain, g.bound(f))
 	terms, err := g.Terms(m.Snapshot, m.Authority, m.Query, c.leaves)
 	if err != nil {
 		return nil, err
 	}
-	c.terms = terms.Leaves
+	c.terms, c.contracts, c.duties = terms.Leaves, terms.Contracts, terms.Duties
 	if err := c.meetLooks(); err != nil {
 		return nil, err
 	}
@@ -215,7 +216,7 @@ func (c *changer) finish(top *view, out *Passed) error {
 	if c.m.redeeming {
 		c.m.said = out.Note
 	}
-	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 {
+	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 || len(out.Note.Contract) > 0 {
 		c.tell(top, out.Note)
 	}
 	c.keepPrivate(top)
@@ -249,6 +250,9 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
 	err = g.update(ctx, func(tx store.Tx) error {
+		if !g.stillBound(&m.Query.Flow, c.contracts) {
+			return vault.ErrConflict // a contract began or ended while the message was changed
+		}
 		if err := c.batch.Flush(tx); err != nil {
 			return err
 		}
@@ -281,7 +285,7 @@ func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Ti
 	m := c.m
 	ev := flow.Event{
 		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
-		Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
+		Contracts: c.contracts, Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
 	}
 	if ev.Outcome == "" {
 		ev.Outcome = flow.Released

@@ -12,6 +12,8 @@ var errTerms = errors.New("terms do not match leaves")
 // Terms decides the leaves of a flow: by policy, and then by everything outside it, which only narrows. A message is changed by
 // what it says, and who asks for terms before sending is told nothing else. With an error come zero terms, which forbid everything.
 func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow.Leaf) (flow.Terms, error) {
+	bound := g.bound(&q.Flow)
+	q.Contracts = named(s.Domain, bound)
 	terms, err := s.Policy.Decide(q, leaves)
 	if err != nil {
 		return flow.Terms{}, refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
@@ -19,5 +21,9 @@ func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow
 	if len(terms.Leaves) != len(leaves) {
 		return flow.Terms{}, refuse(RuleInternal, "", errTerms, "The gateway could not decide this flow, so it did not happen.")
 	}
+	meetContracts(s.Taxonomy, q.Flow.From.Domain, bound, leaves, terms.Leaves)
+	meetContracts(s.Taxonomy, q.Flow.From.Domain, bound, leaves, terms.Shadow)
+	terms.Duties = dutiesUnder(q.Flow.From.Domain, bound, terms.Duties)
+	terms.Contracts = idsOf(bound)
 	return terms, nil
 }

@@ -111,10 +111,10 @@ func (s *Set) flowKey(q *Query) string {
 		b = append(b, byte(f.Direction))
 	}
 	if s.used.has("capabilities") {
-		b = binary.AppendUvarint(b, uint64(len(q.Capabilities)))
-		for _, c := range q.Capabilities {
-			b = appendText(b, c)
-		}
+		b = appendTexts(b, q.Capabilities)
+	}
+	if s.used.has("contract") {
+		b = appendTexts(b, q.Contracts)
 	}
 	if s.used.has("protocol") {
 		b = appendText(b, f.Protocol)
@@ -133,6 +133,14 @@ func appendParty(b []byte, p flow.Party) []byte {
 		b = appendText(b, string(r))
 	}
 	return append(b, bit(p.Attested))
+}
+
+func appendTexts(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = appendText(b, s)
+	}
+	return b
 }
 
 func appendText(b []byte, s string) []byte {

@@ -29,6 +29,7 @@ func TestTheCacheTellsApart(t *testing.T) {
 		"direction":     {when(`context.direction == "response"`), func(q *Query, _ *flow.Leaf) { q.Flow.Direction = flow.Response }},
 		"protocol":      {when(`context.protocol == "mcp"`), func(q *Query, _ *flow.Leaf) { q.Flow.Protocol = "mcp" }},
 		"skill":         {when(`context.skill == "sum"`), func(q *Query, _ *flow.Leaf) { q.Flow.Subject = "sum" }},
+		"contract":      {when(`context.contract.contains("x")`), func(q *Query, _ *flow.Leaf) { q.Contracts = []string{"x"} }},
 		"capabilities":  {when(`context.capabilities.contains("x")`), func(q *Query, _ *flow.Leaf) { q.Capabilities = []string{"x"} }},
 		"same domain":   {when("context.same_domain"), func(q *Query, _ *flow.Leaf) { q.Flow.From.Domain = q.Flow.To.Domain }},
 		"sender":        {when(`context.from == Agent::"study"`), func(q *Query, _ *flow.Leaf) { q.Flow.From.Agent = "study" }},

@@ -64,6 +64,7 @@ type Query struct {
 	Consent      bool     // verified consent of the subjects
 	Approved     bool     // a person approved this flow
 	Capabilities []string // names that the root grant of the caller's capability gives
+	Contracts    []string // in force between the two domains for this flow: the id of each, and "domain:name" with the other domain's
 }
 
 // OpenQuery asks whether the recipient of a flow may have a token replaced by the value behind it.

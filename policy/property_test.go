@@ -197,7 +197,7 @@ func (c cedarWorld) request(q Query, leaf flow.Leaf, level flow.Level, resource 
 			"purpose": uid("Purpose", q.Flow.Purpose), "from": uid("Agent", q.Flow.From.Agent), "task": uid("Task", q.Flow.Task.ID),
 			"criticality": cedar.String(q.Flow.Task.Criticality.String()), "attested": cedar.Boolean(q.Flow.To.Attested), "hop": cedar.Long(q.Flow.Hop),
 			"consent": cedar.Boolean(q.Consent), "approved": cedar.Boolean(q.Approved), "same_domain": cedar.Boolean(q.Flow.From.Domain == q.Flow.To.Domain),
-			"score": cedar.Long(leaf.Certainty()), "direction": cedar.String(q.Flow.Direction.String()), "capabilities": cedar.NewSet(caps...), "protocol": cedar.String(""), "skill": cedar.String(""),
+			"score": cedar.Long(leaf.Certainty()), "direction": cedar.String(q.Flow.Direction.String()), "capabilities": cedar.NewSet(caps...), "contract": setOf(q.Contracts), "protocol": cedar.String(""), "skill": cedar.String(""),
 		}),
 	}
 }

@@ -22,6 +22,7 @@ var contextAttributes = []struct{ name, typ, doc string }{
 	{"same_domain", "Bool", "sender and recipient live in one domain"},
 	{"direction", "String", "request or response"},
 	{"capabilities", "Set<String>", "names that the root grant gives"},
+	{"contract", "Set<String>", "contracts in force between the two domains for this purpose: ids, and names as domain:name"},
 	{"protocol", "String", "a2a/1.0, mcp/2026-07-28"},
 	{"skill", "String", "the skill or tool"},
 }

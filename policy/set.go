@@ -238,16 +238,22 @@ func contextValue(name string, q *Query) cedar.Value {
 	case "direction":
 		return cedar.String(f.Direction.String())
 	case "capabilities":
-		names := make([]cedar.Value, len(q.Capabilities))
-		for i, c := range q.Capabilities {
-			names[i] = cedar.String(c)
-		}
-		return cedar.NewSet(names...)
+		return setOf(q.Capabilities)
+	case "contract":
+		return setOf(q.Contracts)
 	case "protocol":
 		return cedar.String(f.Protocol)
 	default: // "skill"; TestContextHasEveryAttribute
 		return cedar.String(f.Subject)
 	}
+}
+
+func setOf(names []string) cedar.Value {
+	values := make([]cedar.Value, len(names))
+	for i, n := range names {
+		values[i] = cedar.String(n)
+	}
+	return cedar.NewSet(values...)
 }
 
 // sameDomain reports whether sender and recipient are known to live in one domain.

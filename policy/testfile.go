@@ -133,6 +133,7 @@ var testMembers = map[string]func(r *testReader, c *testCase, v *yaml.Node){
 	"consent":      func(r *testReader, c *testCase, v *yaml.Node) { r.decode(v, &c.query.Consent, "true or false") },
 	"approved":     func(r *testReader, c *testCase, v *yaml.Node) { r.decode(v, &c.query.Approved, "true or false") },
 	"capabilities": func(r *testReader, c *testCase, v *yaml.Node) { c.query.Capabilities = r.texts(v) },
+	"contract":     func(r *testReader, c *testCase, v *yaml.Node) { c.query.Contracts = r.texts(v) },
 	"label":        func(r *testReader, c *testCase, v *yaml.Node) { c.labels = append(c.labels, r.labels(v)...) },
 	"labels":       func(r *testReader, c *testCase, v *yaml.Node) { c.labels = append(c.labels, r.labels(v)...) },
 	"field":        func(r *testReader, c *testCase, v *yaml.Node) { c.field = r.known(v, "field") },
