@@ -129,15 +129,20 @@ func Digest(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Issuer is one whose JWTs are believed. Exactly one of File and URL is set.
+// Issuer is one whose JWTs are believed. Exactly one of File, URL and Discover is set.
 type Issuer struct {
 	Issuer       string           // the iss claim, exactly
 	Audience     string           // what the aud claim must contain
 	Resource     bool             // it must contain the resource that the request is for instead (RFC 8707), see [WithResource]
+	Scopes       []string         // that the scope claim must contain, all of them; empty: none
+	Bound        bool             // a token must be bound to a certificate or key; otherwise only one that says that it is
+	Transaction  bool             // it issues transaction tokens, which [Authenticator.Token] reads
 	Algorithms   []string         // out of EdDSA, ES256, RS256, PS256; empty: EdDSA and ES256
 	File         string           // path of a JWKS file, read again when it changes
 	URL          string           // https address of a JWKS; http only for loopback
-	AgentClaim   string           // the claim, a string, that names the agent; empty: sub
+	Discover     bool             // the issuer's discovery document says where its JWKS is (OpenID Connect Discovery 1.0)
+	KeyHosts     []string         // hosts, with a port where there is one, where a discovered JWKS may be beside the issuer's own
+	AgentClaim   string           // the claim, a string, that names the agent, or act.sub: who acts (RFC 8693); empty: sub
 	PurposeClaim string           // the claim, a string or strings, without whose purposes none is granted; empty: configuration grants alone
 	Subjects     map[string]Grant // by the agent claim
 	Default      *Grant           // for agents not listed; nil: refused
@@ -149,6 +154,7 @@ type Options struct {
 	Issuers      []Issuer
 	Certificates *Certificates    // nil: no certificate is believed
 	Attestor     Attestor         // verifies evidence about callers' runtimes; nil: nobody is attested
+	Replay       *Replay          // that remembers proofs; nil: one of its own
 	Nonces       *Nonces          // that evidence must be made for; nil: of its own, which no other authenticator knows
 	Anonymous    *Grant           // who a caller without a credential is; nil: refused
 	Skew         time.Duration    // allowed between clocks; 0: 30 s, at most 5 min
@@ -165,6 +171,7 @@ type Authenticator struct {
 	issuers      map[string]*issuer
 	certificates *certificates // nil: none is believed
 	attestor     Attestor
+	replay       *Replay
 	nonces       *Nonces
 	anonymous    *Grant
 	skew         time.Duration
@@ -195,6 +202,9 @@ func New(opt Options) (*Authenticator, error) {
 	}
 	if a.attestor, a.nonces = opt.Attestor, opt.Nonces; a.nonces == nil {
 		a.nonces = NewNonces(0, a.now)
+	}
+	if a.replay = opt.Replay; a.replay == nil {
+		a.replay = NewReplay(a.now)
 	}
 	var errs []error
 	wrong := func(format string, args ...any) {
@@ -264,13 +274,19 @@ func (g Grant) caller(root string, expires time.Time) Caller {
 // Authenticate says who sent the request. It returns a zero Caller with every error, and never echoes the credential.
 //
 // The credential is a client certificate of the connection, an API key or JWT in one Authorization header of scheme
-// Bearer, or an API key in one X-API-Key header. More than one is refused, since it is not clear whose request it is, but
+// Bearer or, with a proof of possession, DPoP, or an API key in one X-API-Key header. More than one is refused, since it is not clear whose request it is, but
 // for a certificate beside another credential of the same party, or beside one of an agent whose gateway the certificate
 // names. A credential that is not accepted is never taken for the absence of one, so that it does not become the
 // anonymous caller. A gateway's certificate alone is nobody's: [ErrGateway].
 //
 // Whether the caller's party is attested is set by [Authenticator.Attested], and by nothing else.
 func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (Caller, error) {
+	c, err := a.attested(ctx, r)
+	targetOf(ctx).fail(err)
+	return c, err
+}
+
+func (a *Authenticator) attested(ctx context.Context, r *http.Request) (Caller, error) {
 	c, err := a.authenticate(ctx, r)
 	if err != nil {
 		return Caller{}, err
@@ -288,7 +304,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, r *http.Request) (Call
 }
 
 func (a *Authenticator) authenticate(ctx context.Context, r *http.Request) (Caller, error) {
-	token, kind, err := credential(r.Header)
+	token, kind, as, err := credential(r.Header)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -297,15 +313,16 @@ func (a *Authenticator) authenticate(ctx context.Context, r *http.Request) (Call
 		return a.bare(s)
 	}
 	var c Caller
+	certified := false // the token is bound to the certificate
 	if kind == jsonWebToken {
-		c, err = a.token(ctx, token)
+		c, certified, err = a.token(ctx, token, presented{scheme: as, method: r.Method, proofs: r.Header.Values(HeaderDPoP), target: targetOf(ctx), shown: s})
 	} else {
 		c, err = a.key(token)
 	}
 	if err != nil || s == nil {
 		return c, err
 	}
-	return together(c, s, false)
+	return together(c, s, certified)
 }
 
 // bare is the caller of a request with a certificate and nothing else, or with nothing.
@@ -385,32 +402,49 @@ const (
 	jsonWebToken
 )
 
+// scheme is how a credential is presented in the Authorization header.
+type scheme uint8
+
+const (
+	bearer scheme = iota
+	dpop
+)
+
 const maxToken = 8 << 10 // bytes of a credential
 
 // credential finds the one credential of the headers.
-func credential(h http.Header) (token string, kind credentialKind, err error) {
+func credential(h http.Header) (token string, kind credentialKind, as scheme, err error) {
+	bad := func(why string) (string, credentialKind, scheme, error) {
+		return "", none, bearer, fmt.Errorf("%w: %s", ErrBadCredential, why)
+	}
 	auth, keys := h.Values("Authorization"), h.Values("X-API-Key")
 	switch len(auth) + len(keys) {
 	case 0:
-		return "", none, nil
+		return "", none, bearer, nil
 	case 1:
 	default:
-		return "", none, fmt.Errorf("%w: there is more than one", ErrBadCredential)
+		return bad("there is more than one")
 	}
 	if len(keys) == 1 {
 		token = keys[0]
 	} else {
-		scheme, rest, _ := strings.Cut(auth[0], " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return "", none, fmt.Errorf("%w: the scheme is not Bearer", ErrBadCredential)
+		name, rest, _ := strings.Cut(auth[0], " ")
+		switch {
+		case strings.EqualFold(name, "DPoP"):
+			as = dpop
+		case !strings.EqualFold(name, "Bearer"):
+			return bad("the scheme is neither Bearer nor DPoP")
 		}
 		token = strings.TrimLeft(rest, " ")
 	}
 	if token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", none, fmt.Errorf("%w: it has not the form of a token", ErrBadCredential)
+		return bad("it has not the form of a token")
 	}
 	if len(keys) == 0 && strings.Count(token, ".") == 2 && !strings.HasPrefix(token, KeyPrefix) {
-		return token, jsonWebToken, nil
+		return token, jsonWebToken, as, nil
 	}
-	return token, opaqueKey, nil
+	if as == dpop {
+		return bad("a key is presented as one that is bound to a proof")
+	}
+	return token, opaqueKey, bearer, nil
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -44,17 +43,28 @@ type keySource struct {
 }
 
 func newKeySource(in Issuer, client *http.Client, now func() time.Time) (*keySource, error) {
+	s := &keySource{retry: retryTime, fresh: refreshTime, now: now}
+	ways := 0
+	for _, there := range []bool{in.File != "", in.URL != "", in.Discover} {
+		if there {
+			ways++
+		}
+	}
+	var err error
 	switch {
-	case (in.File == "") == (in.URL == ""):
-		return nil, errors.New("exactly one of file and url is needed")
+	case ways != 1:
+		err = errors.New("exactly one of file, url and discovery is needed")
 	case in.File != "":
-		return &keySource{load: fileLoader(in.File), retry: fileTime, fresh: fileTime, now: now}, nil
+		s.load, s.retry, s.fresh = fileLoader(in.File), fileTime, fileTime
+	case in.Discover:
+		s.load, err = discovered(in.Issuer, in.KeyHosts, client)
+	default:
+		_, err = fetchable(in.URL)
+		s.load = func(ctx context.Context) ([]byte, error) {
+			return fetch(ctx, client, in.URL, "application/jwk-set+json, application/json")
+		}
 	}
-	u, err := url.Parse(in.URL)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		return nil, errors.New("url is not an https address")
-	}
-	return &keySource{load: urlLoader(in.URL, client), retry: retryTime, fresh: refreshTime, now: now}, nil
+	return s, err
 }
 
 func loopback(host string) bool {
@@ -73,28 +83,27 @@ func fileLoader(path string) func(context.Context) ([]byte, error) {
 	}
 }
 
-func urlLoader(address string, client *http.Client) func(context.Context) ([]byte, error) {
+// fetch gets a document of an issuer. Redirects are not followed: they would let whoever answers name another host.
+func fetch(ctx context.Context, client *http.Client, address, accept string) ([]byte, error) {
 	var c http.Client
 	if client != nil {
 		c = *client
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return func(ctx context.Context) ([]byte, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("Accept", "application/jwk-set+json, application/json")
-		resp, err := c.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("the issuer answers with status %d", resp.StatusCode)
-		}
-		return bounded(resp.Body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
 	}
+	req.Header.Set("Accept", accept)
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the issuer answers with status %d", resp.StatusCode)
+	}
+	return bounded(resp.Body)
 }
 
 func bounded(r io.Reader) ([]byte, error) {

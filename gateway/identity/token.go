@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -33,15 +34,23 @@ type issuer struct {
 	resource   bool // the audience is the resource that the request is for
 	algorithms []jose.SignatureAlgorithm
 	keys       *keySource
-	agent      string // the claim that names the agent
-	purpose    string // the claim that names purposes; "": none does
+	agent      string   // the claim that names the agent
+	purpose    string   // the claim that names purposes; "": none does
+	scopes     []string // without which a token is not enough
+	bound      bool     // a token that is bound to no key is refused
+	txn        bool     // its transaction tokens are read by [Authenticator.Token]
 	subjects   map[string]Grant
 	fallback   *Grant
 }
 
 func newIssuer(in Issuer, client *http.Client, now func() time.Time) (*issuer, error) {
 	is := &issuer{name: in.Issuer, audience: in.Audience, agent: cmp.Or(in.AgentClaim, "sub"), purpose: in.PurposeClaim, subjects: make(map[string]Grant)}
-	is.resource = in.Resource
+	is.resource, is.scopes, is.bound, is.txn = in.Resource, slices.Clone(in.Scopes), in.Bound, in.Transaction
+	for _, s := range in.Scopes {
+		if !isScope(s) {
+			return nil, errors.New("a scope is not one")
+		}
+	}
 	if in.Issuer == "" || in.Audience == "" && !in.Resource {
 		return nil, errors.New("issuer or audience is empty")
 	}
@@ -72,37 +81,141 @@ func newIssuer(in Issuer, client *http.Client, now func() time.Time) (*issuer, e
 	return is, err
 }
 
-// token authenticates the bearer of a JWT.
-func (a *Authenticator) token(ctx context.Context, token string) (Caller, error) {
+// presented is how a request presents a token.
+type presented struct {
+	scheme scheme
+	method string
+	proofs []string // values of the header DPoP
+	target *target  // nil: nothing is known of the address
+	shown  *shown   // nil: the connection shows no certificate
+	within bool     // the token is in the body, for [Authenticator.Token]
+}
+
+// Token says whose a JWT is that a request carries in its body, such as the subject token of a token exchange (RFC 8693). It is
+// checked as a credential would be, but for its scheme, and a token that is bound to a certificate or key must be brought by
+// the holder of both. Transaction tokens of issuers with [Issuer.Transaction] are accepted here and nowhere else, since they
+// are no credentials. The request itself is not authenticated by it.
+func (a *Authenticator) Token(ctx context.Context, r *http.Request, token string) (Caller, error) {
+	if len(token) > maxToken {
+		return Caller{}, fmt.Errorf("%w: it has not the form of a token", ErrBadCredential)
+	}
+	p := presented{method: r.Method, proofs: r.Header.Values(HeaderDPoP), target: targetOf(ctx), shown: a.shown(r), within: true}
+	if len(p.proofs) > 0 {
+		p.scheme = dpop
+	}
+	c, _, err := a.token(ctx, token, p)
+	return c, err
+}
+
+// token says whose a JWT is, and whether it is bound to the certificate of the connection.
+func (a *Authenticator) token(ctx context.Context, token string, p presented) (c Caller, certified bool, err error) {
 	is, err := a.issuerOf(token)
 	if err != nil {
-		return Caller{}, err
+		return Caller{}, false, err
 	}
 	parsed, err := jwt.ParseSigned(token, is.algorithms)
 	if err != nil || len(parsed.Headers) != 1 {
-		return Caller{}, fmt.Errorf("%w: the algorithm is not one that this issuer may use", ErrBadCredential)
+		return Caller{}, false, fmt.Errorf("%w: the algorithm is not one that this issuer may use", ErrBadCredential)
+	}
+	if err := is.typed(parsed.Headers[0], p.within); err != nil {
+		return Caller{}, false, err
 	}
 	claims, all, err := is.verify(ctx, parsed)
 	if err != nil {
-		return Caller{}, err
+		return Caller{}, false, err
 	}
 	if err := a.inForce(is, claims, resourceOf(ctx)); err != nil {
-		return Caller{}, err
+		return Caller{}, false, err
 	}
-	grant, err := is.grant(all)
+	bond, err := confirmationOf(all)
+	if err != nil {
+		return Caller{}, false, err
+	}
+	if is.bound && !bond.bound() {
+		return Caller{}, false, fmt.Errorf("%w: tokens of this issuer must be bound to a key", ErrProof)
+	}
+	if c, err = is.caller(claims, all); err != nil {
+		return Caller{}, false, err
+	}
+	// Last of all, since a proof that was taken is not taken again.
+	if c.Proof, err = a.holds(bond, p, token); err != nil {
+		return Caller{}, false, err
+	}
+	return c, bond.certificate != nil, nil
+}
+
+// typed refuses tokens that are made for something else than to be presented: an explicit type is one of an access token
+// (RFC 9068) or of no JWT in particular (RFC 8725, section 3.11).
+func (is *issuer) typed(head jose.Header, within bool) error {
+	typ, there := head.ExtraHeaders[jose.HeaderType]
+	name, _ := typ.(string)
+	switch name = strings.TrimPrefix(strings.ToLower(name), "application/"); {
+	case !there, name == "jwt", name == "at+jwt":
+		return nil
+	case name == "txntoken+jwt" && within && is.txn:
+		return nil
+	}
+	return fmt.Errorf("%w: its type is not that of a token to call with", ErrBadCredential)
+}
+
+// caller is who calls by a token that holds.
+func (is *issuer) caller(claims jwt.Claims, all map[string]any) (Caller, error) {
+	act, there := all["act"]
+	if there && act == nil {
+		act = false // an error
+	}
+	acting, err := actors(act, is.name)
 	if err != nil {
 		return Caller{}, err
 	}
-	return grant.caller(tokenRoot(is.name, claims.Subject), claims.Expiry.Time()), nil
+	name, err := is.agentOf(all, acting)
+	if err != nil {
+		return Caller{}, err
+	}
+	grant, err := is.grant(name, all)
+	if err != nil {
+		return Caller{}, err
+	}
+	if err := is.scoped(all); err != nil {
+		return Caller{}, err
+	}
+	root := claims.Subject
+	if len(acting) > 0 {
+		root += "\x00" + name // what one agent does for somebody is not what another does
+	}
+	c := grant.caller(tokenRoot(is.name, root), claims.Expiry.Time())
+	if len(acting) > 0 {
+		c.Principal, c.Actors = Principal{Issuer: is.name, Subject: claims.Subject}, acting
+	}
+	return c, nil
 }
 
-// grant is what configuration grants the agent that the claims name, with no purpose that the token does not name too
-// where it is the issuer's to name them. A token that names none then has none.
-func (is *issuer) grant(claims map[string]any) (Grant, error) {
-	name, _ := claims[is.agent].(string)
-	if name == "" {
-		return Grant{}, fmt.Errorf("%w: the claim that names the agent is missing", ErrBadCredential)
+// ErrScope is the error for a token without a scope that its issuer's tokens need.
+var ErrScope = errors.New("the token lacks a scope that is needed here")
+
+// scoped checks the scope claim (RFC 8693, section 4.2; RFC 9068), words with single spaces between them.
+func (is *issuer) scoped(claims map[string]any) error {
+	if len(is.scopes) == 0 {
+		return nil
 	}
+	text, _ := claims["scope"].(string)
+	has := strings.Split(text, " ")
+	for _, s := range is.scopes {
+		if !slices.Contains(has, s) {
+			return ErrScope
+		}
+	}
+	return nil
+}
+
+// isScope reports whether a text is one scope (RFC 6749, section 3.3).
+func isScope(s string) bool {
+	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// grant is what configuration grants the agent that a token names, with no purpose that the token does not name too
+// where it is the issuer's to name them. A token that names none then has none.
+func (is *issuer) grant(name string, claims map[string]any) (Grant, error) {
 	grant, ok := is.subjects[name]
 	switch {
 	case !ok && is.fallback == nil:
