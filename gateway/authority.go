@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/scrimhq/scrim/flow"
@@ -38,7 +37,7 @@ func WithAuthority(ctx context.Context, a *Authority) context.Context {
 func (g *Gateway) Identify(ctx context.Context, s *Snapshot, r *http.Request) (identity.Caller, *Authority, error) {
 	caller, err := s.Identity.Authenticate(ctx, r)
 	if err != nil {
-		return identity.Caller{}, nil, refuse(RuleIdentity, "", err, "%s", identityText(err))
+		return identity.Caller{}, nil, notBelieved(err)
 	}
 	a, _ := ctx.Value(authorityKey{}).(*Authority)
 	return caller, a, nil
@@ -58,14 +57,4 @@ func (g *Gateway) Holds(ctx context.Context, s *Snapshot, a *Authority, body []b
 	}
 	a.proven = true
 	return nil
-}
-
-func identityText(err error) string {
-	switch {
-	case errors.Is(err, identity.ErrNoCredential):
-		return "Send a credential: Authorization: Bearer with a key or token that this domain knows."
-	case errors.Is(err, identity.ErrUnavailable):
-		return "The credential cannot be checked at the moment; try again later."
-	}
-	return "The credential is not accepted."
 }

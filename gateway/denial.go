@@ -11,6 +11,7 @@ import (
 // reasons maps the gateway's rules to what a protocol can say.
 var reasons = map[Rule]wire.Reason{
 	RuleIdentity:  wire.Unauthenticated,
+	RuleScope:     wire.Unauthorized,
 	RuleFace:      wire.NotFound,
 	RuleMalformed: wire.InvalidRequest,
 	RuleTooBig:    wire.TooLarge,

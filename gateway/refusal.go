@@ -34,6 +34,7 @@ const (
 	RuleRate      Rule = "rate"      // more than this caller may do in a time, or at one time
 	RuleBusy      Rule = "busy"      // no slot is free
 	RuleLoop      Rule = "loop"      // it came through too many gateways
+	RuleScope     Rule = "scope"     // the token lacks a scope
 	RulePush      Rule = "push"      // push notifications are not there
 	RuleHandle    Rule = "handle"    // no such handle for this caller
 	RuleExtension Rule = "extension" // the agent requires one that the call does not ask for

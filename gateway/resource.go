@@ -2,6 +2,7 @@ package gateway
 
 import (
 	stdjson "encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -12,11 +13,11 @@ import (
 const MetadataPath = "/.well-known/oauth-protected-resource"
 
 // Resources tells everything behind it which resource a request is for, so that a token for one agent or server is not
-// taken at another.
+// taken at another, nor a proof for one address.
 func Resources(g *Gateway, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		base := BaseURL(g.Snapshot(), r)
-		ctx := WithBase(r.Context(), base)
+		ctx := identity.WithTarget(WithBase(r.Context(), base), base+r.URL.EscapedPath())
 		if path := resourcePath(r.URL.Path); path != "" {
 			ctx = identity.WithResource(ctx, base+path)
 		}
@@ -42,18 +43,47 @@ func resourcePath(path string) string {
 
 const idLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-// Challenge is what a caller without an accepted credential is told (RFC 6750), and, where tokens are believed at all,
-// where to find out who gives them (RFC 9728).
+// Resource is what everybody is told about every agent and server as a protected resource of OAuth 2.0, beside who gives tokens.
+type Resource struct {
+	Name          string // for people
+	Documentation string // URL of a page for developers
+	Certificates  bool   // callers are asked for certificates, where this gateway is the end of their TLS
+}
+
+// Challenge is what a caller without an accepted credential is told (RFC 6750, RFC 9449), and, where tokens are believed at
+// all, which scopes they need and where to find out who gives them (RFC 9728).
 func Challenge(s *Snapshot, r *http.Request) string {
+	tokens := s.Identity.Tokens()
+	why := identity.Failure(r.Context())
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	proof := strings.EqualFold(scheme, "DPoP") || errors.Is(why, identity.ErrProof) || tokens.Bound && !s.asked(r)
 	challenge := `Bearer realm="scrim"`
-	if r.Header.Get("Authorization") != "" {
+	if proof {
+		challenge = `DPoP realm="scrim", algs="` + strings.Join(tokens.ProofAlgorithms, " ") + `"`
+	}
+	switch {
+	case scheme == "":
+	case errors.Is(why, identity.ErrScope):
+		challenge += `, error="insufficient_scope"`
+	case errors.Is(why, identity.ErrProof) && r.Header.Get(identity.HeaderDPoP) != "":
+		challenge += `, error="invalid_dpop_proof"`
+	default:
 		challenge += `, error="invalid_token"`
 	}
-	if path := resourcePath(r.URL.Path); path != "" && len(s.Identity.Issuers()) > 0 {
+	if len(tokens.Issuers) == 0 {
+		return challenge
+	}
+	if len(tokens.Scopes) > 0 {
+		challenge += `, scope="` + strings.Join(tokens.Scopes, " ") + `"`
+	}
+	if path := resourcePath(r.URL.Path); path != "" {
 		challenge += `, resource_metadata="` + BaseURL(s, r) + MetadataPath + path + `"`
 	}
 	return challenge
 }
+
+// asked reports whether the caller of a request could have shown a certificate.
+func (s *Snapshot) asked(r *http.Request) bool { return r.TLS != nil && s.Resource.Certificates }
 
 // Metadata serves the metadata of protected resources. It says the same of every name, so that names cannot be tried.
 type Metadata struct {
@@ -64,9 +94,8 @@ type Metadata struct {
 func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := m.Gateway.Snapshot()
 	path := resourcePath(strings.TrimPrefix(r.URL.Path, MetadataPath))
-	issuers := s.Identity.Issuers()
 	switch {
-	case path == "" || MetadataPath+path != r.URL.Path || len(issuers) == 0:
+	case path == "" || MetadataPath+path != r.URL.Path || len(s.Identity.Tokens().Issuers) == 0:
 		http.NotFound(w, r)
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -74,11 +103,7 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	body, err := stdjson.Marshal(struct {
-		Resource string   `json:"resource"`
-		Servers  []string `json:"authorization_servers"`
-		Methods  []string `json:"bearer_methods_supported"`
-	}{BaseURL(s, r) + path, issuers, []string{"header"}})
+	body, err := stdjson.Marshal(s.metadata(r, BaseURL(s, r)+path))
 	if err != nil {
 		http.Error(w, "the metadata cannot be written", http.StatusInternalServerError)
 		return
@@ -87,4 +112,26 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "max-age=60")
 	w.Header().Set("Access-Control-Allow-Origin", "*") // clients in browsers look it up before they have a token
 	_, _ = w.Write(body)
+}
+
+// metadata are those of RFC 9728, section 2. What is not so is left out, never false.
+type metadata struct {
+	Resource        string   `json:"resource"`
+	Servers         []string `json:"authorization_servers"`
+	Methods         []string `json:"bearer_methods_supported"`
+	Scopes          []string `json:"scopes_supported,omitempty"`
+	Name            string   `json:"resource_name,omitempty"`
+	Documentation   string   `json:"resource_documentation,omitempty"`
+	Certificates    bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	ProofAlgorithms []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	Proofs          bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+}
+
+func (s *Snapshot) metadata(r *http.Request, resource string) metadata {
+	tokens := s.Identity.Tokens()
+	certificates := s.asked(r)
+	return metadata{
+		Resource: resource, Servers: tokens.Issuers, Methods: []string{"header"}, Scopes: tokens.Scopes, Name: s.Resource.Name, Documentation: s.Resource.Documentation,
+		Certificates: certificates, ProofAlgorithms: tokens.ProofAlgorithms, Proofs: tokens.Bound && !certificates,
+	}
 }

@@ -30,6 +30,7 @@ type Snapshot struct {
 	Egress      egress.Options // of clients for addresses that strangers name
 	Agents      map[flow.AgentID]*Agent
 	Identity    *identity.Authenticator
+	Resource    Resource                // what everybody is told about the agents and servers as protected resources
 	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
 	ExtMCP      *Peer                   // who asks through agentgateway's hook; nil: nobody
 	Interceptor *Peer                   // who asks through MCP interceptors; nil: nobody

@@ -43,7 +43,7 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 	if err == nil {
 		caller, authority = got, right
 	} else if h.Face == gateway.Outbound {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="scrim"`)
+		w.Header().Set("WWW-Authenticate", gateway.Challenge(s, r))
 		http.Error(w, gateway.Denial(err, 0).Text, http.StatusUnauthorized)
 		return
 	}

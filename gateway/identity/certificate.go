@@ -371,6 +371,11 @@ func together(c Caller, s *shown, bound bool) (Caller, error) {
 
 // WantsCertificates reports whether a certificate can prove anything here, so that callers should be asked for one.
 func (a *Authenticator) WantsCertificates() bool {
+	for _, is := range a.issuers {
+		if is.bound {
+			return true
+		}
+	}
 	c := a.certificates
 	if c == nil {
 		return false

@@ -170,6 +170,7 @@ type Authenticator struct {
 	keys         []apiKey
 	issuers      map[string]*issuer
 	certificates *certificates // nil: none is believed
+	tokens       Tokens
 	attestor     Attestor
 	replay       *Replay
 	nonces       *Nonces
@@ -254,6 +255,7 @@ func New(opt Options) (*Authenticator, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	a.tokens = a.describe()
 	return a, nil
 }
 

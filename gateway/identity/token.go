@@ -341,5 +341,31 @@ func (a *Authenticator) inForce(is *issuer, c jwt.Claims, resource string) error
 	return nil
 }
 
-// Issuers returns the names of the configured issuers, sorted.
-func (a *Authenticator) Issuers() []string { return slices.Sorted(maps.Keys(a.issuers)) }
+// Tokens is what callers by token must know.
+type Tokens struct {
+	Issuers         []string // that are believed, sorted
+	Scopes          []string // that tokens of one issuer or another need, sorted
+	Bound           bool     // every token must be bound to a key or certificate
+	ProofAlgorithms []string // of DPoP proofs; empty without issuers
+}
+
+// Tokens returns what callers by token must know. It is not secret.
+func (a *Authenticator) Tokens() Tokens { return a.tokens }
+
+func (a *Authenticator) describe() (t Tokens) {
+	t.Issuers = slices.Sorted(maps.Keys(a.issuers))
+	if len(t.Issuers) == 0 {
+		return t
+	}
+	t.Bound = true
+	for _, is := range a.issuers {
+		t.Scopes = append(t.Scopes, is.scopes...)
+		t.Bound = t.Bound && is.bound
+	}
+	slices.Sort(t.Scopes)
+	t.Scopes = slices.Compact(t.Scopes)
+	for _, alg := range algorithms {
+		t.ProofAlgorithms = append(t.ProofAlgorithms, string(alg))
+	}
+	return t
+}

@@ -324,7 +324,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *ca
 func (h *Handler) deny(w http.ResponseWriter, r *http.Request, c *calling, err error) {
 	d := denial(err)
 	d.Requested = c.requested
-	if d.Reason == wire.Unauthenticated {
+	if d.Reason == wire.Unauthenticated || d.Reason == wire.Unauthorized {
 		w.Header().Set("WWW-Authenticate", gateway.Challenge(c.who.snap, r))
 	}
 	status := d.MCPStatus("", "")

@@ -248,7 +248,7 @@ func (o *ownCall) deny(err error) {
 		o.flow.Method = "" // a stranger's text
 	}
 	d := denial(o.Gateway.Refused(o.r.Context(), o.snap, o.flow, err))
-	if d.Reason == wire.Unauthenticated {
+	if d.Reason == wire.Unauthenticated || d.Reason == wire.Unauthorized {
 		o.w.Header().Set("WWW-Authenticate", gateway.Challenge(o.snap, o.r))
 	}
 	writeJSON(o.w, d.MCPStatus(o.version, o.flow.Method), d.MCP(o.version, o.flow.Method, o.rpc.ID))

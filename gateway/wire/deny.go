@@ -241,6 +241,8 @@ func (n Denial) MCPStatus(version, method string) int {
 	switch n.Reason {
 	case Unauthenticated:
 		return http.StatusUnauthorized
+	case Unauthorized:
+		return http.StatusForbidden
 	case TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case UnsupportedMedia:

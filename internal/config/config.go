@@ -165,18 +165,30 @@ type Subject struct {
 type Identity struct {
 	Anonymous flow.AgentID `yaml:"anonymous" doc:"The agent that callers without credentials are taken for. Absent: they are refused."`
 	JWT       []Issuer     `yaml:"jwt" doc:"Issuers of tokens that are believed."`
+	Resource  Resource     `yaml:"resource" doc:"What everybody is told about the agents and servers as protected resources of OAuth."`
 	SPIFFE    SPIFFE       `yaml:"spiffe" doc:"Certificates of workloads that are believed (X.509-SVIDs)."`
 }
 
-// Issuer is an issuer of JSON Web Tokens: exactly one of JWKSFile and JWKSURL.
+// Resource is what everybody is told of protected resources.
+type Resource struct {
+	Name          string `yaml:"name" doc:"Name for people who are asked whether a client may call it."`
+	Documentation string `yaml:"documentation" doc:"Page for developers." pattern:"url"`
+}
+
+// Issuer is an issuer of JSON Web Tokens: exactly one of JWKSFile, JWKSURL and Discover.
 type Issuer struct {
-	Issuer       string `yaml:"issuer" doc:"Value of the iss claim." required:"true" pattern:"url"`
-	Audience     string `yaml:"audience" doc:"Value that the aud claim must contain. Needed unless resource_audience is true."`
-	PerResource  bool   `yaml:"resource_audience" doc:"The aud claim must contain the URL of the agent or server that is called instead, as clients get it by asking for a token for that resource (RFC 8707)."`
-	JWKSFile     string `yaml:"jwks_file" doc:"File of the issuer's public keys."`
-	JWKSURL      string `yaml:"jwks_url" doc:"URL of the issuer's public keys, https unless on loopback." pattern:"url"`
-	AgentClaim   string `yaml:"agent_claim" doc:"Claim, a text, that names the agent." default:"sub"`
-	PurposeClaim string `yaml:"purpose_claim" doc:"Claim, a text or a list, that names purposes: a call can only claim one that its token names too. Absent: tokens name none, and what is configured holds."`
+	Issuer       string   `yaml:"issuer" doc:"Value of the iss claim." required:"true" pattern:"url"`
+	Audience     string   `yaml:"audience" doc:"Value that the aud claim must contain. Needed unless resource_audience is true."`
+	PerResource  bool     `yaml:"resource_audience" doc:"The aud claim must contain the URL of the agent or server that is called instead, as clients get it by asking for a token for that resource (RFC 8707)."`
+	JWKSFile     string   `yaml:"jwks_file" doc:"File of the issuer's public keys."`
+	JWKSURL      string   `yaml:"jwks_url" doc:"URL of the issuer's public keys, https unless on loopback." pattern:"url"`
+	Discover     bool     `yaml:"discover" doc:"The issuer says itself where its public keys are, at /.well-known/openid-configuration below its own address."`
+	KeyHosts     []string `yaml:"key_hosts" doc:"Hosts, with a port where there is one, at which a discovered issuer may have its keys beside its own."`
+	Scopes       []string `yaml:"scopes" doc:"Scopes that a token must have, all of them. Callers are told."`
+	Bound        bool     `yaml:"bound" doc:"A token must be bound to its holder's key, by cnf with x5t#S256 (certificate, RFC 8705) or jkt (DPoP, RFC 9449). A token that says that it is bound must always be presented by the holder."`
+	Transaction  bool     `yaml:"transaction_tokens" doc:"Its transaction tokens (typ txntoken+jwt) are taken where a token is exchanged for another. Nobody can call with one."`
+	AgentClaim   string   `yaml:"agent_claim" doc:"Claim, a text, that names the agent; act.sub is who acts by a token that was exchanged (RFC 8693)." default:"sub"`
+	PurposeClaim string   `yaml:"purpose_claim" doc:"Claim, a text or a list, that names purposes: a call can only claim one that its token names too. Absent: tokens name none, and what is configured holds."`
 }
 
 // Purpose is why a flow happens.

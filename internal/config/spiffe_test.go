@@ -49,3 +49,20 @@ func TestMistakesAboutCertificatesOfCallers(t *testing.T) {
 		}
 	}
 }
+
+func TestMistakesAboutIssuers(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"discovery", "issuer: https://login.example, audience: a, discover: true, key_hosts: [keys.example, \"keys.example:8443\"], scopes: [mcp], bound: true", ""},
+		{"two ways to keys", "issuer: https://login.example, audience: a, discover: true, jwks_url: https://login.example/jwks", "one of jwks_file, jwks_url and discover is expected"},
+		{"none", "issuer: https://login.example, audience: a", "one of jwks_file, jwks_url and discover is expected"},
+		{"plain http", "issuer: http://login.example, audience: a, discover: true", "keys found over plain http cannot be believed"},
+		{"hosts without discovery", "issuer: https://login.example, audience: a, jwks_url: https://login.example/jwks, key_hosts: [keys.example]", "only discovered keys are elsewhere"},
+		{"a host that is an address", "issuer: https://login.example, audience: a, discover: true, key_hosts: [https://keys.example]", "not the name of a host"},
+		{"two scopes in one", "issuer: https://login.example, audience: a, discover: true, scopes: [a b]", "not a scope"},
+	} {
+		_, err := config.Parse("scrim.yaml", []byte("version: 1\ndomain: clinic\nidentity: {jwt: [{"+c.text+"}]}\n"), "")
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"hash"
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -317,14 +318,41 @@ func (v *validator) identity(agents map[flow.AgentID]int) {
 		if (is.Audience == "") == !is.PerResource {
 			v.wrong(at, "", "either audience or resource_audience is expected")
 		}
-		if (is.JWKSFile == "") == (is.JWKSURL == "") {
-			v.wrong(at, "", "either jwks_file or jwks_url is expected")
-		}
+		v.keySource(is, at)
 		if host, plain := urlHost(is.JWKSURL); plain && !isLoopback(host) {
 			v.wrong(at+"/jwks_url", "use https", "keys fetched over plain http cannot be believed")
 		}
 		if is.JWKSFile != "" {
 			v.readable(at+"/jwks_file", is.JWKSFile)
+		}
+	}
+}
+
+// keySource checks where an issuer's keys come from.
+func (v *validator) keySource(is Issuer, at string) {
+	ways := 0
+	for _, there := range []bool{is.JWKSFile != "", is.JWKSURL != "", is.Discover} {
+		if there {
+			ways++
+		}
+	}
+	if ways != 1 {
+		v.wrong(at, "", "one of jwks_file, jwks_url and discover is expected")
+	}
+	if host, plain := urlHost(is.Issuer); is.Discover && plain && !isLoopback(host) {
+		v.wrong(at+"/issuer", "use https", "keys found over plain http cannot be believed")
+	}
+	if len(is.KeyHosts) > 0 && !is.Discover {
+		v.wrong(at+"/key_hosts", "set discover", "only discovered keys are elsewhere than configuration says")
+	}
+	for i, host := range is.KeyHosts {
+		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" {
+			v.wrong(fmt.Sprintf("%s/key_hosts/%d", at, i), "such as keys.example.org or keys.example.org:8443", "not the name of a host")
+		}
+	}
+	for i, s := range is.Scopes {
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			v.wrong(fmt.Sprintf("%s/scopes/%d", at, i), "one word for each", "not a scope")
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/identity/svid"
 	"github.com/scrimhq/scrim/internal/config"
@@ -19,6 +20,7 @@ type trust struct {
 	workload *svid.Workload // nil: no Workload API
 	domains  domainAuthorities
 	nonces   *identity.Nonces
+	replay   *identity.Replay
 	attestor identity.Attestor // nil: nobody is attested
 	log      *slog.Logger
 }
@@ -40,7 +42,7 @@ func (d *domainAuthorities) ClientCA(trustDomain string) (*x509.CertPool, bool) 
 func (d *domainAuthorities) Any() bool { return d.of.Load() != nil }
 
 func newTrust(c *config.Config, opt Options) (*trust, error) {
-	t := &trust{nonces: identity.NewNonces(0, nil), attestor: opt.Attestor, log: opt.Logger}
+	t := &trust{nonces: identity.NewNonces(0, nil), replay: identity.NewReplay(nil), attestor: opt.Attestor, log: opt.Logger}
 	address := c.Identity.SPIFFE.WorkloadAPI
 	if address == "" {
 		return t, nil
@@ -121,6 +123,7 @@ func authenticator(c *config.Config, t *trust) (*identity.Authenticator, error) 
 	for _, j := range c.Identity.JWT {
 		issuers[j.Issuer] = &identity.Issuer{
 			Issuer: j.Issuer, Audience: j.Audience, Resource: j.PerResource, File: c.Path(j.JWKSFile), URL: j.JWKSURL,
+			Discover: j.Discover, KeyHosts: j.KeyHosts, Scopes: j.Scopes, Bound: j.Bound, Transaction: j.Transaction,
 			AgentClaim: j.AgentClaim, PurposeClaim: j.PurposeClaim, Subjects: map[string]identity.Grant{},
 		}
 	}
@@ -144,6 +147,13 @@ func authenticator(c *config.Config, t *trust) (*identity.Authenticator, error) 
 	}
 	if t != nil {
 		opt.Certificates, opt.Nonces, opt.Attestor = t.certificates(c, grants), t.nonces, t.attestor
+		opt.Replay = t.replay
 	}
 	return identity.New(opt)
+}
+
+// resource is what is told of the agents and servers as protected resources.
+func resource(c *config.Config, a *identity.Authenticator) gateway.Resource {
+	asks := c.TLS.On() && (c.TLS.ClientCertificates == config.AskAlways || c.TLS.ClientCertificates != config.AskNever && a.WantsCertificates())
+	return gateway.Resource{Name: c.Identity.Resource.Name, Documentation: c.Identity.Resource.Documentation, Certificates: asks}
 }

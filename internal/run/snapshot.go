@@ -93,6 +93,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	if s.Identity, err = authenticator(c, t); err != nil {
 		return nil, err
 	}
+	s.Resource = resource(c, s.Identity)
 	return s, nil
 }
 
