@@ -25,7 +25,7 @@ func (u *Upstream) SendGRPC(ctx context.Context, address, path string, from http
 	}
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("Te", "trailers")
-	return u.do(u.streams(), req)
+	return u.do(req, true)
 }
 
 // streams is the client of calls that need HTTP/2. It is made at the first of them.

@@ -58,7 +58,10 @@ const connBuffer = 2 << 10
 
 func newTransport(opt UpstreamOptions) (*http.Transport, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if opt.CA != "" {
+	switch {
+	case opt.TLS != nil:
+		conf = opt.TLS.Clone()
+	case opt.CA != "":
 		conf.RootCAs = x509.NewCertPool()
 		if !conf.RootCAs.AppendCertsFromPEM([]byte(opt.CA)) {
 			return nil, errors.New("the file of certificate authorities holds none")

@@ -19,18 +19,25 @@ import (
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/peers"
+	"github.com/scrimhq/scrim/policy/domain"
 )
 
 // Upstream is an agent or server behind (or, on the outbound face, beyond) the gateway.
 type Upstream struct {
 	URL        *url.URL
-	Header     string      // header that carries the credential; "" for none
-	Credential flow.Secret // the gateway's own; a caller's is never passed on
+	Header     string        // header that carries the credential; "" for none
+	Credential flow.Secret   // the gateway's own; a caller's is never passed on
+	Peers      *peers.Peers  // set before use: a peer's gateways are called as such; nil: no domain is a peer
+	Domain     flow.DomainID // whose the agent is
 	client     *http.Client
 	opt        UpstreamOptions
 
 	once  sync.Once
 	http2 *http.Client // set by once; see streams
+
+	mu  sync.Mutex // guards via
+	via [2]viaPeer // for calls of any version of HTTP, and of HTTP/2
 }
 
 // UpstreamOptions are the limits of calls to upstreams, and how they are reached; zero fields have the defaults named.
@@ -41,6 +48,7 @@ type UpstreamOptions struct {
 	Body       time.Duration // of a response that is no stream, from its first byte to its end; 2 min
 	Idle       int           // idle connections kept per upstream; 64
 	CA         string        // PEM of the authorities that are believed, and no others; "": those of the system
+	TLS        *tls.Config   // in place of CA and the defaults; nil: those
 	PlainHTTP2 bool          // an upstream without TLS speaks HTTP/2; with TLS that is agreed on by itself
 	Pool       *Pool         // where connections are kept; nil: the upstream has its own
 }
@@ -100,7 +108,7 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := u.do(u.client, req)
+	res, err := u.do(req, false)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +140,12 @@ func (u *Upstream) head(req *http.Request, from http.Header, extra map[string]st
 	return nil
 }
 
-func (u *Upstream) do(client *http.Client, req *http.Request) (*http.Response, error) {
+// do makes a call; of HTTP/2 and nothing else if streams is set.
+func (u *Upstream) do(req *http.Request, streams bool) (*http.Response, error) {
+	client, err := u.clientTo(req.URL, streams)
+	if err != nil {
+		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway cannot be reached.")
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway did not answer.")
@@ -152,7 +165,10 @@ func headerSafe(values []string) bool {
 // fault says what kind of failure a client error is, in words of its own: the error's may repeat the address, which
 // the operator finds in the configuration, or bytes that the peer wrote.
 func fault(err error) error {
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, errLate} {
+	if e, ok := errors.AsType[*domain.Error](err); ok {
+		return e // what a peer's certificate lacked, in words of its own
+	}
+	for _, known := range []error{peers.ErrNotInForce, peers.ErrNoAuthority, context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, errLate} {
 		if errors.Is(err, known) {
 			return known
 		}

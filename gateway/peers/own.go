@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
@@ -43,12 +42,12 @@ func (p *Peers) publish(ctx context.Context) error {
 	}
 	const put = `INSERT INTO peers_own (id, version, document) VALUES (1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET version = excluded.version, document = excluded.document`
-	err = p.record(ctx, p.own, flow.Changed, "the domain published version "+strconv.FormatInt(next.Version, 10)+" of its document", func(tx store.Tx) error {
+	err = p.opt.DB.Update(ctx, func(tx store.Tx) error {
 		_, err := tx.Exec(put, next.Version, text)
 		return err
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("publishing the domain's document: %w", err)
 	}
 	s.document, s.text, s.pool = next, text, poolOf(next.Authorities)
 	p.state.Store(&s)

@@ -111,18 +111,25 @@ func (p *Peers) TLS(d flow.DomainID) (*tls.Config, bool) {
 	return p.link(d).options(), true
 }
 
-// Via returns the options for a call to that domain's agents at an address: those of [Peers.TLS] where the address lies
-// under one of the gateways in the domain's document, nil where the domain is no peer or the address lies elsewhere. It
-// returns [ErrNotInForce] for a peer whose document does not count: such a call must not be made at all.
+// Via returns the options for a call to that domain's agents at an address: those of [Peers.TLS] where the address is
+// that of one of the gateways in the domain's document, nil where the domain is no peer or the address is another. It
+// returns [ErrNotInForce] where such a call must not be made at all: the document does not count, or there is none yet
+// and so nobody knows whose the address is.
 func (p *Peers) Via(d flow.DomainID, to *url.URL) (*tls.Config, error) {
-	if !p.Pinned(d) {
+	if !p.ready() {
 		return nil, nil
 	}
-	peer, ok := p.Peer(d)
-	if !ok {
+	e := p.state.Load().entries[d]
+	if e == nil {
+		return nil, nil
+	}
+	if e.Document == nil {
+		if to.Scheme != "https" {
+			return nil, nil // no gateway of a peer is there
+		}
 		return nil, ErrNotInForce
 	}
-	if _, ok := peer.Document.Gateway(to); !ok {
+	if !e.Document.Meets(to) {
 		return nil, nil
 	}
 	conf, ok := p.TLS(d)
@@ -135,14 +142,47 @@ func (p *Peers) Via(d flow.DomainID, to *url.URL) (*tls.Config, error) {
 // ServerTLS returns options for a server that gateways of peers and of the own domain call, and nobody else: TLS 1.3,
 // this gateway's certificate, and theirs checked as with [Peers.Verify]. Refused is told of those that are refused.
 func (p *Peers) ServerTLS(refused func(error)) *tls.Config {
+	return p.serverTLS(tls.RequireAnyClientCert, refused) // what the certificate must be is looked at by hand
+}
+
+// DoorTLS is ServerTLS for a server behind [Peers.Door], which lets in who shows no certificate for the domain's
+// document alone, so that a peer can be added at the one address that gateways meet at.
+func (p *Peers) DoorTLS(refused func(error)) *tls.Config {
+	return p.serverTLS(tls.RequestClientCert, refused)
+}
+
+// Door refuses every request but one for the domain's document that does not come from a gateway of a peer or of the own
+// domain, as trust is when it comes.
+func (p *Peers) Door(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == domain.Path {
+			p.ServeHTTP(w, r)
+			return
+		}
+		if r.TLS == nil || r.TLS.Version < tls.VersionTLS13 {
+			http.Error(w, "gateways alone are let in here", http.StatusForbidden)
+			return
+		}
+		if _, err := p.Verify(r.TLS.PeerCertificates, x509.ExtKeyUsageClientAuth); err != nil {
+			http.Error(w, "gateways alone are let in here: "+err.Error(), http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (p *Peers) serverTLS(auth tls.ClientAuthType, refused func(error)) *tls.Config {
 	conf := &tls.Config{
 		MinVersion: tls.VersionTLS13,
-		ClientAuth: tls.RequireAnyClientCert, // and what it must be is looked at below
+		ClientAuth: auth,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return p.Certificate()
 		},
 		VerifyConnection: func(cs tls.ConnectionState) error {
+			if len(cs.PeerCertificates) == 0 && auth == tls.RequestClientCert {
+				return nil
+			}
 			_, err := p.Verify(cs.PeerCertificates, x509.ExtKeyUsageClientAuth)
 			if err != nil && refused != nil {
 				refused(err)

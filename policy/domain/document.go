@@ -86,20 +86,31 @@ func (d *Document) InForce(now time.Time) error {
 // Gateway returns the gateway's address that the URL lies under: same scheme, host and port, and a path that begins
 // with the address's own at a whole segment. Paths that mean something else once they are cleaned lie nowhere.
 func (d *Document) Gateway(u *url.URL) (string, bool) {
-	if u == nil || u.Scheme != "https" || u.User != nil || u.Opaque != "" || strings.Contains(u.EscapedPath(), "%") ||
+	if u == nil || u.User != nil || u.Opaque != "" ||
 		slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }) {
 		return "", false
 	}
 	for _, address := range d.Gateways {
-		base, err := url.Parse(address)
-		if err != nil || !strings.EqualFold(base.Hostname(), u.Hostname()) || portOf(base) != portOf(u) {
+		base, ok := meets(address, u)
+		if !ok {
 			continue
 		}
-		if rest, ok := strings.CutPrefix(u.Path, base.Path); ok && (rest == "" || rest[0] == '/') {
+		if rest, ok := strings.CutPrefix(u.EscapedPath(), base.Path); ok && (rest == "" || rest[0] == '/') {
 			return address, true
 		}
 	}
 	return "", false
+}
+
+// Meets reports whether a connection for the URL is one to a gateway of the domain: scheme, host and port are those of
+// one, whatever the path.
+func (d *Document) Meets(u *url.URL) bool {
+	return u != nil && slices.ContainsFunc(d.Gateways, func(address string) bool { _, ok := meets(address, u); return ok })
+}
+
+func meets(address string, u *url.URL) (*url.URL, bool) {
+	base, err := url.Parse(address)
+	return base, err == nil && u.Scheme == "https" && strings.EqualFold(base.Hostname(), u.Hostname()) && portOf(base) == portOf(u)
 }
 
 func portOf(u *url.URL) string {
