@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -43,6 +44,7 @@ type Options struct {
 	Ready     func(ctx context.Context) error // why not, or nil
 	Proposals func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
 	Metrics   *Metrics                        // nil: none
+	Peers     *peers.Peers                    // nil: the domain has no identity to others
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 }
@@ -70,6 +72,7 @@ func New(opt Options) *API {
 	a.guarded("POST /-/subject/erase", a.erase)
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
+	a.domains()
 	if opt.Metrics != nil {
 		a.guarded("GET /metrics", opt.Metrics.Handler().ServeHTTP)
 	}

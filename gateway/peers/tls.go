@@ -57,6 +57,11 @@ func (p *Peers) ClientCA(trustDomain string) (*x509.CertPool, bool) {
 	return e.pool, e.pool != nil
 }
 
+// Any reports whether anybody's certificate could be believed: the domain has an authority or peers.
+func (p *Peers) Any() bool {
+	return p.ready() && (p.state.Load().pool != nil || len(p.state.Load().entries) > 0)
+}
+
 func poolOf(certs []*x509.Certificate) *x509.CertPool {
 	if len(certs) == 0 {
 		return nil

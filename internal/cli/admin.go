@@ -36,6 +36,11 @@ func eitherWay(c *config.Config, running func(*adminClient) error, stopped func(
 	if !hasState(c) {
 		return refuse(`Start one with "scrim run", or name another configuration with -c.`, "no gateway has run on %s yet", c.Data)
 	}
+	return hereOrThere(c, running, stopped)
+}
+
+// hereOrThere is eitherWay for what makes the data directory where there is none.
+func hereOrThere(c *config.Config, running func(*adminClient) error, stopped func() error) error {
 	err := stopped()
 	if !errors.Is(err, store.ErrLocked) {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		RequireExplicitExec: false,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"LISTEN", "ADMIN"} {
+			for _, name := range []string{"LISTEN", "ADMIN", "GATEWAYS", "LISTEN2", "ADMIN2", "GATEWAYS2"} {
 				addr, err := freeAddress()
 				if err != nil {
 					return err
@@ -69,7 +70,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fill": fill, "await": await, "get": get, "post": post, "logged": logged, "upstream": upstream, "hangup": hangup,
+			"fill": fill, "await": await, "get": get, "post": post, "logged": logged, "upstream": upstream, "hangup": hangup, "keep": keep,
 		},
 	})
 }
@@ -107,6 +108,15 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: not as expected in time", args[0])
+}
+
+// keep NAME REGEXP puts what the expression's first group finds in the last output into the environment.
+func keep(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) < 2 {
+		ts.Fatalf("%s: not in the output", args[1])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 // get URL [TOKENFILE] [HEADER:VALUE...] prints status and body.

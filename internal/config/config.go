@@ -22,6 +22,10 @@ type Config struct {
 	Health        bool                      `yaml:"health" doc:"Answer /healthz and /readyz at the address for agents too, for load balancers that cannot reach the admin address."`
 	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
 	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
+	Peers         []Peer                    `yaml:"peers" doc:"Other domains that are believed for what they sign. scrim peer add pins them without this."`
+	Peering       Peering                   `yaml:"peering" doc:"How this domain and its peers meet."`
+	DomainKeys    DomainKeys                `yaml:"domain_keys" doc:"Keys by which this domain signs capabilities, hop statements and lists."`
+	DomainCA      DomainCA                  `yaml:"domain_ca" doc:"Certificates of the domain's own authority."`
 	Hooks         Hooks                     `yaml:"hooks" doc:"How other gateways ask this one about messages that they carry themselves."`
 	Identity      Identity                  `yaml:"identity" doc:"How callers prove who they are, beside the API keys of agents."`
 	Capabilities  Capabilities              `yaml:"capabilities" doc:"Tokens that say what their holder may do, and that only narrow when they are handed on."`

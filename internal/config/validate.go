@@ -71,6 +71,7 @@ func (v *validator) validate() {
 	v.groups(agents)
 	v.hooks(agents)
 	v.grants(agents)
+	v.peers()
 	v.identity(agents)
 	v.spiffe(agents)
 	v.taxonomy()

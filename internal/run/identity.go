@@ -39,7 +39,21 @@ func (d *domainAuthorities) ClientCA(trustDomain string) (*x509.CertPool, bool) 
 }
 
 // Any reports whether there are any.
-func (d *domainAuthorities) Any() bool { return d.of.Load() != nil }
+func (d *domainAuthorities) Any() bool {
+	of := d.of.Load()
+	if of == nil {
+		return false
+	}
+	some, ok := (*of).(interface{ Any() bool })
+	return !ok || some.Any()
+}
+
+// believe takes the authorities of this domain and of its peers, once they are open.
+func (t *trust) believe(of identity.Authorities) {
+	if t != nil {
+		t.domains.of.Store(&of)
+	}
+}
 
 func newTrust(c *config.Config, opt Options) (*trust, error) {
 	t := &trust{nonces: identity.NewNonces(0, nil), replay: identity.NewReplay(nil), attestor: opt.Attestor, log: opt.Logger}

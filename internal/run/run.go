@@ -27,6 +27,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -101,15 +102,17 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	if err != nil {
 		return nil, err
 	}
-	st, err := OpenState(ctx, c, opt.Store)
-	if err != nil {
-		return nil, err
-	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
+	st, err := openState(ctx, c, opt.Store, func(err error) { opt.Logger.Error("fault", "error", err) })
+	if err != nil {
+		return nil, err
+	}
 	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t}
 	r.config.Store(c)
+	r.join(snap)
+	t.believe(st.Peers)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
 	}
@@ -213,6 +216,7 @@ func (r *Gateway) doors() http.Handler {
 	tools, own := r.tools, r.own()
 	mux := http.NewServeMux()
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
+	mux.Handle(domain.Path, r.Peers)
 	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	mux.Handle(in.Prefix, in)
@@ -283,8 +287,12 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
+	r.join(snap)
 	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	if err := r.Peers.Configure(ctx, peerSettings(next)); err != nil {
+		r.log.Error("peers are not as the new configuration has them; reload again", "error", err)
 	}
 	r.config.Store(next)
 	if r.bridges != nil {
@@ -315,6 +323,7 @@ func fixed(old, next *config.Config) error {
 	check("mode", old.Mode == next.Mode)
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
+	check("peering.listen", old.Peering.Listen == next.Peering.Listen)
 	return errors.Join(bad...)
 }
 

@@ -55,17 +55,22 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		adminAddr = l.Addr()
 		d.add(r.server(r.guard(admin), calls), l)
 	}
-	if s, l, err := r.extMCP(c, calls); err != nil {
-		for _, l := range d.listeners {
-			_ = l.Close() // the error to tell is the other one
+	for _, more := range []func(*config.Config, context.Context) (*http.Server, net.Listener, error){r.extMCP, r.gateways} {
+		s, l, err := more(c, calls)
+		if err != nil {
+			for _, l := range d.listeners {
+				_ = l.Close() // the error to tell is the other one
+			}
+			return errors.Join(err, r.Close())
 		}
-		return errors.Join(err, r.Close())
-	} else if s != nil {
-		d.add(s, l)
+		if s != nil {
+			d.add(s, l)
+		}
 	}
 	errs := d.serve()
 	wg.Go(func() { r.sweep(background) })
 	wg.Go(func() { r.pushes.Run(background) })
+	wg.Go(func() { r.Peers.Run(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
 		wg.Go(func() { reload(background) })

@@ -31,6 +31,7 @@ type State struct {
 	Keys  *vault.Keyring
 	Vault *vault.Vault
 	Log   *audit.Log
+	Peers *peers.Peers // the domain's identity, and those that it pinned
 }
 
 // Origin names a domain's journal in its checkpoints.
@@ -39,11 +40,19 @@ func Origin(d flow.DomainID) string { return "scrim.dev/journal/" + string(d) }
 // OpenState opens the data directory of a configuration and makes what is missing. Only one process may have it open:
 // another one gets a [store.ErrLocked].
 func OpenState(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
+	return openState(ctx, c, opt, nil)
+}
+
+func openState(ctx context.Context, c *config.Config, opt store.Options, fault func(error)) (*State, error) {
 	st, err := OpenStore(ctx, c, opt)
 	if err != nil {
 		return nil, err
 	}
-	if err := st.open(ctx, c); err != nil {
+	err = st.open(ctx, c)
+	if err == nil {
+		err = st.openPeers(ctx, c, fault)
+	}
+	if err != nil {
 		return nil, errors.Join(err, st.DB.Close())
 	}
 	return st, nil
@@ -53,7 +62,7 @@ func OpenState(ctx context.Context, c *config.Config, opt store.Options) (*State
 // that comes along spares one. A lone flow does not wait.
 const together = 200 * time.Microsecond
 
-// OpenStore opens database and keys alone, for looking at a journal that may have been tampered with. Vault and Log are nil.
+// OpenStore opens database and keys alone, for looking at a journal that may have been tampered with. Vault, Log and Peers are nil.
 func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
 	if err := os.MkdirAll(c.Path(c.Data), 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
