@@ -202,9 +202,13 @@ func (g *Gateway) Fault(err error) {
 	}
 }
 
-// Refused puts a refusal on record and returns it with its reference. If even that cannot be written, the refusal says so.
+// Refused puts a refusal on record and returns it with its reference. If even that cannot be written, the refusal says so. One that has
+// a reference is on record already.
 func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err error) *Refusal {
 	r := *refusalOf(err)
+	if r.Ref != "" {
+		return &r
+	}
 	r.Ref = f.ID
 	ev := flow.Event{
 		Time: g.now(), Flow: f, Outcome: flow.Refused, Reason: string(r.Rule) + " " + string(r.Place),

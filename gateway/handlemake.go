@@ -8,6 +8,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/store"
 )
@@ -81,7 +82,7 @@ var errNothingShown = noSuchHandle(errors.New("nothing of it may be shown"))
 func (c *changer) planHandles() error {
 	if c.m.redeeming {
 		for i := range c.byHandle {
-			if n := c.byHandle[i].content; n < 0 || !c.shows(n) {
+			if p := &c.byHandle[i]; p.content < 0 || !c.shows(p) {
 				return errNothingShown
 			}
 		}
@@ -120,7 +121,7 @@ func (c *changer) goesByHandle(n int) bool {
 }
 
 func (c *changer) planHandle(p *handlePart, rule *ByReference) error {
-	if p.content < 0 || p.kept != nil {
+	if p.content < 0 || p.kept != nil || !c.stoodFor() {
 		return nil
 	}
 	rules := c.m.Snapshot.Handles.complete()
@@ -131,7 +132,7 @@ func (c *changer) planHandle(p *handlePart, rule *ByReference) error {
 		}
 	}
 	size := len(c.views[0].doc.Raw(p.node))
-	if asked == 0 && !p.mark && (rule == nil || !rule.takes(size, p.media)) || !c.ableAlone(p) || !c.shows(p.content) {
+	if asked == 0 && !p.mark && (rule == nil || !rule.takes(size, p.media)) || !c.ableAlone(p) || !c.shows(p) {
 		return nil
 	}
 	switch ok, err := c.g.roomForHandle(c.ctx, &c.m.Query.Flow, int64(size), rules); {
@@ -161,14 +162,27 @@ func (c *changer) planHandle(p *handlePart, rule *ByReference) error {
 	return nil
 }
 
+// stoodFor reports whether whoever chose the purpose will be known when the part is redeemed. A stranger has nothing to redeem with.
+func (c *changer) stoodFor() bool {
+	f, who := &c.m.Query.Flow, c.m.Snapshot.Identity
+	if f.Direction == flow.Response {
+		return !who.Stranger(f.To)
+	}
+	_, ok := who.Known(f.From)
+	return ok
+}
+
 // shows reports whether the recipient would see anything of a part's content. What it would not see it is not told of either.
-func (c *changer) shows(content int) bool {
+func (c *changer) shows(p *handlePart) bool {
 	any := c.public
 	for i := range c.targets {
-		if !c.lies(i, content) {
+		t, level := &c.targets[i], c.terms[i].Level
+		if !c.lies(i, p.content) {
+			if t.kind == filePart && c.lies(i, p.node) && level != flow.Raw && c.m.Table.Role(t.view.doc.Nodes[t.node].State) != wire.FileName {
+				return false // its address takes the file along
+			}
 			continue
 		}
-		t, level := &c.targets[i], c.terms[i].Level
 		whole := t.kind == filePart || t.kind == wholeText && t.view.parent == nil
 		if whole && level != flow.Raw {
 			return false
@@ -187,11 +201,11 @@ func (c *changer) handOver(top *view) error {
 		case p.kept != nil:
 			top.edits.Replace(p.node, c.appendReference(nil, *p.kept))
 			continue
-		case c.m.redeeming && !c.shows(p.content): // after all that was found out on the way
+		case c.m.redeeming && !c.shows(p): // after all that was found out on the way
 			return errNothingShown
 		case p.goes == nil:
 			continue
-		case !c.shows(p.content):
+		case !c.shows(p):
 			p.goes = nil
 			continue
 		}

@@ -92,13 +92,24 @@ func (g *Gateway) Redeem(ctx context.Context, in *Redemption) (*Redeemed, error)
 	asked := in.Flow
 	asked.Direction = flow.Request
 	if err := r.admit(ctx, &asked); err != nil {
-		return nil, g.Refused(ctx, r.snap, asked, err)
+		return nil, alike(g.Refused(ctx, r.snap, asked, err))
 	}
 	out, err := r.form(ctx)
 	if err != nil {
-		return nil, err
+		return nil, alike(err)
 	}
 	return out.open(r)
+}
+
+// alike is what the outside is told of a refusal that is on record.
+func alike(err error) error {
+	r := *refusalOf(err)
+	switch r.Rule {
+	case RuleRecord, RuleInternal, RuleDrained, RuleRate, RuleBusy:
+		return &r
+	}
+	r.Rule, r.Place, r.Public = RuleHandle, "", noHandleText
+	return &r
 }
 
 // admit finds the handle and checks everything that does not depend on the part itself.

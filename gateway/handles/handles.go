@@ -7,6 +7,7 @@ package handles
 
 import (
 	"bytes"
+	"context"
 	stdjson "encoding/json"
 	"errors"
 	"net/http"
@@ -68,7 +69,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Request: r.Header.Get(HeaderFlow), Have: tags(r.Header),
 	})
 	if err != nil {
-		h.wait(r, began)
+		h.wait(ctx, began)
 		h.deny(w, r, s, err)
 		return
 	}
@@ -76,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // wait lets the answer to somebody who gets nothing leave at a time that says nothing of how much was done for it.
-func (h *Handler) wait(r *http.Request, began time.Time) {
+func (h *Handler) wait(ctx context.Context, began time.Time) {
 	q := h.Quantum
 	if q == 0 {
 		q = 25 * time.Millisecond
@@ -85,7 +86,7 @@ func (h *Handler) wait(r *http.Request, began time.Time) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-r.Context().Done():
+	case <-ctx.Done():
 	}
 }
 

@@ -377,6 +377,15 @@ func (a *Authenticator) Known(p flow.Party) (Caller, bool) {
 	return found.caller("known", time.Time{}), true
 }
 
+// Stranger reports whether the party is that of callers without a credential, and of nobody else.
+func (a *Authenticator) Stranger(p flow.Party) bool {
+	if a.anonymous == nil || a.anonymous.Party.Agent != p.Agent || a.anonymous.Party.Domain != p.Domain {
+		return false
+	}
+	_, known := a.Known(p)
+	return !known
+}
+
 // key compares with every key there is, so that the time taken says nothing.
 func (a *Authenticator) key(token string) (Caller, error) {
 	sum := sha256.Sum256([]byte(token))

@@ -21,7 +21,6 @@ import (
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/grants"
-	"github.com/scrimhq/scrim/gateway/handles"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
@@ -151,15 +150,6 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	return r, nil
 }
 
-// kept is how many handles there are, and their bytes.
-func (r *Gateway) kept() (count, bytes int64) {
-	count, bytes, err := r.Gateway.Handles(context.Background())
-	if err != nil {
-		r.log.Error("counting handles", "error", err)
-	}
-	return count, bytes
-}
-
 // ErrLearn is the error of learn mode where flows would leave the domain.
 var ErrLearn = errors.New("learn mode enforces nothing, so it is for one domain only; take agents of other domains out of the configuration")
 
@@ -231,7 +221,7 @@ func (r *Gateway) doors() http.Handler {
 	if r.trust != nil {
 		mux.Handle(gateway.NoncePath, gateway.ServeNonce(r.trust.nonces))
 	}
-	mux.Handle(gateway.HandlePath, &handles.Handler{Gateway: r.Gateway})
+	mux.Handle(gateway.HandlePath, r.handles())
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
