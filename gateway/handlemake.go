@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	stdjson "encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -17,7 +18,6 @@ import (
 type goingHandle struct {
 	said          flow.Handle
 	key           handleKey
-	life          time.Duration
 	head, content []byte // sealed
 	subjects      map[flow.SubjectRef]bool
 }
@@ -30,7 +30,8 @@ type handleHead struct {
 	Undeclared bool         `json:"undeclared,omitempty"`
 	Media      string       `json:"media,omitempty"`
 	Size       string       `json:"size,omitempty"`
-	Right      *keptRight   `json:"right,omitempty"` // by which the flow happened; nil: none was shown
+	Foreign    bool         `json:"foreign,omitempty"` // the part is the address at which another gateway gives it
+	Right      *keptRight   `json:"right,omitempty"`   // by which the flow happened; nil: none was shown
 	Fill       string       `json:"fill,omitempty"`
 }
 
@@ -81,6 +82,9 @@ var errNothingShown = noSuchHandle(errors.New("nothing of it may be shown"))
 // no part that can, does not go at all.
 func (c *changer) planHandles() error {
 	if c.m.redeeming {
+		if len(c.byHandle) != 1 {
+			return errNothingShown // another gateway gave something that is no part
+		}
 		for i := range c.byHandle {
 			if p := &c.byHandle[i]; p.content < 0 || !c.shows(p) {
 				return errNothingShown
@@ -121,6 +125,9 @@ func (c *changer) goesByHandle(n int) bool {
 }
 
 func (c *changer) planHandle(p *handlePart, rule *ByReference) error {
+	if p.foreign != nil {
+		return c.planForeign(p)
+	}
 	if p.content < 0 || p.kept != nil || !c.stoodFor() {
 		return nil
 	}
@@ -151,15 +158,19 @@ func (c *changer) planHandle(p *handlePart, rule *ByReference) error {
 	if uses == 0 || rules.Uses > 0 && rules.Uses < uses {
 		uses = rules.Uses
 	}
-	id := newHandleID()
-	p.goes = &goingHandle{
-		key: keyOfHandle(id), life: life,
-		said: flow.Handle{Ref: flow.HandleScheme + id, Media: p.media, Uses: uses, Expires: c.g.now().Add(life).Truncate(time.Second)},
-	}
-	if url := c.handleURL(id); url != p.goes.said.Ref {
-		p.goes.said.URL = url
-	}
+	p.goes = c.newHandle(p.media, uses, life)
 	return nil
+}
+
+// newHandle draws a reference.
+func (c *changer) newHandle(media string, uses int, life time.Duration) *goingHandle {
+	id := newHandleID()
+	g := &goingHandle{key: keyOfHandle(id)}
+	g.said = flow.Handle{Ref: flow.HandleScheme + id, Media: media, Uses: uses, Expires: c.g.now().Add(life).Truncate(time.Second)}
+	if url := c.handleURL(id); url != g.said.Ref {
+		g.said.URL = url
+	}
+	return g
 }
 
 // stoodFor reports whether whoever chose the purpose will be known when the part is redeemed. A stranger has nothing to redeem with.
@@ -203,13 +214,16 @@ func (c *changer) handOver(top *view) error {
 			continue
 		case c.m.redeeming && !c.shows(p): // after all that was found out on the way
 			return errNothingShown
+		case p.goes == nil && p.foreign != nil: // no room for it, and nobody could redeem it there
+			top.edits.Replace(p.node, c.withheldPart())
+			continue
 		case p.goes == nil:
 			continue
-		case !c.shows(p):
+		case p.foreign == nil && !c.shows(p):
 			p.goes = nil
 			continue
 		}
-		if !top.edits.Within(p.node) {
+		if p.foreign == nil && !top.edits.Within(p.node) {
 			p.goes.said.Size = sizeClass(len(top.doc.Raw(p.content)))
 		}
 		if err := c.sealHandle(top.doc, p); err != nil {
@@ -225,9 +239,20 @@ func (c *changer) handOver(top *view) error {
 	return nil
 }
 
+// withheldPart is what stands in place of a part of which there is nothing.
+func (c *changer) withheldPart() []byte {
+	switch protocol := c.m.Query.Flow.Protocol; {
+	case protocol == "a2a/"+wire.A2A03:
+		return []byte(`{"kind":"text","text":"` + removedText + `"}`)
+	case strings.HasPrefix(protocol, "a2a/"):
+		return []byte(`{"text":"` + removedText + `"}`)
+	}
+	return []byte(`{"type":"text","text":"` + removedText + `"}`)
+}
+
 func (c *changer) sealHandle(d *json.Doc, p *handlePart) error {
 	m, f := c.m, c.m.Query.Flow
-	head := handleHead{Flow: f, Owner: m.Owner, Asked: f.From, Undeclared: m.Undeclared, Media: p.media, Size: p.goes.said.Size, Right: rightOf(m.Authority)}
+	head := handleHead{Flow: f, Owner: m.Owner, Asked: f.From, Undeclared: m.Undeclared, Media: p.media, Size: p.goes.said.Size, Foreign: p.foreign != nil, Right: rightOf(m.Authority)}
 	if f.Direction == flow.Response {
 		head.Asked = f.To
 	}
@@ -240,13 +265,20 @@ func (c *changer) sealHandle(d *json.Doc, p *handlePart) error {
 	if g.head, err = c.g.sealHandles.Seal(plain, []byte("head "+id)); err != nil {
 		return err
 	}
-	if plain, err = encodePart(d.Raw(p.node), c.known); err != nil {
+	part := d.Raw(p.node)
+	if p.foreign != nil {
+		part = []byte(p.foreign.URL)
+	}
+	if plain, err = encodePart(part, c.known); err != nil {
 		return err
 	}
 	if g.content, err = c.g.sealHandles.Seal(plain, []byte("part "+id)); err != nil {
 		return err
 	}
 	g.subjects = map[flow.SubjectRef]bool{}
+	if p.foreign != nil {
+		g.subjects[flow.SubjectRef{}] = true // who it is about is not known here
+	}
 	for i := range c.leaves {
 		if c.lies(i, p.node) {
 			g.subjects[c.leaves[i].Subject] = true

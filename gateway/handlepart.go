@@ -20,6 +20,7 @@ type handlePart struct {
 	life    time.Duration // that its sender names; 0: none
 	uses    int           // the same
 	kept    *flow.Handle  // it is a reference of this gateway's to the same recipient
+	foreign *flow.Handle  // it is one of another gateway
 
 	goes *goingHandle // it goes by reference
 }
@@ -51,8 +52,9 @@ func (c *collector) findParts(v *view) error {
 			if err := c.keptAt(d, &p); err != nil {
 				return err
 			}
+			c.foreignAt(d, &p)
 		}
-		if p.content >= 0 || p.kept != nil {
+		if p.content >= 0 || p.kept != nil || p.foreign != nil {
 			c.byHandle = append(c.byHandle, p)
 		}
 		n = int(node.Next) - 1
@@ -204,7 +206,7 @@ func (c *collector) keptAt(d *json.Doc, p *handlePart) error {
 // keptPart returns the reference that begins at a node, nil where none does.
 func (c *collector) keptPart(n int) *handlePart {
 	for i := range c.byHandle {
-		if p := &c.byHandle[i]; p.node == n && p.kept != nil {
+		if p := &c.byHandle[i]; p.node == n && (p.kept != nil || p.foreign != nil) {
 			return p
 		}
 	}

@@ -234,6 +234,11 @@ func (r *redeeming) materialize(ctx context.Context) (*handleForm, error) {
 	if err != nil {
 		return nil, r.g.Refused(ctx, r.snap, r.flow, noSuchHandle(err))
 	}
+	if r.head.Foreign {
+		if part, err = r.fetchForeign(ctx, string(part)); err != nil {
+			return nil, r.g.Refused(ctx, r.snap, r.flow, err)
+		}
+	}
 	m, ok := r.message(part)
 	if !ok {
 		return nil, r.g.Refused(ctx, r.snap, r.flow, r.refused("its protocol is not spoken any more"))

@@ -22,12 +22,12 @@ import (
 
 // Header fields of a redemption.
 const (
-	HeaderFlow = "Scrim-Flow-Id" // of a request: the caller's own id of it; the same again takes no use
-	HeaderNote = "Scrim-Note"    // of an answer: the privacy note, in JSON
+	HeaderFlow = gateway.HeaderRedeemID // of a request: the caller's own id of it; the same again takes no use
+	HeaderNote = "Scrim-Note"           // of an answer: the privacy note, in JSON
 )
 
 // PartMedia is the media type of a whole part with what belongs to it, which a caller may ask for by Accept.
-const PartMedia = "application/vnd.scrim.part+json"
+const PartMedia = gateway.PartMedia
 
 // partTag tells the tag of a whole part from that of what it carries.
 const partTag = "-part"

@@ -42,7 +42,7 @@ const record = `{"type":"object","properties":{
 // rig is an agent of domain own behind a gateway, and callers of domains other and third.
 type rig struct {
 	*gatewaytest.Rig
-	t      *testing.T
+	t      testing.TB
 	url    string
 	setup  gatewaytest.Setup
 	now    *clock
@@ -70,7 +70,7 @@ func (c *clock) add(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-func newRig(t *testing.T, change func(*gatewaytest.Setup)) *rig {
+func newRig(t testing.TB, change func(*gatewaytest.Setup)) *rig {
 	t.Helper()
 	r := &rig{t: t, now: &clock{at: time.Now()}}
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
