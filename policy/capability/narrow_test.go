@@ -20,12 +20,14 @@ func childOf(p Grant, change func(*Grant)) Grant {
 	return g
 }
 
-// Each line is a way to get more than the parent has; none may pass, neither when it is derived nor when it is verified.
-func TestWidening(t *testing.T) {
-	for _, tt := range []struct {
-		name, member string
-		change       func(*Grant)
-	}{
+type widening struct {
+	name, member string
+	change       func(*Grant)
+}
+
+// widenings are ways to get more than the parent has.
+func widenings() []widening {
+	return []widening{
 		{"another agent", "agent", func(g *Grant) { g.Agent = "desk" }},
 		{"an agent that only begins alike", "agent", func(g *Grant) { g.Agent = "intake2" }},
 		{"a sub-agent of such", "agent", func(g *Grant) { g.Agent = "intake2/x" }},
@@ -78,41 +80,59 @@ func TestWidening(t *testing.T) {
 		{"at once", "not_before", func(g *Grant) { g.NotBefore = time.Time{} }},
 		{"longer than the parent", "expires", func(g *Grant) { g.Expires = g.Expires.Add(time.Second) }},
 		{"deeper than the parent", "max_depth", func(g *Grant) { g.MaxDepth++ }},
-	} {
+	}
+}
+
+// wideParent is what the widenings are tried on.
+func wideParent() Grant {
+	p := rootGrant()
+	p.NotBefore = start.Add(-time.Minute)
+	p.Levels["health/genetics"] = flow.Dropped
+	return p
+}
+
+// forgedChild is a root of the parent, and a child with the grant that its holder signed without asking this package.
+func forgedChild(t testing.TB, p, g Grant) Chain {
+	t.Helper()
+	c := mustMint(t, p)
+	links, err := c.Unverified()
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := sign(keyOf("h0"), []byte(childHead), &claims{id: "child", issuer: holderPrefix + ThumbprintOf(publicOf("h0")).String(), issued: start.Unix(),
+		depth: 1, parent: encode(links[0].Hash[:]), hasParent: true, holder: publicOf("h1"), grant: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(c, forged)
+}
+
+// None of the ways to widen may pass, neither when a child is derived nor when it is verified.
+func TestWidening(t *testing.T) {
+	for _, tt := range widenings() {
 		t.Run(tt.name, func(t *testing.T) {
-			p := rootGrant()
-			p.NotBefore = start.Add(-time.Minute)
-			p.Levels["health/genetics"] = flow.Dropped
+			p := wideParent()
 			g := childOf(p, tt.change)
 			breaks(t, Narrower(&p, &g), RuleWidened, WholeChain, tt.member)
 
-			c := mustMint(t, p)
-			links, err := c.Unverified()
-			if err != nil {
-				t.Fatal(err)
-			}
-			forged, err := sign(keyOf("h0"), []byte(childHead), &claims{id: "child", issuer: holderPrefix + ThumbprintOf(publicOf("h0")).String(), issued: start.Unix(),
-				depth: 1, parent: encode(links[0].Hash[:]), hasParent: true, holder: publicOf("h1"), grant: g})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = verifierAt(start, Options{}).Verify(append(c, forged))
+			c := forgedChild(t, p, g)
+			_, err := verifierAt(start, Options{}).Verify(c)
 			if tt.member == "max_depth" {
 				breaks(t, err, RuleDepth, 1, "del_max_depth")
 			} else {
 				breaks(t, err, RuleWidened, 1, tt.member)
 			}
 			if taken := inherit(&p, g); Narrower(&p, &taken) != nil { // what Derive would not take over anyway
-				_, err = Derive(c, keyOf("h0"), publicOf("h1"), g, start)
+				_, err = Derive(c[:1], keyOf("h0"), publicOf("h1"), g, start)
 				breaks(t, err, RuleWidened, 1, tt.member)
 			}
 		})
 	}
 }
 
-// Each line is narrower, or the same.
-func TestNarrowing(t *testing.T) {
-	for name, change := range map[string]func(*Grant){
+// narrowings are changes after which a child is narrower, or the same.
+func narrowings() map[string]func(*Grant) {
+	return map[string]func(*Grant){
 		"nothing":               func(*Grant) {},
 		"a sub-agent":           func(g *Grant) { g.Agent += "/plan" },
 		"no audience":           func(g *Grant) { g.Audience = []flow.DomainID{} },
@@ -137,7 +157,11 @@ func TestNarrowing(t *testing.T) {
 			g.Expires = start.Add(time.Hour / 2)
 			g.MaxDepth = 1
 		},
-	} {
+	}
+}
+
+func TestNarrowing(t *testing.T) {
+	for name, change := range narrowings() {
 		t.Run(name, func(t *testing.T) {
 			p := rootGrant()
 			g := childOf(p, change)
@@ -157,15 +181,15 @@ func TestNarrowing(t *testing.T) {
 	}
 }
 
-// Which constraint takes in which: the draft's table for its kinds, and those of the profile's own.
-func TestSubsumption(t *testing.T) {
-	named := map[string]Constraint{
+// constraintTable says which constraint takes in which: the draft's table for its kinds, and the profile's own.
+func constraintTable() (named map[string]Constraint, takesIn map[string]string) {
+	named = map[string]Constraint{
 		"any": Any(), "=a/b": Equal(Text("/a/b")), "=a/../b": Equal(Text("/a/../b")), "=5": Equal(Number(5)), "=5s": Equal(Text("5")), "=true": Equal(Truth(true)),
 		"{5,7}": OneOf(Number(5), Number(7)), "{5}": OneOf(Number(5)), "{a/b,a/c}": OneOf(Text("/a/b"), Text("/a/c")),
 		"[1,9]": Between(1, 9), "[2,8]": Between(2, 8), "(1,9)": {Kind: InRange, Min: &Edge{1, true}, Max: &Edge{9, true}}, "[1,": AtLeast(1), ",9]": AtMost(9), "[,]": {Kind: InRange},
 		"/a*": Prefix("/a"), "/a/*": Prefix("/a/"), "/ab*": Prefix("/ab"), "/a": SubPath("/a"), "/a/b": SubPath("/a/b"), "/ab": SubPath("/ab"), "/": SubPath("/"), "a": SubPath("a"),
 	}
-	takesIn := map[string]string{
+	takesIn = map[string]string{
 		"any":  "any =a/b =a/../b =5 =5s =true {5,7} {5} {a/b,a/c} [1,9] [2,8] (1,9) [1, ,9] [,] /a* /a/* /ab* /a /a/b /ab / a",
 		"=a/b": "=a/b", "=a/../b": "=a/../b", "=5": "=5", "=5s": "=5s", "=true": "=true", // an exact value takes in no list, as the draft has it
 		"{5,7}": "{5,7} {5} =5", "{5}": "{5} =5", "{a/b,a/c}": "{a/b,a/c} =a/b",
@@ -173,6 +197,11 @@ func TestSubsumption(t *testing.T) {
 		"/a*": "/a* /a/* /ab* /a /a/b /ab =a/b =a/../b {a/b,a/c}", "/a/*": "/a/* /a/b =a/b =a/../b {a/b,a/c}", "/ab*": "/ab* /ab",
 		"/a": "/a /a/b =a/b {a/b,a/c}", "/a/b": "/a/b =a/b", "/ab": "/ab", "/": "/ /a /a/b /ab =a/b {a/b,a/c}", "a": "a",
 	}
+	return named, takesIn
+}
+
+func TestSubsumption(t *testing.T) {
+	named, takesIn := constraintTable()
 	for p, list := range takesIn {
 		has := map[string]bool{}
 		for c := range strings.FieldsSeq(list) {
@@ -192,12 +221,14 @@ func TestSubsumption(t *testing.T) {
 	}
 }
 
-// What a constraint admits, looked at value by value.
-func TestConstraints(t *testing.T) {
-	for _, tt := range []struct {
-		c       Constraint
-		yes, no string // JSON values with spaces between them
-	}{
+type constraintCase struct {
+	c       Constraint
+	yes, no string // JSON values with spaces between them
+}
+
+// constraintCases say what a constraint admits.
+func constraintCases() []constraintCase {
+	return []constraintCase{
 		{Any(), `1 "" null [1] {"a":1} true`, ``},
 		{Equal(Number(1)), `1 1.0 1e0 10e-1 0.1e1`, `"1" true 1.0000000000000001 2 [1] null 1e999999`},
 		{Equal(Text("é")), `"é" "\u00e9"`, `"e\u0301" "É" 1`}, // no normalisation
@@ -214,7 +245,11 @@ func TestConstraints(t *testing.T) {
 				`"/data/q3/%2e%2e/x" "/data/q3/..%2fx" "/data/q3\\..\\x" "/data/q3/\u0000" "/data/q3/\u202e" "/data/q3/．．/x" "/data/q3/a／..／x" "/data/q3/a." "/data/q3/a\u0020/x" "/data/q3/‥/x" "/DATA/q3" "file:///data/q3" null`},
 		{SubPath("reports"), `"reports" "reports/x"`, `"/reports" "reportsx" "./reports" ""`},
 		{SubPath("/"), `"/" "/a"`, `"a" "" "//" "/a/"`},
-	} {
+	}
+}
+
+func TestConstraints(t *testing.T) {
+	for _, tt := range constraintCases() {
 		for _, want := range []bool{true, false} {
 			for text := range strings.FieldsSeq(map[bool]string{true: tt.yes, false: tt.no}[want]) {
 				v, ok := parse(text)
@@ -255,24 +290,21 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// Each line is a request that one bound of the root does not admit; the request beside it is admitted.
-func TestRequestsOutside(t *testing.T) {
-	g := rootGrant()
-	g.NotBefore = start.Add(-time.Hour)
-	vd, err := verifierAt(start, Options{}).Verify(mustMint(t, g))
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := Request{At: start, Audience: "insurer", From: flow.Party{Agent: "intake", Domain: "hospital"}, To: flow.Party{Agent: "prior-auth", Domain: "insurer"},
+// goodRequest is within every bound of rootGrant.
+func goodRequest() Request {
+	return Request{At: start, Audience: "insurer", From: flow.Party{Agent: "intake", Domain: "hospital"}, To: flow.Party{Agent: "prior-auth", Domain: "insurer"},
 		Purpose: "billing", Criticality: flow.Routine, Task: "t1", Tool: "prior-auth/submit", Arguments: []byte(`{"code":"A1"}`), Dataset: "visits", Columns: []string{"age"}, Technique: "psi"}
-	if err := vd.Admits(good); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		member string
-		rule   Rule
-		change func(*Request)
-	}{
+}
+
+type requestCase struct {
+	member string
+	rule   Rule
+	change func(*Request)
+}
+
+// requestsOutside are changes after which one bound does not admit the good request.
+func requestsOutside() []requestCase {
+	return []requestCase{
 		{"time", RuleNotGranted, func(r *Request) { r.At = time.Time{} }},
 		{"exp", RuleExpired, func(r *Request) { r.At = start.Add(time.Hour) }},
 		{"nbf", RuleEarly, func(r *Request) { r.At = start.Add(-time.Hour - 31*time.Second) }},
@@ -300,8 +332,32 @@ func TestRequestsOutside(t *testing.T) {
 		{"datasets", RuleNotGranted, func(r *Request) { r.Columns = []string{"age", "name"} }},
 		{"datasets", RuleNotGranted, func(r *Request) { r.Columns = nil }},
 		{"techniques", RuleNotGranted, func(r *Request) { r.Technique = "dp-mean" }},
-	} {
-		r := good
+	}
+}
+
+// requestsInside are changes after which it still is admitted.
+func requestsInside() map[string]func(*Request) {
+	return map[string]func(*Request){
+		"as it is":                     func(*Request) {},
+		"another tool of the pattern":  func(r *Request) { r.Tool = "prior-auth/list"; r.Arguments = []byte(`{"any":1}`) },
+		"all columns of a whole table": func(r *Request) { r.Dataset, r.Columns = "labs", nil },
+		"no table":                     func(r *Request) { r.Dataset, r.Columns, r.Technique = "", nil, "" },
+	}
+}
+
+func requestedChain(t testing.TB) Chain {
+	g := rootGrant()
+	g.NotBefore = start.Add(-time.Hour)
+	return mustMint(t, g)
+}
+
+func TestRequestsOutside(t *testing.T) {
+	vd, err := verifierAt(start, Options{}).Verify(requestedChain(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range requestsOutside() {
+		r := goodRequest()
 		tt.change(&r)
 		link := 0
 		if tt.member == "time" {
@@ -309,48 +365,49 @@ func TestRequestsOutside(t *testing.T) {
 		}
 		breaks(t, vd.Admits(r), tt.rule, link, tt.member)
 	}
-	for name, change := range map[string]func(*Request){
-		"another tool of the pattern":  func(r *Request) { r.Tool = "prior-auth/list"; r.Arguments = []byte(`{"any":1}`) },
-		"all columns of a whole table": func(r *Request) { r.Dataset, r.Columns = "labs", nil },
-		"no table":                     func(r *Request) { r.Dataset, r.Columns, r.Technique = "", nil, "" },
-	} {
-		r := good
+	for name, change := range requestsInside() {
+		r := goodRequest()
 		change(&r)
 		if err := vd.Admits(r); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	breaks(t, (&Verified{}).Admits(good), RuleNotGranted, WholeChain, "time")
+	breaks(t, (&Verified{}).Admits(goodRequest()), RuleNotGranted, WholeChain, "time")
+}
+
+type levels = map[flow.Label]flow.Level
+
+type levelCase struct {
+	links []levels // of each link
+	label flow.Label
+	want  flow.Level
+}
+
+// levelCases say what the links admit of a label together.
+func levelCases() []levelCase {
+	return []levelCase{
+		{nil, "person", flow.Dropped},
+		{[]levels{nil}, "person", flow.Raw},
+		{[]levels{levels{}}, "person", flow.Dropped},
+		{[]levels{levels{"person": flow.Tokenized}}, "person/name", flow.Tokenized},
+		{[]levels{levels{"person/name": flow.Tokenized}}, "person/names", flow.Dropped},
+		{[]levels{levels{"person/name": flow.Tokenized}}, "person", flow.Dropped},
+		{[]levels{levels{"person": flow.Raw, "person/name": flow.Masked}}, "person/name/given", flow.Masked},
+		{[]levels{levels{"*": flow.Masked, "health": flow.Raw}}, "person", flow.Masked},
+		{[]levels{levels{"*": flow.Masked, "health": flow.Raw}}, "health/code", flow.Raw},
+		{[]levels{levels{"*": flow.Masked}}, "", flow.Masked},
+		{[]levels{nil, levels{"person": flow.Raw}, levels{"*": flow.Tokenized}}, "person", flow.Tokenized},
+		{[]levels{levels{"*": flow.Generalized}, levels{"*": flow.Tokenized}}, "person", flow.Masked}, // in either family one of them is
+	}
 }
 
 func TestLevels(t *testing.T) {
-	of := func(maps ...map[flow.Label]flow.Level) *Verified {
+	for _, tt := range levelCases() {
 		vd := &Verified{}
-		for _, m := range maps {
+		for _, m := range tt.links {
 			vd.Links = append(vd.Links, Link{Grant: Grant{Levels: m}})
 		}
-		return vd
-	}
-	type levels = map[flow.Label]flow.Level
-	for _, tt := range []struct {
-		vd    *Verified
-		label flow.Label
-		want  flow.Level
-	}{
-		{of(), "person", flow.Dropped},
-		{of(nil), "person", flow.Raw},
-		{of(levels{}), "person", flow.Dropped},
-		{of(levels{"person": flow.Tokenized}), "person/name", flow.Tokenized},
-		{of(levels{"person/name": flow.Tokenized}), "person/names", flow.Dropped},
-		{of(levels{"person/name": flow.Tokenized}), "person", flow.Dropped},
-		{of(levels{"person": flow.Raw, "person/name": flow.Masked}), "person/name/given", flow.Masked},
-		{of(levels{"*": flow.Masked, "health": flow.Raw}), "person", flow.Masked},
-		{of(levels{"*": flow.Masked, "health": flow.Raw}), "health/code", flow.Raw},
-		{of(levels{"*": flow.Masked}), "", flow.Masked},
-		{of(nil, levels{"person": flow.Raw}, levels{"*": flow.Tokenized}), "person", flow.Tokenized},
-		{of(levels{"*": flow.Generalized}, levels{"*": flow.Tokenized}), "person", flow.Masked}, // in either family one of them is
-	} {
-		if got := tt.vd.Level(tt.label); got != tt.want {
+		if got := vd.Level(tt.label); got != tt.want {
 			t.Errorf("level of %q = %s, want %s", tt.label, got, tt.want)
 		}
 	}

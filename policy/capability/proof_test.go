@@ -10,27 +10,34 @@ import (
 	"github.com/scrimhq/scrim/flow"
 )
 
-func TestForgedProofs(t *testing.T) {
-	c := twoLinks(t)
-	sibling := mustDerive(t, c[:1], "h0", "h1", Grant{Agent: "intake/summary"})
-	now := start.Add(time.Minute)
-	v := verifierAt(now, Options{})
-	vd, err := v.Verify(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := Bound{Audience: "insurer", Method: "POST", Target: "/a2a/prior-auth", Body: BodyHash([]byte(`{"a":1}`)), Nonce: "n1"}
+type proofCase struct {
+	name, proof string
+	rule        Rule
+	link        int
+	member      string
+}
+
+const proofBody = `{"a":1}`
+
+// proofBound is what the gateway of the tests asks a proof for.
+var proofBound = Bound{Audience: "insurer", Method: "POST", Target: "/a2a/prior-auth", Body: BodyHash([]byte(proofBody)), Nonce: "n1"}
+
+// forgedProofs are things to try with everything else right, and the proof that is right.
+func forgedProofs(t testing.TB) (c Chain, good string, cases []proofCase) {
+	c = twoLinks(t)
+	sibling := mustDerive(t, c[:1], "h0", "h1", Grant{Agent: "intake/other"})
+	now, b := start.Add(time.Minute), proofBound
 	proof := func(leaf Token, key string, at time.Time, change func(*Bound)) string {
 		b := b
 		change(&b)
-		p, err := Prove(leaf, keyOf(key), b, at)
+		p, err := prove(leaf, keyOf(key), b, at, "p1")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
 	same := func(*Bound) {}
-	good := proof(c[1], "h1", now, same)
+	good = proof(c[1], "h1", now, same)
 	header, payload := parts(t, Token(good))
 	edit := func(old, now string) string {
 		if !strings.Contains(header+payload, old) {
@@ -38,12 +45,7 @@ func TestForgedProofs(t *testing.T) {
 		}
 		return string(forge(strings.Replace(header, old, now, 1), strings.Replace(payload, old, now, 1), keyOf("h1")))
 	}
-	for _, tt := range []struct {
-		name, proof string
-		rule        Rule
-		link        int
-		member      string
-	}{
+	return c, good, []proofCase{
 		{"nothing", "", RuleForm, OfProof, ""},
 		{"the leaf itself", string(c[1]), RuleType, OfProof, "typ"},
 		{"very long", good + strings.Repeat("A", maxProof), RuleSize, OfProof, ""},
@@ -68,7 +70,18 @@ func TestForgedProofs(t *testing.T) {
 		{"no body", edit(`"body"`, `"bodi"`), RuleForm, OfProof, "body"},
 		{"nonce that is no string", edit(`"nonce":"n1"`, `"nonce":1`), RuleForm, OfProof, "nonce"},
 		{"version of tomorrow", edit(`"ver":1`, `"ver":2`), RuleForm, OfProof, "ver"},
-	} {
+	}
+}
+
+func TestForgedProofs(t *testing.T) {
+	c, good, cases := forgedProofs(t)
+	now, b := start.Add(time.Minute), proofBound
+	v := verifierAt(now, Options{})
+	vd, err := v.Verify(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := v.Proof(vd, tt.proof, b)
 			breaks(t, err, tt.rule, tt.link, tt.member)
