@@ -198,6 +198,6 @@ func TestTextFormsReadBack(t *testing.T) {
 	readsBack[Direction](t, Request, Response)
 	readsBack[Origin](t, Supplied, Detected, Catalogued)
 	readsBack[Kind](t, Text, Date, Number, Postal, Network, Code, Digits, Truth)
-	readsBack[Limit](t, ByPolicy, ByNeed, ByTier, BySchema, ByExposure)
+	readsBack[Limit](t, ByPolicy, ByNeed, ByTier, BySchema, ByExposure, ByHandle, ByHop)
 	readsBack[SubjectRef](t, SubjectRef{}, SubjectRef{1, 2, 3})
 }

@@ -20,9 +20,10 @@ const (
 	ByExposure // what the recipient already holds
 	ByHandle   // a reference stands in place of the part that the leaf lies in
 	ByContract // what the two domains agreed on
+	ByHop      // a gateway before this one let no more through
 )
 
-var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract"}
+var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract", "hop"}
 
 // String returns the limit's name.
 func (l Limit) String() string {

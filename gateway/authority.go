@@ -2,16 +2,21 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/policy/capability"
 )
 
 // Authority is by what right a call comes, beside who its caller is. It bounds what the caller may do and get, and never
 // adds to it. Nil stands for none: the caller's own grant is all there is.
 type Authority struct {
-	proven bool // [Gateway.Prove] let it through
+	Chain  *capability.Verified
+	tokens capability.Chain
+	hop    *carried // the word of another domain's gateway, by which the call came; nil: it came by none
+	proven bool     // [Gateway.Prove] let it through
 }
 
 // Invocation is a call as far as its right to happen depends on it, once its message was read.
@@ -32,14 +37,26 @@ func WithAuthority(ctx context.Context, a *Authority) context.Context {
 	return context.WithValue(ctx, authorityKey{}, a)
 }
 
+// Headers in which a caller shows a capability, and proves for this call that it is its own (docs/spec/capabilities.md).
+const (
+	HeaderCapability = "Scrim-Capability"
+	HeaderProof      = "Scrim-Proof"
+)
+
 // Identify says who sent a request and by what right. Every door asks it first. The error is a [*Refusal] that is not on
 // record yet; the authority is worth nothing until [Gateway.Prove] let it through.
 func (g *Gateway) Identify(ctx context.Context, s *Snapshot, r *http.Request) (identity.Caller, *Authority, error) {
-	caller, err := s.Identity.Authenticate(ctx, r)
+	caller, carried, err := g.sender(ctx, s, r)
+	if refused, ok := errors.AsType[*Refusal](err); ok {
+		return identity.Caller{}, nil, refused
+	}
 	if err != nil {
 		return identity.Caller{}, nil, notBelieved(err)
 	}
 	a, _ := ctx.Value(authorityKey{}).(*Authority)
+	if a == nil && carried != nil {
+		a = &Authority{hop: carried}
+	}
 	return caller, a, nil
 }
 
@@ -54,6 +71,11 @@ func (g *Gateway) Prove(ctx context.Context, s *Snapshot, a *Authority, in Invoc
 func (g *Gateway) Holds(ctx context.Context, s *Snapshot, a *Authority, body []byte) error {
 	if a == nil || a.proven {
 		return nil
+	}
+	if a.hop != nil {
+		if err := g.hopHolds(a, body); err != nil {
+			return err
+		}
 	}
 	a.proven = true
 	return nil

@@ -34,6 +34,7 @@ var reasons = map[Rule]wire.Reason{
 	RulePush:      wire.PushNotSupported,
 	RuleHandle:    wire.NotFound,
 	RuleExtension: wire.ExtensionRequired,
+	RuleHop:       wire.Unauthenticated,
 }
 
 // howToAsk tells a recipient how more could be shown. It is the same for everybody.

@@ -44,6 +44,8 @@ type entry struct {
 	caller    *callerLoad
 	limits    CallerLimits
 	streaming bool
+
+	parts []trailKey // guarded by the lock of [hopMemory]: what it is part of
 }
 
 type entryContext struct{}
@@ -202,6 +204,7 @@ func (e *entry) most(limit int) int {
 }
 
 func (e *entry) end() {
+	e.g.hops.leave(e)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.streaming {

@@ -112,6 +112,8 @@ type Gateway struct {
 
 	kept       atomic.Int64 // bytes; see [Kept]
 	traceNames sync.Map     // of the domain → permuter
+	hops       hopMemory
+	sealHops   *vault.AEAD
 }
 
 // New returns a gateway that serves the snapshot.
@@ -122,7 +124,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	g := &Gateway{
 		contracts: opt.Contracts,
 		db:        opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
-		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
+		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHops: opt.Keys.AEAD("hops"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{
 			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),
 			AnswerBytes: orDefault(opt.Retention.AnswerBytes, 64<<20),
@@ -145,6 +147,9 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	}
 	if err := g.loadAnswers(context.Background()); err != nil {
 		return nil, fmt.Errorf("reading the stored answers: %w", err)
+	}
+	if err := g.loadHops(context.Background()); err != nil {
+		return nil, fmt.Errorf("reading what is known of hops: %w", err)
 	}
 	g.snap.Store(snap)
 	return g, nil
@@ -254,6 +259,8 @@ func (g *Gateway) bounded(ctx context.Context, s *Snapshot, r *Refusal) *strange
 			g.load.strikes.add(e.from, g.now(), s.Load.complete().Refusals)
 		}
 		return &g.strangers
+	case RuleHop: // a peer that is wrong all the time must not fill the journal
+		return &g.hops.refused
 	case RuleRate, RuleBusy:
 		return &g.load.refused
 	}
@@ -267,5 +274,5 @@ func (g *Gateway) Sweep(ctx context.Context) error {
 		_, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix())
 		return err
 	})
-	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.sweepHandles(ctx), g.vault.Sweep(ctx, now))
+	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.sweepHandles(ctx), g.sweepHops(ctx), g.vault.Sweep(ctx, now))
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// grpcPrefix is how many bytes frame a message of gRPC: whether it is compressed, and its length.
+const grpcPrefix = 5
+
 // SendGRPC calls a method of a gRPC service with one framed message. Address is a host with a port, as cards of agents
 // have it, or a URL whose scheme does not count: TLS is what the upstream's own URL says. Path is that of the method.
 // Headers go as with [Upstream.Send]. The caller closes the response's body. The error is a [Refusal].
@@ -25,6 +28,9 @@ func (u *Upstream) SendGRPC(ctx context.Context, address, path string, from http
 	}
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("Te", "trailers")
+	if err := u.vouch(req, frame[min(grpcPrefix, len(frame)):]); err != nil {
+		return nil, err
+	}
 	return u.do(req, true)
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/policy/hop"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/store"
 )
@@ -76,7 +77,8 @@ type Passed struct {
 	Event   flow.Event
 	Receipt flow.Receipt
 	IDs     IDs
-	Mapped  []Mention // identifiers that are others for the recipient, and that words may repeat
+	let     hop.Limits // what the next hop is told that this one lets through
+	Mapped  []Mention  // identifiers that are others for the recipient, and that words may repeat
 }
 
 // IDs are the protocol's own identifiers that the message carries, as its sender wrote them.

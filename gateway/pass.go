@@ -66,6 +66,12 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if f.Task.ID == "" {
 		f.Task.ID = flow.TaskID(f.ID)
 	}
+	if h := m.Authority.carried(); h != nil && f.Direction == flow.Response {
+		f.Hop = h.Next()
+	}
+	if err := g.enter(ctx, m); err != nil {
+		return nil, err
+	}
 	var err error
 	if c.task, err = c.batch.Task(ctx, vault.TaskKey{Task: f.Task.ID}); err != nil {
 		return nil, refuse(RuleInternal, "", err, "The gateway could not read the task's memory, so the flow did not happen.")
@@ -115,6 +121,11 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		}
 	}
 	out.Mapped = c.said
+	if f.To.Agent == m.Owner && m.Snapshot.toPeer(f) {
+		if out.let, err = g.letThrough(m.Snapshot, m.Authority, *f, c.leaves, flow.Terms{Leaves: c.terms, Duties: terms.Duties}); err != nil {
+			return nil, err
+		}
+	}
 	if err := g.record(ctx, c, terms, out, began); err != nil {
 		return nil, err
 	}
@@ -249,6 +260,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	if err != nil {
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
+	kept := func() {}
 	err = g.update(ctx, func(tx store.Tx) error {
 		if !g.stillBound(&m.Query.Flow, c.contracts) {
 			return vault.ErrConflict // a contract began or ended while the message was changed
@@ -259,12 +271,15 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		if err := c.keepHandles(tx); err != nil {
 			return err
 		}
+		var err error
+		if kept, err = g.keepHop(tx, m); err != nil {
+			return err
+		}
 		if m.Commit != nil {
 			if err := m.Commit(tx, out.Body); err != nil {
 				return err
 			}
 		}
-		var err error
 		out.Receipt, err = g.journal.Append(tx, ev, sealed)
 		return err
 	})
@@ -275,6 +290,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
 	c.batch.Keep()
+	kept()
 	out.Event = ev
 	g.told(ev)
 	return nil

@@ -37,6 +37,7 @@ const (
 	RuleScope     Rule = "scope"     // the token lacks a scope
 	RulePush      Rule = "push"      // push notifications are not there
 	RuleHandle    Rule = "handle"    // no such handle for this caller
+	RuleHop       Rule = "hop"       // what the gateway before this one says is not believed
 	RuleExtension Rule = "extension" // the agent requires one that the call does not ask for
 
 	RuleCapability Rule = "capability" // the capability is not valid, or does not admit it

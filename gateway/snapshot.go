@@ -34,6 +34,7 @@ type Snapshot struct {
 	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
 	ExtMCP      *Peer                   // who asks through agentgateway's hook; nil: nobody
 	Interceptor *Peer                   // who asks through MCP interceptors; nil: nobody
+	Hops        HopRules
 	Peers       *peers.Peers            // the domain's identity and those it pinned; nil: neither. It lives on from snapshot to snapshot
 	Grants      Grants                  // what agents of the domain may have capabilities for
 	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone

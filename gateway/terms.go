@@ -25,5 +25,6 @@ func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow
 	meetContracts(s.Taxonomy, q.Flow.From.Domain, bound, leaves, terms.Shadow)
 	terms.Duties = dutiesUnder(q.Flow.From.Domain, bound, terms.Duties)
 	terms.Contracts = idsOf(bound)
+	g.meetHops(s, a, &q.Flow, leaves, &terms)
 	return terms, nil
 }

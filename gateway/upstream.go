@@ -108,6 +108,9 @@ func (u *Upstream) SendTo(ctx context.Context, method, address string, from http
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if err := u.vouch(req, body); err != nil {
+		return nil, err
+	}
 	res, err := u.do(req, false)
 	if err != nil {
 		return nil, err

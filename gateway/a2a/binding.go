@@ -99,7 +99,11 @@ func (c *call) bindings() []string {
 
 // choose settles where the agent is called, and that the caller's tenant is none but the agent's.
 func (c *call) choose(ctx context.Context) (err error) {
-	if c.to, err = c.h.Cards.Choose(ctx, c.agent, c.snap, c.version, c.bindings()...); err != nil {
+	asking, err := c.h.Gateway.Onward(ctx, c.snap, c.authority, c.flow, nil)
+	if err != nil {
+		return err
+	}
+	if c.to, err = c.h.Cards.Choose(asking, c.agent, c.snap, c.version, c.bindings()...); err != nil {
 		return err
 	}
 	if err := c.opted(); err != nil {

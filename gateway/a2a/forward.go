@@ -16,6 +16,11 @@ import (
 
 // forward sends what passed, and brings the answer back down the same road.
 func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
+	ctx, err := c.h.Gateway.Onward(ctx, c.snap, c.authority, c.flow, passed)
+	if err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		return
+	}
 	rep, err := backs[c.to.Binding].call(ctx, c, passed)
 	if err != nil {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))

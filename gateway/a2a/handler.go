@@ -235,8 +235,9 @@ func (c *call) why(ctx context.Context) error {
 		c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
 	}
 	c.flow.Subject = c.agent.Skill
-	c.trace = gateway.TraceIn(c.r.Header)
+	c.trace = c.h.Gateway.TraceFor(c.snap, c.authority, &c.flow, gateway.TraceIn(c.r.Header))
 	c.flow.Trace = c.h.Gateway.TraceOf(c.snap, c.caller.Party.Domain, c.trace)
+	c.h.Gateway.Continue(c.snap, c.authority, &c.flow)
 	if !c.caller.Anonymous { // strangers share nothing, so none of them has another's task
 		task, err := c.h.Gateway.TaskOf(ctx, c.between(), c.ids())
 		if err != nil {
@@ -340,5 +341,6 @@ func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
 	c.snap, c.caller, c.authority, c.agent = snap, caller, authority, agent
 	c.flow.From, c.flow.To = caller.Party, agent.Party
 	c.flow.Purpose, c.flow.Task.Criticality = caller.Choose(string(c.flow.Purpose), c.flow.Task.Criticality.String())
+	c.h.Gateway.Continue(snap, authority, &c.flow)
 	return nil
 }

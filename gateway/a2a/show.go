@@ -52,7 +52,13 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 		http.NotFound(w, r)
 		return
 	}
-	fetched, err := h.Cards.get(ctx, a, s)
+	asking, err := h.Gateway.Onward(ctx, s, authority, flow.Flow{ID: gateway.NewFlowID(), From: caller.Party, To: a.Party}, nil)
+	if err != nil {
+		h.Gateway.Fault(err)
+		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)
+		return
+	}
+	fetched, err := h.Cards.get(asking, a, s)
 	if err != nil {
 		h.Gateway.Fault(err)
 		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)

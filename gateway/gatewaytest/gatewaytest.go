@@ -2,6 +2,7 @@
 package gatewaytest
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"sync"
@@ -36,21 +37,23 @@ type Schema struct {
 
 // Setup says what to make.
 type Setup struct {
-	Policy      string // Cedar
-	Schemas     []Schema
-	Agents      []*gateway.Agent
-	Callers     map[string]identity.Grant // by API key; every grant's party should be among the agents
-	Anonymous   *identity.Grant           // of callers without a credential; nil: they are refused
-	Transparent []gateway.Transparent
-	Fronts      []*gateway.Group
-	Fetch       *gateway.Fetch
-	Learn       bool
-	NoSync      bool // for benchmarks only
-	Dir         string
-	Hooks       gateway.Hooks
-	Retention   gateway.Retention
-	Clock       func() time.Time
-	Change      func(*gateway.Snapshot) // what else configuration would say; may be nil
+	Domain       flow.DomainID          // whose gateway it is; "": Own
+	Certificates *identity.Certificates // nil: no certificate is believed
+	Policy       string                 // Cedar
+	Schemas      []Schema
+	Agents       []*gateway.Agent
+	Callers      map[string]identity.Grant // by API key; every grant's party should be among the agents
+	Anonymous    *identity.Grant           // of callers without a credential; nil: they are refused
+	Transparent  []gateway.Transparent
+	Fronts       []*gateway.Group
+	Fetch        *gateway.Fetch
+	Learn        bool
+	NoSync       bool // for benchmarks only
+	Dir          string
+	Hooks        gateway.Hooks
+	Retention    gateway.Retention
+	Clock        func() time.Time
+	Change       func(*gateway.Snapshot) // what else configuration would say; may be nil
 }
 
 // Rig is a running gateway with what it keeps state in.
@@ -125,7 +128,7 @@ func (r *Rig) Events() []flow.Event {
 func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
 	t.Helper()
 	tax := flow.DefaultTaxonomy()
-	s := &gateway.Snapshot{Domain: Own, Taxonomy: tax, Agents: map[flow.AgentID]*gateway.Agent{}, Transparent: setup.Transparent, Fetch: setup.Fetch, ConfigHash: "test", Learn: setup.Learn}
+	s := &gateway.Snapshot{Domain: cmp.Or(setup.Domain, Own), Taxonomy: tax, Agents: map[flow.AgentID]*gateway.Agent{}, Transparent: setup.Transparent, Fetch: setup.Fetch, ConfigHash: "test", Learn: setup.Learn}
 	s.Fronts = map[flow.AgentID]*gateway.Group{}
 	for _, f := range setup.Fronts {
 		s.Fronts[f.ID] = f
@@ -144,7 +147,7 @@ func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
 		}
 	}
 	var err error
-	opt.Anonymous = setup.Anonymous
+	opt.Anonymous, opt.Certificates = setup.Anonymous, setup.Certificates
 	s.Identity, err = identity.New(opt)
 	must(t, err)
 	s.Policy, err = policy.Load(fstest.MapFS{"test.cedar": {Data: []byte(setup.Policy)}}, policy.Options{Taxonomy: tax, Entities: policy.Entities{Agents: parties, Purposes: purposes}})

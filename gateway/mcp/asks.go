@@ -167,9 +167,9 @@ func (x *exchange) replied(ctx context.Context, c *calling, m *message) fromClie
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	})
 	if err != nil {
-		return fromClient{forward: denial(err).MCP("", "", a.id), kind: wire.Failure}
+		return fromClient{forward: denial(err).MCP("", "", a.id), kind: wire.Failure, sent: sent{who, f, nil}}
 	}
-	return fromClient{forward: passed.Body, kind: m.rpc.Kind}
+	return fromClient{forward: passed.Body, kind: m.rpc.Kind, sent: sent{who, f, passed}}
 }
 
 // own are the domain's schemas of what a method itself carries, listed under the method's name.

@@ -91,6 +91,18 @@ type incoming struct {
 	reason  func(c identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality)
 }
 
+// sent is a message that leaves for the server.
+type sent struct {
+	who    parties
+	flow   flow.Flow
+	passed *gateway.Passed // nil: a refusal in its place
+}
+
+// onward is a context for sending it.
+func (s sent) onward(ctx context.Context, g *gateway.Gateway) (context.Context, error) {
+	return g.Onward(ctx, s.who.snap, s.who.authority, s.flow, s.passed)
+}
+
 // fromClient is what becomes of a client's message: bytes for the server, or an answer for the client.
 type fromClient struct {
 	forward []byte
@@ -101,6 +113,7 @@ type fromClient struct {
 	mirrors map[string]string // headers that say of the forwarded message what the protocol wants said
 	refusal error             // why there is nothing to forward; nil where there is, or where an answer was given again
 	trace   string            // the traceparent beside it, as the server may see it
+	sent    sent              // of forward
 }
 
 // now returns who talks by the configuration in force.
@@ -178,7 +191,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		x.withdraw(c)
 		return x.denied(c, c.unlike(err))
 	}
-	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind, trace: x.g.Traceparent(who.snap, c.flow, c.trace)}
+	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind, trace: x.g.Traceparent(who.snap, c.flow, c.trace), sent: sent{who, c.flow, passed}}
 	if in.headers != nil && c.version == wire.MCP20260728 {
 		out.mirrors = x.tools.mirrors(who.agent.Party.Agent, passed.Body)
 		if name := in.headers.Get(headerName); msg.table == wire.Passing() && visible(name) {
@@ -285,6 +298,7 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 		return in.reason(caller, claimed, criticality)
 	}
 	c.flow.Purpose, c.flow.Task.Criticality = c.reason(c.who.caller)
+	x.g.Continue(c.who.snap, c.who.authority, &c.flow)
 	return m, nil
 }
 

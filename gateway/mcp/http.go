@@ -177,7 +177,12 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 		return
 	}
 	defer x.abandon()
-	res, err := x.who.agent.MCP.Send(ctx, http.MethodPost, x.onward(), h.extra(got), got.forward)
+	sending, err := got.sent.onward(ctx, h.Gateway)
+	if err != nil {
+		h.failed(w, r, x, got.call, err)
+		return
+	}
+	res, err := x.who.agent.MCP.Send(sending, http.MethodPost, x.onward(), h.extra(got), got.forward)
 	if err != nil {
 		h.failed(w, r, x, got.call, err)
 		return
@@ -276,7 +281,7 @@ func (h *Handler) gone(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 
 // listen relays the stream on which a stateful server sends what nobody asked for, and resumes one that broke off.
 func (h *Handler) listen(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {
-	res, err := x.who.agent.MCP.Send(r.Context(), http.MethodGet, x.onward(), map[string]string{"Accept": "text/event-stream"}, nil)
+	res, err := x.alone(r.Context(), c, http.MethodGet, map[string]string{"Accept": "text/event-stream"})
 	if err != nil {
 		h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err)
 		http.Error(w, "the server did not answer", http.StatusBadGateway)
@@ -296,12 +301,21 @@ func (h *Handler) listen(w http.ResponseWriter, r *http.Request, x *exchange, c 
 	h.stream(w, r, x, body, nil)
 }
 
+// alone makes a request that has no message.
+func (x *exchange) alone(ctx context.Context, c *calling, method string, extra map[string]string) (*http.Response, error) {
+	ctx, err := sent{who: c.who, flow: c.flow}.onward(ctx, x.g)
+	if err != nil {
+		return nil, err
+	}
+	return c.who.agent.MCP.Send(ctx, method, x.onward(), extra, nil)
+}
+
 func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {
 	if x.session == "" {
 		http.Error(w, "there is no session", http.StatusBadRequest)
 		return
 	}
-	res, err := x.who.agent.MCP.Send(r.Context(), http.MethodDelete, x.onward(), nil, nil)
+	res, err := x.alone(r.Context(), c, http.MethodDelete, nil)
 	if err != nil {
 		h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err)
 		http.Error(w, "the server did not answer", http.StatusBadGateway)

@@ -163,6 +163,13 @@ func (s *relay) recorded(ctx context.Context, err error) error {
 
 // replyUpstream answers a server's request on the client's behalf.
 func (s *relay) replyUpstream(ctx context.Context, reply []byte) {
+	f := s.x.stream.flow
+	f.From, f.To = f.To, f.From
+	ctx, err := sent{who: s.x.who, flow: f}.onward(ctx, s.h.Gateway)
+	if err != nil {
+		s.h.Gateway.Fault(err)
+		return
+	}
 	res, err := s.x.who.agent.MCP.Send(ctx, http.MethodPost, s.x.onward(), map[string]string{"Accept": accepted}, reply)
 	if err != nil {
 		s.h.Gateway.Fault(err)

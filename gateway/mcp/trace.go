@@ -18,5 +18,6 @@ func (c *calling) traced(x *exchange, m *message, h http.Header) {
 			}
 		}
 	}
+	c.trace = x.g.TraceFor(c.who.snap, c.who.authority, &c.flow, c.trace)
 	c.flow.Trace = x.g.TraceOf(c.who.snap, c.who.caller.Party.Domain, c.trace)
 }

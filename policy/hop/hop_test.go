@@ -286,19 +286,23 @@ func TestMeetOfLimits(t *testing.T) {
 	within := func(c flow.Class, a, b hop.Limits) bool {
 		bt, bounded := b.Of(c.Label)
 		at, ok := a.Of(c.Label)
-		return !bounded || ok && !c.Family.Reveals(at, bt)
+		return !bounded || bt.Level == flow.Raw || ok && !c.Family.Reveals(at, bt)
 	}
 	for range 2000 {
 		a, b := draw(), draw()
 		m := a.Meet(b, taxonomy)
 		n := 1 + r.IntN(12)
 		few, ok := m.Within(n, taxonomy)
+		trimmed := m.Trim()
 		if ok && len(few.Levels) > n {
 			t.Fatalf("Within(%d) has %d labels", n, len(few.Levels))
 		}
 		for _, c := range classes {
 			if !within(c, m, a) || !within(c, m, b) {
 				t.Fatalf("%s: the meet of\n%v and\n%v is\n%v", c.Label, a, b, m)
+			}
+			if !within(c, trimmed, m) || !within(c, m, trimmed) {
+				t.Fatalf("%s: %v without what bounds nothing is %v", c.Label, m, trimmed)
 			}
 			if ok && !within(c, few, m) {
 				t.Fatalf("%s: %v within %d is %v", c.Label, m, n, few)

@@ -97,3 +97,16 @@ func cmpDepth(a, b flow.Label) int {
 	}
 	return strings.Compare(string(a), string(b))
 }
+
+// Trim returns the limits without those that bound nothing: raw, for a label that lies within no other that has a limit.
+func (l Limits) Trim() Limits {
+	out := Limits{Retain: l.Retain, Levels: map[flow.Label]flow.Treatment{}}
+	for _, label := range slices.SortedFunc(maps.Keys(l.Levels), cmpDepth) {
+		t := l.Levels[label]
+		if above, bounded := out.Of(label); t.Level == flow.Raw && (!bounded || above == t) {
+			continue
+		}
+		out.Levels[label] = t
+	}
+	return out
+}
