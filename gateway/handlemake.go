@@ -76,7 +76,7 @@ func (h *handleHead) encode() ([]byte, error) {
 }
 
 // errNothingShown is the refusal of a redemption that would show nothing.
-var errNothingShown = noSuchHandle(errors.New("nothing of it may be shown"))
+var errNothingShown = refuse(RulePolicy, "", errors.New("nothing of it may be shown"), "%s", noHandleText)
 
 // planHandles settles which parts go by reference. It comes before the terms are carried out: what may go by reference only and is in
 // no part that can, does not go at all.

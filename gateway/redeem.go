@@ -216,12 +216,21 @@ func (r *redeeming) form(ctx context.Context) (*handleForm, error) {
 		return r.old, nil
 	}
 	form, err := r.materialize(ctx)
-	if err != nil && r.row.form.tag != "" {
+	if err != nil && r.row.form.tag != "" && narrowed(err) {
 		if derr := r.g.dropForm(ctx, r.id, r.redeemer); derr != nil {
 			r.g.Fault(derr)
 		}
 	}
 	return form, err
+}
+
+// narrowed reports whether the terms of now are why there is nothing: then what was shown before is not kept either.
+func narrowed(err error) bool {
+	switch refusalOf(err).Rule {
+	case RulePolicy, RuleSchema:
+		return true
+	}
+	return false
 }
 
 // materialize takes the part down the road as if its message came now.

@@ -70,6 +70,8 @@ func New(opt Options) *API {
 	a.guarded("GET /-/log/entries", a.entries)
 	a.guarded("POST /-/token/open", a.openToken)
 	a.guarded("POST /-/subject/erase", a.erase)
+	a.guarded("GET /-/handles", a.handles)
+	a.guarded("POST /-/handles/drop", a.dropHandles)
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
 	a.domains()

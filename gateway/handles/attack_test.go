@@ -18,6 +18,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/handles"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/privacy/vault"
+	"github.com/scrimhq/scrim/store"
 )
 
 const secret = "Write to jane.doe@example.org today."
@@ -352,5 +353,44 @@ func TestHandlesDie(t *testing.T) {
 				t.Error(res.Status)
 			}
 		})
+	}
+}
+
+// An operator drops a handle by its reference or by the name that a list has for it, and nothing in the list redeems.
+func TestAnOperatorDropsHandles(t *testing.T) {
+	r := newRig(t, nil)
+	ask := func() flow.Handle { return r.reference(r.ask("billing", `{"text":"`+secret+`"`+mark+`}`)) }
+	one, two, three := ask(), ask(), ask()
+	var all []gateway.KeptHandle
+	list := func(tx store.Tx) (err error) { all, err = gateway.ListHandles(tx, 10); return err }
+	if err := r.DB.View(context.Background(), list); err != nil || len(all) != 3 || all[0].Uses != -1 || all[0].Bytes == 0 {
+		t.Fatalf("%+v %v", all, err)
+	}
+	for _, h := range all {
+		if res, _ := r.do(http.MethodGet, gateway.HandlePath+h.Name, "insurer", nil, ""); res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", h.Name, res.Status)
+		}
+	}
+	name, err := gateway.HandleName(two.Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop := func(name string) (n int) {
+		err := r.DB.Update(context.Background(), func(tx store.Tx) (err error) { n, err = gateway.DropHandles(tx, name); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := drop(name); n != 1 {
+		t.Errorf("%d were dropped, want one", n)
+	}
+	for h, want := range map[flow.Handle]int{one: http.StatusOK, two: http.StatusNotFound, three: http.StatusOK} {
+		if res, _ := r.redeem(h, "insurer", nil); res.StatusCode != want {
+			t.Errorf("%s, want %d", res.Status, want)
+		}
+	}
+	if n := drop(""); n != 2 {
+		t.Errorf("%d were dropped, want the rest", n)
 	}
 }
