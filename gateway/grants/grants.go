@@ -219,9 +219,7 @@ func (e *Endpoint) caller(r *http.Request, s *gateway.Snapshot, form url.Values)
 		if want := form.Get("requested_token_type"); want != "" && want != TypeCapability {
 			return caller, wrong("invalid_request", "Only capabilities are issued.", nil)
 		}
-		exchange := r.Clone(r.Context())
-		exchange.Header = http.Header{"Authorization": {"Bearer " + form.Get("subject_token")}}
-		caller, err = s.Identity.Authenticate(r.Context(), exchange)
+		caller, err = s.Identity.Token(r.Context(), r, form.Get("subject_token"))
 	default:
 		return caller, wrong("unsupported_grant_type", "Use client_credentials or token exchange.", nil)
 	}

@@ -150,7 +150,7 @@ func TestWhoGetsNone(t *testing.T) {
 		{"no proof", deskKey, with("key_proof", ""), "invalid_request"},
 		{"proof of another key", deskKey, with("key_proof", other), "invalid_request"},
 		{"wider purposes", deskKey, with("authorization_details", details(t, capability.Grant{Purposes: []flow.Purpose{"billing"}})), "invalid_authorization_details"},
-		{"longer life", deskKey, with("authorization_details", details(t, capability.Grant{Expires: time.Now().Add(time.Hour)})), "invalid_authorization_details"},
+		{"longer life", deskKey, with("authorization_details", details(t, capability.Grant{Expires: time.Now().Add(time.Hour).Truncate(time.Second)})), "invalid_authorization_details"},
 		{"other agent", deskKey, with("authorization_details", details(t, capability.Grant{Agent: "records"})), "invalid_authorization_details"},
 		{"no JSON", deskKey, with("authorization_details", "s3cret"), "invalid_authorization_details"},
 		{"twice", deskKey, url.Values{"grant_type": {"client_credentials", "client_credentials"}}, "invalid_request"},

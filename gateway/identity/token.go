@@ -94,7 +94,7 @@ type presented struct {
 // Token says whose a JWT is that a request carries in its body, such as the subject token of a token exchange (RFC 8693). It is
 // checked as a credential would be, but for its scheme, and a token that is bound to a certificate or key must be brought by
 // the holder of both. Transaction tokens of issuers with [Issuer.Transaction] are accepted here and nowhere else, since they
-// are no credentials. The request itself is not authenticated by it.
+// are no credentials. A certificate that the connection shows must be of the same party, as with [Authenticator.Authenticate].
 func (a *Authenticator) Token(ctx context.Context, r *http.Request, token string) (Caller, error) {
 	if len(token) > maxToken {
 		return Caller{}, fmt.Errorf("%w: it has not the form of a token", ErrBadCredential)
@@ -103,8 +103,11 @@ func (a *Authenticator) Token(ctx context.Context, r *http.Request, token string
 	if len(p.proofs) > 0 {
 		p.scheme = dpop
 	}
-	c, _, err := a.token(ctx, token, p)
-	return c, err
+	c, certified, err := a.token(ctx, token, p)
+	if err != nil || p.shown == nil {
+		return c, err
+	}
+	return together(c, p.shown, certified)
 }
 
 // token says whose a JWT is, and whether it is bound to the certificate of the connection.
