@@ -156,3 +156,20 @@ func (vd *Verified) Level(l flow.Label) flow.Level {
 	}
 	return level
 }
+
+// Meet returns the most revealing treatment of a leaf of the class that shows no more than t and no more than the links
+// let be shown. A level that the class's family does not have counts as masked; one that the links bring down gets the
+// class's own parameter. It is idempotent, and what a chain leaves of a treatment its children leave at most.
+func (vd *Verified) Meet(class flow.Class, t flow.Treatment) flow.Treatment {
+	level := vd.Level(class.Label)
+	if !class.Family.Has(level) {
+		level = flow.Masked
+	}
+	if class.Family.Has(t.Level) && !t.Level.Reveals(level) {
+		return t
+	}
+	if !class.Family.Has(t.Level) && level != flow.Dropped {
+		level = flow.Masked
+	}
+	return class.Resolve(flow.Treatment{Level: level})
+}

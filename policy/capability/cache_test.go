@@ -80,6 +80,11 @@ func TestWhatIsRememberedIsWhatWasVerified(t *testing.T) {
 	if _, err := v.Verify(bad); err == nil {
 		t.Error("a chain with another header in the middle is taken")
 	}
+	bad = append(Chain{}, c...)
+	bad[2], bad[3] = c[2]+c[3][:1], c[3][1:] // the same bytes, cut elsewhere
+	if _, err := v.Verify(bad); err == nil {
+		t.Error("a chain that is cut elsewhere is taken")
+	}
 	long := mustDerive(t, c[:3], "h2", "h3", Grant{})
 	other, err := v.Verify(long)
 	if err != nil {

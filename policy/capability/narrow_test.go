@@ -413,6 +413,46 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// What a leaf may show is met with what policy gives it, whatever the label's family.
+func TestMeetOfTreatments(t *testing.T) {
+	tax := flow.DefaultTaxonomy()
+	all := []flow.Treatment{{}, {Level: flow.Masked}, {Level: flow.Masked, Param: "keep:2"}, {Level: flow.Tokenized, Param: flow.TokenSurrogate}, {Level: flow.Tokenized, Param: flow.TokenFormat},
+		{Level: flow.Generalized, Param: "year"}, {Level: flow.Generalized, Param: "day"}, {Level: flow.Raw}}
+	for _, tt := range []struct {
+		label flow.Label
+		level flow.Level
+		t     flow.Treatment
+		want  string
+	}{
+		{"person/name", flow.Raw, flow.Treatment{Level: flow.Raw}, "raw"},
+		{"person/name", flow.Tokenized, flow.Treatment{Level: flow.Raw}, "tokenized(reversible)"},
+		{"person/name", flow.Tokenized, flow.Treatment{Level: flow.Tokenized, Param: flow.TokenSurrogate}, "tokenized(surrogate)"},
+		{"person/name", flow.Generalized, flow.Treatment{Level: flow.Raw}, "masked"},
+		{"person/name", flow.Dropped, flow.Treatment{Level: flow.Generalized}, "dropped"},
+		{"person/name", flow.Raw, flow.Treatment{Level: flow.Generalized}, "masked"},
+		{"person/birth-date", flow.Generalized, flow.Treatment{Level: flow.Raw}, "generalized(year)"},
+		{"person/birth-date", flow.Tokenized, flow.Treatment{Level: flow.Raw}, "masked"},
+		{"person/birth-date", flow.Masked, flow.Treatment{}, "dropped"},
+	} {
+		class, _ := tax.Class(tt.label)
+		vd := &Verified{Links: []Link{{Grant: Grant{Levels: levels{"person": tt.level}}}}}
+		if got := vd.Meet(class, tt.t); got.String() != tt.want {
+			t.Errorf("%s of %s under %s is %s, want %s", tt.t, tt.label, tt.level, got, tt.want)
+		}
+	}
+	for _, class := range tax.All() {
+		for level := flow.Dropped; level <= flow.Raw; level++ {
+			vd := &Verified{Links: []Link{{Grant: Grant{Levels: levels{everyLabel: level}}}}}
+			for _, treatment := range all {
+				once := vd.Meet(class, treatment)
+				if vd.Meet(class, once) != once || once.Level.Reveals(level) || once.Level.Reveals(treatment.Level) || !class.Family.Has(once.Level) {
+					t.Fatalf("%s of %s under %s is %s", treatment, class.Label, level, once)
+				}
+			}
+		}
+	}
+}
+
 // Long lists take another way than short ones.
 func TestLongListsAreCompared(t *testing.T) {
 	p, c := rootGrant(), rootGrant()
