@@ -22,6 +22,7 @@ type Request struct {
 	Criticality flow.Criticality
 	Task        flow.TaskID
 	Tool        string   // "agent/tool"; empty: no tool or skill is named
+	NoTool      bool     // it is a call of the protocol that uses no tool, such as a handshake or a list: no link need admit one
 	Arguments   []byte   // the JSON object of the tool's arguments, as sent; empty: none
 	Dataset     string   // empty: none is touched
 	Columns     []string // of the dataset; nil: all
@@ -75,7 +76,7 @@ func (g *Grant) refuses(r *Request, args []member) string {
 		return "techniques"
 	case r.Dataset != "" && g.Datasets != nil && !admitsColumns(g.Datasets, r.Dataset, r.Columns):
 		return "datasets"
-	case g.Tools == nil:
+	case g.Tools == nil, r.NoTool:
 		return ""
 	}
 	bound, ok := argumentsOf(g.Tools, r.Tool)
