@@ -122,8 +122,8 @@ type Flow struct {
 	Parent    ID        `json:"parent,omitempty"` // for a response, the request's flow; for a hop, the one before
 	Hop       int       `json:"hop"`              // 0 at the first gateway
 	From      Party     `json:"from"`
-	To        Party     `json:"to"` // whose eyes the content is changed for
-	Chain     []Party   `json:"chain,omitempty"`
+	To        Party     `json:"to"`              // whose eyes the content is changed for
+	Chain     []Party   `json:"chain,omitempty"` // below From: to whom a right was handed on, the last of whom called
 	Purpose   Purpose   `json:"purpose"`
 	Task      Task      `json:"task"`
 	Protocol  string    `json:"protocol"`          // "a2a/1.0", "mcp/2026-07-28"
@@ -131,6 +131,14 @@ type Flow struct {
 	Subject   string    `json:"subject,omitempty"` // the skill or tool, as configuration declares it
 	Direction Direction `json:"direction"`
 	Trace     TraceID   `json:"trace,omitempty"` // flows of one trace have it in common
+
+	Capability *Capability `json:"capability,omitempty"` // by what right; nil: the sender's own
+}
+
+// Capability names the tokens by which a flow happened. It says nothing of what they allow.
+type Capability struct {
+	Issuer DomainID `json:"issuer"` // the domain that issued the root
+	Tokens []string `json:"tokens"` // SHA-256 of each token's signing input in hexadecimal, root first
 }
 
 // CrossesDomain reports whether sender and recipient live in different domains.

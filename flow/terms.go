@@ -16,14 +16,15 @@ const (
 	ByPolicy Limit = iota
 	ByNeed
 	ByTier
-	BySchema   // the level would not fit the recipient's schema
-	ByExposure // what the recipient already holds
-	ByHandle   // a reference stands in place of the part that the leaf lies in
-	ByContract // what the two domains agreed on
-	ByHop      // a gateway before this one let no more through
+	BySchema     // the level would not fit the recipient's schema
+	ByExposure   // what the recipient already holds
+	ByHandle     // a reference stands in place of the part that the leaf lies in
+	ByContract   // what the two domains agreed on
+	ByHop        // a gateway before this one let no more through
+	ByCapability // what the caller has the right to, and those before it in its chain
 )
 
-var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract", "hop"}
+var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract", "hop", "capability"}
 
 // String returns the limit's name.
 func (l Limit) String() string {
