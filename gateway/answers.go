@@ -75,6 +75,7 @@ type Pins struct {
 	Criticality           flow.Criticality
 	Attested              bool
 	Contracts             string `json:",omitempty"` // that bound it
+	Limits                string `json:",omitempty"` // of a capability, see [Authority.Limits]
 }
 
 func (p Pins) digest() []byte {
@@ -264,25 +265,38 @@ func (t *Ticket) End() {
 	t.done = nil
 }
 
-// Replayed puts on record that a stored answer was given again.
-func (g *Gateway) Replayed(ctx context.Context, s *Snapshot, f flow.Flow, a *Answer) error {
+// Replayed puts on record that a stored answer was given again. It consumes nothing of the right by which it was asked for,
+// whose proof is good for this once.
+func (g *Gateway) Replayed(ctx context.Context, s *Snapshot, right *Authority, f flow.Flow, a *Answer) error {
 	ev := flow.Event{Time: g.now(), Flow: f, Outcome: flow.Replayed, Bytes: len(a.Body), PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash}
 	err := g.update(ctx, func(tx store.Tx) error {
+		if err := g.keep(tx, right); err != nil {
+			return err
+		}
 		_, err := g.journal.Append(tx, ev, nil)
 		return err
 	})
 	if err != nil {
-		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
+		return unrecorded(err)
 	}
+	right.charged()
 	g.told(ev)
 	return nil
 }
 
+// unrecorded is the refusal of what could not be put on record, unless that has a reason of its own.
+func unrecorded(err error) error {
+	if r, refused := errors.AsType[*Refusal](err); refused {
+		return r
+	}
+	return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
+}
+
 // Pins returns what an answer to the flow is decided by at this moment.
-func (g *Gateway) Pins(s *Snapshot, f flow.Flow) Pins {
+func (g *Gateway) Pins(s *Snapshot, a *Authority, f flow.Flow) Pins {
 	return Pins{
 		Policy: s.Policy.Hash(), Config: s.ConfigHash, Epoch: g.keys.Epoch(),
-		Purpose: f.Purpose, Criticality: f.Task.Criticality, Attested: f.From.Attested,
+		Purpose: f.Purpose, Criticality: f.Task.Criticality, Attested: f.From.Attested, Limits: a.Limits(),
 		Contracts: g.contractPins(&f),
 	}
 }

@@ -380,6 +380,9 @@ func (c *changer) part(p *part) (text string, changed bool, err error) {
 		value, ok, err := c.open(p.stand)
 		if err != nil || !ok {
 			c.reserve(p.stand)
+			if err == nil && !c.standsFor(p.stand) {
+				return removedText, true, nil
+			}
 			return p.text, false, err
 		}
 		return value, true, nil

@@ -35,6 +35,8 @@ var reasons = map[Rule]wire.Reason{
 	RuleHandle:    wire.NotFound,
 	RuleExtension: wire.ExtensionRequired,
 	RuleHop:       wire.Unauthenticated,
+
+	RuleCapability: wire.Denied,
 }
 
 // howToAsk tells a recipient how more could be shown. It is the same for everybody.
@@ -47,6 +49,9 @@ func Denial(err error, method wire.Reason, versions ...string) wire.Denial {
 		return wire.Denial{Reason: wire.Internal}
 	}
 	d := wire.Denial{Reason: reasons[r.Rule], Text: r.Text(), Reference: string(r.Ref)}
+	if r.Rule == RuleCapability && r.unproven {
+		d.Reason, d.Challenge = wire.Unauthenticated, r.challenge
+	}
 	switch r.Rule {
 	case RuleMethod:
 		d.Reason = method

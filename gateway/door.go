@@ -225,6 +225,9 @@ func (e *entry) end() {
 
 // BrokenOff is the refusal for a stream whose next event cannot be read.
 func BrokenOff(ctx context.Context, err error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](context.Cause(ctx)); ok {
+		return r // see [Gateway.While]
+	}
 	switch {
 	case errors.Is(context.Cause(ctx), ErrDraining):
 		return refuse(RuleDrained, "", nil, "The gateway is going away; ask again in a moment.")

@@ -85,10 +85,11 @@ func (c *collector) fetchFiles() error {
 		if t.kind != filePart || t.view.parent != nil || !c.inPart(t.view.doc, t.node) || !c.m.Snapshot.Fetch.hosts(t.value) {
 			continue
 		}
-		terms, err := c.m.Snapshot.Policy.Decide(c.m.Query, c.leaves[i:i+1])
-		if err != nil || len(terms.Leaves) != 1 {
-			return refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
+		terms, err := c.g.Terms(c.m.Snapshot, c.m.Authority, c.m.Query, c.leaves[i:i+1])
+		if err != nil {
+			return err
 		}
+		c.m.sentBy.meet(c.m.Snapshot.Taxonomy, c.leaves[i:i+1], terms.Leaves)
 		if terms.Leaves[0].Level != flow.Tokenized {
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -61,15 +62,16 @@ type Guess struct {
 
 // Options of a gateway. All fields without a default named are needed.
 type Options struct {
-	Store     store.DB
-	Journal   Journal
-	Vault     *vault.Vault
-	Keys      *vault.Keyring
-	Detector  *detect.Engine // nil: the default one
-	Hooks     Hooks
-	Clock     func() time.Time // nil: time.Now
-	Retention Retention
-	Contracts Contracts // nil: there are none
+	Store        store.DB
+	Journal      Journal
+	Vault        *vault.Vault
+	Keys         *vault.Keyring
+	Detector     *detect.Engine // nil: the default one
+	Capabilities *ledger.Ledger // nil: no capability is taken
+	Hooks        Hooks
+	Clock        func() time.Time // nil: time.Now
+	Retention    Retention
+	Contracts    Contracts // nil: there are none
 
 	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
 	// does, and of structured results that were sent by reference nothing is shown.
@@ -92,6 +94,9 @@ type Gateway struct {
 	keys        *vault.Keyring
 	contracts   Contracts
 	detector    *detect.Engine
+	ledger      *ledger.Ledger // nil: no capability is taken
+	nonces      *identity.Nonces
+	rights      rights
 	sealInputs  *vault.AEAD
 	sealAnswers *vault.AEAD
 	sealPushes  *vault.AEAD
@@ -123,7 +128,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	}
 	g := &Gateway{
 		contracts: opt.Contracts,
-		db:        opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, hooks: opt.Hooks, now: opt.Clock,
+		db:        opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, ledger: opt.Capabilities, hooks: opt.Hooks, now: opt.Clock,
 		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHops: opt.Keys.AEAD("hops"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{
 			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),
@@ -135,6 +140,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	if g.now == nil {
 		g.now = time.Now
 	}
+	g.nonces = identity.NewNonces(0, g.now)
 	if g.detector == nil {
 		d, err := detect.New(detect.Options{Taxonomy: snap.Taxonomy})
 		if err != nil {
@@ -216,7 +222,7 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	}
 	r.Ref = f.ID
 	ev := flow.Event{
-		Time: g.now(), Flow: f, Outcome: flow.Refused, Reason: string(r.Rule) + " " + string(r.Place),
+		Time: g.now(), Flow: f, Outcome: flow.Refused, Reason: r.reason(),
 		PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
 	}
 	if r.Rule == RuleConflict {
@@ -253,15 +259,15 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 // bounded returns what counts refusals that anybody can bring about as often as they like; nil where a refusal is none
 // of these. A credential that is refused counts against the address that it came from.
 func (g *Gateway) bounded(ctx context.Context, s *Snapshot, r *Refusal) *strangers {
-	switch r.Rule {
-	case RuleIdentity:
+	switch {
+	case r.Rule == RuleIdentity, r.unproven:
 		if e := entryOf(ctx); e != nil && !errors.Is(r.Cause, identity.ErrUnavailable) {
 			g.load.strikes.add(e.from, g.now(), s.Load.complete().Refusals)
 		}
 		return &g.strangers
-	case RuleHop: // a peer that is wrong all the time must not fill the journal
+	case r.Rule == RuleHop: // a peer that is wrong all the time must not fill the journal
 		return &g.hops.refused
-	case RuleRate, RuleBusy:
+	case r.Rule == RuleRate, r.Rule == RuleBusy:
 		return &g.load.refused
 	}
 	return nil

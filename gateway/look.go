@@ -78,10 +78,11 @@ func (c *changer) meetLooks() error {
 		}
 		leaf := c.leaves[i]
 		leaf.Label, leaf.Origin = looks, flow.Detected
-		terms, err := c.m.Snapshot.Policy.Decide(c.m.Query, []flow.Leaf{leaf})
-		if err != nil || len(terms.Leaves) != 1 {
-			return refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
+		terms, err := c.g.Terms(c.m.Snapshot, c.m.Authority, c.m.Query, []flow.Leaf{leaf})
+		if err != nil {
+			return err
 		}
+		c.m.sentBy.meet(c.m.Snapshot.Taxonomy, []flow.Leaf{leaf}, terms.Leaves)
 		class, _ := c.m.Snapshot.Taxonomy.Class(looks)
 		if class.Family.Reveals(c.terms[i].Treatment, terms.Leaves[0].Treatment) {
 			handle := c.terms[i].Handle

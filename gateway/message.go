@@ -36,6 +36,10 @@ type Message struct {
 	Mentions   []Mention         // identifiers of the exchange that its words may repeat
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 	Authority  *Authority        // by what right it is sent, or was asked for; nil: none bounds it
+	Use        bool              // it is a call that counts as a use of its authority
+	Cost       flow.Cost         // what it costs
+
+	sentBy *Authority // by what right it was sent, where it is shown by another's later; nil: none
 
 	files map[string]fetched // by address, what was fetched for it
 

@@ -33,7 +33,7 @@ func TestManyRetriesAtOnceAreCarriedOutOnce(t *testing.T) {
 			for range 40 {
 				n := r.IntN(len(done))
 				f := flow.Flow{ID: gateway.NewFlowID(), From: from, To: to, Protocol: "a2a/1.0", Method: "SendMessage", Task: flow.Task{ID: flow.TaskID(fmt.Sprint("t", n%3))}}
-				req := &gateway.Request{Between: gateway.Between{Caller: from, Agent: "partner"}, ID: fmt.Sprint("m", n), Method: "SendMessage", Params: []byte("x"), Pins: rig.Pins(s, f)}
+				req := &gateway.Request{Between: gateway.Between{Caller: from, Agent: "partner"}, ID: fmt.Sprint("m", n), Method: "SendMessage", Params: []byte("x"), Pins: rig.Pins(s, nil, f)}
 				a, ticket, err := rig.Once(ctx, req)
 				if err != nil {
 					t.Error(err)

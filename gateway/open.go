@@ -24,7 +24,7 @@ func (c *changer) openWhole(i int) error {
 	if err != nil {
 		return err
 	}
-	if !ok && terms.Level <= flow.Masked && c.m.Query.Flow.To.Domain != c.m.Snapshot.Domain {
+	if !ok && terms.Level <= flow.Masked && (terms.By == flow.ByCapability || c.m.Query.Flow.To.Domain != c.m.Snapshot.Domain) {
 		return c.value(i) // not even a stand-in may be shown abroad
 	}
 	terms.Treatment, terms.By = flow.Treatment{Level: flow.Tokenized, Param: flow.TokenReversible}, flow.ByPolicy
@@ -48,6 +48,9 @@ func (c *changer) open(s *standIn) (string, bool, error) {
 	original, found, err := c.original(c.ctx, s)
 	if err != nil || !found {
 		return "", false, err
+	}
+	if !c.m.Authority.shows(original.label, flow.Raw) || !c.m.sentBy.shows(original.label, flow.Raw) {
+		return "", false, nil
 	}
 	may, _, _, err := c.m.Snapshot.Policy.MayOpen(policy.OpenQuery{
 		Query: c.m.Query, Label: original.label, MintedFor: f.From.Domain, SameTask: original.sameTask, Supplier: original.supplier,
@@ -132,4 +135,17 @@ func (c *changer) original(ctx context.Context, s *standIn) (original, bool, err
 	out := original{value: o.Value, label: o.Label}
 	out.supplier, out.sameTask = c.task.Supplier(o.Value)
 	return out, true, nil
+}
+
+// standsFor reports whether a stand-in in a text may stay: not where the sender's or recipient's right lets less than that be
+// shown of what it stands for. A stand-in that nothing is known of says nothing.
+func (c *changer) standsFor(s *standIn) bool {
+	if c.m.Authority == nil && c.m.sentBy == nil {
+		return true
+	}
+	label := s.label
+	if o, found, err := c.original(c.ctx, s); err == nil && found {
+		label = o.label
+	}
+	return label == "" || c.m.Authority.shows(label, flow.Tokenized) && c.m.sentBy.shows(label, flow.Tokenized)
 }

@@ -63,6 +63,11 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	defer func() { work.leaves, work.targets = c.leaves, c.targets }()
 	defer c.batch.Discard()
 	f := &m.Query.Flow
+	m.Authority.On(f)
+	m.Query.Capabilities = m.Authority.Names()
+	if err := g.holdsNow(m); err != nil {
+		return nil, err
+	}
 	if f.Task.ID == "" {
 		f.Task.ID = flow.TaskID(f.ID)
 	}
@@ -97,6 +102,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if err != nil {
 		return nil, err
 	}
+	m.sentBy.meet(m.Snapshot.Taxonomy, c.leaves, terms.Leaves)
 	c.terms, c.contracts, c.duties = terms.Leaves, terms.Contracts, terms.Duties
 	if err := c.meetLooks(); err != nil {
 		return nil, err
@@ -280,6 +286,9 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 				return err
 			}
 		}
+		if err := g.charge(tx, m); err != nil {
+			return err
+		}
 		out.Receipt, err = g.journal.Append(tx, ev, sealed)
 		return err
 	})
@@ -291,6 +300,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	}
 	c.batch.Keep()
 	kept()
+	m.Authority.charged()
 	out.Event = ev
 	g.told(ev)
 	return nil
@@ -301,7 +311,7 @@ func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Ti
 	m := c.m
 	ev := flow.Event{
 		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
-		Contracts: c.contracts, Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began),
+		Contracts: c.contracts, Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began), Cost: m.Cost,
 	}
 	if ev.Outcome == "" {
 		ev.Outcome = flow.Released

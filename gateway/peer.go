@@ -35,7 +35,10 @@ func (p *Peer) Admit(ctx context.Context, g *Gateway, s *Snapshot, r *http.Reque
 		}
 		return flow.Party{Domain: s.Domain}, nil
 	}
-	caller, _, err := g.Identify(ctx, s, r)
+	caller, right, err := g.Identify(ctx, s, r)
+	if err == nil && right != nil { // it would be the gateway's own, which speaks for others
+		return flow.Party{}, refuse(RuleCapability, "", errNotTaken, "Hooks take no capabilities.")
+	}
 	if err == nil && (caller.Anonymous || caller.Party.Agent != p.Gateway) {
 		err = errNotPeer
 	}
@@ -46,10 +49,13 @@ func (p *Peer) Admit(ctx context.Context, g *Gateway, s *Snapshot, r *http.Reque
 }
 
 // Caller returns the agent that the peer speaks for, with what was granted to that agent itself.
-func (p *Peer) Caller(name string) (identity.Caller, error) {
+func (p *Peer) Caller(s *Snapshot, name string) (identity.Caller, error) {
 	g, ok := p.Callers[name]
 	if !ok || name == "" {
 		return identity.Caller{}, refuse(RuleFace, "", nil, "The gateway that asks may not speak for this caller.")
+	}
+	if s.Requires(g.Party) {
+		return identity.Caller{}, refuse(RuleCapability, "", errNoCapability, "This caller is heard by a capability alone, and hooks carry none.")
 	}
 	return identity.Caller{Party: g.Party, Purposes: g.Purposes, Default: g.Default, Criticality: g.Criticality}, nil
 }

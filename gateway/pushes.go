@@ -25,6 +25,7 @@ type Push struct {
 	Purpose     flow.Purpose     `json:"purpose,omitempty"`
 	Criticality flow.Criticality `json:"criticality"`
 	Task        flow.TaskID      `json:"task"`
+	Capability  string           `json:"capability,omitempty"` // by which it was asked for; "": by none
 
 	URL         string `json:"url"`         // the caller's
 	Token       string `json:"token"`       // that the caller wants to be shown

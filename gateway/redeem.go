@@ -75,6 +75,7 @@ type redeeming struct {
 	request  []byte
 	old      *handleForm // what the same redeemer got before
 	flow     flow.Flow   // of the part to its redeemer
+	kept     *Authority  // by which the part was sent; nil: by none
 }
 
 // Redeem returns the part behind a handle as policy lets its redeemer see it now. That is a flow of its own: it is on record when
@@ -198,7 +199,7 @@ func (r *redeeming) granted() error {
 // form returns what the redeemer gets: what it got, if that was decided by the same and it asks for it again, otherwise the part on its
 // way down the whole road.
 func (r *redeeming) form(ctx context.Context) (*handleForm, error) {
-	pins := sha256.Sum256(append(r.g.Pins(r.snap, r.flow).digest(), r.Authority.holder()...))
+	pins := sha256.Sum256(append(r.g.Pins(r.snap, r.Authority, r.flow).digest(), append([]byte(r.Authority.holder()), r.kept.Limits()...)...))
 	r.pins, r.request = pins[:], r.requestKey()
 	if tag := r.row.form.tag; tag != "" {
 		old, err := r.g.handleForm(ctx, r.id, r.redeemer, tag)
@@ -284,7 +285,7 @@ func (r *redeeming) message(part []byte) (*Message, bool) {
 	h, f := r.head, r.flow
 	s := r.snap
 	m := &Message{
-		Snapshot: s, Query: policy.Query{Flow: f}, Owner: h.Owner, Undeclared: h.Undeclared, Authority: r.Authority, redeeming: true,
+		Snapshot: s, Query: policy.Query{Flow: f}, Owner: h.Owner, Undeclared: h.Undeclared, Authority: r.Authority, sentBy: r.kept, redeeming: true,
 		Meta: s.Catalog.Schemas(catalog.Data, h.Owner, "metadata", f.Direction),
 	}
 	begin, end, ok := shortest(f.Protocol, f.Direction)

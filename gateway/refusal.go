@@ -51,6 +51,9 @@ type Refusal struct {
 	Public string  // what is wrong and what to do, in a sentence
 	Ref    flow.ID // resolves to the whole story in the journal
 	Cause  error
+
+	unproven  bool   // whoever calls has proven no right: anybody can bring it about
+	challenge string // what a caller without a proven right has to bring (RFC 9110); "" for the door's own
 }
 
 // Error returns the operator's text.
@@ -64,6 +67,15 @@ func (r *Refusal) Error() string {
 	}
 	if r.Cause != nil {
 		s += ": " + r.Cause.Error()
+	}
+	return s
+}
+
+// reason is what the record says: rule and place, and of a capability which of its rules was broken at which link.
+func (r *Refusal) reason() string {
+	s := string(r.Rule) + " " + string(r.Place)
+	if r.Rule == RuleCapability && r.Cause != nil {
+		s += inWords(r.Cause)
 	}
 	return s
 }

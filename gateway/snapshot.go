@@ -30,7 +30,8 @@ type Snapshot struct {
 	Egress      egress.Options // of clients for addresses that strangers name
 	Agents      map[flow.AgentID]*Agent
 	Identity    *identity.Authenticator
-	Resource    Resource                // what everybody is told about the agents and servers as protected resources
+	Resource    Resource // what everybody is told about the agents and servers as protected resources
+	Capability  CapabilityRules
 	Fronts      map[flow.AgentID]*Group // MCP servers that share an address, by its name
 	ExtMCP      *Peer                   // who asks through agentgateway's hook; nil: nobody
 	Interceptor *Peer                   // who asks through MCP interceptors; nil: nobody
@@ -73,6 +74,7 @@ type Agent struct {
 	Card   CardRules
 
 	ByReference ByReference // of what it sends
+	Capability  bool        // it calls by a capability or not at all
 }
 
 // CardRules say when an agent's card is believed, and how much of it is passed on.
@@ -101,6 +103,14 @@ func (s *Snapshot) Group(p flow.Purpose) string {
 		return "group:" + g
 	}
 	return "purpose:" + string(p)
+}
+
+// DomainOf returns the domain of an agent that configuration knows; "" of another one.
+func (s *Snapshot) DomainOf(id flow.AgentID) flow.DomainID {
+	if a := s.Agents[id]; a != nil {
+		return a.Party.Domain
+	}
+	return ""
 }
 
 // Face is a side of the gateway.

@@ -61,6 +61,16 @@ func (g *Gateway) Named(ctx context.Context, b Between, ids IDs) (bool, error) {
 	return true, nil
 }
 
+// SameTask reports whether a task and a context are known to be one.
+func (g *Gateway) SameTask(ctx context.Context, b Between, ids IDs) (bool, error) {
+	task, err := g.findTask(ctx, g.alias(b, "task", ids.Task))
+	if err != nil || task == "" {
+		return false, err
+	}
+	context, err := g.findTask(ctx, g.alias(b, "context", ids.Context))
+	return context == task, err
+}
+
 func (g *Gateway) findTask(ctx context.Context, alias flow.SubjectRef) (flow.TaskID, error) {
 	g.tasks.mu.Lock()
 	t, ok := g.tasks.known[alias]

@@ -14,6 +14,7 @@ var errTerms = errors.New("terms do not match leaves")
 func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow.Leaf) (flow.Terms, error) {
 	bound := g.bound(&q.Flow)
 	q.Contracts = named(s.Domain, bound)
+	q.Capabilities = a.Names()
 	terms, err := s.Policy.Decide(q, leaves)
 	if err != nil {
 		return flow.Terms{}, refuse(RulePolicy, "", err, "The gateway's policy could not decide this flow, so it did not happen.")
@@ -26,5 +27,7 @@ func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow
 	terms.Duties = dutiesUnder(q.Flow.From.Domain, bound, terms.Duties)
 	terms.Contracts = idsOf(bound)
 	g.meetHops(s, a, &q.Flow, leaves, &terms)
+	a.meet(s.Taxonomy, leaves, terms.Leaves)
+	a.meet(s.Taxonomy, leaves, terms.Shadow)
 	return terms, nil
 }

@@ -21,7 +21,7 @@ func (c *call) again(ctx context.Context, a *gateway.Answer) {
 		if !a.Stream {
 			body = gateway.WithID(body, c.rpc.ID)
 		}
-		if err := c.h.Gateway.Replayed(ctx, c.snap, f, a); err != nil {
+		if err := c.h.Gateway.Replayed(ctx, c.snap, c.authority, f, a); err != nil {
 			c.deny(c.h.Gateway.Refused(ctx, c.snap, f, err))
 			return
 		}

@@ -79,7 +79,7 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 			return
 		}
 	}
-	c.ticket.By(c.h.Gateway.Pins(c.snap, c.flow))
+	c.ticket.By(c.h.Gateway.Pins(c.snap, c.authority, c.flow))
 	m := c.responseMessage(c.snap, rep.whole, false)
 	m.Doc = doc
 	named := func() {}

@@ -108,6 +108,9 @@ func (c *call) serve() {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
 		return
 	}
+	ctx, stop := c.h.Gateway.While(ctx, c.authority)
+	defer stop()
+	c.r = c.r.WithContext(ctx)
 	if c.own != nil {
 		if err := c.answerOwn(ctx); err != nil {
 			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
@@ -154,6 +157,7 @@ func (c *call) read(ctx context.Context) error {
 	}
 	c.caller, c.authority = caller, authority
 	c.flow.From = caller.Party
+	authority.On(&c.flow)
 	if err := c.h.Gateway.Admit(ctx, c.snap, caller.Party); err != nil {
 		return err
 	}
@@ -246,12 +250,7 @@ func (c *call) why(ctx context.Context) error {
 		c.flow.Task.ID = task
 	}
 	c.query = policy.Query{Flow: c.flow}
-	return c.h.Gateway.Prove(ctx, c.snap, c.authority, c.invocation())
-}
-
-// invocation is the call as its authority is asked about it.
-func (c *call) invocation() gateway.Invocation {
-	return gateway.Invocation{Body: c.sent, Flow: c.flow}
+	return c.proves(ctx)
 }
 
 func (c *call) between() gateway.Between {
@@ -279,7 +278,7 @@ func (c *call) ids() (ids gateway.IDs) {
 
 // once looks for an earlier answer to the same message; only what is sent has an id.
 func (c *call) once(ctx context.Context) (*gateway.Answer, *gateway.Ticket, error) {
-	c.req = gateway.Request{Between: c.between(), Root: c.caller.TokenRoot, Method: c.rpc.Method, Pins: c.h.Gateway.Pins(c.snap, c.flow)}
+	c.req = gateway.Request{Between: c.between(), Root: c.caller.TokenRoot, Method: c.rpc.Method, Pins: c.h.Gateway.Pins(c.snap, c.authority, c.flow)}
 	if c.a2a.Message != nil && c.rpc.Params >= 0 && !c.caller.Anonymous {
 		c.req.ID, c.req.Params = c.ids().Message, c.doc.Raw(c.rpc.Params)
 	}
@@ -293,7 +292,7 @@ func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
 
 func (c *call) requestMessage() *gateway.Message {
 	return &gateway.Message{
-		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(), Authority: c.authority,
+		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(), Authority: c.authority, Use: !c.asks(),
 		Schemas: schemas(c.snap, c.agent, flow.Request), Meta: metaSchemas(c.snap, c.agentID, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params/message", Names: []string{"metadata", card.PrivacyExtension}},
 	}
@@ -332,6 +331,9 @@ func metaSchemas(s *gateway.Snapshot, a flow.AgentID, dir flow.Direction) []*cat
 func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
 	caller, authority, err := c.h.Gateway.Identify(gateway.WithAuthority(ctx, c.authority), snap, c.r)
 	if err != nil || caller.Party.Agent != c.caller.Party.Agent || caller.Party.Domain != c.caller.Party.Domain {
+		if r, ok := errors.AsType[*gateway.Refusal](err); ok && r.Rule == gateway.RuleCapability {
+			return err
+		}
 		return gateway.Refuse(gateway.RuleIdentity, err, "The credential is not accepted any more.")
 	}
 	agent, err := snap.Reach(c.h.Face, caller.Party, c.agentID)
@@ -340,6 +342,7 @@ func (c *call) renew(ctx context.Context, snap *gateway.Snapshot) error {
 	}
 	c.snap, c.caller, c.authority, c.agent = snap, caller, authority, agent
 	c.flow.From, c.flow.To = caller.Party, agent.Party
+	authority.On(&c.flow)
 	c.flow.Purpose, c.flow.Task.Criticality = caller.Choose(string(c.flow.Purpose), c.flow.Task.Criticality.String())
 	c.h.Gateway.Continue(snap, authority, &c.flow)
 	return nil

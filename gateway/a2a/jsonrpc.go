@@ -68,7 +68,7 @@ func (f *jsonrpcFront) deny(c *call, d wire.Denial) {
 	}
 	setHeader(f.w, c, "application/json")
 	if d.Reason == wire.Unauthenticated || d.Reason == wire.Unauthorized {
-		f.w.Header().Set("WWW-Authenticate", gateway.Challenge(c.snap, c.r))
+		f.w.Header().Set("WWW-Authenticate", cmp.Or(d.Challenge, gateway.Challenge(c.snap, c.r)))
 	}
 	f.w.WriteHeader(status)
 	_, _ = f.w.Write(d.A2A(c.rpc.ID))

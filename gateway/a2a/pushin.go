@@ -50,7 +50,7 @@ func (p *Pushes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	f, agent, ok := p.flow(s, push)
+	f, agent, authority, ok := p.flow(s, push)
 	if !ok {
 		p.forget(ctx, push.ID())
 		http.NotFound(w, r)
@@ -80,7 +80,7 @@ func (p *Pushes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(err)
 		return
 	}
-	in := &intake{Pushes: p, snap: s, push: push, flow: f, agent: agent, hops: hops}
+	in := &intake{Pushes: p, snap: s, push: push, flow: f, agent: agent, authority: authority, hops: hops}
 	if err := in.take(ctx, body); err != nil {
 		if ref, ok := errors.AsType[*gateway.Refusal](err); ok && ref.Ref != "" { // on record already
 			p.answered(w, ref)
@@ -119,22 +119,28 @@ func shown(h http.Header, push *gateway.Push) bool {
 
 // flow is a notification's way to its caller, as configuration has both now. It is false if the caller may no longer
 // reach the agent.
-func (p *Pushes) flow(s *gateway.Snapshot, push *gateway.Push) (flow.Flow, *gateway.Agent, bool) {
-	caller, ok := s.Identity.Known(push.Caller)
+func (p *Pushes) flow(s *gateway.Snapshot, push *gateway.Push) (f flow.Flow, agent *gateway.Agent, authority *gateway.Authority, ok bool) {
+	authority, err := p.Gateway.Stored(s, push.Capability) // by no wider right than it was asked for
+	if err != nil {
+		p.Gateway.Fault(err)
+		return f, nil, nil, false
+	}
+	caller, ok := s.Known(push.Caller, authority)
 	if !ok {
-		return flow.Flow{}, nil, false
+		return f, nil, nil, false
 	}
-	agent, err := s.Reach(push.Face, caller.Party, push.Agent)
+	agent, err = s.Reach(push.Face, caller.Party, push.Agent)
 	if err != nil || agent.A2A == nil {
-		return flow.Flow{}, nil, false
+		return f, nil, nil, false
 	}
-	f := flow.Flow{
+	f = flow.Flow{
 		ID: gateway.NewFlowID(), From: agent.Party, To: caller.Party, Protocol: "a2a/" + push.Version, Method: "PushNotification", Direction: flow.Response,
 		Subject: agent.Skill,
 	}
 	f.Purpose, f.Task.Criticality = caller.Choose(string(push.Purpose), push.Criticality.String())
 	f.Task.ID = push.Task
-	return f, agent, true
+	authority.On(&f)
+	return f, agent, authority, true
 }
 
 // take takes a notification down the road and queues what comes of it.
@@ -251,19 +257,20 @@ func (rc *receiver) textID(d *json.Doc, n int) (gateway.TextID, bool) {
 type intake struct {
 	*Pushes
 	*receiver
-	snap  *gateway.Snapshot
-	push  *gateway.Push
-	flow  flow.Flow
-	agent *gateway.Agent
-	hops  string
+	snap      *gateway.Snapshot
+	push      *gateway.Push
+	flow      flow.Flow
+	agent     *gateway.Agent
+	authority *gateway.Authority // by which the caller asked to be told; nil: its own
+	hops      string
 }
 
 // message is an envelope as the road takes it.
-func (p *Pushes) message(s *gateway.Snapshot, push *gateway.Push, f flow.Flow, agent *gateway.Agent, envelope []byte) *gateway.Message {
+func (p *Pushes) message(s *gateway.Snapshot, push *gateway.Push, f flow.Flow, agent *gateway.Agent, a *gateway.Authority, envelope []byte) *gateway.Message {
 	l := dialects[push.Version]
 	table, _ := wire.For("a2a", push.Version, l.stream, flow.Response, true)
 	return &gateway.Message{
-		Snapshot: s, Query: policy.Query{Flow: f}, Table: table, Body: envelope, Owner: push.Agent,
+		Snapshot: s, Query: policy.Query{Flow: f}, Table: table, Body: envelope, Owner: push.Agent, Authority: a,
 		Schemas: schemas(s, agent, flow.Response), Meta: metaSchemas(s, push.Agent, flow.Response),
 		NoteIn: gateway.NotePlace{Under: l.noteIn, Names: []string{"metadata", extensionURI}},
 	}
@@ -276,7 +283,7 @@ func (in *intake) pass(ctx context.Context, envelope []byte) error {
 	}
 	f := in.flow
 	f.ID = gateway.NewFlowID()
-	m := in.message(in.snap, in.push, f, in.agent, envelope)
+	m := in.message(in.snap, in.push, f, in.agent, in.authority, envelope)
 	m.Texts = &in.texts
 	between := gateway.Between{Caller: f.To, Agent: in.push.Agent}
 	named := func() {}
@@ -291,7 +298,7 @@ func (in *intake) pass(ctx context.Context, envelope []byte) error {
 			return err
 		}
 		now := in.now()
-		n = gateway.Notification{Seq: in.next(), Push: in.push.ID(), Due: now, Until: now.Add(in.keep()), Hops: in.hops, Body: body, Pins: in.Gateway.Pins(in.snap, f)}
+		n = gateway.Notification{Seq: in.next(), Push: in.push.ID(), Due: now, Until: now.Add(in.keep()), Hops: in.hops, Body: body, Pins: in.Gateway.Pins(in.snap, in.authority, f)}
 		return in.Gateway.QueueNotification(tx, &n)
 	}
 	if _, err := in.Gateway.Pass(ctx, m); err != nil {

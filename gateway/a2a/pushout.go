@@ -218,16 +218,17 @@ func (p *Pushes) deliver(ctx context.Context, n gateway.Notification) {
 	s := p.Gateway.Snapshot()
 	var f flow.Flow
 	var agent *gateway.Agent
+	var authority *gateway.Authority
 	known := false
 	if push != nil {
-		f, agent, known = p.flow(s, push)
+		f, agent, authority, known = p.flow(s, push)
 	}
 	if !there || !known {
 		p.drop(ctx, n.Seq)
 		return
 	}
-	if pins := p.Gateway.Pins(s, f); pins != n.Pins {
-		n.Body, err = p.again(ctx, s, push, f, agent, n.Body)
+	if pins := p.Gateway.Pins(s, authority, f); pins != n.Pins {
+		n.Body, err = p.again(ctx, s, push, f, agent, authority, n.Body)
 	}
 	if err == nil {
 		err = p.post(ctx, s, push, &n)
@@ -300,8 +301,8 @@ func (p *Pushes) backoff(tries int) time.Duration {
 
 // again decides a notification anew that was decided by another configuration: the caller is shown no more than it was to
 // be, and no more than terms now allow.
-func (p *Pushes) again(ctx context.Context, s *gateway.Snapshot, push *gateway.Push, f flow.Flow, agent *gateway.Agent, body []byte) ([]byte, error) {
-	m := p.message(s, push, f, agent, wire.AppendSuccess(nil, foreignCallID, body))
+func (p *Pushes) again(ctx context.Context, s *gateway.Snapshot, push *gateway.Push, f flow.Flow, agent *gateway.Agent, a *gateway.Authority, body []byte) ([]byte, error) {
+	m := p.message(s, push, f, agent, a, wire.AppendSuccess(nil, foreignCallID, body))
 	m.Again, m.Outcome = true, flow.Replayed
 	passed, err := p.Gateway.Pass(ctx, m)
 	if err != nil {

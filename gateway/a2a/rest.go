@@ -1,6 +1,7 @@
 package a2a
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -221,7 +222,7 @@ func (f *restFront) event(in *event, envelope []byte) error {
 
 func (f *restFront) deny(c *call, d wire.Denial) {
 	if d.Reason == wire.Unauthenticated || d.Reason == wire.Unauthorized { // not where an agent says so: that is about the gateway's own credential
-		f.w.Header().Set("WWW-Authenticate", gateway.Challenge(c.snap, c.r))
+		f.w.Header().Set("WWW-Authenticate", cmp.Or(d.Challenge, gateway.Challenge(c.snap, c.r)))
 	}
 	f.whole(&call{h: c.h, version: c.version, active: c.active, rep: new(reply)}, 0, d.A2A([]byte(restID)))
 }

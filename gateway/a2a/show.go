@@ -1,6 +1,7 @@
 package a2a
 
 import (
+	"cmp"
 	"context"
 	stdjson "encoding/json"
 	"errors"
@@ -38,13 +39,17 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 	var authority *gateway.Authority
 	got, right, err := h.Gateway.Identify(ctx, s, r)
 	if err == nil {
-		err = h.Gateway.Prove(ctx, s, right, gateway.Invocation{Flow: flow.Flow{From: got.Party}})
+		err = h.Gateway.Prove(ctx, s, right, gateway.Invocation{Flow: flow.Flow{From: got.Party, To: flow.Party{Agent: id, Domain: s.DomainOf(id)}}, NoTool: true})
 	}
 	if err == nil {
 		caller, authority = got, right
 	} else if h.Face == gateway.Outbound {
-		w.Header().Set("WWW-Authenticate", gateway.Challenge(s, r))
-		http.Error(w, gateway.Denial(err, 0).Text, http.StatusUnauthorized)
+		if r, ok := errors.AsType[*gateway.Refusal](err); ok && r.Rule == gateway.RuleCapability {
+			h.Gateway.Refused(ctx, s, flow.Flow{ID: gateway.NewFlowID(), Protocol: "a2a/" + wire.A2A10, Method: cardMethod, From: got.Party}, err)
+		}
+		d := gateway.Denial(err, 0)
+		w.Header().Set("WWW-Authenticate", cmp.Or(d.Challenge, gateway.Challenge(s, r)))
+		http.Error(w, d.Text, http.StatusUnauthorized)
 		return
 	}
 	a, err := s.Reach(h.Face, caller.Party, id)
@@ -186,6 +191,7 @@ func (v *view) pass(ctx context.Context, shown []byte) (out []byte, changed bool
 	f := flow.Flow{
 		ID: gateway.NewFlowID(), Protocol: "a2a/" + wire.A2A10, Method: cardMethod, Direction: flow.Response, From: v.agent.Party, To: v.caller.Party,
 	}
+	v.authority.On(&f)
 	f.Purpose, f.Task.Criticality = v.caller.ChooseFrom(v.header)
 	between := gateway.Between{Caller: v.caller.Party, Agent: v.agent.Party.Agent}
 	if f.Task.ID, err = v.h.Gateway.TaskOf(ctx, between, gateway.IDs{Message: "\x00card"}); err != nil { // no message's id: the same stand-ins each time

@@ -149,6 +149,7 @@ func (s *relay) renew(ctx context.Context) error {
 	}
 	s.ticket.By(gateway.Pins{}) // decided by more than one configuration: never taken for an answer of one
 	s.flow.From, s.flow.To = s.agent.Party, s.caller.Party
+	s.authority.On(&s.flow)
 	s.flow.Purpose, s.flow.Task.Criticality = s.call.flow.Purpose, s.call.flow.Task.Criticality
 	return nil
 }

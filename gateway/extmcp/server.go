@@ -149,7 +149,7 @@ func (s *Server) carried(a *ask, service string, payload []byte) mcp.Carried {
 		if peer == nil {
 			return identity.Caller{}, nil, gateway.Refuse(gateway.RuleFace, nil, "The hook is not configured any more.")
 		}
-		caller, err := peer.Caller(a.metadata[peer.Keys.Caller])
+		caller, err := peer.Caller(snap, a.metadata[peer.Keys.Caller])
 		if err != nil {
 			return identity.Caller{}, nil, err
 		}

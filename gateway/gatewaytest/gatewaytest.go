@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -54,16 +55,18 @@ type Setup struct {
 	Retention    gateway.Retention
 	Clock        func() time.Time
 	Change       func(*gateway.Snapshot) // what else configuration would say; may be nil
+	Domains      *Domains                // whose capabilities are taken; nil: none are
 }
 
 // Rig is a running gateway with what it keeps state in.
 type Rig struct {
 	*gateway.Gateway
-	DB    *store.SQLite
-	Log   *audit.Log
-	Vault *vault.Vault
-	Keys  *vault.Keyring
-	Dir   string
+	DB     *store.SQLite
+	Log    *audit.Log
+	Vault  *vault.Vault
+	Keys   *vault.Keyring
+	Ledger *ledger.Ledger // nil without Setup.Domains
+	Dir    string
 
 	mu     sync.Mutex
 	events []flow.Event
@@ -79,7 +82,7 @@ func New(t testing.TB, setup Setup) *Rig {
 		r.Dir = t.TempDir()
 	}
 	var err error
-	r.DB, err = store.Open(ctx, filepath.Join(r.Dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema()}, store.Options{NoSync: setup.NoSync})
+	r.DB, err = store.Open(ctx, filepath.Join(r.Dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema()}, store.Options{NoSync: setup.NoSync})
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)
@@ -87,6 +90,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	must(t, err)
 	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/journal/own", r.Keys.Signer("log"), audit.Options{})
 	must(t, err)
+	r.Ledger = r.openLedger(t, setup)
 	hooks := setup.Hooks
 	tell := hooks.Event
 	hooks.Event = func(ev flow.Event) {
@@ -100,7 +104,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	if hooks.Error == nil {
 		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
 	}
-	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Clock: setup.Clock}, Snapshot(t, setup))
+	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Clock: setup.Clock, Capabilities: r.Ledger}, Snapshot(t, setup))
 	must(t, err)
 	t.Cleanup(func() { r.Close(t) })
 	return r
@@ -159,6 +163,7 @@ func Snapshot(t testing.TB, setup Setup) *gateway.Snapshot {
 		bindings = append(bindings, catalog.Binding{Schema: compiled, Kind: sc.Kind, Owner: sc.Owner, Name: sc.Name, Direction: sc.Direction})
 	}
 	s.Catalog = catalog.New(bindings, nil)
+	setup.capabilities(s)
 	if setup.Change != nil {
 		setup.Change(s)
 	}

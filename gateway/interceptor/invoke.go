@@ -175,7 +175,7 @@ func (c *call) decide(ctx context.Context, in *invocation) ([]byte, error) {
 			if in.Context.Principal.Type == "anonymous" {
 				name = "" // nobody proved anything
 			}
-			caller, err := peer.Caller(name)
+			caller, err := peer.Caller(s, name)
 			if err != nil {
 				return identity.Caller{}, nil, err
 			}

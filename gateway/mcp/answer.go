@@ -35,6 +35,7 @@ func query(f flow.Flow) policy.Query { return policy.Query{Flow: f} }
 func back(who parties, f flow.Flow) flow.Flow {
 	f.Parent, f.ID, f.Direction = f.ID, gateway.NewFlowID(), flow.Response
 	f.From, f.To = who.agent.Party, who.caller.Party
+	who.authority.On(&f)
 	return f
 }
 
@@ -64,6 +65,7 @@ func (x *exchange) outside(ctx context.Context, who parties) (flow.Flow, error) 
 	f := flow.Flow{
 		ID: gateway.NewFlowID(), From: who.agent.Party, To: who.caller.Party, Protocol: protocolName(x.spoken()), Direction: flow.Response,
 	}
+	who.authority.On(&f)
 	if x.claims != nil {
 		f.Purpose, f.Task.Criticality = x.claims(who.caller)
 	} else {
@@ -197,7 +199,7 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if who.snap != c.who.snap { // the answer is one of the configuration that decides it
 		asked := c.flow
 		asked.Purpose, asked.Task.Criticality = f.Purpose, f.Task.Criticality
-		c.ticket.By(x.g.Pins(who.snap, asked))
+		c.ticket.By(x.g.Pins(who.snap, who.authority, asked))
 	}
 	m := x.answerMessage(c, who, f, body)
 	m.LeftOut = leftOut

@@ -142,14 +142,15 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		x.peek(c, in.body)
 		return x.refused(ctx, c, err)
 	}
+	who.authority.On(&c.flow)
 	msg, err := x.read(c, in)
+	if err == nil {
+		err = x.proves(ctx, c, msg, in.body) // what it does not cover is refused alike, whether it is there or not
+	}
 	if err == nil {
 		err = x.concealed(c, msg)
 	}
 	if err != nil {
-		return x.refused(ctx, c, err)
-	}
-	if err := x.g.Prove(ctx, who.snap, who.authority, gateway.Invocation{Body: in.body, Flow: c.flow}); err != nil {
 		return x.refused(ctx, c, err)
 	}
 	if msg.rpc.Kind == wire.Success || msg.rpc.Kind == wire.Failure {
@@ -183,7 +184,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority,
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.rpc.Kind == wire.Call && !free[c.method],
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
@@ -450,7 +451,7 @@ func (x *exchange) between(c *calling) gateway.Between {
 
 // onceMore looks for the stored answer to a call that has an id of its client's.
 func (x *exchange) onceMore(ctx context.Context, c *calling, m *message) (*gateway.Answer, error) {
-	req := &gateway.Request{Between: x.between(c), Root: c.who.caller.TokenRoot, Method: c.method, Pins: x.g.Pins(c.who.snap, c.flow)}
+	req := &gateway.Request{Between: x.between(c), Root: c.who.caller.TokenRoot, Method: c.method, Pins: x.g.Pins(c.who.snap, c.who.authority, c.flow)}
 	if c.once != "" && m.rpc.Kind == wire.Call {
 		req.ID, req.Params = c.once, m.doc.Raw(m.rpc.Params)
 	}
@@ -470,7 +471,7 @@ func (x *exchange) again(ctx context.Context, c *calling, a *gateway.Answer) fro
 	f := back(c.who, c.flow)
 	body := gateway.WithID(a.Body, c.id)
 	if a.SameAs {
-		if err := x.g.Replayed(ctx, c.who.snap, f, a); err != nil {
+		if err := x.g.Replayed(ctx, c.who.snap, c.who.authority, f, a); err != nil {
 			return x.refused(ctx, c, err)
 		}
 		return fromClient{reply: body, status: http.StatusOK}

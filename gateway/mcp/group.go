@@ -73,6 +73,7 @@ func (f *fronted) enter(ctx context.Context) error {
 		return err
 	}
 	f.flow.From = f.caller.Party
+	f.authority.On(&f.flow)
 	if err := f.h.Gateway.Admit(ctx, f.snap, f.caller.Party); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (f *fronted) enter(ctx context.Context) error {
 	if id == "" {
 		return nil
 	}
-	f.session = f.h.groups.find(id, f.group.ID, ownerOf(f.caller.Party))
+	f.session = f.h.groups.find(id, f.group.ID, ownerOf(f.caller.Party, f.authority))
 	if f.session == nil || len(f.r.Header.Values(headerSession)) > 1 {
 		return gateway.Refuse(gateway.RuleFace, nil, "There is no such session for this caller; begin a new one.")
 	}

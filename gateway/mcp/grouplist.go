@@ -256,7 +256,7 @@ func (f *fronted) initialize() {
 	f.introduce(&out, kept)
 	out.raw("_meta", f.meta(kept, missing))
 	if stateful {
-		s := f.h.groups.begin(f.group.ID, ownerOf(f.caller.Party), members)
+		s := f.h.groups.begin(f.group.ID, ownerOf(f.caller.Party, f.authority), members)
 		f.w.Header().Set(headerSession, s.id)
 	}
 	f.answer(out.end())

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -54,11 +55,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id flow.AgentID)
 		h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
 		return
 	}
+	ctx, stop := h.Gateway.While(r.Context(), c.who.authority)
+	defer stop()
+	r = r.WithContext(ctx)
 	switch r.Method {
 	case http.MethodPost:
 		h.post(w, r, x, c)
 	case http.MethodGet, http.MethodDelete:
-		if err := h.Gateway.Prove(r.Context(), c.who.snap, c.who.authority, gateway.Invocation{Flow: c.flow}); err != nil {
+		if err := h.Gateway.Prove(r.Context(), c.who.snap, c.who.authority, gateway.Invocation{Flow: c.flow, NoTool: true}); err != nil {
 			h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
 			return
 		}
@@ -89,6 +93,7 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	var err error
 	if x.who, err = x.renew(ctx, s); x.who.snap != nil {
 		c.who, c.flow.From = x.who, x.who.caller.Party
+		x.who.authority.On(&c.flow)
 		if busy := h.Gateway.Admit(ctx, s, x.who.caller.Party); busy != nil {
 			return nil, c, busy
 		}
@@ -101,7 +106,7 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 		c.requested = version
 		return nil, c, notSpoken()
 	}
-	if session != "" && (!h.sessions.owns(server, session, x.who.caller.Party) || len(r.Header.Values(headerSession)) > 1) {
+	if session != "" && (!h.sessions.owns(server, session, x.who.owner()) || len(r.Header.Values(headerSession)) > 1) {
 		return nil, c, gateway.Refuse(gateway.RuleFace, nil, "There is no such session for this caller; begin a new one.")
 	}
 	if session != "" {
@@ -127,7 +132,7 @@ func (h *Handler) parties(ctx context.Context, r *http.Request, s *gateway.Snaps
 	if err != nil {
 		return parties{}, err
 	}
-	if before.snap != nil && ownerOf(caller.Party) != ownerOf(before.caller.Party) {
+	if before.snap != nil && ownerOf(caller.Party, authority) != ownerOf(before.caller.Party, before.authority) {
 		return parties{}, gateway.Refuse(gateway.RuleIdentity, nil, "The credential is not accepted any more.")
 	}
 	agent, err := s.Reach(h.Face, caller.Party, server)
@@ -173,6 +178,9 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 		return caller.Choose(claimed, criticality)
 	}})
 	if got.forward == nil {
+		if d := denial(got.refusal); d.Challenge != "" {
+			w.Header().Set("WWW-Authenticate", d.Challenge)
+		}
 		writeJSON(w, got.status, got.reply)
 		return
 	}
@@ -189,7 +197,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 	}
 	defer res.Body.Close()
 	if session := res.Header.Get(headerSession); session != "" {
-		if !visible(session) || x.session != "" && session != x.session || !h.sessions.begin(x.who.agent.Party.Agent, session, x.who.caller.Party) {
+		if !visible(session) || x.session != "" && session != x.session || !h.sessions.begin(x.who.agent.Party.Agent, session, x.who.owner()) {
 			h.failed(w, r, x, got.call, gateway.Refuse(gateway.RuleUpstream, nil, "The server gave out a session that is not this caller's."))
 			return
 		}
@@ -339,7 +347,7 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, c *calling, err e
 	d := denial(err)
 	d.Requested = c.requested
 	if d.Reason == wire.Unauthenticated || d.Reason == wire.Unauthorized {
-		w.Header().Set("WWW-Authenticate", gateway.Challenge(c.who.snap, r))
+		w.Header().Set("WWW-Authenticate", cmp.Or(d.Challenge, gateway.Challenge(c.who.snap, r)))
 	}
 	status := d.MCPStatus("", "")
 	switch {

@@ -101,9 +101,9 @@ func (h *Handler) legacy(w http.ResponseWriter, r *http.Request, server flow.Age
 	}
 	switch r.Method {
 	case http.MethodGet:
-		h.openRoom(w, r, &room{h: h, server: server, owner: ownerOf(who), authority: authority, w: w})
+		h.openRoom(w, r, &room{h: h, server: server, owner: ownerOf(who, authority), authority: authority, w: w})
 	case http.MethodPost:
-		in := h.rooms.find(r.URL.Query().Get("session"), server, ownerOf(who))
+		in := h.rooms.find(r.URL.Query().Get("session"), server, ownerOf(who, authority))
 		if in == nil {
 			http.Error(w, "there is no such session", http.StatusNotFound)
 			return

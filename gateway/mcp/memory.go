@@ -42,7 +42,7 @@ type taskKey struct {
 	id string
 }
 
-func pairOf(who parties) pair { return pair{who.agent.Party.Agent, ownerOf(who.caller.Party)} }
+func pairOf(who parties) pair { return pair{who.agent.Party.Agent, who.owner()} }
 
 // prompt returns what describes the arguments of a prompt.
 func (m *memory) prompt(who parties, name string) []*catalog.Schema {

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -74,6 +75,7 @@ func (o *ownCall) read() error {
 		return err
 	}
 	o.caller, o.authority, o.flow.From = caller, authority, caller.Party
+	authority.On(&o.flow)
 	o.flow.To = flow.Party{Domain: o.snap.Domain}
 	if err := o.Gateway.Admit(ctx, o.snap, caller.Party); err != nil {
 		return err
@@ -249,7 +251,7 @@ func (o *ownCall) deny(err error) {
 	}
 	d := denial(o.Gateway.Refused(o.r.Context(), o.snap, o.flow, err))
 	if d.Reason == wire.Unauthenticated || d.Reason == wire.Unauthorized {
-		o.w.Header().Set("WWW-Authenticate", gateway.Challenge(o.snap, o.r))
+		o.w.Header().Set("WWW-Authenticate", cmp.Or(d.Challenge, gateway.Challenge(o.snap, o.r)))
 	}
 	writeJSON(o.w, d.MCPStatus(o.version, o.flow.Method), d.MCP(o.version, o.flow.Method, o.rpc.ID))
 }

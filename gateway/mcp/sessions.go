@@ -31,6 +31,7 @@ type sessionKey struct {
 type owner struct {
 	agent  flow.AgentID
 	domain flow.DomainID
+	holder string // of the capability that it comes by; "": of none
 }
 
 type session struct {
@@ -42,21 +43,23 @@ type session struct {
 	ids      callIDs
 }
 
-func ownerOf(p flow.Party) owner { return owner{p.Agent, p.Domain} }
+func ownerOf(p flow.Party, a *gateway.Authority) owner { return owner{p.Agent, p.Domain, a.Holder()} }
+
+func (who parties) owner() owner { return ownerOf(who.caller.Party, who.authority) }
 
 // owns reports whether the session is the caller's.
-func (ss *sessions) owns(server flow.AgentID, id string, p flow.Party) bool {
+func (ss *sessions) owns(server flow.AgentID, id string, who owner) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.known[sessionKey{server, id}]
-	return s != nil && s.owner == ownerOf(p)
+	return s != nil && s.owner == who
 }
 
 // begin gives a session to the caller; false if it is another's.
-func (ss *sessions) begin(server flow.AgentID, id string, p flow.Party) bool {
+func (ss *sessions) begin(server flow.AgentID, id string, who owner) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	key, who := sessionKey{server, id}, ownerOf(p)
+	key := sessionKey{server, id}
 	if s := ss.known[key]; s != nil {
 		return s.owner == who
 	}

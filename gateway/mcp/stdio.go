@@ -81,6 +81,9 @@ func (s *Stdio) parties(snap *gateway.Snapshot, before parties) (parties, error)
 	} else if before.snap != nil && before.snap.Agents[caller.Party.Agent] != nil {
 		return before, gateway.Refuse(gateway.RuleIdentity, nil, "The caller is not in the configuration any more.")
 	}
+	if snap.Requires(caller.Party) { // there is no header in which one could be shown
+		return before, gateway.Refuse(gateway.RuleCapability, nil, "This caller is heard by a capability alone, and standard input carries none.")
+	}
 	return parties{snap: snap, agent: agent, caller: caller}, nil
 }
 

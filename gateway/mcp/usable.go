@@ -113,6 +113,9 @@ func verdictKey(who parties, l listing, name string) string {
 	if p.Attested {
 		b = append(b, 1)
 	}
+	for _, n := range who.authority.Names() {
+		b = append(binary.AppendUvarint(append(b, 'n'), uint64(len(n))), n...)
+	}
 	for _, purpose := range who.caller.Purposes {
 		b = append(binary.AppendUvarint(b, uint64(len(purpose))), purpose...)
 	}
@@ -158,12 +161,12 @@ type verdict struct {
 
 func (t *Tools) usableFor(who parties, l listing, name string, f flow.Flow) (verdict, error) {
 	f.From, f.To, f.Direction = who.caller.Party, who.agent.Party, flow.Request
-	v, err := admits(who.snap, f, t.declared(who, l, name, flow.Request))
+	v, err := admits(who.snap, who.authority.Names(), f, t.declared(who, l, name, flow.Request))
 	if !v.may || err != nil {
 		return v, err
 	}
 	f.From, f.To, f.Direction = who.agent.Party, who.caller.Party, flow.Response
-	return admits(who.snap, f, t.declared(who, l, name, flow.Response))
+	return admits(who.snap, who.authority.Names(), f, t.declared(who, l, name, flow.Response))
 }
 
 func (t *Tools) declared(who parties, l listing, name string, dir flow.Direction) []*catalog.Schema {
@@ -174,12 +177,12 @@ func (t *Tools) declared(who parties, l listing, name string, dir flow.Direction
 }
 
 // admits reports whether a flow may carry anything, and all that one of the schemas says every request of it holds.
-func admits(s *gateway.Snapshot, f flow.Flow, schemas []*catalog.Schema) (verdict, error) {
+func admits(s *gateway.Snapshot, names []string, f flow.Flow, schemas []*catalog.Schema) (verdict, error) {
 	mandatory := len(schemas) == 0
 	out := verdict{}
 	for _, sc := range schemas {
 		leaves, musts := leavesOf(sc)
-		terms, err := s.Policy.Decide(policy.Query{Flow: f}, leaves)
+		terms, err := s.Policy.Decide(policy.Query{Flow: f, Capabilities: names}, leaves)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -199,7 +202,7 @@ func admits(s *gateway.Snapshot, f flow.Flow, schemas []*catalog.Schema) (verdic
 	if out.may {
 		return out, nil
 	}
-	return anything(s, f)
+	return anything(s, names, f)
 }
 
 // leavesOf are the places of a schema as policy sees them, with which of them no document is without.
@@ -212,7 +215,7 @@ func leavesOf(sc *catalog.Schema) (leaves []flow.Leaf, musts []bool) {
 }
 
 // anything reports whether a flow may carry data of any class at all.
-func anything(s *gateway.Snapshot, f flow.Flow) (verdict, error) {
+func anything(s *gateway.Snapshot, names []string, f flow.Flow) (verdict, error) {
 	out := verdict{}
 	for _, all := range []bool{false, true} {
 		leaves := []flow.Leaf{{Label: flow.FreeText}, {Label: flow.PublicData}, {Label: flow.Unlabelled}}
@@ -222,7 +225,7 @@ func anything(s *gateway.Snapshot, f flow.Flow) (verdict, error) {
 				leaves = append(leaves, flow.Leaf{Label: c.Label, Origin: flow.Catalogued})
 			}
 		}
-		terms, err := s.Policy.Decide(policy.Query{Flow: f}, leaves)
+		terms, err := s.Policy.Decide(policy.Query{Flow: f, Capabilities: names}, leaves)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -266,6 +269,10 @@ func (x *exchange) selected(who parties, method string, body []byte) ([]byte, ga
 			if n, ok := doc.Member(entry, l.naming); ok && doc.Nodes[n].Kind == json.String {
 				name = doc.Text(n)
 			}
+		}
+		if !covers(who, l, name) {
+			out.Count++
+			continue
 		}
 		v, err := x.tools.usable(who, l, name)
 		if err != nil {

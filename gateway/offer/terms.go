@@ -170,7 +170,7 @@ func (q *question) decide(ctx context.Context, v variant) (flow.Terms, error) {
 	if err != nil {
 		return flow.Terms{}, err
 	}
-	admitted := q.t.Gateway.Prove(ctx, s, q.c.Authority, gateway.Invocation{Flow: v.query.Flow}) == nil
+	admitted := q.t.Gateway.Prove(ctx, s, q.c.Authority, gateway.Invocation{Flow: v.query.Flow, NoTool: true, Of: v.query.Flow.Subject}) == nil
 	if q.agent == nil || !admitted { // it was decided all the same, so that time tells little
 		return flow.Terms{Leaves: make([]flow.LeafTerms, len(leaves)), PolicyHash: terms.PolicyHash}, nil
 	}

@@ -87,6 +87,7 @@ type Denial struct {
 	Reference string   // resolves, for an operator, to the whole story; may be empty
 	Ask       string   // how to ask for more; may be empty
 	Supported []string // for VersionNotSupported: the versions that are carried
+	Challenge string   // for Unauthenticated: what to bring, as WWW-Authenticate has it; "" for what every caller is told
 	Requested string   // for VersionNotSupported: what was asked for; told only if it looks like a version
 }
 
