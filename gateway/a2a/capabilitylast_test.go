@@ -1,0 +1,215 @@
+package a2a_test
+
+import (
+	"bufio"
+	"context"
+	stdjson "encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/a2aproject/a2a-go/v2/a2apb/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+	"github.com/scrimhq/scrim/policy/capability"
+)
+
+// openStream begins a stream by a capability, whose agent sends one event and then waits, and returns what comes after it.
+func openStream(t *testing.T, g *guarded, h *gatewaytest.Holder) <-chan string {
+	t.Helper()
+	body := fmt.Sprintf(streamingMessage, "s-1")
+	g.agent.answer = func(w http.ResponseWriter, _ string) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `data: {"jsonrpc":"2.0","id":1,"result":{"task":{"id":"t-1","contextId":"c-1","status":{"state":"TASK_STATE_WORKING"}}}}`+"\n\n")
+		w.(http.Flusher).Flush()
+		time.Sleep(20 * time.Second) // cut by the end of the test's server
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Show(t, req, []byte(body))
+	for k, v := range map[string]string{"Content-Type": "application/json", "A2A-Version": "1.0", "Scrim-Purpose": "care", "Scrim-Criticality": "routine"} {
+		req.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close(); g.agent.CloseClientConnections() })
+	in := bufio.NewReader(res.Body)
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "TASK_STATE_WORKING") {
+		t.Fatalf("first event = %q, %v", line, err)
+	}
+	rest := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(in)
+		rest <- string(b)
+	}()
+	return rest
+}
+
+// An open stream ends with a word, and on record, when what it goes by is revoked, though the agent sends nothing more.
+func TestAnOpenStreamEndsWithItsCapability(t *testing.T) {
+	for name, end := range map[string]func(*guarded) *gatewaytest.Holder{
+		"link 0: capability is revoked": nil,
+		"breaks rule expired": func(g *guarded) *gatewaytest.Holder {
+			return g.root(t, capability.Grant{Expires: time.Now().Add(2 * time.Second).Truncate(time.Second)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuarded(t, nil)
+			var h *gatewaytest.Holder
+			if end != nil {
+				h = end(g)
+			} else {
+				h = g.root(t, capability.Grant{}).Child(t, capability.Grant{Agent: "caller/sub"})
+			}
+			rest := openStream(t, g, h)
+			began := time.Now()
+			if end == nil {
+				g.Revoke(t, g.Snapshot(), h.Chain, 0)
+			}
+			select {
+			case got := <-rest:
+				if !strings.Contains(got, name) || !strings.Contains(got, "POLICY_DENIED") {
+					t.Errorf("the stream ended with %q, want a word about %s", got, name)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("the stream stays open")
+			}
+			if took := time.Since(began); end == nil && took > time.Second {
+				t.Errorf("a revocation took %s to end a stream, want less than a second", took)
+			}
+			for until := time.Now().Add(5 * time.Second); g.last().Outcome != flow.Closed && time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+			}
+			refused := false
+			for _, ev := range g.Events() {
+				refused = refused || ev.Outcome == flow.Refused && strings.Contains(ev.Reason, name) && ev.Flow.Capability != nil
+			}
+			if ev := g.last(); !refused || ev.Outcome != flow.Closed || ev.Reason != "broken off" {
+				t.Errorf("on record is %s %q, refused: %v, want the refusal and the end", ev.Outcome, ev.Reason, refused)
+			}
+		})
+	}
+}
+
+// Whoever asks to be told later is told by the right that it asked by, and no longer than that holds.
+func TestNotificationsComeByTheCapabilityTheyWereAskedBy(t *testing.T) {
+	agent, receiver := newConfigStub(t), newHook(t)
+	d := gatewaytest.NewDomains(t, gatewaytest.Own, gatewaytest.Other)
+	setup := officeSetup(t, agent.URL, openEgress)
+	setup.Domains = d
+	setup.Policy += `@id("words") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"text");`
+	o := openOffice(t, setup)
+	ask := func(h *gatewaytest.Holder, id string) wireConfig {
+		body := `{"jsonrpc":"2.0","id":1,"method":"CreateTaskPushNotificationConfig","params":{"taskId":"t1","id":"` + id + `","url":"` + receiver.URL + `","token":"callers-token"}}`
+		req, err := http.NewRequest(http.MethodPost, o.srv.URL+"/a2a/desk", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, []byte(body))
+		for k, v := range map[string]string{"Content-Type": "application/json", "A2A-Version": "1.0", "Scrim-Purpose": "care"} {
+			req.Header.Set(k, v)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, _ := io.ReadAll(res.Body); !strings.Contains(string(b), `"result"`) {
+			t.Fatalf("asking to be told = %d %s", res.StatusCode, b)
+		}
+		agent.mu.Lock()
+		defer agent.mu.Unlock()
+		var c wireConfig
+		if err := stdjson.Unmarshal([]byte(agent.configs[id]), &c); err != nil || c.URL == "" {
+			t.Fatalf("the agent was given %q, %v", agent.configs[id], err)
+		}
+		return c
+	}
+	root := d.Root(t, gatewaytest.Other, capability.Grant{Agent: "guest"})
+	wide := ask(root, "p1")
+	narrow := ask(root.Child(t, capability.Grant{Levels: map[flow.Label]flow.Level{"text": flow.Masked}}), "p2")
+	if got := o.notify(t, wide, update("All is well.")); got != http.StatusAccepted {
+		t.Fatalf("notification = %d", got)
+	}
+	if got := o.notify(t, narrow, update("All is well.")); got != http.StatusAccepted {
+		t.Fatalf("notification = %d", got)
+	}
+	seen := receiver.wait(t, 2)
+	shown := 0
+	for _, b := range seen {
+		if strings.Contains(b, "All is well.") {
+			shown++
+		}
+	}
+	if shown != 1 {
+		t.Errorf("%d of the two notifications show the text, want the wide one alone: %q", shown, seen)
+	}
+	o.Revoke(t, o.Snapshot(), root.Chain, 0)
+	if got := o.notify(t, wide, update("And later?")); got != http.StatusNotFound {
+		t.Errorf("a notification by a right that was revoked = %d, want 404", got)
+	}
+}
+
+// rawCodec sends a message that was encoded already: a proof is over the bytes that are sent.
+type rawCodec struct{ encoding.Codec }
+
+func (rawCodec) Marshal(v any) ([]byte, error) { return v.([]byte), nil }
+func (rawCodec) Unmarshal(b []byte, v any) error {
+	return proto.Unmarshal(b, v.(proto.Message))
+}
+func (rawCodec) Name() string { return "proto" }
+
+func TestAProofOverGRPCIsAboutTheMessage(t *testing.T) {
+	d := gatewaytest.NewDomains(t, gatewaytest.Own, gatewaytest.Other)
+	s := &service{answer: done("Done.")}
+	r := s.served(t, "", func(setup *gatewaytest.Setup) { setup.Domains = d })
+	conn, err := grpc.NewClient(strings.TrimPrefix(r.base, "http://"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	h := d.Root(t, gatewaytest.Other, capability.Grant{Agent: "guest"})
+	try := func(text, signed string) error {
+		message, err := proto.Marshal(asking("m-"+text, "a2a/desk", text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		about, err := proto.Marshal(asking("m-"+text, "a2a/desk", signed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const path = "/lf.a2a.v1.A2AService/SendMessage"
+		req, err := http.NewRequest(http.MethodPost, r.base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, about)
+		ctx := metadata.AppendToOutgoingContext(context.Background(), "a2a-version", "1.0", "scrim-purpose", "care", "scrim-criticality", "routine",
+			"scrim-capability", req.Header.Get(gateway.HeaderCapability), "scrim-proof", req.Header.Get(gateway.HeaderProof))
+		return conn.Invoke(ctx, path, message, new(a2apb.SendMessageResponse), grpc.ForceCodec(rawCodec{}))
+	}
+	if err := try("hello", "hello"); err != nil {
+		t.Errorf("a proof for the message: %v", err)
+	}
+	if err := try("hello-2", "another"); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("a proof for another message = %v, want unauthenticated", err)
+	}
+	if got := len(s.received()); got != 1 {
+		t.Errorf("the agent got %d messages, want one", got)
+	}
+}
