@@ -31,10 +31,16 @@ const (
 
 // CapabilityRules are how a configuration takes capabilities. By the zero value none is taken: who shows one is refused.
 type CapabilityRules struct {
-	Verifier *capability.Verifier
+	Verifier *capability.Verifier // nil: none is taken
+	Options  capability.Options   // of the verifier that [CapabilityRules.Believe] makes
 	Required Requirement
 	Nonce    bool                            // a proof names a nonce that this gateway gave lately
 	Callers  map[flow.AgentID]identity.Grant // whom one can be shown for in place of a credential
+}
+
+// Believe takes the capabilities whose roots the anchors know.
+func (c *CapabilityRules) Believe(anchors capability.Anchors) {
+	c.Verifier = capability.NewVerifier(anchors, c.Options)
 }
 
 // Authority is by what right a call comes, beside who its caller is. It bounds what the caller may do and get, and never

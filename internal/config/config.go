@@ -78,6 +78,7 @@ type Agent struct {
 	DefaultPurpose flow.Purpose     `yaml:"default_purpose" doc:"The purpose of a call that claims none."`
 	Criticality    flow.Criticality `yaml:"criticality" doc:"The highest criticality that its tasks may claim." default:"routine"`
 	ByReference    ByReference      `yaml:"by_reference" doc:"Which parts of its own messages go by reference. Absent: those that it marks, and those of which policy says so."`
+	Capability     string           `yaml:"capability" doc:"required: its calls come by a capability or are refused, whatever capabilities.required says. Absent: as that says." enum:"required"`
 	Limits         AgentLimit       `yaml:"limits" doc:"What it may do when it calls, where that differs from limits.caller. A key that is absent, or 0, changes nothing."`
 }
 

@@ -72,6 +72,7 @@ func (v *validator) validate() {
 	v.hooks(agents)
 	v.grants(agents)
 	v.peers()
+	v.capabilities()
 	v.identity(agents)
 	v.spiffe(agents)
 	v.taxonomy()

@@ -144,7 +144,7 @@ func authenticator(c *config.Config, t *trust) (*identity.Authenticator, error) 
 	grants := map[flow.AgentID]identity.Grant{}
 	for i := range c.Agents {
 		a := &c.Agents[i]
-		grant := identity.Grant{Party: a.Party(), Purposes: a.Purposes, Default: a.DefaultPurpose, Criticality: a.Criticality}
+		grant := grantOf(a)
 		grants[a.ID] = grant
 		for n, k := range a.Keys {
 			opt.Keys = append(opt.Keys, identity.Key{ID: fmt.Sprintf("%s/%d", a.ID, n), SHA256: k.SHA256, Grant: grant, Until: k.Expires})

@@ -59,6 +59,7 @@ func techniques() []string {
 // join gives a snapshot what lives on from one to the next: the domain's peers, and the way to their gateways.
 func (r *Gateway) join(s *gateway.Snapshot) {
 	s.Peers = r.Peers
+	s.Capability.Believe(r.Peers)
 	for _, a := range s.Agents {
 		for _, u := range []*gateway.Upstream{a.A2A, a.MCP} {
 			if u != nil && a.Party.Domain != s.Domain && (u.Peers != r.Peers || u.Domain != a.Party.Domain) { // one that is in use has them

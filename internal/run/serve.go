@@ -184,10 +184,10 @@ func (r *Gateway) health(next http.Handler) http.Handler {
 const (
 	headerTime       = 10 * time.Second // for the headers of a call, and for a TLS handshake
 	idleTime         = 2 * time.Minute  // between two calls
-	headerBytes      = 32 << 10
-	streamsPerPeer   = 250       // calls at one time on one HTTP/2 connection
-	windowPerPeer    = 1 << 20   // bytes on their way to us on one HTTP/2 connection
-	windowPerStream  = 256 << 10 // and in one of its calls
+	headerBytes      = 48 << 10         // a chain of capabilities may take 32 KiB of them
+	streamsPerPeer   = 250              // calls at one time on one HTTP/2 connection
+	windowPerPeer    = 1 << 20          // bytes on their way to us on one HTTP/2 connection
+	windowPerStream  = 256 << 10        // and in one of its calls
 	livenessInterval = 30 * time.Second
 )
 

@@ -76,6 +76,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	s.Handles = gateway.HandleRules{
 		URL: c.Handles.URL, Life: time.Duration(c.Handles.Life), Uses: c.Handles.Uses, Bytes: int64(c.Handles.Bytes), TaskBytes: int64(c.Handles.TaskBytes), Unmarked: c.Handles.Unmarked,
 	}
+	s.Capability = capabilityRules(c)
 	for i := range c.Capabilities.Grants {
 		g := &c.Capabilities.Grants[i]
 		s.Grants = append(s.Grants, gateway.Grant{Name: g.Name, Agents: g.Agents, Terms: g.Terms(c.Domain), Lifetime: time.Duration(g.Lifetime)})
@@ -86,6 +87,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 			return nil, err
 		}
 		l := c.Agents[i].Limits
+		a.Capability = c.Agents[i].Capability != ""
 		a.Limits = gateway.CallerLimits{Rate: l.Rate, Flows: l.Flows, Streams: l.Streams, Events: l.Events, Bytes: int(l.Bytes), Body: int(l.Body)}
 		a.ByReference = gateway.ByReference{Over: int(c.Agents[i].ByReference.Over), Media: c.Agents[i].ByReference.Media}
 		s.Agents[a.Party.Agent] = a

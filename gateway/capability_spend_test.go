@@ -1,0 +1,120 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/policy/capability"
+)
+
+// TestSiblingsSpendTogether lets forty children of one parent spend at one time: they spend what the parent has, no more.
+func TestSiblingsSpendTogether(t *testing.T) {
+	d := gatewaytest.NewDomains(t, gatewaytest.Own)
+	party, partner := flow.Party{Agent: "caller", Domain: gatewaytest.Own}, flow.Party{Agent: "partner", Domain: gatewaytest.Own}
+	rig := gatewaytest.New(t, gatewaytest.Setup{
+		Domains: d, NoSync: true, Agents: []*gateway.Agent{{Party: party}, {Party: partner}},
+		Policy:  `@id("all") permit (principal, action in Action::"upto_raw", resource); @id("text") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"text/free");`,
+		Callers: map[string]identity.Grant{"scrim_key": {Party: party, Criticality: flow.Critical}},
+	})
+	snap := rig.Snapshot()
+	root := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller", Cost: &flow.Cost{EpsilonNano: 1_000_000_000}, Counted: gatewaytest.Own})
+	table, ok := wire.For("a2a", wire.A2A10, "SendMessage", flow.Request, false)
+	if !ok {
+		t.Fatal("no table")
+	}
+	var mu sync.Mutex
+	var passed, spent, other int
+	var wg sync.WaitGroup
+	for n := range 40 {
+		h := root.Child(t, capability.Grant{Cost: &flow.Cost{EpsilonNano: 400_000_000}})
+		wg.Go(func() {
+			body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m-%d","role":"ROLE_USER","parts":[{"text":"hi"}]}}}`, n)
+			req, err := http.NewRequest(http.MethodPost, "http://gateway/a2a/partner", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			h.Show(t, req, []byte(body))
+			_, a, err := rig.Identify(t.Context(), snap, req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			f := flow.Flow{ID: gateway.NewFlowID(), From: party, To: partner, Protocol: "a2a/1.0", Method: "SendMessage", Task: flow.Task{Criticality: flow.Critical}}
+			if err := rig.Prove(t.Context(), snap, a, gateway.Invocation{Body: []byte(body), Flow: f}); err != nil {
+				t.Error(err)
+				return
+			}
+			_, err = rig.Pass(t.Context(), &gateway.Message{
+				Snapshot: snap, Query: policy.Query{Flow: f}, Table: table, Body: []byte(body), Owner: "partner", Authority: a, Use: true, Cost: flow.Cost{EpsilonNano: 100_000_000},
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				passed++
+			case strings.Contains(err.Error(), "link 0: capability is used up"):
+				spent++
+			default:
+				other++
+				t.Errorf("flow %d: %v", n, err)
+			}
+		})
+	}
+	wg.Wait()
+	if passed != 10 || spent != 30 || other != 0 {
+		t.Errorf("%d passed and %d found the parent used up, want 10 and 30", passed, spent)
+	}
+	vd, err := snap.Capability.Verifier.Verify(root.Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, cost, err := rig.Ledger.Spent(t.Context(), vd.Root().Hash); err != nil || cost.EpsilonNano != 1_000_000_000 {
+		t.Errorf("the parent's account = %+v, %v, want all of it", cost, err)
+	}
+	var onRecord int64
+	for _, ev := range rig.Events() {
+		if ev.Outcome == flow.Released {
+			onRecord += ev.Cost.EpsilonNano
+		}
+	}
+	if onRecord != 1_000_000_000 {
+		t.Errorf("the record sums up to %d, want what was spent", onRecord)
+	}
+}
+
+// A message that came by a right which nobody proved does not pass, whichever door forgot to ask.
+func TestWhatWasNotProvenDoesNotPass(t *testing.T) {
+	d := gatewaytest.NewDomains(t, gatewaytest.Own)
+	party := flow.Party{Agent: "caller", Domain: gatewaytest.Own}
+	rig := gatewaytest.New(t, gatewaytest.Setup{
+		Domains: d, NoSync: true, Agents: []*gateway.Agent{{Party: party}}, Policy: `@id("all") permit (principal, action in Action::"upto_raw", resource);`,
+		Callers: map[string]identity.Grant{"scrim_key": {Party: party}},
+	})
+	req, err := http.NewRequest(http.MethodPost, "http://gateway/a2a/partner", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller"}).Show(t, req, nil)
+	_, a, err := rig.Identify(t.Context(), rig.Snapshot(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _ := wire.For("a2a", wire.A2A10, "GetTask", flow.Request, false)
+	_, err = rig.Pass(t.Context(), &gateway.Message{
+		Snapshot: rig.Snapshot(), Query: policy.Query{Flow: flow.Flow{ID: gateway.NewFlowID(), From: party, To: party}}, Table: table, Authority: a, Owner: "caller",
+		Body: []byte(`{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{"id":"t"}}`),
+	})
+	if err == nil || !strings.Contains(err.Error(), "proved nothing") {
+		t.Errorf("Pass() error = %v, want a refusal of what was not proven", err)
+	}
+}
