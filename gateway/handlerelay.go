@@ -123,6 +123,11 @@ func (r *redeeming) fetchForeign(ctx context.Context, address string) ([]byte, e
 	if r.Request != "" {
 		id = r.g.vault.Subject("scrim/handle-foreign", r.id+"\x00"+r.redeemer.String()+"\x00"+r.Request).String()
 	}
+	to := flow.Flow{ID: r.flow.ID, From: r.Caller.Party, To: r.head.Flow.From, Purpose: r.flow.Purpose, Task: r.flow.Task, Protocol: r.flow.Protocol, Trace: r.flow.Trace}
+	ctx, err := r.g.Onward(ctx, r.snap, r.Authority, to, nil) // a peer's gateway is told who asks, and by what right
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	extra := map[string]string{"Accept": PartMedia, HeaderRedeemID: id, identity.HeaderCriticality: r.flow.Task.Criticality.String()}

@@ -31,6 +31,8 @@ type Redemption struct {
 	Criticality string     // the same
 	Request     string     // the redeemer's own id of this redemption: the same again takes no use; "": none
 	Have        []string   // tags of what it got, which it wants more of; that takes no use either
+
+	Quantum time.Duration // who gets nothing is told at a multiple of it after the call; 0: 25 ms
 }
 
 // Redeemed is what a redeemer gets.
@@ -83,8 +85,23 @@ type redeeming struct {
 //
 // The error is a [*Refusal], on record. Whether a handle never was, has expired, is used up, is for somebody else or may not be shown to
 // this redeemer is one and the same to the outside: [RuleHandle], after the same work of the store up to where policy is asked, which
-// only the right redeemer gets to.
+// only the right redeemer gets to, and not before a time that tells nothing.
 func (g *Gateway) Redeem(ctx context.Context, in *Redemption) (*Redeemed, error) {
+	began := time.Now()
+	out, err := g.redeem(ctx, in)
+	if err != nil {
+		q := orDefault(in.Quantum, 25*time.Millisecond)
+		timer := time.NewTimer(q - time.Since(began)%q)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return out, err
+}
+
+func (g *Gateway) redeem(ctx context.Context, in *Redemption) (*Redeemed, error) {
 	r := &redeeming{Redemption: in, g: g, snap: in.Snapshot, id: in.ID}
 	if !isHandleID(r.id) {
 		r.id = newHandleID() // nobody's; it is looked for all the same

@@ -7,7 +7,6 @@ package handles
 
 import (
 	"bytes"
-	"context"
 	stdjson "encoding/json"
 	"errors"
 	"net/http"
@@ -43,7 +42,6 @@ type Handler struct {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
@@ -66,28 +64,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Snapshot: s, Flow: f, Caller: caller, Authority: authority,
 		ID:      strings.TrimPrefix(r.URL.EscapedPath(), gateway.HandlePath),
 		Purpose: r.Header.Get(identity.HeaderPurpose), Criticality: r.Header.Get(identity.HeaderCriticality),
-		Request: r.Header.Get(HeaderFlow), Have: tags(r.Header),
+		Request: r.Header.Get(HeaderFlow), Have: tags(r.Header), Quantum: h.Quantum,
 	})
 	if err != nil {
-		h.wait(ctx, began)
 		h.deny(w, r, s, err)
 		return
 	}
 	give(w, r, out)
-}
-
-// wait lets the answer to somebody who gets nothing leave at a time that says nothing of how much was done for it.
-func (h *Handler) wait(ctx context.Context, began time.Time) {
-	q := h.Quantum
-	if q == 0 {
-		q = 25 * time.Millisecond
-	}
-	timer := time.NewTimer(q - time.Since(began)%q)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // tags are those of the form that a request wants more of, or is for nothing else than.

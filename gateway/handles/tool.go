@@ -37,7 +37,6 @@ func (h *Handler) Tool() offer.Tool {
 		Description: "Gives the part of a message that was sent as a reference (scrim:ref:…), as far as you may see it.",
 		Input:       redeemForm, Output: `{"type":"object"}`,
 		Call: func(ctx context.Context, c *offer.Call) (offer.Answer, error) {
-			began := time.Now()
 			var asked struct {
 				Ref  string `json:"ref"`
 				Flow string `json:"flow_id"`
@@ -46,10 +45,9 @@ func (h *Handler) Tool() offer.Tool {
 				return offer.Answer{}, gateway.Refuse(gateway.RulePlace, errors.New("no reference"), "The call names no reference.")
 			}
 			out, err := h.Gateway.Redeem(ctx, &gateway.Redemption{
-				Snapshot: c.Snapshot, Flow: c.Flow, Caller: c.Caller, Authority: c.Authority, ID: gateway.HandleID(asked.Ref), Request: asked.Flow,
+				Snapshot: c.Snapshot, Flow: c.Flow, Caller: c.Caller, Authority: c.Authority, ID: gateway.HandleID(asked.Ref), Request: asked.Flow, Quantum: h.Quantum,
 			})
 			if err != nil {
-				h.wait(ctx, began)
 				return offer.Answer{}, err
 			}
 			body, err := stdjson.Marshal(Told{Part: out.Part, Media: out.Media, Note: out.Note, Expires: out.Expires.UTC()})

@@ -156,6 +156,9 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	if msg.rpc.Kind == wire.Success || msg.rpc.Kind == wire.Failure {
 		return x.replied(ctx, c, msg)
 	}
+	if id := c.handle(msg); id != "" && msg.rpc.Kind == wire.Call {
+		return x.redeem(ctx, c, msg, id)
+	}
 	if err := x.owned(ctx, c, msg); err != nil {
 		return x.refused(ctx, c, err)
 	}

@@ -55,7 +55,8 @@ schemas:
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
-	res, err := connect("tickets").CallTool(t.Context(), &mcp.CallToolParams{Name: "lookup", Arguments: lookup{7}})
+	tickets := connect("tickets")
+	res, err := tickets.CallTool(t.Context(), &mcp.CallToolParams{Name: "lookup", Arguments: lookup{7}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +73,14 @@ schemas:
 	body, err := io.ReadAll(got.Body)
 	if err != nil || got.StatusCode != http.StatusOK || !strings.Contains(string(body), "ticket 7") || !strings.Contains(string(body), "jane@example.com") || strings.Contains(string(body), "PATH") {
 		t.Errorf("%s %s %v", got.Status, body, err)
+	}
+	// A client reads a link where it found it.
+	read, err := tickets.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: link.URI})
+	if err != nil || len(read.Contents) != 1 || !strings.Contains(read.Contents[0].Text, "ticket 7") || read.Contents[0].URI != link.URI {
+		t.Errorf("%+v %v", read, err)
+	}
+	if _, err := tickets.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "scrim:ref:" + strings.Repeat("0a", 16)}); err == nil || !strings.Contains(err.Error(), "no such handle") {
+		t.Errorf("an unknown one: %v", err)
 	}
 	own := connect("scrim")
 	redeemed, err := own.CallTool(t.Context(), &mcp.CallToolParams{Name: "scrim_redeem", Arguments: map[string]string{"ref": link.URI}})
