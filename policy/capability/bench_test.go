@@ -1,6 +1,7 @@
 package capability
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"testing"
 	"time"
@@ -26,6 +27,18 @@ func fourLinks(t testing.TB) Chain {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// BenchmarkSignature is one verification by Ed25519, which the others are counted in where a machine is busy.
+func BenchmarkSignature(b *testing.B) {
+	input, signature, _ := fourLinks(b)[0].split()
+	sig, _ := decode(signature)
+	key := publicOf("hospital")
+	for b.Loop() {
+		if !ed25519.Verify(key, []byte(input), sig) {
+			b.Fatal("does not verify")
+		}
+	}
 }
 
 // BenchmarkVerify is a root and three hops with a proof of possession, on one core.

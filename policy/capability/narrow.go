@@ -136,7 +136,8 @@ func levelOf(levels map[flow.Label]flow.Level, l flow.Label) flow.Level {
 	return levels[everyLabel]
 }
 
-// levelsWithin compares at each label that either names: between those, both are constant.
+// levelsWithin compares at each label that either names: between those, both are constant. Where neither names "*", what
+// lies under none is dropped by both.
 func levelsWithin(parent, child map[flow.Label]flow.Level) bool {
 	if parent == nil {
 		return true
@@ -149,7 +150,7 @@ func levelsWithin(parent, child map[flow.Label]flow.Level) bool {
 			return false
 		}
 	}
-	return levelWithin(parent[everyLabel], child[everyLabel])
+	return true
 }
 
 func both[T any](a, b iter.Seq[T]) iter.Seq[T] {

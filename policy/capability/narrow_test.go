@@ -74,6 +74,9 @@ func widenings() []widening {
 		{"argument made optional", "tools", func(g *Grant) { g.Tools["prior-auth/submit"] = Arguments{"code": Equal(Text("A1")).Optionally()} }},
 		{"argument more", "tools", func(g *Grant) { g.Tools["prior-auth/submit"] = Arguments{"code": Equal(Text("A1")), "note": Any()} }},
 		{"arguments opened", "tools", func(g *Grant) { g.Tools["prior-auth/submit"] = Arguments{"code": Equal(Text("A1")), "*": Any()} }},
+		{"arguments opened, all named", "tools", func(g *Grant) {
+			g.Tools["prior-auth/submit"] = Arguments{"code": Equal(Text("A1")), "days": Equal(Number(1)), "*": Any()}
+		}},
 		{"argument of another value", "tools", func(g *Grant) { g.Tools["prior-auth/submit"] = Arguments{"code": Equal(Text("C3"))} }},
 		{"argument of another kind", "tools", func(g *Grant) { g.Tools["prior-auth/submit"] = Arguments{"code": Prefix("A1")} }},
 		{"earlier than the parent", "not_before", func(g *Grant) { g.NotBefore = g.NotBefore.Add(-time.Second) }},

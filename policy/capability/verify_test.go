@@ -107,6 +107,7 @@ func forgedChains(t testing.TB) []chainCase {
 		{"child signed by the issuer", Chain{c[0], forge(header, payload, keyOf("hospital"))}, RuleSignature, 1, ""},
 		{"one bit of the signature", Chain{c[0], flipped}, RuleSignature, 1, ""},
 		{"signature of no bytes that fit", Chain{c[0], c[1][:len(c[1])-4]}, RuleForm, 1, "signature"},
+		{"signature in another spelling", Chain{c[0], respelled(c[1])}, RuleForm, 1, "signature"},
 		{"alg none", Chain{c[0], Token(encode([]byte(`{"alg":"none","typ":"scrim-cap+jwt"}`)) + "." + encode([]byte(payload)) + ".AA")}, RuleAlgorithm, 1, "alg"},
 		{"no alg", altered(t, c, 1, `"alg":"EdDSA",`, ``), RuleAlgorithm, 1, "alg"},
 		{"alg in other letters", altered(t, c, 1, `EdDSA`, `eddsa`), RuleAlgorithm, 1, "alg"},
@@ -155,6 +156,13 @@ func TestForgedChains(t *testing.T) {
 	}
 }
 
+// respelled returns the token with the unused bits of its last character set.
+func respelled(s Token) Token {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := len(s) - 1
+	return s[:last] + Token(alphabet[strings.IndexByte(alphabet, s[last])|1:][:1])
+}
+
 func swap(s Token) Token {
 	if s == "A" {
 		return "B"
@@ -190,6 +198,7 @@ func malformedTokens(t testing.TB) (cases []chainCase) {
 		{"private key of the holder", `"kty":"OKP"`, `"d":"AAAA","kty":"OKP"`, "cnf"},
 		{"another curve", `"crv":"Ed25519"`, `"crv":"X25519"`, "cnf"},
 		{"another kind of key", `"kty":"OKP"`, `"kty":"oct"`, "cnf"},
+		{"a key with a line end", `"x":"`, `"x":"\n`, "cnf"},
 		{"a short key", `"x":"`, `"x":"AAAA`, "cnf"},
 		{"no details", `"authorization_details"`, `"authorization_detail"`, "authorization_details"},
 		{"details that are no list", `"authorization_details":[`, `"authorization_details":{},"x":[`, "authorization_details"},
