@@ -164,6 +164,34 @@ func Read(raw []byte, keys Keys) (*Signed, error) {
 	return s, nil
 }
 
+// Reread reads what [Signed.Bytes] wrote and was kept where nobody else writes. Its signatures, which were verified when it came, are
+// not verified again: the keys may be gone by now. The error is an [*Error].
+func Reread(raw []byte) (*Signed, error) {
+	var e envelope
+	if !decode(raw, &e) {
+		return nil, broke(RuleForm, "")
+	}
+	payload, ok := unb64(e.Payload)
+	if !ok {
+		return nil, broke(RuleForm, "")
+	}
+	c, err := Parse(payload)
+	if err != nil {
+		return nil, err
+	}
+	s := &Signed{Contract: c}
+	for _, one := range e.Signatures {
+		h, err := readHeader(one.Protected, Type)
+		if err != nil {
+			return nil, err
+		}
+		one.by = flow.DomainID(h.Issuer)
+		s.signatures = append(s.signatures, one)
+	}
+	s.order()
+	return s, nil
+}
+
 func readHeader(protected, typ string) (header, error) {
 	var h header
 	raw, ok := unb64(protected)
