@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -45,6 +46,8 @@ type Options struct {
 	Proposals func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
 	Metrics   *Metrics                        // nil: none
 	Peers     *peers.Peers                    // nil: the domain has no identity to others
+	Contracts *offer.Book                     // nil: none are kept
+	Terms     *offer.Terms                    // nil: none are told
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 }
@@ -74,6 +77,7 @@ func New(opt Options) *API {
 	a.guarded("POST /-/handles/drop", a.dropHandles)
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
+	a.agreements()
 	a.domains()
 	if opt.Metrics != nil {
 		a.guarded("GET /metrics", opt.Metrics.Handler().ServeHTTP)

@@ -53,6 +53,7 @@ type Setup struct {
 	Dir          string
 	Hooks        gateway.Hooks
 	Retention    gateway.Retention
+	Contracts    gateway.Contracts
 	Clock        func() time.Time
 	Change       func(*gateway.Snapshot) // what else configuration would say; may be nil
 	Domains      *Domains                // whose capabilities are taken; nil: none are
@@ -104,7 +105,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	if hooks.Error == nil {
 		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
 	}
-	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Clock: setup.Clock, Capabilities: r.Ledger}, Snapshot(t, setup))
+	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Contracts: setup.Contracts, Clock: setup.Clock, Capabilities: r.Ledger}, Snapshot(t, setup))
 	must(t, err)
 	t.Cleanup(func() { r.Close(t) })
 	return r

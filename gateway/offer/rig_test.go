@@ -67,13 +67,15 @@ type rig struct {
 	url   string
 	terms *offer.Terms
 
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	sent []string // what the agents were sent
 }
 
 // newRig has two agents that answer with a value of each kind: desk of the own domain, and partner of the other.
 func newRig(t testing.TB, policies string, change func(*gatewaytest.Setup)) *rig {
 	t.Helper()
+	out := &rig{now: time.Now()}
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			http.NotFound(w, r)
@@ -82,14 +84,18 @@ func newRig(t testing.TB, policies string, change func(*gatewaytest.Setup)) *rig
 		var in struct {
 			ID stdjson.RawMessage `json:"id"`
 		}
-		_ = stdjson.NewDecoder(r.Body).Decode(&in)
+		b, _ := io.ReadAll(r.Body)
+		_ = stdjson.Unmarshal(b, &in)
+		out.mu.Lock()
+		out.sent = append(out.sent, string(b))
+		out.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"message":{"messageId":"r-1","role":"ROLE_AGENT","parts":[{"data":%s}]}}}`, in.ID, data())
 	}))
 	t.Cleanup(agent.Close)
 	up, err := gateway.NewUpstream(agent.URL, "", flow.Secret{}, gateway.UpstreamOptions{})
 	must(t, err)
-	r := &rig{now: time.Now()}
+	r := out
 	grant := func(p flow.Party) identity.Grant {
 		return identity.Grant{Party: p, Purposes: []flow.Purpose{"care", "billing", "research"}, Default: "care", Criticality: flow.Critical}
 	}
@@ -119,6 +125,12 @@ func newRig(t testing.TB, policies string, change func(*gatewaytest.Setup)) *rig
 	t.Cleanup(srv.Close)
 	r.url = srv.URL
 	return r
+}
+
+func (r *rig) got() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.sent...)
 }
 
 func (r *rig) clock() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now }

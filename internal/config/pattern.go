@@ -32,6 +32,7 @@ var patterns = map[string]pattern{
 	"header":       {re: regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), what: "the name of a header", hint: "letters, digits and dashes"},
 	"word":         {re: regexp.MustCompile(`^[A-Za-z]{1,16}$`), what: "a word", hint: "such as Bearer"},
 	"sha256":       {re: regexp.MustCompile(`^[0-9a-f]{64}$`), what: "a SHA-256 digest", hint: "64 hexadecimal digits; the key itself does not belong here"},
+	"labels":       {re: regexp.MustCompile(`^(\*|[a-z0-9-]+(/[a-z0-9-]+)*)$`), what: "a label", hint: "lower-case words with slashes between them, or \"*\" for all"},
 	"label":        {re: regexp.MustCompile(`^[a-z0-9-]+(/[a-z0-9-]+)*$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact/fax"},
 	"cover":        {re: regexp.MustCompile(`^(\*|[a-z0-9-]+(/[a-z0-9-]+)*)$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact, or * for all"},
 	"prefix":       {re: regexp.MustCompile(`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`), check: isPrefix, what: "a network or an address", hint: "such as 10.0.0.0/8, with no bits set after the slash's length, or 10.1.2.3"},

@@ -81,6 +81,7 @@ func (v *validator) validate() {
 	v.handles()
 	v.detection("detection/")
 	v.models()
+	v.terms()
 }
 
 // fetched checks where files are fetched from.

@@ -121,7 +121,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
-		Describe: r.tools.Schemas,
+		Describe: r.tools.Schemas, Contracts: st.Contracts,
 	}, snap)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -207,6 +207,7 @@ func (r *Gateway) doors() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
 	mux.Handle(domain.Path, r.Peers)
+	mux.Handle(offer.ContractsPath, r.contracts())
 	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	mux.Handle(in.Prefix, in)
@@ -284,6 +285,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err := r.Peers.Configure(ctx, peerSettings(next)); err != nil {
 		r.log.Error("peers are not as the new configuration has them; reload again", "error", err)
 	}
+	r.bounds.Store(&next.Terms)
 	r.config.Store(next)
 	if r.bridges != nil {
 		r.bridges.retire(next)

@@ -71,6 +71,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	wg.Go(func() { r.sweep(background) })
 	wg.Go(func() { r.pushes.Run(background) })
 	wg.Go(func() { r.Peers.Run(background) })
+	wg.Go(func() { r.Contracts.Run(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
 		wg.Go(func() { reload(background) })
@@ -241,6 +242,9 @@ func (r *Gateway) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 			r.renewCertificate() // where files are not watched, or not noticed
+			if err := r.Contracts.Sweep(ctx); err != nil && ctx.Err() == nil {
+				r.log.Error("sweeping contracts", "error", err)
+			}
 			if err := r.Gateway.Sweep(ctx); err != nil && ctx.Err() == nil {
 				r.log.Error("sweeping", "error", err)
 			}

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
@@ -22,7 +24,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema()}
+	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema()}
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -32,6 +34,10 @@ type State struct {
 	Vault *vault.Vault
 	Log   *audit.Log
 	Peers *peers.Peers // the domain's identity, and those that it pinned
+
+	Contracts *offer.Book // what it agreed on with them
+
+	bounds atomic.Pointer[config.Terms] // in force
 }
 
 // Origin names a domain's journal in its checkpoints.
@@ -51,6 +57,9 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	err = st.open(ctx, c)
 	if err == nil {
 		err = st.openPeers(ctx, c, fault)
+	}
+	if err == nil {
+		err = st.openContracts(ctx, c, fault)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.DB.Close())

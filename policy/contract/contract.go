@@ -70,6 +70,9 @@ func (c *Contract) ID() string {
 	return b64.EncodeToString(sum[:])
 }
 
+// Payload returns the bytes that are signed.
+func (c *Contract) Payload() []byte { return slices.Clone(c.bytes()) }
+
 // Party returns the side of a domain; false if it is none.
 func (c *Contract) Party(d flow.DomainID) (*Party, bool) {
 	for i := range c.Parties {
