@@ -18,32 +18,36 @@ type Contracts interface {
 }
 
 // bound returns the contracts that bind a flow now.
-func (g *Gateway) bound(f *flow.Flow) []*contract.Contract {
+func (g *Gateway) bound(f *flow.Flow) Agreed {
 	if g.contracts == nil || !f.CrossesDomain() {
 		return nil
 	}
 	return g.contracts.InForce(f, g.now())
 }
 
-// named is what policies see of contracts: the id of each, and its name behind the other domain's, so that no peer can give
-// a contract the name of another's.
-func named(own flow.DomainID, bound []*contract.Contract) (names []string) {
-	for _, c := range bound {
+// Agreed are the contracts that bind a flow.
+type Agreed []*contract.Contract
+
+// Names is what policies see of contracts: the id of each, and its name behind the other domain's, so that no peer can give a
+// contract the name of another's.
+func (a Agreed) Names(own flow.DomainID) (names []string) {
+	for _, c := range a {
 		names = append(names, c.ID(), string(c.Other(own).Domain)+":"+c.Name)
 	}
 	return names
 }
 
-func idsOf(bound []*contract.Contract) (ids []string) {
-	for _, c := range bound {
+// IDs returns the id of each.
+func (a Agreed) IDs() (ids []string) {
+	for _, c := range a {
 		ids = append(ids, c.ID())
 	}
 	return ids
 }
 
-// meetContracts takes away what a contract does not let show.
-func meetContracts(tax *flow.Taxonomy, from flow.DomainID, bound []*contract.Contract, leaves []flow.Leaf, terms []flow.LeafTerms) {
-	for _, c := range bound {
+// Meet takes away what a contract does not let show.
+func (a Agreed) Meet(tax *flow.Taxonomy, from flow.DomainID, leaves []flow.Leaf, terms []flow.LeafTerms) {
+	for _, c := range a {
 		for i := range terms {
 			t := &terms[i]
 			class, _ := tax.Class(leaves[i].Label)
@@ -54,9 +58,9 @@ func meetContracts(tax *flow.Taxonomy, from flow.DomainID, bound []*contract.Con
 	}
 }
 
-// dutiesUnder adds the duties of contracts to those of policy.
-func dutiesUnder(from flow.DomainID, bound []*contract.Contract, d flow.Duties) flow.Duties {
-	for _, c := range bound {
+// Duties adds the duties of contracts to those of policy.
+func (a Agreed) Duties(from flow.DomainID, d flow.Duties) flow.Duties {
+	for _, c := range a {
 		d = c.Duties(from, d)
 	}
 	return d
@@ -64,11 +68,11 @@ func dutiesUnder(from flow.DomainID, bound []*contract.Contract, d flow.Duties) 
 
 // contractPins says by which contracts something was decided.
 func (g *Gateway) contractPins(f *flow.Flow) string {
-	return strings.Join(idsOf(g.bound(f)), " ")
+	return strings.Join(g.bound(f).IDs(), " ")
 }
 
 // stillBound reports whether the contracts that a flow was decided by are those that bind it now. Within a transaction that
 // answers for as long as the transaction lasts.
 func (g *Gateway) stillBound(f *flow.Flow, by []string) bool {
-	return slices.Equal(idsOf(g.bound(f)), by)
+	return slices.Equal(g.bound(f).IDs(), by)
 }

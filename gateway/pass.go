@@ -97,7 +97,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if m.Texts.full() {
 		return nil, refuse(RuleTooBig, "", nil, "The stream has more than %d texts open at once.", maxTexts)
 	}
-	m.Query.Contracts = named(m.Snapshot.Domain, g.bound(f))
+	m.Query.Contracts = g.bound(f).Names(m.Snapshot.Domain)
 	terms, err := g.Terms(m.Snapshot, m.Authority, m.Query, c.leaves)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ var errTerms = errors.New("terms do not match leaves")
 // what it says, and who asks for terms before sending is told nothing else. With an error come zero terms, which forbid everything.
 func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow.Leaf) (flow.Terms, error) {
 	bound := g.bound(&q.Flow)
-	q.Contracts = named(s.Domain, bound)
+	q.Contracts = bound.Names(s.Domain)
 	q.Capabilities = a.Names()
 	terms, err := s.Policy.Decide(q, leaves)
 	if err != nil {
@@ -22,10 +22,10 @@ func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow
 	if len(terms.Leaves) != len(leaves) {
 		return flow.Terms{}, refuse(RuleInternal, "", errTerms, "The gateway could not decide this flow, so it did not happen.")
 	}
-	meetContracts(s.Taxonomy, q.Flow.From.Domain, bound, leaves, terms.Leaves)
-	meetContracts(s.Taxonomy, q.Flow.From.Domain, bound, leaves, terms.Shadow)
-	terms.Duties = dutiesUnder(q.Flow.From.Domain, bound, terms.Duties)
-	terms.Contracts = idsOf(bound)
+	bound.Meet(s.Taxonomy, q.Flow.From.Domain, leaves, terms.Leaves)
+	bound.Meet(s.Taxonomy, q.Flow.From.Domain, leaves, terms.Shadow)
+	terms.Duties = bound.Duties(q.Flow.From.Domain, terms.Duties)
+	terms.Contracts = bound.IDs()
 	g.meetHops(s, a, &q.Flow, leaves, &terms)
 	a.meet(s.Taxonomy, leaves, terms.Leaves)
 	a.meet(s.Taxonomy, leaves, terms.Shadow)

@@ -1,8 +1,11 @@
 package offer_test
 
 import (
+	"bufio"
 	stdjson "encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -116,18 +119,12 @@ func TestFlowsUnderAContractAreMetWithIt(t *testing.T) {
 
 func TestTheNoteNamesTheContractAndHowLongDataMayBeKept(t *testing.T) {
 	in := &agreements{}
-	var got []string
-	r := newRig(t, open, func(s *gatewaytest.Setup) {
-		s.Contracts = in
-		s.Hooks.Event = func(flow.Event) {}
-	})
+	r := newRig(t, open, func(s *gatewaytest.Setup) { s.Contracts = in })
 	c := between("insurance", map[flow.Label]flow.Level{"*": flow.Raw})
 	in.set(c)
-	passed := r.received(t, "billing")
-	got = append(got, passed)
 	want := fmt.Sprintf(`"contract":[%q],"retain":%d`, c.ID(), 7*24*3600)
-	if !strings.Contains(got[0], want) {
-		t.Errorf("the recipient gets %s, want %s in it", got[0], want)
+	if passed := r.received(t, "billing"); !strings.Contains(passed, want) {
+		t.Errorf("the recipient gets %s, want %s in it", passed, want)
 	}
 	in.set()
 	if passed := r.received(t, "billing"); strings.Contains(passed, `"contract"`) || strings.Contains(passed, `"retain"`) {
@@ -206,4 +203,66 @@ func (e *ending) InForce(f *flow.Flow, at time.Time) []*contract.Contract {
 		return nil
 	}
 	return []*contract.Contract{e.c}
+}
+
+// Each event of an open stream is decided by the contracts of its moment.
+func TestAnOpenStreamIsDecidedAnewWhenAContractEnds(t *testing.T) {
+	in := &agreements{}
+	next := make(chan struct{})
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		for n := range 3 {
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"artifactUpdate\":{\"taskId\":\"t\",\"contextId\":\"c\",\"artifact\":{\"artifactId\":\"a%d\",\"parts\":[{\"data\":{\"diagnosis\":\"M05.9\",\"record\":\"r\"}}]}}}}\n\n", n)
+			w.(http.Flusher).Flush()
+			<-next
+		}
+	}))
+	t.Cleanup(agent.Close)
+	up, err := gateway.NewUpstream(agent.URL, "", flow.Secret{}, gateway.UpstreamOptions{})
+	must(t, err)
+	r := newRig(t, open, func(s *gatewaytest.Setup) {
+		s.Contracts = in
+		for _, a := range s.Agents {
+			if a.Party.Agent == "desk" {
+				a.A2A = up
+			}
+		}
+	})
+	in.set(between("insurance", map[flow.Label]flow.Level{"*": flow.Raw}))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/a2a/desk", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"SendStreamingMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"data":{"record":"r"}}]}}}`))
+	must(t, err)
+	for name, value := range map[string]string{"Content-Type": "application/json", "A2A-Version": "1.0", "Authorization": "Bearer scrim_outside", "Scrim-Purpose": "billing", "Scrim-Criticality": "critical"} {
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer res.Body.Close()
+	events := bufio.NewScanner(res.Body)
+	event := func() string {
+		for events.Scan() {
+			if strings.HasPrefix(events.Text(), "data:") {
+				return events.Text()
+			}
+		}
+		t.Fatalf("the stream ended: %v", events.Err())
+		return ""
+	}
+	if first := event(); !strings.Contains(first, `"diagnosis"`) {
+		t.Errorf("under the contract the event is %s", first)
+	}
+	in.set()
+	next <- struct{}{}
+	if second := event(); strings.Contains(second, `"diagnosis"`) {
+		t.Errorf("after the end of the contract the event is %s", second)
+	}
+	in.set(between("insurance", map[flow.Label]flow.Level{"*": flow.Masked}))
+	next <- struct{}{}
+	if third := event(); strings.Contains(third, "M05.9") || strings.Contains(third, `"record":"r"`) {
+		t.Errorf("under a narrower contract the event is %s", third)
+	}
+	close(next)
 }

@@ -55,9 +55,16 @@ func Decide(s *gateway.Snapshot, o Order, columns []Column, model policy.Model) 
 		d.Leaves = append(d.Leaves, leafOf(s.Taxonomy, contract, o.Dataset, &columns[i]))
 		d.Query.Covered = append(d.Query.Covered, covers(&columns[i], model))
 	}
+	var bound gateway.Agreed
+	if o.bound != nil {
+		bound = o.bound(&d.Query.Flow)
+	}
+	d.Query.Contracts = bound.Names(s.Domain)
 	if d.Terms, err = s.Policy.DecideTable(d.Query, d.Leaves); err != nil {
 		return nil, err
 	}
+	bound.Meet(s.Taxonomy, s.Domain, d.Leaves, d.Terms.Leaves)
+	d.Terms.Duties, d.Terms.Contracts = bound.Duties(s.Domain, d.Terms.Duties), bound.IDs()
 	if !d.Terms.Allowed {
 		return d, nil
 	}

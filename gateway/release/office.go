@@ -33,6 +33,7 @@ const (
 // policy says no. A job that resumes goes on with what an interrupted one of the same plan and destination left; where that
 // one's table was published already, nothing is written, and the record says so.
 func (o *Office) Release(ctx context.Context, s *gateway.Snapshot, order Order, job Job) (*Manifest, error) {
+	order.bound = o.bound
 	d, err := Decide(s, order, job.Columns, job.Model)
 	if err != nil {
 		return nil, err
@@ -114,12 +115,20 @@ func (r *run) target() []byte {
 	return sum[:]
 }
 
+// bound returns the contracts that bind a flow now.
+func (o *Office) bound(f *flow.Flow) gateway.Agreed {
+	if o.Contracts == nil {
+		return nil
+	}
+	return o.Contracts.InForce(f, o.now())
+}
+
 // event is what all rows of the release have in common.
 func (r *run) event(outcome flow.Outcome, reason string, m policy.Model) flow.Event {
 	d := r.decision
 	ev := flow.Event{
 		Time: r.office.now(), Flow: d.Query.Flow, Outcome: outcome, Reason: reason, PolicyHash: d.Terms.PolicyHash, ConfigHash: r.snap.ConfigHash,
-		Levels: flow.CountLevels(d.Leaves, d.Terms.Leaves), Policies: slices.Clone(d.Terms.Policies), NoSubject: len(d.Leaves),
+		Levels: flow.CountLevels(d.Leaves, d.Terms.Leaves), Policies: slices.Clone(d.Terms.Policies), Contracts: d.Terms.Contracts, NoSubject: len(d.Leaves),
 		Table: &flow.Table{Plan: r.job.Plan, K: m.K, L: m.L, T: m.T, Risk: m.Risk},
 	}
 	if len(d.Terms.Shadow) == len(d.Leaves) && len(d.Leaves) > 0 {
@@ -228,6 +237,9 @@ func (r *run) close(ctx context.Context, out Outcome) error {
 	ev.Table.In, ev.Table.Out, ev.Table.Suppressed = out.In, out.Out, out.Suppressed
 	ev.Took = r.office.now().Sub(r.began)
 	rec, err := r.record(ctx, ev, nil, r.job.Mint, func(tx store.Tx) error {
+		if !slices.Equal(r.office.bound(&r.decision.Query.Flow).IDs(), r.decision.Terms.Contracts) {
+			return ErrContract
+		}
 		_, err := tx.Exec(`UPDATE releases SET state = ?, sealed = ? WHERE flow = ?`, closed, sealed, string(id))
 		return err
 	})

@@ -40,6 +40,8 @@ type Office struct {
 	Secrets Sealer        // of what only the domain may know of its sources
 	Signer  crypto.Signer // Ed25519, of manifests
 	Clock   func() time.Time
+
+	Contracts gateway.Contracts // nil: there are none
 }
 
 // Sealer encrypts and authenticates, and authenticates ad.
@@ -55,6 +57,8 @@ type Order struct {
 	Criticality flow.Criticality
 	Consent     bool // verified consent of the subjects
 	Approved    bool // a person approved this release
+
+	bound func(*flow.Flow) gateway.Agreed // the contracts in force for a flow; nil: none
 }
 
 // Role is what a column is to the privacy models.
@@ -114,11 +118,12 @@ type Job struct {
 
 // Errors that callers act on.
 var (
-	ErrRefused = errors.New("the release is refused")
-	ErrAgent   = errors.New("no such agent in the configuration")
-	ErrDataset = errors.New("no contract describes the dataset")
-	ErrWeaker  = errors.New("the table guarantees less than its plan promised")
-	ErrPlan    = errors.New("the plan that was carried out is not the one that was decided")
+	ErrRefused  = errors.New("the release is refused")
+	ErrAgent    = errors.New("no such agent in the configuration")
+	ErrDataset  = errors.New("no contract describes the dataset")
+	ErrWeaker   = errors.New("the table guarantees less than its plan promised")
+	ErrContract = errors.New("a contract with the recipient's domain began or ended while the table was written")
+	ErrPlan     = errors.New("the plan that was carried out is not the one that was decided")
 )
 
 // Excess is a column of which a plan reveals more than the terms allow.

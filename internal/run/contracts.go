@@ -31,6 +31,14 @@ func (st *State) openContracts(ctx context.Context, c *config.Config, fault func
 	return err
 }
 
+// contracts are those of the book, nil where there is none.
+func (st *State) contracts() gateway.Contracts {
+	if st.Contracts == nil {
+		return nil
+	}
+	return st.Contracts
+}
+
 // bounds is what may be agreed on without a person.
 func bounds(t *config.Terms) (all []offer.Bound) {
 	for _, a := range t.Accept {
@@ -84,7 +92,7 @@ func postTo(ctx context.Context, client *http.Client, address string, body []byt
 var errNoCertificate = errors.New("the connection shows no certificate of a peer's gateway")
 
 // contracts serves what peers post. The connection must show the certificate of a gateway, and counts for its domain alone.
-func (r *Gateway) contracts() http.Handler {
+func (r *Gateway) contractDoor() http.Handler {
 	return r.Contracts.Handler(func(req *http.Request) (flow.DomainID, error) {
 		if req.TLS == nil || len(req.TLS.PeerCertificates) == 0 {
 			return "", errNoCertificate

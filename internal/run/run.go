@@ -207,7 +207,7 @@ func (r *Gateway) doors() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
 	mux.Handle(domain.Path, r.Peers)
-	mux.Handle(offer.ContractsPath, r.contracts())
+	mux.Handle(offer.ContractsPath, r.contractDoor())
 	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	mux.Handle(in.Prefix, in)

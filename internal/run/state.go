@@ -110,7 +110,7 @@ func Keyring(ctx context.Context, c *config.Config) (*vault.Keyring, error) {
 // Office is who releases tables of this domain.
 func (st *State) Office() *release.Office {
 	return &release.Office{
-		DB: st.DB, Journal: st.Log, Seal: st.Keys.AEAD("journal"), Secrets: st.Keys.AEAD("release"), Signer: st.Keys.Signer("log"),
+		DB: st.DB, Journal: st.Log, Seal: st.Keys.AEAD("journal"), Secrets: st.Keys.AEAD("release"), Signer: st.Keys.Signer("log"), Contracts: st.contracts(),
 	}
 }
 

@@ -30,7 +30,8 @@ type Contract struct {
 	NotBefore   time.Time      // in whole seconds, as is Expires
 	Expires     time.Time
 
-	payload []byte
+	payload []byte // as it was read; nil: it was not
+	id      string // of the payload
 }
 
 // Party is one side, with what may go from it to the other.
@@ -66,6 +67,9 @@ var b64 = base64.RawURLEncoding.Strict()
 
 // ID stands for exactly this offer or contract: the SHA-256 of the bytes that are signed, in base64url.
 func (c *Contract) ID() string {
+	if c.id != "" {
+		return c.id
+	}
 	sum := sha256.Sum256(c.bytes())
 	return b64.EncodeToString(sum[:])
 }
@@ -165,7 +169,7 @@ func (c *Contract) Duties(from flow.DomainID, d flow.Duties) flow.Duties {
 // Next returns a copy that answers this offer, to be narrowed and signed.
 func (c *Contract) Next() *Contract {
 	n := *c
-	n.payload, n.Version, n.Previous = nil, c.Version+1, c.ID()
+	n.payload, n.id, n.Version, n.Previous = nil, "", c.Version+1, c.ID()
 	n.Purposes = slices.Clone(c.Purposes)
 	for i := range n.Parties {
 		p := &n.Parties[i]

@@ -159,6 +159,7 @@ func Parse(payload []byte) (*Contract, error) {
 		return nil, broke(RuleForm, "")
 	}
 	c.payload = bytes.Clone(payload)
+	c.id = c.ID()
 	return c, nil
 }
 
