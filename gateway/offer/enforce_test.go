@@ -122,7 +122,7 @@ func TestTheNoteNamesTheContractAndHowLongDataMayBeKept(t *testing.T) {
 	r := newRig(t, open, func(s *gatewaytest.Setup) { s.Contracts = in })
 	c := between("insurance", map[flow.Label]flow.Level{"*": flow.Raw})
 	in.set(c)
-	want := fmt.Sprintf(`"contract":[%q],"retain":%d`, c.ID(), 7*24*3600)
+	want := fmt.Sprintf(`"contract":[%q],"retain":%d}`, c.ID(), 7*24*3600)
 	if passed := r.received(t, "billing"); !strings.Contains(passed, want) {
 		t.Errorf("the recipient gets %s, want %s in it", passed, want)
 	}
@@ -132,11 +132,15 @@ func TestTheNoteNamesTheContractAndHowLongDataMayBeKept(t *testing.T) {
 	}
 }
 
-// received returns what partner receives of a message.
+// received returns what partner receives of a message that nothing is changed in.
 func (r *rig) received(t testing.TB, purpose string) string {
 	t.Helper()
 	n := len(r.got())
-	r.message(t, purpose)
+	status, _, body := r.post(t, "/out/a2a/partner", "scrim_intake", `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"`+string(gateway.NewFlowID())+`","role":"ROLE_USER","parts":[{"data":{"record":"rec-1"}}]}}}`,
+		"Scrim-Purpose", purpose, "Scrim-Criticality", "critical")
+	if status != 200 || strings.Contains(body, `"error"`) {
+		t.Fatalf("the message is answered %d %s", status, body)
+	}
 	return r.got()[n]
 }
 

@@ -70,6 +70,9 @@ type rig struct {
 	mu   sync.Mutex
 	now  time.Time
 	sent []string // what the agents were sent
+
+	domains *gatewaytest.Domains
+	holder  *gatewaytest.Holder // whose capability callers show; nil: none
 }
 
 // newRig has two agents that answer with a value of each kind: desk of the own domain, and partner of the other.
@@ -100,7 +103,7 @@ func newRig(t testing.TB, policies string, change func(*gatewaytest.Setup)) *rig
 		return identity.Grant{Party: p, Purposes: []flow.Purpose{"care", "billing", "research"}, Default: "care", Criticality: flow.Critical}
 	}
 	setup := gatewaytest.Setup{
-		Policy: policies, NoSync: true,
+		Policy: policies, NoSync: true, Domains: gatewaytest.NewDomains(t, gatewaytest.Own, gatewaytest.Other),
 		Agents:  []*gateway.Agent{{Party: intake}, {Party: outside}, {Party: desk, A2A: up, MCP: up}, {Party: partner, A2A: up, MCP: up}},
 		Callers: map[string]identity.Grant{"scrim_intake": grant(intake), "scrim_outside": grant(outside)},
 	}
@@ -112,7 +115,7 @@ func newRig(t testing.TB, policies string, change func(*gatewaytest.Setup)) *rig
 	if change != nil {
 		change(&setup)
 	}
-	r.Rig = gatewaytest.New(t, setup)
+	r.Rig, r.domains = gatewaytest.New(t, setup), setup.Domains
 	r.terms = &offer.Terms{Gateway: r.Gateway, Limits: func() offer.Limits { return offer.Limits{Rate: 1 << 20} }, Clock: r.clock}
 	own := offer.New(r.terms.Tool())
 	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
@@ -148,6 +151,9 @@ func (r *rig) post(t testing.TB, path, key, body string, header ...string) (int,
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
+	}
+	if r.holder != nil {
+		r.holder.Show(t, req, []byte(body))
 	}
 	res, err := http.DefaultClient.Do(req)
 	must(t, err)

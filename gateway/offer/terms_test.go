@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/offer"
+	"github.com/scrimhq/scrim/policy/capability"
 )
 
 // randomPolicies depend on everything that a question can name.
@@ -42,7 +43,7 @@ func randomPolicies(r *rand.Rand) string {
 func TestWhatIsToldIsWhatAMessageGets(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 6))
-	raw, changed, dropped := 0, 0, 0
+	raw, changed, dropped, byRight, refused := 0, 0, 0, 0, 0
 	for range 25 {
 		r := newRig(t, randomPolicies(rnd), nil)
 		for range 4 {
@@ -51,6 +52,10 @@ func TestWhatIsToldIsWhatAMessageGets(t *testing.T) {
 			path, key := "/out/a2a/partner", "scrim_intake"
 			if rnd.IntN(2) == 0 {
 				path, key = "/a2a/desk", []string{"scrim_intake", "scrim_outside"}[rnd.IntN(2)]
+			}
+			r.holder = nil
+			if rnd.IntN(2) == 0 {
+				r.holder = r.randomRight(t, rnd, key)
 			}
 			want := map[flow.Direction]offer.Told{}
 			for _, dir := range []flow.Direction{flow.Request, flow.Response} {
@@ -61,6 +66,16 @@ func TestWhatIsToldIsWhatAMessageGets(t *testing.T) {
 				"Scrim-Purpose", purpose, "Scrim-Criticality", criticality)
 			seen := map[flow.Direction]bool{}
 			for _, ev := range r.Events()[before:] {
+				if ev.Outcome == flow.Refused && r.holder != nil && strings.HasPrefix(ev.Reason, string(gateway.RuleCapability)) {
+					refused++
+					for _, s := range want[ev.Flow.Direction].Labels {
+						if s.Level != flow.Dropped {
+							t.Errorf("seed %d: %s was told to show %s, and the capability does not admit the %s", seed, s.Label, s.Level, ev.Flow.Direction)
+						}
+					}
+					seen[flow.Request], seen[flow.Response] = true, true
+					continue
+				}
 				if ev.Outcome != flow.Released {
 					t.Fatalf("seed %d: the message ended as %s: %s", seed, ev.Outcome, ev.Reason)
 				}
@@ -77,6 +92,9 @@ func TestWhatIsToldIsWhatAMessageGets(t *testing.T) {
 					if told.Level != flow.Dropped && told.By != got.By.String() {
 						t.Errorf("seed %d: of %s was told that %s holds it, and it was %s", seed, got.Label, told.By, got.By)
 					}
+					if got.By == flow.ByCapability {
+						byRight++
+					}
 					switch got.Level {
 					case flow.Raw:
 						raw++
@@ -92,9 +110,35 @@ func TestWhatIsToldIsWhatAMessageGets(t *testing.T) {
 			}
 		}
 	}
-	if raw == 0 || changed == 0 || dropped == 0 {
-		t.Errorf("%d raw, %d changed, %d dropped: the test sees too little", raw, changed, dropped)
+	if raw == 0 || changed == 0 || dropped == 0 || byRight == 0 || refused == 0 {
+		t.Errorf("%d raw, %d changed, %d dropped, %d by capability, %d not admitted: the test sees too little", raw, changed, dropped, byRight, refused)
 	}
+}
+
+// randomRight is a capability of a caller that bounds what it may do.
+func (r *rig) randomRight(t *testing.T, rnd *rand.Rand, key string) *gatewaytest.Holder {
+	t.Helper()
+	domain := gatewaytest.Own
+	if key == "scrim_outside" {
+		domain = gatewaytest.Other
+	}
+	g := capability.Grant{Agent: strings.TrimPrefix(key, "scrim_"), Levels: map[flow.Label]flow.Level{}}
+	for _, k := range kinds {
+		if rnd.IntN(3) > 0 {
+			g.Levels[k.label] = flow.Level(rnd.IntN(5))
+		}
+	}
+	if rnd.IntN(2) == 0 {
+		g.Levels["*"] = flow.Level(rnd.IntN(5))
+	}
+	if rnd.IntN(3) == 0 {
+		g.Purposes = []flow.Purpose{"care", "billing"}
+	}
+	if rnd.IntN(3) == 0 {
+		c := flow.Routine
+		g.Criticality = &c
+	}
+	return r.domains.Root(t, domain, g)
 }
 
 func labels() string {
@@ -227,6 +271,27 @@ func TestUnknownAndForbiddenAgentsAreAnsweredAlike(t *testing.T) {
 	}
 	if codes[0] != codes[1] {
 		t.Errorf("unknown and forbidden addresses answer %s and %s", codes[0], codes[1])
+	}
+}
+
+// Where policy shows something to anybody, an agent that the caller does not reach is still one that nothing is shown to.
+func TestNothingIsToldOfAgentsThatTheCallerDoesNotReach(t *testing.T) {
+	r := newRig(t, `permit (principal, action in Action::"upto_raw", resource);`, nil)
+	var answers []string
+	for _, agent := range []string{"nobody7", "partner"} {
+		for _, direction := range []string{"request", "response"} {
+			got, body := r.askMCP(t, "", "scrim_outside", `{"agent":"`+agent+`","direction":"`+direction+`","criticality":"critical","labels":["person/name"]}`)
+			if got.Labels[0].Level != flow.Dropped || len(got.More) != 0 {
+				t.Errorf("of %s is told %+v", agent, got)
+			}
+			answers = append(answers, strings.TrimSpace(strings.ReplaceAll(body, agent, "AGENT")))
+		}
+	}
+	if answers[0] != answers[2] || answers[1] != answers[3] {
+		t.Errorf("unknown and forbidden are told apart: %q", answers)
+	}
+	if got, _ := r.askMCP(t, "", "scrim_outside", `{"agent":"desk","criticality":"critical","labels":["person/name"]}`); got.Labels[0].Level != flow.Raw {
+		t.Errorf("of an agent that is reached is told %+v", got)
 	}
 }
 
