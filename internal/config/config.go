@@ -22,6 +22,7 @@ type Config struct {
 	Health        bool                      `yaml:"health" doc:"Answer /healthz and /readyz at the address for agents too, for load balancers that cannot reach the admin address."`
 	Agents        []Agent                   `yaml:"agents" doc:"Everyone the gateway knows, own and foreign."`
 	MCPGroups     []MCPGroup                `yaml:"mcp_groups" doc:"Addresses that front several MCP servers at once."`
+	Hops          Hops                      `yaml:"hops" doc:"How calls are taken in that gateways of peers carry."`
 	Peers         []Peer                    `yaml:"peers" doc:"Other domains that are believed for what they sign. scrim peer add pins them without this."`
 	Peering       Peering                   `yaml:"peering" doc:"How this domain and its peers meet."`
 	DomainKeys    DomainKeys                `yaml:"domain_keys" doc:"Keys by which this domain signs capabilities, hop statements and lists."`

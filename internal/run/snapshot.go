@@ -52,7 +52,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 		Events:     gateway.EventLimits{Event: int(c.Limits.Event), Events: c.Limits.Events, Idle: time.Duration(c.Timeouts.Idle)},
 		Load:       loadLimits(c.Limits),
 		ConfigHash: c.Hash(), Learn: c.Mode == config.Learn,
-		Proxies: config.Prefixes(c.Proxies), Egress: egressOptions(c),
+		Proxies: config.Prefixes(c.Proxies), Egress: egressOptions(c), Hops: hopRules(c),
 	}
 	if s.Beside, err = beside(c, m, reach); err != nil {
 		return nil, err
