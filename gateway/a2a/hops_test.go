@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,6 +61,17 @@ type row struct {
 	priorAuth  *agentStub
 	underwrite *agentStub
 	taken      atomic.Pointer[http.Request] // the last that came to the reinsurer
+
+	mu   sync.Mutex
+	came []came // what came to any of the gateways
+}
+
+// came is a request as a gateway saw it.
+type came struct {
+	at                 flow.DomainID
+	tls                bool
+	method, path, mime string
+	stated             bool // with one statement
 }
 
 func grantOf(agent flow.AgentID, d flow.DomainID, purposes ...flow.Purpose) identity.Grant {
@@ -97,11 +109,13 @@ func newRow(t *testing.T, change func(d flow.DomainID, s *gatewaytest.Setup)) *r
 			mux.Handle(in.Prefix, in)
 			mux.Handle(out.Prefix, out)
 			mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
-			if d != reinsurer {
-				return mux
-			}
 			return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-				w.taken.Store(r)
+				if d == reinsurer {
+					w.taken.Store(r)
+				}
+				w.mu.Lock()
+				w.came = append(w.came, came{d, r.TLS != nil, r.Method, r.URL.Path, r.Header.Get("Content-Type"), len(r.Header.Values(hop.Header)) == 1})
+				w.mu.Unlock()
 				mux.ServeHTTP(rw, r)
 			})
 		})
