@@ -60,6 +60,10 @@ func (u *Upstream) vouch(req *http.Request, body []byte) error {
 	if o == nil || u.Peers == nil || u.Domain != o.f.To.Domain {
 		return nil
 	}
+	if u.Handoff != nil {
+		u.Handoff.put(req, o)
+		return nil
+	}
 	conf, err := o.s.Peers.Via(o.f.To.Domain, req.URL)
 	switch {
 	case err != nil:

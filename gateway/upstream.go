@@ -30,6 +30,7 @@ type Upstream struct {
 	Credential flow.Secret   // the gateway's own; a caller's is never passed on
 	Peers      *peers.Peers  // set before use: a peer's gateways are called as such; nil: no domain is a peer
 	Domain     flow.DomainID // whose the agent is
+	Handoff    *Handoff      // set before use: calls are made by another part of this process, which is told what goes along; nil: by this
 	client     *http.Client
 	opt        UpstreamOptions
 

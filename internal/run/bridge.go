@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/internal/config"
 )
 
@@ -27,6 +29,8 @@ import (
 // A session is one process. Messages without a session, which later versions of MCP send, share one.
 type bridges struct {
 	pool   gateway.Pool // of connections to every agent, programs or not
+	hands  gateway.Handoff
+	peers  atomic.Pointer[peers.Peers] // those of the gateway, once its state is open
 	log    *slog.Logger
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -62,25 +66,37 @@ func (b *bridges) program(c *config.Config) programs {
 			br = &bridge{all: b, agent: a.ID, path: "/" + rand.Text(), sessions: map[string]*child{}}
 			b.byServer[name], b.byPath[br.path] = br, br
 		}
-		start, err := starter(c, a, &b.pool)
+		start, err := b.starter(c, a)
 		if err != nil {
 			return nil, err
 		}
 		br.configure(int(c.Limits.Body), start)
-		return gateway.NewUpstream(b.base+br.path, "Authorization", flow.NewSecret("Bearer "+b.secret.Expose()),
+		up, err := gateway.NewUpstream(b.base+br.path, "Authorization", flow.NewSecret("Bearer "+b.secret.Expose()),
 			upstreamOptions(c, &b.pool))
+		if err == nil {
+			up.Handoff = &b.hands
+		}
+		return up, err
 	}
 }
 
 // starter returns what begins a session with a server: its program, or the stream of one that speaks the old transport.
-func starter(c *config.Config, a *config.Agent, pool *gateway.Pool) (func(context.Context) (*Program, error), error) {
+func (b *bridges) starter(c *config.Config, a *config.Agent) (func(context.Context) (*Program, error), error) {
 	mcp, limit := *a.MCP, int(c.Limits.Body)
 	if mcp.Transport == config.SSE {
-		up, err := upstream(c, mcp.URL, mcp.Credential, mcp.CAFile, mcp.HTTP2, upstreamOptions(c, pool))
+		up, err := upstream(c, mcp.URL, mcp.Credential, mcp.CAFile, mcp.HTTP2, upstreamOptions(c, &b.pool))
 		if err != nil {
 			return nil, err
 		}
-		return func(ctx context.Context) (*Program, error) { return dial(ctx, up, limit), nil }, nil
+		var once sync.Once
+		return func(ctx context.Context) (*Program, error) {
+			once.Do(func() {
+				if !c.Own(*a) {
+					up.Peers, up.Domain = b.peers.Load(), a.Domain
+				}
+			})
+			return dial(ctx, up, limit), nil
+		}, nil
 	}
 	argv := slices.Clone(mcp.Command)
 	return func(ctx context.Context) (*Program, error) {

@@ -95,13 +95,22 @@ func (c *child) abandon() {
 	}
 }
 
+// lineWriter is the input of a server that is told what goes along with each message.
+type lineWriter interface {
+	writeLine(ctx context.Context, line []byte) error
+}
+
 // write writes one line. A process that takes none for too long is ended: whoever writes waits with all who write after.
-func (c *child) write(body []byte) error {
+func (c *child) write(ctx context.Context, body []byte) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	late := time.AfterFunc(c.patience(), c.kill)
 	defer late.Stop()
-	_, err := c.program.In.Write(json.AppendLine(nil, body))
+	line := json.AppendLine(nil, body)
+	if to, ok := c.program.In.(lineWriter); ok {
+		return to.writeLine(ctx, line)
+	}
+	_, err := c.program.In.Write(line)
 	return err
 }
 
@@ -136,7 +145,7 @@ func (c *child) call(w http.ResponseWriter, r *http.Request, doc *json.Doc, rpc 
 	defer c.forget(id)
 	body, err := renamed(doc, id, wait)
 	if err == nil {
-		err = c.write(body)
+		err = c.write(r.Context(), body)
 	}
 	if err != nil {
 		http.Error(w, "the server's program does not take messages", http.StatusBadGateway)
@@ -147,7 +156,7 @@ func (c *child) call(w http.ResponseWriter, r *http.Request, doc *json.Doc, rpc 
 		select {
 		case <-r.Context().Done():
 			if rpc.Method != "initialize" {
-				_ = c.write(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%q}}`, id)) // it may have ended
+				_ = c.write(r.Context(), fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%q}}`, id)) // it may have ended
 			}
 			return
 		case l, open := <-wait.lines:
@@ -187,10 +196,10 @@ func renamed(doc *json.Doc, id string, w *waiting) ([]byte, error) {
 }
 
 // tell sends what wants no answer. A request that is called off is named as the process knows it.
-func (c *child) tell(doc *json.Doc, rpc wire.RPC) error {
+func (c *child) tell(ctx context.Context, doc *json.Doc, rpc wire.RPC) error {
 	n, ok := find(doc, 0, "params", "requestId")
 	if rpc.Method != "notifications/cancelled" || !ok {
-		return c.write(doc.Src)
+		return c.write(ctx, doc.Src)
 	}
 	if c.session == "" {
 		return nil // ids of callers that share the process are not told apart; a call ends with its request
@@ -213,7 +222,7 @@ func (c *child) tell(doc *json.Doc, rpc wire.RPC) error {
 	if err != nil {
 		return err
 	}
-	return c.write(body)
+	return c.write(ctx, body)
 }
 
 // readAll takes the process's lines until it ends or writes one that is too long.
@@ -261,7 +270,7 @@ func (c *child) asks(rpc wire.RPC, raw []byte) {
 	if rpc.Method == "ping" {
 		body = fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":{}}`, rpc.ID)
 	}
-	_ = c.write(body) // it may have ended
+	_ = c.write(context.Background(), body) // it may have ended
 }
 
 func (c *child) handed(raw []byte) bool {

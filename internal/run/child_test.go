@@ -28,7 +28,7 @@ func TestACallOfAnotherCallerIsNotCalledOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.tell(d, rpc); err != nil || out.String() != want {
+		if err := c.tell(t.Context(), d, rpc); err != nil || out.String() != want {
 			t.Errorf("in session %q the process was told %q, %v, want %q", session, out.String(), err, want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestAProcessThatTakesNoLineIsEnded(t *testing.T) {
 	ended := make(chan struct{})
 	c := &child{program: &Program{In: w}, cancel: func() { close(ended) }, wait: 10 * time.Millisecond}
 	failed := make(chan error, 1)
-	go func() { failed <- c.write([]byte("{}")) }()
+	go func() { failed <- c.write(t.Context(), []byte("{}")) }()
 	select {
 	case err := <-failed:
 		if err == nil {

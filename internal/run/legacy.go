@@ -116,23 +116,31 @@ func oneLine(message []byte) []byte {
 
 // Write posts one message.
 func (s *oldServer) Write(line []byte) (int, error) {
+	if err := s.writeLine(s.ctx, line); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// writeLine posts one message, with what goes along with it.
+func (s *oldServer) writeLine(ctx context.Context, line []byte) error {
 	select {
 	case <-s.ready:
 	case <-s.ctx.Done():
 	}
 	if s.to == "" || s.ctx.Err() != nil {
-		return 0, io.ErrClosedPipe
+		return io.ErrClosedPipe
 	}
-	res, err := s.up.SendTo(s.ctx, http.MethodPost, s.to, http.Header{}, map[string]string{"Accept": "application/json, text/event-stream"}, bytes.TrimSuffix(line, []byte("\n")))
+	res, err := s.up.SendTo(gateway.Along(s.ctx, ctx), http.MethodPost, s.to, http.Header{}, map[string]string{"Accept": "application/json, text/event-stream"}, bytes.TrimSuffix(line, []byte("\n")))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 4096)) // a word of thanks
 	res.Body.Close()
 	if res.StatusCode >= 300 {
-		return 0, errors.New("the server did not take the message")
+		return errors.New("the server did not take the message")
 	}
-	return len(line), nil
+	return nil
 }
 
 // Close ends the stream.

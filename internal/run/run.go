@@ -86,6 +86,7 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 		return nil, errors.Join(err, b.Close())
 	}
 	r.bridges = b
+	b.peers.Store(r.Peers)
 	return r, nil
 }
 

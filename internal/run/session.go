@@ -11,6 +11,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
@@ -72,8 +73,9 @@ var (
 	errNone    = errors.New("there is no such session")
 )
 
-// get returns the process of a session. A process is started for a new session, and where none has one.
-func (b *bridge) get(session string, anew bool) (*child, error) {
+// get returns the process of a session. A process is started for a new session, and where none has one. Ctx says what goes along with
+// the start; the process outlives it.
+func (b *bridge) get(ctx context.Context, session string, anew bool) (*child, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c := b.sessions[session]; c != nil && !anew {
@@ -89,8 +91,8 @@ func (b *bridge) get(session string, anew bool) (*child, error) {
 	case time.Now().Before(b.notUntil):
 		return nil, errBackoff
 	}
-	ctx, cancel := context.WithCancel(b.all.ctx)
-	p, err := b.start(ctx)
+	life, cancel := context.WithCancel(b.all.ctx)
+	p, err := b.start(gateway.Along(life, ctx))
 	if err != nil {
 		cancel()
 		b.failed()
@@ -142,14 +144,14 @@ func (b *bridge) serve(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		b.post(w, r, session)
 	case http.MethodGet:
-		c, err := b.get(session, false)
+		c, err := b.get(r.Context(), session, false)
 		if session == "" || err != nil {
 			refuseHTTP(w, errNone)
 			return
 		}
 		c.listen(w, r)
 	case http.MethodDelete:
-		c, err := b.get(session, false)
+		c, err := b.get(r.Context(), session, false)
 		if session == "" || err != nil {
 			refuseHTTP(w, errNone)
 			return
@@ -185,7 +187,8 @@ func (b *bridge) post(w http.ResponseWriter, r *http.Request, session string) {
 		refuseHTTP(w, errNone) // without a session nothing was asked
 		return
 	}
-	c, err := b.get(session, rpc.Kind == wire.Call && rpc.Method == "initialize")
+	ctx := b.all.hands.Take(r.Context(), r)
+	c, err := b.get(ctx, session, rpc.Kind == wire.Call && rpc.Method == "initialize")
 	if err != nil {
 		refuseHTTP(w, err)
 		return
@@ -194,14 +197,14 @@ func (b *bridge) post(w http.ResponseWriter, r *http.Request, session string) {
 		w.Header().Set("Mcp-Session-Id", c.session)
 	}
 	if rpc.Kind != wire.Call {
-		if err := c.tell(doc, rpc); err != nil {
+		if err := c.tell(ctx, doc, rpc); err != nil {
 			http.Error(w, "the server's program does not take messages", http.StatusBadGateway)
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	c.call(w, r, doc, rpc)
+	c.call(w, r.WithContext(ctx), doc, rpc)
 }
 
 func refuseHTTP(w http.ResponseWriter, err error) {
