@@ -106,13 +106,13 @@ func (g *Gateway) letThrough(s *Snapshot, a *Authority, f flow.Flow, leaves []fl
 			out.Levels[label] = t
 		}
 	}
-	restricted := s.restricted()
-	generic, err := g.Terms(s, a, policy.Query{Flow: f}, restricted)
+	restricted := g.hops.restrictedOf(s.Taxonomy)
+	usual, err := g.Terms(s, a, policy.Query{Flow: f}, restricted)
 	if err != nil {
 		return hop.Limits{}, err
 	}
 	for i := range restricted {
-		out.Levels[restricted[i].Label] = generic.Leaves[i].Treatment
+		out.Levels[restricted[i].Label] = usual.Leaves[i].Treatment
 	}
 	out = out.Trim()
 	if before, bound := g.hopLimits(s, a, &f); bound {
@@ -125,15 +125,25 @@ func (g *Gateway) letThrough(s *Snapshot, a *Authority, f flow.Flow, leaves []fl
 	return out, nil
 }
 
-// restricted is a leaf of each restricted class, of which nothing else is known.
-func (s *Snapshot) restricted() []flow.Leaf {
-	var leaves []flow.Leaf
-	for _, c := range s.Taxonomy.All() {
+// generic is a leaf of each restricted class of a taxonomy, of which nothing else is known.
+type generic struct {
+	of     *flow.Taxonomy
+	leaves []flow.Leaf
+}
+
+// restrictedOf returns such leaves, which are not to be changed.
+func (m *hopMemory) restrictedOf(tax *flow.Taxonomy) []flow.Leaf {
+	if g := m.generic.Load(); g != nil && g.of == tax {
+		return g.leaves
+	}
+	g := &generic{of: tax}
+	for _, c := range tax.All() {
 		if c.Tier == flow.Restricted {
-			leaves = append(leaves, flow.Leaf{Label: c.Label})
+			g.leaves = append(g.leaves, flow.Leaf{Label: c.Label})
 		}
 	}
-	return leaves
+	m.generic.Store(g)
+	return g.leaves
 }
 
 // enter puts a call among those under way, and refuses one that comes from another domain to an agent that is already part of

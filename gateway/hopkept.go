@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	stdjson "encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
@@ -15,6 +16,7 @@ import (
 // hopMemory is what is remembered of hops. All of it is in the store, too; the store belongs to this process alone.
 type hopMemory struct {
 	refused strangers // statements that were not believed
+	generic atomic.Pointer[generic]
 
 	mu    sync.Mutex
 	seen  map[[32]byte]int64 // digest of issuer and id of a statement → when it may be forgotten

@@ -532,3 +532,21 @@ func (w *row) opening(t testing.TB, own, to flow.DomainID, id flow.ID) hop.Openi
 	}
 	return o
 }
+
+// What the next hop is told costs this much, beside the signature.
+func BenchmarkOnward(b *testing.B) {
+	street := gatewaytest.NewStreet(b, nil, hospital, insurer)
+	party := func(a flow.AgentID, d flow.DomainID) flow.Party { return flow.Party{Agent: a, Domain: d} }
+	rig, _ := street.Open(b, hospital, gatewaytest.Setup{
+		Policy:  hospitalPolicy,
+		Agents:  []*gateway.Agent{{Party: party("intake", hospital)}, {Party: party("prior-auth", insurer), A2A: street.Upstream(b, hospital, insurer, "/a2a/prior-auth")}},
+		Callers: map[string]identity.Grant{"scrim_intake": grantOf("intake", hospital, "care")},
+	}, nil, func(*gatewaytest.Rig) http.Handler { return http.NotFoundHandler() })
+	f := flow.Flow{ID: gateway.NewFlowID(), From: party("intake", hospital), To: party("prior-auth", insurer), Purpose: "care", Method: "SendMessage"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := rig.Onward(context.Background(), rig.Snapshot(), nil, f, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
