@@ -1,6 +1,7 @@
 package gatewaytest
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -130,14 +131,14 @@ func (r *Rig) openLedger(t testing.TB, setup Setup) *ledger.Ledger {
 	if setup.Domains == nil {
 		return nil
 	}
-	ctx := context.Background()
+	ctx, own := context.Background(), cmp.Or(setup.Domain, Own)
 	sign := func(domain flow.DomainID) func() (string, crypto.Signer) {
 		return func() (string, crypto.Signer) { return setup.Domains.Signer(domain) }
 	}
-	l, err := ledger.Open(ctx, r.DB, ledger.Options{Domain: Own, Signer: sign(Own), Clock: setup.Clock})
+	l, err := ledger.Open(ctx, r.DB, ledger.Options{Domain: own, Signer: sign(own), Clock: setup.Clock})
 	must(t, err)
 	for domain := range setup.Domains.keys {
-		if domain == Own {
+		if domain == own {
 			continue
 		}
 		db, err := store.Open(ctx, filepath.Join(t.TempDir(), string(domain)), []store.Schema{ledger.Schema()}, store.Options{NoSync: true})
