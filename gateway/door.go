@@ -128,7 +128,10 @@ func (e *entry) retryAfter(wait time.Duration) {
 
 // Stream makes an open stream of a call that is none on record, such as one that only holds a connection for others. The
 // error is a [*Refusal] that is not on record yet.
-func (g *Gateway) Stream(ctx context.Context, s *Snapshot) error { return entryOf(ctx).stream(s) }
+func (g *Gateway) Stream(ctx context.Context, s *Snapshot) error {
+	lasts(ctx)
+	return entryOf(ctx).stream(s)
+}
 
 // stream makes an open stream of the call.
 func (e *entry) stream(s *Snapshot) error {

@@ -19,6 +19,7 @@ func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome fl
 		if err := entryOf(ctx).stream(s); err != nil {
 			return g.Refused(ctx, s, f, err)
 		}
+		lasts(ctx)
 	}
 	err := g.update(ctx, func(tx store.Tx) error {
 		if commit != nil {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/policy/capability"
@@ -51,37 +52,60 @@ func (a *Authority) charged() {
 	}
 }
 
-// While returns a context that ends when the authority does: at its expiry, or as soon as a link of it is revoked. Then
-// its cause is the [*Refusal] to end with. It is for what lasts, such as a stream: a message is asked about when it
-// passes. The caller must call stop. Without an authority it is the context that it was.
+// lasting is what goes on by a right for as long as the right lasts.
+type lasting struct {
+	g      *Gateway
+	a      *Authority
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	once   sync.Once
+}
+
+type lastingKey struct{}
+
+// While returns a context for what is done by an authority. Where that comes to last, as a stream does that [Gateway.Mark]
+// puts on record as opened, the context ends with the authority: at its expiry, or as soon as a link of it is revoked. Then
+// its cause is the [*Refusal] to end with. A message that does not last is asked about when it passes. The caller must call
+// stop. Without an authority it is the context that it was.
 func (g *Gateway) While(ctx context.Context, a *Authority) (bound context.Context, stop func()) {
 	if a == nil || a.Chain == nil || g.ledger == nil {
 		return ctx, func() {}
 	}
 	bound, cancel := context.WithCancelCause(ctx)
-	go func() {
-		expiry := time.NewTimer(a.Chain.Leaf().Grant.Expires.Sub(g.now()))
-		defer expiry.Stop()
-		stale := time.NewTicker(staleCheck)
-		defer stale.Stop()
-		for {
-			changes := g.ledger.Changes()
-			if err := g.ledger.Revoked(a.Chain, ""); err != nil {
-				cancel(notAdmitted(err))
-				return
-			}
-			select {
-			case <-changes:
-			case <-stale.C:
-			case <-expiry.C:
-				cancel(notAdmitted(&capability.Error{Rule: capability.RuleExpired, Link: len(a.Chain.Links) - 1, Member: "exp"}))
-				return
-			case <-bound.Done():
-				return
-			}
+	l := &lasting{g: g, a: a, cancel: cancel}
+	l.ctx = context.WithValue(bound, lastingKey{}, l)
+	return l.ctx, func() { cancel(context.Canceled) }
+}
+
+// lasts says that what a context is for has come to last.
+func lasts(ctx context.Context) {
+	if l, _ := ctx.Value(lastingKey{}).(*lasting); l != nil {
+		l.once.Do(func() { go l.watch() })
+	}
+}
+
+func (l *lasting) watch() {
+	chain := l.a.Chain
+	expiry := time.NewTimer(chain.Leaf().Grant.Expires.Sub(l.g.now()))
+	defer expiry.Stop()
+	stale := time.NewTicker(staleCheck)
+	defer stale.Stop()
+	for {
+		changes := l.g.ledger.Changes()
+		if err := l.g.ledger.Revoked(chain, ""); err != nil {
+			l.cancel(notAdmitted(err))
+			return
 		}
-	}()
-	return bound, func() { cancel(context.Canceled) }
+		select {
+		case <-changes:
+		case <-stale.C:
+		case <-expiry.C:
+			l.cancel(notAdmitted(&capability.Error{Rule: capability.RuleExpired, Link: len(chain.Links) - 1, Member: "exp"}))
+			return
+		case <-l.ctx.Done():
+			return
+		}
+	}
 }
 
 // staleCheck is how often an open stream is asked whether its issuer's list of revocations is still young enough, which

@@ -143,11 +143,13 @@ func (h *Handler) known(r *http.Request, server flow.AgentID) (flow.Party, *gate
 
 // openRoom holds the client's stream open until it goes, or nothing was said for long.
 func (h *Handler) openRoom(w http.ResponseWriter, r *http.Request, in *room) {
-	if s := h.Gateway.Snapshot(); h.Gateway.Stream(r.Context(), s) != nil {
+	bound, stop := h.Gateway.While(r.Context(), in.authority)
+	defer stop()
+	if s := h.Gateway.Snapshot(); h.Gateway.Stream(bound, s) != nil {
 		http.Error(w, "there are too many open streams", http.StatusServiceUnavailable)
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancel(bound)
 	defer cancel()
 	in.ctx, in.heard = ctx, time.Now()
 	token, ok := h.rooms.enter(in)
@@ -162,6 +164,11 @@ func (h *Handler) openRoom(w http.ResponseWriter, r *http.Request, in *room) {
 	// A query alone is read against the address of the stream, whatever stands before the gateway.
 	if in.say([]byte("event: endpoint\ndata: ?session="+token+"\n\n"), true) == nil {
 		in.hold(ctx)
+	}
+	if over, ok := errors.AsType[*gateway.Refusal](context.Cause(bound)); ok { // what it was opened by is at its end
+		f := flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Agent: in.owner.agent, Domain: in.owner.domain}, Protocol: "mcp", Direction: flow.Request}
+		in.authority.On(&f)
+		h.Gateway.Refused(r.Context(), h.Gateway.Snapshot(), f, over)
 	}
 	h.rooms.leave(token, in)
 	in.mu.Lock()
