@@ -178,6 +178,35 @@ func TestTheOldTransportIsBoundedByTheCapability(t *testing.T) {
 	}
 }
 
+// What completes an argument tells of what it completes: a reference that seems to be of two kinds must be covered as both.
+func TestCompletionsAreBoundedByTheCapability(t *testing.T) {
+	d, u := domains(t), newUpstream(t, options(wire.MCP20260728))
+	r := newRig(t, u, withDomains(d))
+	h := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller", Tools: map[string]capability.Arguments{"records/:resource": {}}})
+	for ref, covered := range map[string]bool{
+		`{"type":"ref/resource","uri":"mem://beds"}`: true, `{"type":"ref/prompt","name":"letter"}`: false, `{"type":"ref/prompt","name":"letter","uri":"mem://beds"}`: false,
+	} {
+		body := `{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":` + ref + `,"argument":{"name":"a","value":"b"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
+		req, err := http.NewRequest(http.MethodPost, r.url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, []byte(body))
+		for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": wire.MCP20260728, "Mcp-Method": "completion/complete", "Scrim-Purpose": "care"} {
+			req.Header.Set(k, v)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if refused := strings.Contains(string(out), "not-granted: tools"); refused == covered {
+			t.Errorf("%s = %s, want covered: %v", ref, out, covered)
+		}
+	}
+}
+
 // A session belongs to the holder who began it: a sub-agent of the same agent has its own.
 func TestASessionIsItsHoldersAlone(t *testing.T) {
 	d := domains(t)

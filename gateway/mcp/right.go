@@ -44,8 +44,10 @@ func (x *exchange) proves(ctx context.Context, c *calling, m *message, sent []by
 		in.Tool, in.Arguments = anyResource, argument("uri", m.nameUsed(listings["resources/list"]))
 	case method == "completion/complete":
 		in.NoTool = true
-		for _, t := range m.uses() {
-			in.Of = toolName(t.listing, t.name)
+		for _, t := range m.uses() { // a reference may seem to be of both kinds: each must be covered
+			if in.Of = toolName(t.listing, t.name); !c.who.authority.Covers(c.who.agent.Party.Agent, in.Of, nil) {
+				break
+			}
 		}
 		if in.Of == "" {
 			in.NoTool, in.Tool = false, otherMethod+method
