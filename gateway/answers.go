@@ -269,17 +269,18 @@ func (t *Ticket) End() {
 // whose proof is good for this once.
 func (g *Gateway) Replayed(ctx context.Context, s *Snapshot, right *Authority, f flow.Flow, a *Answer) error {
 	ev := flow.Event{Time: g.now(), Flow: f, Outcome: flow.Replayed, Bytes: len(a.Body), PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash}
+	m := &Message{Authority: right} // which takes no use
 	err := g.update(ctx, func(tx store.Tx) error {
-		if err := g.keep(tx, right); err != nil {
+		if err := g.charge(tx, m); err != nil {
 			return err
 		}
 		_, err := g.journal.Append(tx, ev, nil)
 		return err
 	})
+	right.charged(m, err == nil)
 	if err != nil {
 		return unrecorded(err)
 	}
-	right.charged()
 	g.told(ev)
 	return nil
 }

@@ -61,6 +61,7 @@ type showing struct {
 	proven bool             // by the holder
 	taken  capability.Proof // what proved it
 	kept   bool             // that it was taken is durable
+	keeper *Message         // whose transaction makes it durable; nil: none does yet
 }
 
 type authorityKey struct{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -14,6 +15,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/capability"
+	"github.com/scrimhq/scrim/store"
 )
 
 // TestSiblingsSpendTogether lets forty children of one parent spend at one time: they spend what the parent has, no more.
@@ -116,5 +118,60 @@ func TestWhatWasNotProvenDoesNotPass(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "proved nothing") {
 		t.Errorf("Pass() error = %v, want a refusal of what was not proven", err)
+	}
+}
+
+// TestPartsOfOneRequestShareItsProof lets what one request brought about be recorded at one time, as the parts of a joint one are.
+func TestPartsOfOneRequestShareItsProof(t *testing.T) {
+	d := gatewaytest.NewDomains(t, gatewaytest.Own)
+	party, partner := flow.Party{Agent: "caller", Domain: gatewaytest.Own}, flow.Party{Agent: "partner", Domain: gatewaytest.Own}
+	rig := gatewaytest.New(t, gatewaytest.Setup{
+		Domains: d, Agents: []*gateway.Agent{{Party: party}, {Party: partner}},
+		Policy:  `@id("all") permit (principal, action in Action::"upto_raw", resource); @id("text") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"text/free");`,
+		Callers: map[string]identity.Grant{"scrim_key": {Party: party, Criticality: flow.Critical}},
+	})
+	uses := int64(100)
+	h := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller", Uses: &uses, Counted: gatewaytest.Own})
+	table, _ := wire.For("a2a", wire.A2A10, "SendMessage", flow.Request, false)
+	body := []byte(`{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}]}}}`)
+	f := flow.Flow{From: party, To: partner, Protocol: "a2a/1.0", Method: "SendMessage", Task: flow.Task{Criticality: flow.Critical}}
+	for range 5 {
+		req, err := http.NewRequest(http.MethodPost, "http://gateway/a2a/partner", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, body)
+		_, a, err := rig.Identify(t.Context(), rig.Snapshot(), req)
+		if err == nil {
+			err = rig.Prove(t.Context(), rig.Snapshot(), a, gateway.Invocation{Body: body, Flow: f})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { // while this goes on the others wait, and are then one transaction
+			if err := rig.DB.Update(t.Context(), func(store.Tx) error { time.Sleep(50 * time.Millisecond); return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(5 * time.Millisecond)
+		for range 8 {
+			wg.Go(func() {
+				f := f
+				f.ID = gateway.NewFlowID()
+				_, err := rig.Pass(t.Context(), &gateway.Message{Snapshot: rig.Snapshot(), Query: policy.Query{Flow: f}, Table: table, Body: body, Owner: "partner", Authority: a, Use: true})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	vd, err := rig.Snapshot().Capability.Verifier.Verify(h.Chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spent, _, err := rig.Ledger.Spent(t.Context(), vd.Root().Hash); err != nil || spent != 40 {
+		t.Errorf("spent = %d, %v, want one use for each part", spent, err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -261,7 +262,7 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 func (g *Gateway) bounded(ctx context.Context, s *Snapshot, r *Refusal) *strangers {
 	switch {
 	case r.Rule == RuleIdentity, r.unproven:
-		if e := entryOf(ctx); e != nil && !errors.Is(r.Cause, identity.ErrUnavailable) {
+		if e := entryOf(ctx); e != nil && !errors.Is(r.Cause, identity.ErrUnavailable) && !errors.Is(r.Cause, capability.RuleNonce) {
 			g.load.strikes.add(e.from, g.now(), s.Load.complete().Refusals)
 		}
 		return &g.strangers

@@ -293,6 +293,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		return err
 	})
 	if err != nil {
+		m.Authority.charged(m, false)
 		if _, refused := errors.AsType[*Refusal](err); refused || errors.Is(err, vault.ErrConflict) {
 			return err
 		}
@@ -300,7 +301,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	}
 	c.batch.Keep()
 	kept()
-	m.Authority.charged()
+	m.Authority.charged(m, true)
 	out.Event = ev
 	g.told(ev)
 	return nil

@@ -24,8 +24,11 @@ func (g *Gateway) charge(tx store.Tx, m *Message) error {
 	}
 	a.mu.Lock()
 	p := a.taken
-	if a.kept {
+	switch {
+	case a.kept || a.keeper != nil && a.keeper != m: // parts of one request come at one time, and one of them keeps it
 		p = capability.Proof{}
+	default:
+		a.keeper = m
 	}
 	a.mu.Unlock()
 	if uses == 0 && p.ID == "" && m.Cost.EpsilonNano == 0 && m.Cost.DeltaPico == 0 {
@@ -38,17 +41,15 @@ func (g *Gateway) charge(tx store.Tx, m *Message) error {
 	return err
 }
 
-// keep makes durable that the proof was taken, of a call that is answered without a message of its own on the road.
-func (g *Gateway) keep(tx store.Tx, a *Authority) error {
-	return g.charge(tx, &Message{Authority: a})
-}
-
-// charged notes that a transaction with a charge is durable.
-func (a *Authority) charged() {
-	if a != nil {
-		a.mu.Lock()
-		a.kept = true
-		a.mu.Unlock()
+// charged notes how a transaction with a charge ended.
+func (a *Authority) charged(m *Message, durable bool) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.keeper == m {
+		a.kept, a.keeper = a.kept || durable, nil
 	}
 }
 

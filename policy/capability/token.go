@@ -33,22 +33,26 @@ func (t Thumbprint) String() string { return encode(t[:]) }
 
 // split returns the signing input and the signature of a compact JWS; false where it is none.
 func (t Token) split() (input, signature string, ok bool) {
-	dots, last := 0, 0
 	for i := range len(t) {
-		switch c := t[i]; {
-		case c == '.':
-			dots, last = dots+1, i
-		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_':
-		default:
+		if !tokenBytes[t[i]] {
 			return "", "", false
 		}
 	}
-	if dots != 2 {
+	last := strings.LastIndexByte(string(t), '.')
+	if last <= 0 || strings.Count(string(t), ".") != 2 {
 		return "", "", false
 	}
 	input, signature = string(t[:last]), string(t[last+1:])
 	return input, signature, input[0] != '.' && input[len(input)-1] != '.' && signature != ""
 }
+
+// tokenBytes are those of base64url, and the dot between parts.
+var tokenBytes = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") {
+		is[c] = true
+	}
+	return is
+}()
 
 // Hash returns the SHA-256 of the token's signing input, which children and proofs refer to; false where it is no token.
 func (t Token) Hash() ([32]byte, bool) {
