@@ -58,8 +58,9 @@ func ParseFingerprint(text string) (Fingerprint, error) {
 	if len(text) > 128 {
 		return Fingerprint{}, ErrFingerprint
 	}
-	b, err := crockford.DecodeString(sightings.Replace(strings.ToLower(text)))
-	if err != nil || len(b) != len(Fingerprint{}) {
+	digits := sightings.Replace(strings.ToLower(text))
+	b, err := crockford.DecodeString(digits)
+	if err != nil || len(digits) != 32 || len(b) != len(Fingerprint{}) {
 		return Fingerprint{}, ErrFingerprint
 	}
 	return Fingerprint(b), nil

@@ -68,7 +68,10 @@ func Parse(text string) (*Document, error) {
 		return nil, err
 	}
 	d.Identity = identity
-	return d, d.check()
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // Sign returns the document as it is published, signed by the domain's identity key. Identity is set to that key. The
