@@ -16,11 +16,15 @@ import (
 	"github.com/scrimhq/scrim/store"
 )
 
-// TestMain also runs as the victim of TestKilledProcessLosesNothingReleased.
+// TestMain also runs as the victim of TestKilledProcessLosesNothingReleased and TestKilledRotationLeavesAWholeSet.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("SCRIM_VAULT_VICTIM"); dir != "" {
 		err := victim(dir)
 		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if dir := os.Getenv("SCRIM_PAIRS_VICTIM"); dir != "" {
+		fmt.Fprintln(os.Stderr, rotateUntilKilled(dir))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
