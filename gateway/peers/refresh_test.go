@@ -7,11 +7,13 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/egress"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/gateway/peers/peerstest"
@@ -289,6 +291,13 @@ func TestPinsOfTheConfiguration(t *testing.T) {
 	if _, ok := hospital.Peer("insurer"); ok || !hospital.Pinned("insurer") {
 		t.Fatal("a peer without a document counts, or is not pinned")
 	}
+	s.show(impostor.Published())
+	wantRule(t, "an impostor at first contact", hospital.Refresh(t.Context(), "insurer"), domain.RuleFingerprint)
+	if _, err := hospital.Via("insurer", mustURL(t, "https://gateway.insurer.example/a2a/x")); !errors.Is(err, peers.ErrNotInForce) {
+		t.Errorf("a call to a peer that nothing is known of: error = %v, want ErrNotInForce", err)
+	}
+	s.show(insurer.Published())
+	c.forward(2 * time.Minute)
 	hospital.Tick(t.Context())
 	if _, ok := hospital.Peer("insurer"); !ok {
 		t.Fatal("its document was not fetched")
@@ -512,5 +521,49 @@ func TestAnotherAuthorityFollowsWithAnOverlap(t *testing.T) {
 	s := serve(t, insurer.ServerTLS)
 	if _, err := get(hospital.Client("insurer"), s.URL); err != nil {
 		t.Errorf("a certificate of the new authority: %v", err)
+	}
+}
+
+func mustURL(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestCallsGoByWhatThePeersDocumentSays(t *testing.T) {
+	c := newClock()
+	opt := withClock(c)
+	opt.Settings.Gateways = []string{"https://gateway.insurer.example:7072"}
+	hospital, insurer := peerstest.New(t, "hospital", withClock(c)), peerstest.New(t, "insurer", opt)
+	peerstest.Pin(t, hospital, insurer)
+	via := func(d flow.DomainID, text string) (bool, error) {
+		conf, err := hospital.Via(d, mustURL(t, text))
+		return conf != nil, err
+	}
+	for text, want := range map[string]bool{
+		"https://gateway.insurer.example:7072/a2a/prior-auth": true, "https://GATEWAY.insurer.example:7072/%2e%2e/x": true,
+		"https://gateway.insurer.example/a2a/prior-auth": false, "http://gateway.insurer.example:7072/a2a/prior-auth": false, "https://elsewhere.example:7072/": false,
+	} {
+		if got, err := via("insurer", text); got != want || err != nil {
+			t.Errorf("Via(%s) = %v, %v, want %v", text, got, err, want)
+		}
+	}
+	if got, err := via("lab", "https://gateway.insurer.example:7072/"); got || err != nil {
+		t.Errorf("another domain's agent at the gateway: %v, %v, want no peer", got, err)
+	}
+	first, _ := hospital.TLS("insurer")
+	if again, _ := hospital.TLS("insurer"); again != first {
+		t.Error("each call has options of its own, and so a connection")
+	}
+	c.forward(13 * time.Hour)
+	if later, _ := hospital.TLS("insurer"); later == first {
+		t.Error("connections are used for longer than half a day")
+	}
+	c.forward(8 * 24 * time.Hour)
+	if _, err := via("insurer", "https://gateway.insurer.example:7072/a2a/prior-auth"); !errors.Is(err, peers.ErrNotInForce) {
+		t.Errorf("after the document's end: error = %v, want ErrNotInForce", err)
 	}
 }
