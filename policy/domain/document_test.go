@@ -164,7 +164,9 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		}
 		return all
 	}
-	notCA := authorityOf(t, func(c *x509.Certificate) { c.IsCA, c.MaxPathLenZero, c.KeyUsage, c.PermittedURIDomains = false, false, 0, nil })
+	notCA := authorityOf(t, func(c *x509.Certificate) {
+		c.IsCA, c.MaxPathLenZero, c.KeyUsage, c.PermittedURIDomains = false, false, 0, nil
+	})
 	for _, c := range []struct {
 		name, text string
 		rule       domain.Rule
