@@ -238,7 +238,7 @@ func newRig(t testing.TB, u *upstream, change func(*gatewaytest.Setup)) *rig {
 	}
 	g := gatewaytest.New(t, setup)
 	mux := http.NewServeMux()
-	mux.Handle("/mcp/", &mcp.Handler{Gateway: g.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: &mcp.Tools{}})
+	mux.Handle("/mcp/", &mcp.Handler{Gateway: g.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: &mcp.Tools{Contracts: setup.Contracts}})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	t.Cleanup(srv.CloseClientConnections)

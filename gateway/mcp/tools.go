@@ -22,6 +22,8 @@ const (
 // Tools remembers the schemas that servers gave for their tools. They declare places; labels are this domain's own,
 // and a schema from outside can only make them stricter. The zero value is ready; it is safe for concurrent use.
 type Tools struct {
+	Contracts gateway.Contracts // that policies may ask for; nil: there are none. Set before use
+
 	mu      sync.Mutex
 	seen    map[flow.AgentID]map[string]learned
 	bytes   map[flow.AgentID]int  // of the schemas that were seen

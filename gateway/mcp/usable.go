@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
@@ -73,7 +74,7 @@ func used(method string) (listing, bool) {
 // Where nothing declares what an entry takes and gives, every class of data stands for it: an entry is kept from a
 // caller only where policy forbids all of it. Policies come with a refusal, for the record.
 func (t *Tools) usable(who parties, l listing, name string) (verdict, error) {
-	key := verdictKey(who, l, name)
+	key := t.verdictKey(who, l, name)
 	t.mu.Lock()
 	known, ok := t.generation(who.snap).verdicts[key]
 	changes := t.changes
@@ -100,7 +101,7 @@ const (
 )
 
 // verdictKey is all that a verdict depends on within one configuration, what servers said of their tools apart.
-func verdictKey(who parties, l listing, name string) string {
+func (t *Tools) verdictKey(who parties, l listing, name string) string {
 	p := &who.caller.Party
 	b := make([]byte, 0, 192)
 	for _, s := range [...]string{l.use, string(who.agent.Party.Agent), name, string(p.Agent), string(p.Domain)} {
@@ -118,6 +119,10 @@ func verdictKey(who parties, l listing, name string) string {
 	}
 	for _, purpose := range who.caller.Purposes {
 		b = append(binary.AppendUvarint(b, uint64(len(purpose))), purpose...)
+		f := flow.Flow{From: *p, To: who.agent.Party, Purpose: purpose}
+		for _, id := range t.agreed(&f).IDs() {
+			b = append(append(b, 'c'), id...)
+		}
 	}
 	return string(b)
 }
@@ -161,12 +166,25 @@ type verdict struct {
 
 func (t *Tools) usableFor(who parties, l listing, name string, f flow.Flow) (verdict, error) {
 	f.From, f.To, f.Direction = who.caller.Party, who.agent.Party, flow.Request
-	v, err := admits(who.snap, who.authority.Names(), f, t.declared(who, l, name, flow.Request))
+	v, err := admits(who.snap, t.query(who, f), t.declared(who, l, name, flow.Request))
 	if !v.may || err != nil {
 		return v, err
 	}
 	f.From, f.To, f.Direction = who.agent.Party, who.caller.Party, flow.Response
-	return admits(who.snap, who.authority.Names(), f, t.declared(who, l, name, flow.Response))
+	return admits(who.snap, t.query(who, f), t.declared(who, l, name, flow.Response))
+}
+
+// query is what policies are asked with about a flow, as a message of it would ask.
+func (t *Tools) query(who parties, f flow.Flow) policy.Query {
+	return policy.Query{Flow: f, Capabilities: who.authority.Names(), Contracts: t.agreed(&f).Names(who.snap.Domain)}
+}
+
+// agreed returns the contracts that bind a flow now.
+func (t *Tools) agreed(f *flow.Flow) gateway.Agreed {
+	if t.Contracts == nil || !f.CrossesDomain() {
+		return nil
+	}
+	return t.Contracts.InForce(f, time.Now())
 }
 
 func (t *Tools) declared(who parties, l listing, name string, dir flow.Direction) []*catalog.Schema {
@@ -177,12 +195,13 @@ func (t *Tools) declared(who parties, l listing, name string, dir flow.Direction
 }
 
 // admits reports whether a flow may carry anything, and all that one of the schemas says every request of it holds.
-func admits(s *gateway.Snapshot, names []string, f flow.Flow, schemas []*catalog.Schema) (verdict, error) {
+func admits(s *gateway.Snapshot, q policy.Query, schemas []*catalog.Schema) (verdict, error) {
+	f := &q.Flow
 	mandatory := len(schemas) == 0
 	out := verdict{}
 	for _, sc := range schemas {
 		leaves, musts := leavesOf(sc)
-		terms, err := s.Policy.Decide(policy.Query{Flow: f, Capabilities: names}, leaves)
+		terms, err := s.Policy.Decide(q, leaves)
 		if err != nil {
 			return verdict{}, err
 		}
@@ -202,7 +221,7 @@ func admits(s *gateway.Snapshot, names []string, f flow.Flow, schemas []*catalog
 	if out.may {
 		return out, nil
 	}
-	return anything(s, names, f)
+	return anything(s, q)
 }
 
 // leavesOf are the places of a schema as policy sees them, with which of them no document is without.
@@ -215,7 +234,7 @@ func leavesOf(sc *catalog.Schema) (leaves []flow.Leaf, musts []bool) {
 }
 
 // anything reports whether a flow may carry data of any class at all.
-func anything(s *gateway.Snapshot, names []string, f flow.Flow) (verdict, error) {
+func anything(s *gateway.Snapshot, q policy.Query) (verdict, error) {
 	out := verdict{}
 	for _, all := range []bool{false, true} {
 		leaves := []flow.Leaf{{Label: flow.FreeText}, {Label: flow.PublicData}, {Label: flow.Unlabelled}}
@@ -225,7 +244,7 @@ func anything(s *gateway.Snapshot, names []string, f flow.Flow) (verdict, error)
 				leaves = append(leaves, flow.Leaf{Label: c.Label, Origin: flow.Catalogued})
 			}
 		}
-		terms, err := s.Policy.Decide(policy.Query{Flow: f, Capabilities: names}, leaves)
+		terms, err := s.Policy.Decide(q, leaves)
 		if err != nil {
 			return verdict{}, err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
@@ -14,6 +15,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy/contract"
 )
 
 // toolNames are the names that an unchanged client is shown.
@@ -249,4 +251,41 @@ func TestNobodyIsToldHowMuchWasLeftOut(t *testing.T) {
 func readAll(r *http.Request) string {
 	b, _ := io.ReadAll(r.Body)
 	return string(b)
+}
+
+// inForce are contracts of the two domains, as a test sets them.
+type inForce struct{ list []*contract.Contract }
+
+func (c *inForce) InForce(f *flow.Flow, at time.Time) (out []*contract.Contract) {
+	for _, one := range c.list {
+		if one.InForce(at) && one.Binds(f) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// What policy permits under a contract is listed and can be called while the contract is in force, and no longer.
+func TestListsShowWhatAContractLetsACallerUse(t *testing.T) {
+	in := &inForce{}
+	u := stateless(t)
+	r := newRig(t, u, func(s *gatewaytest.Setup) {
+		s.Policy = `permit (principal, action in Action::"upto_raw", resource) when { context.contract.contains("other:lab-work") };`
+		s.Contracts = in
+	})
+	all := map[flow.Label]flow.Level{"*": flow.Raw}
+	lab := &contract.Contract{
+		Negotiation: contract.NewNegotiation(), Version: 1, Name: "lab-work", Purposes: []flow.Purpose{"audit"}, NotBefore: time.Now().Add(-time.Hour), Expires: time.Now().Add(time.Hour),
+		Parties: [2]contract.Party{{Domain: gatewaytest.Other, Gives: contract.Gives{Levels: all}}, {Domain: gatewaytest.Own, Gives: contract.Gives{Levels: all}}},
+	}
+	for _, c := range []struct {
+		when string
+		list []*contract.Contract
+		any  bool
+	}{{"before", nil, false}, {"under it", []*contract.Contract{lab}, true}, {"after", nil, false}} {
+		in.list = c.list
+		if names := toolNames(t, r, "scrim_other", wire.MCP20260728); (len(names) > 0) != c.any {
+			t.Errorf("%s: the list shows %v", c.when, names)
+		}
+	}
 }

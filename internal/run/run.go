@@ -110,6 +110,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		return nil, err
 	}
 	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t}
+	r.tools.Contracts = st.contracts()
 	r.config.Store(c)
 	r.join(snap)
 	t.believe(st.Peers)
