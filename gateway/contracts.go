@@ -32,7 +32,9 @@ type Agreed []*contract.Contract
 // contract the name of another's.
 func (a Agreed) Names(own flow.DomainID) (names []string) {
 	for _, c := range a {
-		names = append(names, c.ID(), string(c.Other(own).Domain)+":"+c.Name)
+		if c.Name != "" { // see [contract.Contract.Unnamed]
+			names = append(names, c.ID(), string(c.Other(own).Domain)+":"+c.Name)
+		}
 	}
 	return names
 }

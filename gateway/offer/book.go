@@ -161,16 +161,21 @@ func (b *Book) publish() {
 	b.force.Store(&all)
 }
 
-// InForce implements [gateway.Contracts].
+// InForce implements [gateway.Contracts]. A contract with a domain that is no peer any more goes on to bound flows, and policies do
+// not see it.
 func (b *Book) InForce(f *flow.Flow, at time.Time) (out []*contract.Contract) {
 	peer := f.To.Domain
 	if peer == b.opt.Domain {
 		peer = f.From.Domain
 	}
 	for _, c := range (*b.force.Load())[peer] {
-		if c.InForce(at) && c.Binds(f) {
-			out = append(out, c)
+		if !c.InForce(at) || !c.Binds(f) {
+			continue
 		}
+		if !b.opt.Domains.Pinned(peer) {
+			c = c.Unnamed()
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/policy/contract"
 	"github.com/scrimhq/scrim/store"
@@ -365,6 +366,22 @@ func TestAnAcceptanceIsOfWhatWasOfferedLast(t *testing.T) {
 	i.Deliver(ctx)
 	if h.state(t, n) != offer.Ended || i.state(t, n) != offer.Ended {
 		t.Errorf("crossed: %s and %s, want both ended", h.state(t, n), i.state(t, n))
+	}
+}
+
+// Whoever is no peer any more has nothing opened by what was agreed on, and what it bounds stays bounded.
+func TestAContractWithWhoIsNoPeerOpensNothing(t *testing.T) {
+	w := newWorld(t, "hospital", "insurer")
+	agreement(t, w)
+	f, h := bill("hospital", "insurer"), w.side["hospital"]
+	in := gateway.Agreed(h.InForce(f, w.clock()))
+	if names := in.Names("hospital"); len(names) != 2 || names[1] != "insurer:prior-auth" {
+		t.Errorf("policies see %q", names)
+	}
+	delete(w.keys, "insurer")
+	out := gateway.Agreed(h.InForce(f, w.clock()))
+	if len(out) != 1 || len(out.Names("hospital")) != 0 || !slices.Equal(out.IDs(), in.IDs()) {
+		t.Errorf("of a domain that is no peer %d contracts bind, and policies see %q", len(out), out.Names("hospital"))
 	}
 }
 

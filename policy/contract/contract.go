@@ -166,6 +166,13 @@ func (c *Contract) Duties(from flow.DomainID, d flow.Duties) flow.Duties {
 	return d
 }
 
+// Unnamed returns the contract as one that bounds flows and that no policy sees.
+func (c *Contract) Unnamed() *Contract {
+	n := *c
+	n.id, n.Name = c.ID(), ""
+	return &n
+}
+
 // Next returns a copy that answers this offer, to be narrowed and signed.
 func (c *Contract) Next() *Contract {
 	n := *c
