@@ -229,10 +229,15 @@ func (s *Snapshot) fits(a *Authority, caller identity.Caller) error {
 }
 
 // Known returns the caller that an agent still is where it asked for something and is not there to prove it again: one whom
-// configuration lets in, or, by an authority that still holds, its holder.
+// configuration lets in, by a credential or by the word of a peer that is still one, or, by an authority that still holds, its holder.
 func (s *Snapshot) Known(p flow.Party, a *Authority) (identity.Caller, bool) {
 	if caller, ok := s.Identity.Known(p); ok {
 		return caller, !s.Requires(p) || a != nil
+	}
+	if grant, ok := s.carries(p.Domain, p.Agent); ok && s.Peers.Pinned(p.Domain) {
+		c := identity.Caller{Party: grant.Party, Purposes: grant.Purposes, Criticality: grant.Criticality, TokenRoot: "known"}
+		c.Party.Attested = false
+		return c, !s.Requires(p) || a != nil
 	}
 	if a == nil {
 		return identity.Caller{}, false
@@ -258,10 +263,11 @@ func (a *Authority) Names() []string {
 
 // Limits stands for what terms depend on of the authority: two that have it in common bound what is shown alike.
 func (a *Authority) Limits() string {
-	if a == nil || a.right == nil {
-		return ""
+	limits := ""
+	if a != nil && a.right != nil {
+		limits = a.right.limits
 	}
-	return a.right.limits
+	return limits + a.carried().digest()
 }
 
 // Tokens is the chain as it was shown, for where it goes on or is kept.

@@ -2,6 +2,10 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	stdjson "encoding/json"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
@@ -14,6 +18,19 @@ func (a *Authority) carried() *carried {
 		return nil
 	}
 	return a.hop
+}
+
+// digest stands for the limits of the statement; "" for none.
+func (h *carried) digest() string {
+	if h == nil {
+		return ""
+	}
+	raw, err := stdjson.Marshal(h.Limits)
+	if err != nil {
+		return rand.Text() // like no other
+	}
+	sum := sha256.Sum256(raw)
+	return " hop " + hex.EncodeToString(sum[:])
 }
 
 // Continue says of a call which hop of which chain it is, and holds it to what the hops before let through: one that another

@@ -25,6 +25,7 @@ type Push struct {
 	Purpose     flow.Purpose     `json:"purpose,omitempty"`
 	Criticality flow.Criticality `json:"criticality"`
 	Task        flow.TaskID      `json:"task"`
+	Trace       flow.TraceID     `json:"trace,omitempty"`      // of the call that asked for it: what bounds its agent bounds its notifications
 	Capability  string           `json:"capability,omitempty"` // by which it was asked for; "": by none
 
 	URL         string `json:"url"`         // the caller's

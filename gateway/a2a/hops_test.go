@@ -550,3 +550,33 @@ func BenchmarkOnward(b *testing.B) {
 		}
 	}
 }
+
+// The stored answer to a retry that comes under narrower limits is decided anew, and the agent is not called again.
+func TestARetryUnderNarrowerLimitsShowsLess(t *testing.T) {
+	w := newRow(t, nil)
+	calls := 0
+	w.priorAuth.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if r.Method == http.MethodPost {
+			calls++
+		}
+		answerWith(`{"message":{"messageId":"r-9","role":"ROLE_AGENT","parts":[{"data":{"name":"Alan Smithee","id":"q-1"}}]}}`)(rw, string(b))
+	})
+	ask := func(levels map[flow.Label]flow.Treatment) string {
+		l := w.liar()
+		l.is, l.to, l.path = hospital, insurer, "/a2a/prior-auth"
+		l.st.Issuer, l.st.Audience, l.st.Agent, l.st.Criticality, l.st.Limits.Levels = hospital, insurer, "intake", flow.Critical, levels
+		l.header = []string{"Scrim-Criticality", "critical"}
+		_, body := l.call(t, l.statement(t))
+		return body
+	}
+	if body := ask(nil); !strings.Contains(body, "Alan Smithee") {
+		t.Fatalf("without limits the answer is %s", body)
+	}
+	if body := ask(map[flow.Label]flow.Treatment{"person/name": {Level: flow.Masked}}); strings.Contains(body, "Alan") || !strings.Contains(body, `"result"`) {
+		t.Errorf("the retry under narrower limits got %s", body)
+	}
+	if calls != 1 {
+		t.Errorf("the agent was called %d times, want once", calls)
+	}
+}

@@ -74,7 +74,7 @@ func (c *call) takePush(ctx context.Context) error {
 		return gateway.Refuse(gateway.RulePlace, err, "The address for push notifications is not one that this gateway calls.")
 	}
 	p.Version, p.Face, p.Caller, p.Agent = c.version, c.h.Face, c.caller.Party, c.agentID
-	p.Capability = c.authority.Tokens().String()
+	p.Capability, p.Trace = c.authority.Tokens().String(), c.flow.Trace
 	p.Purpose, p.Criticality, p.Task = c.flow.Purpose, c.flow.Task.Criticality, c.flow.Task.ID
 	if p.Task == "" {
 		p.Task = flow.TaskID(c.flow.ID)

@@ -138,7 +138,7 @@ func (p *Pushes) flow(s *gateway.Snapshot, push *gateway.Push) (f flow.Flow, age
 		Subject: agent.Skill,
 	}
 	f.Purpose, f.Task.Criticality = caller.Choose(string(push.Purpose), push.Criticality.String())
-	f.Task.ID = push.Task
+	f.Task.ID, f.Trace = push.Task, push.Trace
 	authority.On(&f)
 	return f, agent, authority, true
 }
