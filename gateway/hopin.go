@@ -165,7 +165,7 @@ func claimsWithin(h http.Header, st *hop.Statement) bool {
 
 // holds checks, once the body is read, that the statement is for this request, speaks of the capability that came along,
 // lets the sender's domain vouch for its holder, and is new. What is asked once is not asked again.
-func (g *Gateway) hopHolds(a *Authority, body []byte) error {
+func (g *Gateway) hopHolds(s *Snapshot, a *Authority, body []byte) error {
 	h := a.hop
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -182,7 +182,7 @@ func (g *Gateway) hopHolds(a *Authority, body []byte) error {
 	if err := h.For(hop.RequestOf(h.request.Method, h.request.Target, body), last); err != nil {
 		return hopRefusal(err)
 	}
-	if err := g.hops.claim(h.Statement, g.now()); err != nil {
+	if err := g.hops.claim(h.Statement, g.now(), orDefault(s.Hops.Skew, hopSkew)); err != nil {
 		return err
 	}
 	h.held = true

@@ -18,13 +18,22 @@ type hopMemory struct {
 	refused strangers // statements that were not believed
 	generic atomic.Pointer[generic]
 
-	mu    sync.Mutex
-	seen  map[[32]byte]int64 // digest of issuer and id of a statement → when it may be forgotten
-	next  int64              // when it pays to look for those
-	trail map[trailKey]*trail
-	byDom map[flow.DomainID]int       // how many trails each domain brought about
-	open  map[trailKey]map[*entry]int // calls under way: at which hop each agent is called, or calls
+	mu     sync.Mutex
+	seen   map[[32]byte]seenAt // by digest of issuer and id of a statement
+	seenBy map[flow.DomainID]int
+	skew   time.Duration // the largest there was
+	floor  time.Time     // what ended before is not taken in, whatever is remembered
+	next   int64         // when it pays to look for those
+	trail  map[trailKey]*trail
+	byDom  map[flow.DomainID]int       // how many trails each domain brought about
+	open   map[trailKey]map[*entry]int // calls under way: at which hop each agent is called, or calls
 
+}
+
+// seenAt is when a statement may be forgotten, and whose it is; "" if that is not known any more.
+type seenAt struct {
+	until int64
+	by    flow.DomainID
 }
 
 type trailKey struct {
@@ -50,47 +59,66 @@ func (t *trail) limits() hop.Limits { return hop.Limits{Levels: t.Levels, Retain
 
 // Bounds of what is remembered. What does not fit is refused: to forget would open.
 const (
-	maxHopsSeen = 1 << 18
-	maxTrails   = 1 << 16 // of each domain
+	maxHopsSeen   = 1 << 19
+	maxHopsSeenBy = 1 << 18 // of one domain: some 7,000 calls a second
+	maxTrails     = 1 << 16 // of each domain
 )
 
 func seenKey(st *hop.Statement) [32]byte {
 	return sha256.Sum256(append(append([]byte(st.Issuer), 0), st.ID[:]...))
 }
 
-// claim takes a statement as seen from now on. The error is a [*Refusal].
-func (m *hopMemory) claim(st *hop.Statement, now time.Time) error {
+// claim takes a statement as seen from now on, until it cannot be taken in any more. The error is a [*Refusal].
+func (m *hopMemory) claim(st *hop.Statement, now time.Time, skew time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if sec := now.Unix(); sec >= m.next || len(m.seen) >= maxHopsSeen {
-		for k, until := range m.seen {
-			if until < sec {
+	if skew > m.skew { // what ended by the smaller one may be forgotten, and the larger would let it in again
+		m.floor, m.skew = now.Add(-m.skew), skew
+	}
+	if st.Expires.Before(m.floor) {
+		return hopRefusal(errHopAgain)
+	}
+	if sec := now.Unix(); sec >= m.next {
+		for k, at := range m.seen {
+			if at.until < sec {
 				delete(m.seen, k)
+				m.count(at.by, -1)
 			}
 		}
-		m.next = sec + 10
+		m.next = sec + 5
 	}
 	key := seenKey(st)
 	if _, again := m.seen[key]; again {
 		return hopRefusal(errHopAgain)
 	}
-	if len(m.seen) >= maxHopsSeen {
+	if len(m.seen) >= maxHopsSeen || m.seenBy[st.Issuer] >= maxHopsSeenBy {
 		return refuse(RuleBusy, "", errHopMany, "The gateway is busy; try again in a second.")
 	}
-	m.seen[key] = forgetAt(st)
+	m.seen[key] = seenAt{m.forgetAt(st), st.Issuer}
+	m.count(st.Issuer, 1)
 	return nil
 }
 
-// maxHopSkew is the longest difference between clocks that configuration may allow.
-const maxHopSkew = 5 * time.Minute
+// forgetAt is when a statement need not be remembered any more. The caller holds the lock.
+func (m *hopMemory) forgetAt(st *hop.Statement) int64 { return st.Expires.Add(m.skew).Unix() + 2 }
 
-// forgetAt is when a statement cannot be taken in any more, whatever difference between clocks is allowed by then.
-func forgetAt(st *hop.Statement) int64 { return st.Expires.Add(maxHopSkew + time.Minute).Unix() }
+func (m *hopMemory) count(by flow.DomainID, n int) {
+	if m.seenBy[by] += n; m.seenBy[by] <= 0 {
+		delete(m.seenBy, by)
+	}
+}
+
+// until is when a statement that was claimed may be forgotten.
+func (m *hopMemory) until(st *hop.Statement) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.forgetAt(st)
+}
 
 // loadHops reads what was remembered.
 func (g *Gateway) loadHops(ctx context.Context) error {
 	m := &g.hops
-	m.seen, m.trail, m.open, m.byDom = map[[32]byte]int64{}, map[trailKey]*trail{}, map[trailKey]map[*entry]int{}, map[flow.DomainID]int{}
+	m.seen, m.seenBy, m.trail, m.open, m.byDom = map[[32]byte]seenAt{}, map[flow.DomainID]int{}, map[trailKey]*trail{}, map[trailKey]map[*entry]int{}, map[flow.DomainID]int{}
 	now := g.now().Unix()
 	return g.db.View(ctx, func(tx store.Tx) error {
 		rows, err := tx.Query("SELECT id, expires FROM gateway_hops_seen WHERE expires >= ?", now)
@@ -104,7 +132,8 @@ func (g *Gateway) loadHops(ctx context.Context) error {
 			if err := rows.Scan(&id, &until); err != nil {
 				return err
 			}
-			m.seen[[32]byte(id)] = until
+			m.seen[[32]byte(id)] = seenAt{until: until}
+			m.count("", 1)
 		}
 		if err := rows.Err(); err != nil {
 			return err
@@ -151,7 +180,7 @@ func (g *Gateway) keepHop(tx store.Tx, m *Message) (keep func(), err error) {
 	}
 	var t *trail
 	if h := m.Authority.carried(); h != nil {
-		if keep, err = h.keep(tx); err != nil {
+		if keep, err = h.keep(tx, g.hops.until(h.Statement)); err != nil {
 			return nil, err
 		}
 		t = &trail{
@@ -173,12 +202,12 @@ func (g *Gateway) keepHop(tx store.Tx, m *Message) (keep func(), err error) {
 }
 
 // keep writes that a statement was seen.
-func (h *carried) keep(tx store.Tx) (kept func(), err error) {
+func (h *carried) keep(tx store.Tx, until int64) (kept func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.kept {
 		key := seenKey(h.Statement)
-		if _, err := tx.Exec("INSERT INTO gateway_hops_seen (id, expires) VALUES (?, ?)", key[:], forgetAt(h.Statement)); err != nil {
+		if _, err := tx.Exec("INSERT INTO gateway_hops_seen (id, expires) VALUES (?, ?)", key[:], until); err != nil {
 			return nil, err
 		}
 	}

@@ -79,7 +79,7 @@ func (g *Gateway) Holds(ctx context.Context, s *Snapshot, a *Authority, body []b
 		return nil
 	}
 	if a.hop != nil { // it changed the message, so that the holder's own proof would not hold; every link has to allow that
-		if err := g.hopHolds(a, body); err != nil {
+		if err := g.hopHolds(s, a, body); err != nil {
 			return err
 		}
 		a.proven = true
