@@ -110,6 +110,14 @@ func TestAttestedIsSetByAnAttestorAndNothingElse(t *testing.T) {
 			t.Errorf("%s: the error repeats what the attestor said: %v", c.name, err)
 		}
 	}
+	claiming := claims
+	a := must(New(Options{Keys: []Key{{ID: "desk", SHA256: digest, Grant: claims}}, Anonymous: &claiming, Clock: func() time.Time { return w.now }}))(t)
+	if c, ok := a.Known(claims.Party); !ok || c.Party.Attested {
+		t.Errorf("an agent that is not there: %+v, %t, want it known and not attested", c, ok)
+	}
+	if c, err := a.Authenticate(context.Background(), request()); err != nil || c.Party.Attested {
+		t.Errorf("nobody: %+v, %v, want nobody attested", c, err)
+	}
 	w.now = start.Add(nonceAge + time.Second)
 	if got, err := ask(with(attestorFunc(honest)), header(evidence(good, mine(good)))); !errors.Is(err, ErrAttestation) || got.Party.Attested {
 		t.Errorf("when the nonce is old: %+v, %v, want ErrAttestation", got, err)
