@@ -95,7 +95,13 @@ func (g *Gateway) Identify(ctx context.Context, s *Snapshot, r *http.Request) (i
 	case lacks != nil:
 		return identity.Caller{}, nil, lacks
 	case a != nil && a.Chain != nil:
-		return g.byChain(s, a, caller, absent)
+		if caller, a, err = g.byChain(s, a, caller, absent); err == nil && absent && carried == nil {
+			caller.Party.Attested, err = s.Identity.Attested(ctx, r, a.Chain.Leaf().Holder) // who proves to be the holder, or is refused by Prove
+			if err != nil {
+				return identity.Caller{}, nil, notBelieved(err)
+			}
+		}
+		return caller, a, err
 	case err != nil:
 		return identity.Caller{}, nil, notBelieved(err)
 	case s.Requires(caller.Party):

@@ -67,8 +67,9 @@ type Options struct {
 	Journal      Journal
 	Vault        *vault.Vault
 	Keys         *vault.Keyring
-	Detector     *detect.Engine // nil: the default one
-	Capabilities *ledger.Ledger // nil: no capability is taken
+	Detector     *detect.Engine   // nil: the default one
+	Capabilities *ledger.Ledger   // nil: no capability is taken
+	Nonces       *identity.Nonces // for proofs; nil: of its own
 	Hooks        Hooks
 	Clock        func() time.Time // nil: time.Now
 	Retention    Retention
@@ -141,7 +142,9 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	if g.now == nil {
 		g.now = time.Now
 	}
-	g.nonces = identity.NewNonces(0, g.now)
+	if g.nonces = opt.Nonces; g.nonces == nil {
+		g.nonces = identity.NewNonces(0, g.now)
+	}
 	if g.detector == nil {
 		d, err := detect.New(detect.Options{Taxonomy: snap.Taxonomy})
 		if err != nil {

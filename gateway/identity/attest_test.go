@@ -124,6 +124,41 @@ func TestAttestedIsSetByAnAttestorAndNothingElse(t *testing.T) {
 	}
 }
 
+// A stream that is decided anew after the nonce's time is still its caller's, as long as the evidence lasts; another request is not.
+func TestEvidenceHoldsForTheRequestThatItCameWith(t *testing.T) {
+	w := newCertTown(t)
+	nonces := NewNonces(0, func() time.Time { return w.now })
+	asked := 0
+	a := must(New(Options{
+		Certificates: &Certificates{Domain: "hospital", Domains: &w.domains, Agents: map[flow.AgentID]Grant{"desk": desk}},
+		Attestor: attestorFunc(func(ctx context.Context, e Evidence) (Attestation, error) {
+			asked++
+			got, err := honest(ctx, e)
+			got.Expires = start.Add(30 * time.Minute)
+			return got, err
+		}), Nonces: nonces, Clock: func() time.Time { return w.now },
+	}))(t)
+	leaf := w.own.leaf("spiffe://hospital/agent/desk")
+	nonce := nonces.New()
+	c := Challenge(Binding{ByKey, sha256.Sum256(leaf.RawSubjectPublicKeyInfo)}, nonce)
+	r := request(HeaderAttestation, evidence(nonce, c[:]))
+	r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, PeerCertificates: chain(leaf)}
+	ctx := WithTarget(context.Background(), at)
+	for _, after := range []time.Duration{0, time.Second, 20 * time.Minute} {
+		w.now = start.Add(after)
+		if got, err := a.Authenticate(ctx, r); err != nil || !got.Party.Attested || asked != 1 {
+			t.Errorf("after %s: attested %t, %v, the attestor was asked %d times", after, got.Party.Attested, err, asked)
+		}
+	}
+	if got, err := a.Authenticate(WithTarget(context.Background(), at), r); !errors.Is(err, ErrAttestation) {
+		t.Errorf("another request with the same evidence: %+v, %v, want ErrAttestation", got, err)
+	}
+	w.now = start.Add(30 * time.Minute)
+	if got, err := a.Authenticate(ctx, r); !errors.Is(err, ErrAttestation) {
+		t.Errorf("when the evidence has ended: %+v, %v, want ErrAttestation", got, err)
+	}
+}
+
 func FuzzEvidence(f *testing.F) {
 	nonces := NewNonces(0, nil)
 	f.Add(evidence(nonces.New(), make([]byte, 32)))

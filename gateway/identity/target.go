@@ -3,17 +3,20 @@ package identity
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 type targetKey struct{}
 
 // target is what is known of a request beside the request itself. It goes on with its context: where the same request is
-// authenticated again, by another configuration or for a part of it, its proof is not one that was shown before.
+// authenticated again, by another configuration or for a part of it, its proof is not one that was shown before, and its
+// evidence was fresh when it came.
 type target struct {
 	url string
 
 	mu     sync.Mutex // guards the fields below
 	proven map[[32]byte][32]byte
+	held   map[[32]byte]time.Time // evidence that an attestor accepted, until when; zero: no end
 	failed error
 }
 
@@ -21,7 +24,7 @@ type target struct {
 // possession can be held to it (RFC 9449). A request that has none has no proof that is accepted. It also begins what
 // [Failure] remembers.
 func WithTarget(ctx context.Context, url string) context.Context {
-	return context.WithValue(ctx, targetKey{}, &target{url: url, proven: map[[32]byte][32]byte{}})
+	return context.WithValue(ctx, targetKey{}, &target{url: url, proven: map[[32]byte][32]byte{}, held: map[[32]byte]time.Time{}})
 }
 
 func targetOf(ctx context.Context) *target {
@@ -62,4 +65,24 @@ func (t *target) believed(sum, thumbprint [32]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.proven[sum] = thumbprint
+}
+
+// attestedBefore reports whether the same request was attested by the same evidence before.
+func (t *target) attestedBefore(sum [32]byte, now time.Time) bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	until, ok := t.held[sum]
+	return ok && (until.IsZero() || now.Before(until))
+}
+
+func (t *target) attested(sum [32]byte, until time.Time) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.held[sum] = until
 }

@@ -93,6 +93,14 @@ func (t *trust) begin(ctx context.Context, own bool, spawn func(func())) error {
 	return err
 }
 
+// given are the nonces that are given out; nil: the gateway's own.
+func (t *trust) given() *identity.Nonces {
+	if t == nil {
+		return nil
+	}
+	return t.nonces
+}
+
 // bundles are the files of a configuration, and what the Workload API says.
 func (t *trust) bundles(c *config.Config) identity.Authorities {
 	names := c.SPIFFEBundles()

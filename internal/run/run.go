@@ -123,7 +123,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
-		Describe: r.tools.Schemas, Contracts: st.Contracts,
+		Describe: r.tools.Schemas, Contracts: st.Contracts, Nonces: t.given(),
 	}, snap)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
