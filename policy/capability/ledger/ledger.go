@@ -85,7 +85,7 @@ func (e *Error) Unwrap() error { return e.Rule }
 // Options of a ledger. Domain is needed, and Signer where the own list is to be signed; all else has the default named.
 type Options struct {
 	Domain     flow.DomainID
-	Signer     func() (kid string, key crypto.Signer) // the domain's own Ed25519 key at this time
+	Signer     func() (key crypto.Signer, kid string) // the domain's own Ed25519 key at this time; no key: nil
 	StaleAfter time.Duration                          // a peer's list is believed so long; 10 min
 	Skew       time.Duration                          // how much a peer's clock may be ahead; 1 min, at most 5 min
 	Taken      int                                    // proofs that are remembered at one time, and as many hop statements; 2^20

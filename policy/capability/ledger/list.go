@@ -23,6 +23,7 @@ var (
 	ErrForm       = errors.New("list of revocations has not its form")
 	ErrTooBig     = errors.New("list of revocations is larger than allowed")
 	ErrKey        = errors.New("list of revocations is signed with a key that is not known")
+	ErrNoKey      = errors.New("this domain has no key to sign its list of revocations with")
 	ErrSignature  = errors.New("signature of the list of revocations does not verify")
 	ErrOwn        = errors.New("list of revocations is this domain's own")
 	ErrFuture     = errors.New("list of revocations was issued in the future")

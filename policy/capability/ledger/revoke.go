@@ -44,6 +44,15 @@ func (d Denial) Check(now time.Time) error {
 	return nil
 }
 
+// Digest is how the denial stands in the list, in base64url; "" if it is not named as it must be.
+func (d Denial) Digest() string {
+	sum, err := digestOf(d.Kind, d.Name)
+	if err != nil {
+		return ""
+	}
+	return strict.EncodeToString(sum[:])
+}
+
 // Revoke puts entries on the own list, and returns the list's version when they are durable and in force. Record, which may be nil, runs in the same
 // transaction and puts it on record. What was on the list already stays there for as long as either says; a revocation cannot be taken back.
 //
@@ -151,16 +160,20 @@ type signedList struct {
 // signAgain is how old a list may be that is given out again.
 const signAgain = 15 * time.Second
 
-// List returns the own list, signed a moment ago at most. The bytes are shared and must not be changed.
+// List returns the own list, signed a moment ago at most. The bytes are shared and must not be changed. It returns [ErrNoKey] for a domain
+// that has no key to sign with.
 func (l *Ledger) List() ([]byte, error) {
 	if l.opt.Signer == nil {
-		return nil, errors.New("this ledger has no key to sign its list of revocations with")
+		return nil, ErrNoKey
+	}
+	key, kid := l.opt.Signer()
+	if key == nil {
+		return nil, ErrNoKey
 	}
 	s := &l.signed
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own, now := l.lists.Load().own, l.opt.Clock()
-	kid, key := l.opt.Signer()
 	if age := now.Sub(s.issued); s.bytes != nil && s.list == own && s.kid == kid && age >= 0 && age < min(signAgain, time.Duration(l.stale.Load())/storeAnew) {
 		return s.bytes, nil
 	}
