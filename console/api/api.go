@@ -22,16 +22,19 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
+	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
 
-// Ledger is the open state of a gateway. [OpenToken], [Erase] and [WriteEntries] work on it with and without a server.
+// Ledger is the open state of a gateway. [OpenToken], [Erase], [Revoke] and [WriteEntries] work on it with and without a server.
 type Ledger struct {
 	DB      store.DB
 	Journal *audit.Log
 	Vault   *vault.Vault
 	Keys    *vault.Keyring
+
+	Capabilities *ledger.Ledger
 }
 
 // Options of an API. Ledger, Token, Snapshot, Reload, Verify and Ready are needed.
@@ -75,6 +78,8 @@ func New(opt Options) *API {
 	a.guarded("POST /-/subject/erase", a.erase)
 	a.guarded("GET /-/handles", a.handles)
 	a.guarded("POST /-/handles/drop", a.dropHandles)
+	a.guarded("POST /-/cap/revoke", a.revoke)
+	a.guarded("GET /-/cap/revocations", a.revocations)
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
 	a.agreements()

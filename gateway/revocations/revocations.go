@@ -54,14 +54,13 @@ type Options struct {
 	Journal Journal
 	Peers   Peers
 	FlowID  func() flow.ID
-	Every   func() time.Duration // how often each peer's list is asked for; nil or 0: 2 min
+	Every   func() time.Duration // how often each peer's list is asked for; nil or 0: five times while one is believed
 	Clock   func() time.Time     // nil: time.Now
 	Fault   func(error)          // for the operator's log; nil: none
 	Event   func(flow.Event)     // what was recorded, for metrics; nil: none
 }
 
 const (
-	defaultEvery = 2 * time.Minute
 	leastEvery   = time.Second
 	exchangeTime = 10 * time.Second // the most for one request
 	atOnce       = 16               // requests, and lists that are read
@@ -91,12 +90,14 @@ func New(opt Options) *Exchange {
 }
 
 func (x *Exchange) every() time.Duration {
+	d := time.Duration(0)
 	if x.opt.Every != nil {
-		if d := x.opt.Every(); d > 0 {
-			return max(d, leastEvery)
-		}
+		d = x.opt.Every()
 	}
-	return defaultEvery
+	if d <= 0 {
+		d = x.opt.Ledger.StaleAfter() / 5
+	}
+	return max(d, leastEvery)
 }
 
 func (x *Exchange) fault(err error) {

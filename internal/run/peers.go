@@ -11,6 +11,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/peers"
+	"github.com/scrimhq/scrim/gateway/revocations"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/domain"
 )
@@ -33,6 +34,9 @@ func peerSettings(c *config.Config) peers.Settings {
 		Gateways: c.GatewayURLs(), Name: c.DomainCA.Gateway, Techniques: techniques(), Egress: egressOptions(c),
 		Refresh: time.Duration(c.Peering.Refresh), Life: time.Duration(c.Peering.Document), CertLife: time.Duration(c.DomainCA.Life),
 		Lead: time.Duration(c.DomainKeys.Lead), Overlap: time.Duration(c.DomainKeys.Overlap), Every: time.Duration(c.DomainKeys.Every),
+	}
+	if len(set.Gateways) > 0 {
+		set.Revocations = set.Gateways[0] + revocations.ListPath
 	}
 	if len(set.Egress.Ports) == 0 {
 		set.Egress.Ports = []uint16{0} // the operator names a peer, and its document the port

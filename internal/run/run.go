@@ -25,6 +25,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/gateway/offer"
+	"github.com/scrimhq/scrim/gateway/revocations"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/store"
@@ -63,6 +64,8 @@ type Gateway struct {
 	handler http.Handler
 	metrics *api.Metrics
 	serving atomic.Bool // both ports listen, and the end was not asked for
+
+	revocations *revocations.Exchange
 
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
@@ -112,6 +115,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t}
 	r.tools.Contracts = st.contracts()
 	r.config.Store(c)
+	r.revocations = r.exchange()
 	r.join(snap)
 	t.believe(st.Peers)
 	if c.Mode == config.Learn {
@@ -210,6 +214,8 @@ func (r *Gateway) doors() http.Handler {
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
 	mux.Handle(domain.Path, r.Peers)
 	mux.Handle(offer.ContractsPath, r.contractDoor())
+	mux.Handle(revocations.ListPath, r.revocations)
+	mux.Handle(revocations.PushPath, r.revocations)
 	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	mux.Handle(in.Prefix, in)

@@ -72,6 +72,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	wg.Go(func() { r.pushes.Run(background) })
 	wg.Go(func() { r.Peers.Run(background) })
 	wg.Go(func() { r.Contracts.Run(background) })
+	wg.Go(func() { r.revocations.Run(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
 		wg.Go(func() { reload(background) })
@@ -245,7 +246,7 @@ func (r *Gateway) sweep(ctx context.Context) {
 			if err := r.Contracts.Sweep(ctx); err != nil && ctx.Err() == nil {
 				r.log.Error("sweeping contracts", "error", err)
 			}
-			if err := r.Gateway.Sweep(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(r.Gateway.Sweep(ctx), r.Capabilities.Sweep(ctx)); err != nil && ctx.Err() == nil {
 				r.log.Error("sweeping", "error", err)
 			}
 		}

@@ -37,6 +37,8 @@ type State struct {
 
 	Contracts *offer.Book // what it agreed on with them
 
+	Capabilities *ledger.Ledger // what is remembered of capabilities
+
 	bounds atomic.Pointer[config.Terms] // in force
 }
 
@@ -61,6 +63,9 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	if err == nil {
 		err = st.openContracts(ctx, c, fault)
 	}
+	if err == nil {
+		err = st.openCapabilities(ctx, c)
+	}
 	if err != nil {
 		return nil, errors.Join(err, st.DB.Close())
 	}
@@ -71,7 +76,7 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 // that comes along spares one. A lone flow does not wait.
 const together = 200 * time.Microsecond
 
-// OpenStore opens database and keys alone, for looking at a journal that may have been tampered with. Vault, Log and Peers are nil.
+// OpenStore opens database and keys alone, for looking at a journal that may have been tampered with. All but DB and Keys is nil.
 func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
 	if err := os.MkdirAll(c.Path(c.Data), 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)

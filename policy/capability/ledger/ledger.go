@@ -184,6 +184,9 @@ func (l *Ledger) SetStaleAfter(d time.Duration) {
 	l.stale.Store(int64(d))
 }
 
+// StaleAfter is how long a peer's list is believed.
+func (l *Ledger) StaleAfter() time.Duration { return time.Duration(l.stale.Load()) }
+
 // Generation counts the changes of what is revoked, here and by peers. What was decided under an earlier one is to be
 // decided again. That a list becomes too old is no change: only [Ledger.Revoked] tells.
 func (l *Ledger) Generation() uint64 {
