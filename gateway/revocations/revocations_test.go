@@ -62,7 +62,7 @@ func open(t testing.TB, name flow.DomainID, every time.Duration, change ...func(
 func reopen(t testing.TB, db store.DB, name flow.DomainID, every time.Duration, change ...func(*ledger.Options)) *gate {
 	t.Helper()
 	g := &gate{name: name, db: db, every: every, asked: map[string]int{}}
-	opt := ledger.Options{Domain: name, Signer: func() (crypto.Signer, string) { return keyOf(name), "k1" }}
+	opt := ledger.Options{Domain: name, Signer: func() (string, crypto.Signer) { return "k1", keyOf(name) }}
 	for _, f := range change {
 		f(&opt)
 	}
@@ -342,7 +342,7 @@ func TestPushesThatAreRefused(t *testing.T) {
 	a.revoke(t, "x")
 	stranger := open(t, "stranger.example", time.Hour)
 	thief := open(t, hospital, time.Hour, func(o *ledger.Options) {
-		o.Signer = func() (crypto.Signer, string) { return keyOf("thief"), "k1" }
+		o.Signer = func() (string, crypto.Signer) { return "k1", keyOf("thief") }
 	})
 	for _, c := range []struct {
 		name   string
@@ -402,7 +402,7 @@ func TestWhoPretendsToBeAPeerHoldsNothingUp(t *testing.T) {
 	run(t, a, b)
 	within(t, 5*time.Second, "the first list", func() bool { return b.ledger.Revoked(chain(hospital, "x"), "") == nil })
 	thief := open(t, hospital, time.Hour, func(o *ledger.Options) {
-		o.Signer = func() (crypto.Signer, string) { return keyOf("thief"), "k1" }
+		o.Signer = func() (string, crypto.Signer) { return "k1", keyOf("thief") }
 	})
 	forged, err := thief.ledger.List()
 	if err != nil {
@@ -480,7 +480,7 @@ func TestAPeerThatWasRemoved(t *testing.T) {
 
 func TestADomainWithoutAKeyHasNoList(t *testing.T) {
 	t.Parallel()
-	a := open(t, "home", time.Hour, func(o *ledger.Options) { o.Signer = func() (crypto.Signer, string) { return nil, "" } })
+	a := open(t, "home", time.Hour, func(o *ledger.Options) { o.Signer = func() (string, crypto.Signer) { return "", nil } })
 	res, err := http.Get(a.server.URL + revocations.ListPath)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"crypto"
 	"crypto/ed25519"
 
 	"github.com/scrimhq/scrim/flow"
@@ -14,7 +15,11 @@ import (
 
 // openCapabilities opens what is remembered of capabilities. The domain's identity is open already: its key signs the list of revocations.
 func (st *State) openCapabilities(ctx context.Context, c *config.Config) (err error) {
-	st.Capabilities, err = ledger.Open(ctx, st.DB, ledger.Options{Domain: c.Domain, Signer: st.Peers.Own})
+	signer := func() (string, crypto.Signer) {
+		key, kid := st.Peers.Own()
+		return kid, key
+	}
+	st.Capabilities, err = ledger.Open(ctx, st.DB, ledger.Options{Domain: c.Domain, Signer: signer})
 	if err != nil {
 		return err
 	}

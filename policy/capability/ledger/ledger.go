@@ -85,10 +85,10 @@ func (e *Error) Unwrap() error { return e.Rule }
 // Options of a ledger. Domain is needed, and Signer where the own list is to be signed; all else has the default named.
 type Options struct {
 	Domain     flow.DomainID
-	Signer     func() (key crypto.Signer, kid string) // the domain's own Ed25519 key at this time; no key: nil
+	Signer     func() (kid string, key crypto.Signer) // the domain's own Ed25519 key at this time; no key: nil
 	StaleAfter time.Duration                          // a peer's list is believed so long; 10 min
 	Skew       time.Duration                          // how much a peer's clock may be ahead; 1 min, at most 5 min
-	Taken      int                                    // proofs that are remembered at one time, and as many hop statements; 2^20
+	Taken      int                                    // proofs that are remembered at one time; 2^20
 	Clock      func() time.Time                       // nil: time.Now
 }
 
@@ -121,10 +121,9 @@ type Ledger struct {
 	db  store.DB // both fixed by Open
 	opt Options
 
-	stale      atomic.Int64 // Options.StaleAfter, which may change
-	swept      atomic.Int64 // see ledger_state
-	proofs     *taken
-	statements *taken
+	stale  atomic.Int64 // Options.StaleAfter, which may change
+	swept  atomic.Int64 // see ledger_state
+	proofs *taken
 
 	changing sync.Mutex            // held while a list changes
 	lists    atomic.Pointer[lists] // replaced as a whole
@@ -144,20 +143,20 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		db: db, opt: opt, changed: make(chan struct{}),
-		proofs: newTaken(kindProof, opt.Taken), statements: newTaken(kindStatement, opt.Taken),
+		proofs: newTaken(opt.Taken),
 	}
 	l.stale.Store(int64(opt.StaleAfter))
-	var state [4]int64
+	var state [3]int64
 	err := db.Update(ctx, func(tx store.Tx) error {
-		const first = "INSERT INTO ledger_state (id, version, swept, proofs, statements) VALUES (1, 1, 0, 0, 0) ON CONFLICT (id) DO NOTHING"
+		const first = "INSERT INTO ledger_state (id, version, swept, forgotten) VALUES (1, 1, 0, 0) ON CONFLICT (id) DO NOTHING"
 		if _, err := tx.Exec(first); err != nil {
 			return err
 		}
-		return tx.QueryRow("SELECT version, swept, proofs, statements FROM ledger_state WHERE id = 1").Scan(&state[0], &state[1], &state[2], &state[3])
+		return tx.QueryRow("SELECT version, swept, forgotten FROM ledger_state WHERE id = 1").Scan(&state[0], &state[1], &state[2])
 	})
 	if err == nil {
 		l.swept.Store(state[1])
-		l.proofs.floor, l.statements.floor = state[2], state[3]
+		l.proofs.floor = state[2]
 		err = db.View(ctx, func(tx store.Tx) error { return l.load(tx, state[0]) })
 	}
 	if err != nil {
@@ -168,10 +167,8 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 
 // load reads what is kept in memory.
 func (l *Ledger) load(tx store.Tx, version int64) error {
-	for _, t := range []*taken{l.proofs, l.statements} {
-		if err := t.load(tx); err != nil {
-			return err
-		}
+	if err := l.proofs.load(tx); err != nil {
+		return err
 	}
 	return l.loadLists(tx, version)
 }
@@ -220,7 +217,6 @@ func (l *Ledger) Sweep(ctx context.Context) error {
 	err := errors.Join(
 		l.sweepAccounts(ctx, now),
 		l.proofs.sweep(ctx, l.db, now),
-		l.statements.sweep(ctx, l.db, now),
 		l.sweepDenied(ctx, now),
 	)
 	if err != nil {

@@ -191,11 +191,11 @@ func TestListsThatAreRefused(t *testing.T) {
 	own := open(t, hospital, c)
 	want(t, "our own", merge(own.list(t)), ledger.ErrOwn)
 	thief := open(t, insurer, c, func(o *ledger.Options) {
-		o.Signer = func() (crypto.Signer, string) { return keyOf("thief"), "k1" }
+		o.Signer = func() (string, crypto.Signer) { return "k1", keyOf("thief") }
 	})
 	want(t, "signed by another", merge(thief.list(t)), ledger.ErrSignature)
 	renamed := open(t, insurer, c, func(o *ledger.Options) {
-		o.Signer = func() (crypto.Signer, string) { return keyOf(string(insurer)), "k2" }
+		o.Signer = func() (string, crypto.Signer) { return "k2", keyOf(string(insurer)) }
 	})
 	want(t, "of a key that is not known", merge(renamed.list(t)), ledger.ErrKey)
 	want(t, "of a domain that is not known", merge(open(t, "unknown.example", c).list(t)), ledger.ErrKey)
@@ -381,7 +381,7 @@ func TestNoRecordNoRevocation(t *testing.T) {
 func TestTheOwnListIsFresh(t *testing.T) {
 	c := newClock()
 	kid, key := "k1", keyOf(string(insurer))
-	i := open(t, insurer, c, func(o *ledger.Options) { o.Signer = func() (crypto.Signer, string) { return key, kid } })
+	i := open(t, insurer, c, func(o *ledger.Options) { o.Signer = func() (string, crypto.Signer) { return kid, key } })
 	h := open(t, hospital, c)
 	first := string(i.list(t))
 	if string(i.list(t)) != first {

@@ -166,7 +166,7 @@ func (l *Ledger) List() ([]byte, error) {
 	if l.opt.Signer == nil {
 		return nil, ErrNoKey
 	}
-	key, kid := l.opt.Signer()
+	kid, key := l.opt.Signer()
 	if key == nil {
 		return nil, ErrNoKey
 	}

@@ -70,7 +70,7 @@ func open(t testing.TB, name flow.DomainID, c *clock, change ...func(*ledger.Opt
 func openDB(t testing.TB, db store.DB, name flow.DomainID, c *clock, change ...func(*ledger.Options)) *house {
 	t.Helper()
 	h := &house{name: name, db: db, clock: c, key: keyOf(string(name))}
-	opt := ledger.Options{Domain: name, Clock: c.now, Signer: func() (crypto.Signer, string) { return h.key, "k1" }}
+	opt := ledger.Options{Domain: name, Clock: c.now, Signer: func() (string, crypto.Signer) { return "k1", h.key }}
 	for _, f := range change {
 		f(&opt)
 	}

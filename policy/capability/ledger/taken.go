@@ -7,19 +7,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/store"
-)
-
-// Kinds of what is taken once, as the first byte of a row's id.
-const (
-	kindProof     byte = 1
-	kindStatement byte = 2
 )
 
 // longestLife is the most time for which anything has to be remembered. What wants more is not taken.
@@ -34,11 +26,6 @@ func keyOfProof(p capability.Proof) takenKey {
 	return takenKey(h.Sum(nil)[:24])
 }
 
-func keyOfStatement(from flow.DomainID, id string) takenKey {
-	h := sha256.Sum256(fmt.Appendf(nil, "%d %s%s", len(from), from, id))
-	return takenKey(h[:24])
-}
-
 // Claim takes a proof that was verified, once. Whoever gets an error must refuse the call: [ErrReplayed] for a proof that
 // was taken before, [ErrFull] when no more can be remembered.
 //
@@ -51,25 +38,11 @@ func (l *Ledger) Claim(p capability.Proof) (release func(), err error) {
 	return l.proofs.claim(l.opt.Clock(), keyOfProof(p), p.IssuedAt, p.Until)
 }
 
-// ClaimStatement is Claim for the hop statement of a domain's gateway.
-func (l *Ledger) ClaimStatement(from flow.DomainID, id string, issued, until time.Time) (release func(), err error) {
-	if id == "" {
-		return nil, &Error{Rule: ErrUnclaimed, Link: Whole, What: "it has no id"}
-	}
-	return l.statements.claim(l.opt.Clock(), keyOfStatement(from, id), issued, until)
-}
-
-// KeepStatement makes it durable that a claimed hop statement was taken, as [Ledger.Charge] does for a proof.
-func (l *Ledger) KeepStatement(tx store.Tx, from flow.DomainID, id string, issued time.Time) error {
-	return l.statements.keep(tx, keyOfStatement(from, id), issued.Unix())
-}
-
 // taken remembers what is taken once. Entries lie in buckets by the second of their issue, which is signed and so the
 // same each time; a bucket is forgotten when nothing issued then can still be in force, and from then on nothing that was issued so
 // early is taken. So nothing comes twice, even if the clock goes back or what is in force changes.
 type taken struct {
-	kind byte // both fixed
-	most int
+	most int // fixed
 
 	mu      sync.Mutex                  // guards the fields below
 	buckets map[int64]map[takenKey]bool // true: kept in the store, or about to be
@@ -79,8 +52,8 @@ type taken struct {
 	floor   int64 // the last second of issue of which anything was forgotten
 }
 
-func newTaken(kind byte, most int) *taken {
-	return &taken{kind: kind, most: most, buckets: make(map[int64]map[takenKey]bool)}
+func newTaken(most int) *taken {
+	return &taken{most: most, buckets: make(map[int64]map[takenKey]bool)}
 }
 
 func (t *taken) claim(now time.Time, key takenKey, issued, until time.Time) (func(), error) {
@@ -158,7 +131,7 @@ func (t *taken) keep(tx store.Tx, key takenKey, at int64) error {
 	if !there {
 		return &Error{Rule: ErrUnclaimed, Link: Whole, What: "or that was too long ago"}
 	}
-	n, err := tx.Exec("INSERT INTO ledger_taken (id) VALUES (?) ON CONFLICT (id) DO NOTHING", t.id(at, key[:]))
+	n, err := tx.Exec("INSERT INTO ledger_taken (id) VALUES (?) ON CONFLICT (id) DO NOTHING", rowID(at, key[:]))
 	if err != nil {
 		return fmt.Errorf("remembering a proof: %w", err)
 	}
@@ -168,13 +141,13 @@ func (t *taken) keep(tx store.Tx, key takenKey, at int64) error {
 	return nil
 }
 
-// id is the row's: kind, time of issue, key.
-func (t *taken) id(at int64, key []byte) []byte {
-	return slices.Concat(binary.BigEndian.AppendUint64([]byte{t.kind}, uint64(at)), key)
+// rowID is time of issue and key.
+func rowID(at int64, key []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(at)), key...)
 }
 
 func (t *taken) load(tx store.Tx) error {
-	rows, err := tx.Query("SELECT id FROM ledger_taken WHERE id >= ? AND id < ?", []byte{t.kind}, []byte{t.kind + 1})
+	rows, err := tx.Query("SELECT id FROM ledger_taken")
 	if err != nil {
 		return err
 	}
@@ -186,10 +159,10 @@ func (t *taken) load(tx store.Tx) error {
 		if err := rows.Scan(&id); err != nil {
 			return err
 		}
-		if len(id) != 1+8+len(takenKey{}) {
+		if len(id) != 8+len(takenKey{}) {
 			return errors.New("a row of ledger_taken has not its form")
 		}
-		t.put(int64(binary.BigEndian.Uint64(id[1:])), takenKey(id[9:]), true)
+		t.put(int64(binary.BigEndian.Uint64(id)), takenKey(id[8:]), true)
 	}
 	return rows.Err()
 }
@@ -205,24 +178,20 @@ func (t *taken) sweep(ctx context.Context, db store.DB, now time.Time) error {
 	if floor == 0 {
 		return nil
 	}
-	first, last := []byte{t.kind}, t.id(floor+1, nil)
-	column := "proofs"
-	if t.kind == kindStatement {
-		column = "statements"
-	}
+	last := rowID(floor+1, nil)
 	for more := true; more; {
 		upto := last
 		err := db.Update(ctx, func(tx store.Tx) error {
-			err := tx.QueryRow("SELECT id FROM ledger_taken WHERE id >= ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?", first, last, sweepStep).Scan(&upto)
+			err := tx.QueryRow("SELECT id FROM ledger_taken WHERE id < ? ORDER BY id LIMIT 1 OFFSET ?", last, sweepStep).Scan(&upto)
 			more = err == nil
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
-			n, err := tx.Exec("DELETE FROM ledger_taken WHERE id >= ? AND id < ?", first, upto)
+			n, err := tx.Exec("DELETE FROM ledger_taken WHERE id < ?", upto)
 			if err != nil || n == 0 {
 				return err
 			}
-			_, err = tx.Exec("UPDATE ledger_state SET "+column+" = ? WHERE id = 1 AND "+column+" < ?", floor, floor)
+			_, err = tx.Exec("UPDATE ledger_state SET forgotten = ? WHERE id = 1 AND forgotten < ?", floor, floor)
 			return err
 		})
 		if err != nil {

@@ -190,28 +190,6 @@ func TestProofsOfNoUse(t *testing.T) {
 	}
 }
 
-func TestAHopStatementIsTakenOnce(t *testing.T) {
-	h := open(t, hospital, newClock())
-	now := h.clock.now()
-	until := now.Add(30 * time.Second)
-	_, err := h.ClaimStatement(insurer, "s", now, until)
-	must(t, err)
-	_, err = h.ClaimStatement(insurer, "s", now, until)
-	want(t, "again", err, ledger.ErrReplayed)
-	_, err = h.ClaimStatement(lab, "s", now, until)
-	want(t, "another domain's", err, nil)
-	keep := func(l *house, id string) error {
-		return l.db.Update(t.Context(), func(tx store.Tx) error { return l.KeepStatement(tx, insurer, id, now) })
-	}
-	must(t, keep(h, "s"))
-	want(t, "not claimed", keep(h, "t"), ledger.ErrUnclaimed)
-	again := h.again(t)
-	_, err = again.ClaimStatement(insurer, "s", now, until)
-	want(t, "after a restart", err, ledger.ErrReplayed)
-	_, err = again.Claim(capability.Proof{ID: "s", IssuedAt: now, Until: until})
-	want(t, "a proof of that id", err, nil)
-}
-
 func BenchmarkClaim(b *testing.B) {
 	h := open(b, hospital, newClock())
 	p := h.proof("")

@@ -3,8 +3,7 @@ CREATE TABLE ledger_state (
     id         BIGINT PRIMARY KEY,      -- always 1
     version    BIGINT NOT NULL,         -- of the own list
     swept      BIGINT NOT NULL,         -- accounts of tokens that expired by then are gone; seconds since 1970, as are all times here
-    proofs     BIGINT NOT NULL,         -- proofs issued by then are forgotten, and none of them is taken
-    statements BIGINT NOT NULL          -- the same of hop statements
+    forgotten  BIGINT NOT NULL          -- proofs issued by then are forgotten, and none of them is taken
 );
 
 CREATE TABLE ledger_accounts (
@@ -16,9 +15,9 @@ CREATE TABLE ledger_accounts (
 );
 CREATE INDEX ledger_accounts_expires ON ledger_accounts (expires);
 
--- Begins with kind and time, so that the index grows at its end.
+-- Begins with the time, so that the index grows at its end.
 CREATE TABLE ledger_taken (
-    id BLOB PRIMARY KEY NOT NULL        -- kind (1 byte), issued at (8 bytes, big endian), keyless digest of who and id (24 bytes)
+    id BLOB PRIMARY KEY NOT NULL        -- issued at (8 bytes, big endian), digest of holder and id (24 bytes)
 );
 
 CREATE TABLE ledger_denied (
