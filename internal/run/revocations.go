@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -23,7 +24,13 @@ func (st *State) openCapabilities(ctx context.Context, c *config.Config) (err er
 	if err != nil {
 		return err
 	}
+	st.Capabilities.Believe(believed(c))
 	return revocations.Prune(ctx, st.Capabilities, lists{st.Peers}.All())
+}
+
+// believed is how long a peer's list counts, and how much its clock may be ahead.
+func believed(c *config.Config) (stale, skew time.Duration) {
+	return time.Duration(c.Capabilities.StaleAfter), time.Duration(c.Capabilities.Skew)
 }
 
 // exchange takes lists of revocations to and from the domain's peers.

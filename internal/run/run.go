@@ -123,6 +123,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r.Gateway, err = gateway.New(gateway.Options{
 		Store: recorded(st.DB, opt.Unrecorded), Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Hooks: r.hooks(),
+		Capabilities: st.Capabilities,
 		Retention: gateway.Retention{
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
@@ -294,6 +295,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 		r.log.Error("peers are not as the new configuration has them; reload again", "error", err)
 	}
 	r.bounds.Store(&next.Terms)
+	r.Capabilities.Believe(believed(next))
 	r.config.Store(next)
 	if r.bridges != nil {
 		r.bridges.retire(next)

@@ -121,7 +121,8 @@ type Ledger struct {
 	db  store.DB // both fixed by Open
 	opt Options
 
-	stale  atomic.Int64 // Options.StaleAfter, which may change
+	stale  atomic.Int64 // Options.StaleAfter and Skew, which may change
+	skew   atomic.Int64
 	swept  atomic.Int64 // see ledger_state
 	proofs *taken
 
@@ -145,7 +146,7 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 		db: db, opt: opt, changed: make(chan struct{}),
 		proofs: newTaken(opt.Taken),
 	}
-	l.stale.Store(int64(opt.StaleAfter))
+	l.Believe(opt.StaleAfter, opt.Skew)
 	var state [3]int64
 	err := db.Update(ctx, func(tx store.Tx) error {
 		const first = "INSERT INTO ledger_state (id, version, swept, forgotten) VALUES (1, 1, 0, 0) ON CONFLICT (id) DO NOTHING"
@@ -173,12 +174,13 @@ func (l *Ledger) load(tx store.Tx, version int64) error {
 	return l.loadLists(tx, version)
 }
 
-// SetStaleAfter changes how long a peer's list is believed; 0: the default.
-func (l *Ledger) SetStaleAfter(d time.Duration) {
-	if d <= 0 {
-		d = defaultStale
+// Believe changes how long a peer's list is believed, where 0 stands for the default, and how much a peer's clock may be ahead.
+func (l *Ledger) Believe(stale, skew time.Duration) {
+	if stale <= 0 {
+		stale = defaultStale
 	}
-	l.stale.Store(int64(d))
+	l.stale.Store(int64(stale))
+	l.skew.Store(int64(min(max(skew, 0), mostSkew)))
 }
 
 // StaleAfter is how long a peer's list is believed.

@@ -148,7 +148,7 @@ func TestAStaleListClosesTheDoor(t *testing.T) {
 	again.hear(t, i)
 	must(t, again.Revoked(vd, ""))
 	must(t, again.again(t).Revoked(vd, "")) // what was fresh before the restart is fresh after it
-	again.SetStaleAfter(time.Minute)
+	again.Believe(time.Minute, 0)
 	c.move(61 * time.Second)
 	want(t, "by a stricter limit", again.Revoked(vd, ""), ledger.ErrStale)
 	if all := again.Statuses(); len(all) != 1 || !all[0].Stale || all[0].Domain != insurer || all[0].Entries != 1 || all[0].Version != 2 {

@@ -42,7 +42,7 @@ func (l *Ledger) Merge(ctx context.Context, keys capability.Anchors, signed []by
 	defer l.changing.Unlock()
 	now := l.opt.Clock()
 	switch {
-	case next.issued.Sub(now) > l.opt.Skew:
+	case next.issued.Sub(now) > time.Duration(l.skew.Load()):
 		return Change{}, ErrFuture
 	case !l.fresh(next.issued, now, now):
 		return Change{}, ErrStale

@@ -158,7 +158,7 @@ type signedList struct {
 }
 
 // signAgain is how old a list may be that is given out again.
-const signAgain = 15 * time.Second
+const signAgain = 2 * time.Second
 
 // List returns the own list, signed a moment ago at most. The bytes are shared and must not be changed. It returns [ErrNoKey] for a domain
 // that has no key to sign with.
@@ -179,7 +179,7 @@ func (l *Ledger) List() ([]byte, error) {
 	}
 	one := &list{issuer: own.issuer, version: own.version, denied: own.denied}
 	one.issued = now.Truncate(time.Second)
-	if s.bytes != nil && one.issued.Before(s.issued) && s.issued.Sub(now) < l.opt.Skew {
+	if s.bytes != nil && one.issued.Before(s.issued) && s.issued.Sub(now) < time.Duration(l.skew.Load()) {
 		one.issued = s.issued // the clock was set back a little: peers would take the list for an older one
 	}
 	b, err := one.sign(kid, key)

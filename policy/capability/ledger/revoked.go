@@ -124,7 +124,7 @@ func (l *Ledger) listOf(ls *lists, issuer flow.DomainID) (*list, error) {
 // fresh reports whether a list may still be believed. One that seems to come from the future, since the clock was set back, may not.
 func (l *Ledger) fresh(issued, came, now time.Time) bool {
 	most := time.Duration(l.stale.Load())
-	return now.Sub(issued) <= most && now.Sub(came) <= most && issued.Sub(now) <= l.opt.Skew
+	return now.Sub(issued) <= most && now.Sub(came) <= most && issued.Sub(now) <= time.Duration(l.skew.Load())
 }
 
 func (one *list) has(k Kind, d digest) bool {
