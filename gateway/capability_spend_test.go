@@ -175,3 +175,52 @@ func TestPartsOfOneRequestShareItsProof(t *testing.T) {
 		t.Errorf("spent = %d, %v, want one use for each part", spent, err)
 	}
 }
+
+// TestUsesAndProofsSurviveARestart shows a proof again to the gateway that comes up on the same data, and counts on.
+func TestUsesAndProofsSurviveARestart(t *testing.T) {
+	d := gatewaytest.NewDomains(t, gatewaytest.Own)
+	party, partner := flow.Party{Agent: "caller", Domain: gatewaytest.Own}, flow.Party{Agent: "partner", Domain: gatewaytest.Own}
+	setup := gatewaytest.Setup{
+		Domains: d, Dir: t.TempDir(), Agents: []*gateway.Agent{{Party: party}, {Party: partner}},
+		Policy:  `@id("all") permit (principal, action in Action::"upto_raw", resource); @id("text") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"text/free");`,
+		Callers: map[string]identity.Grant{"scrim_key": {Party: party, Criticality: flow.Critical}},
+	}
+	two := int64(2)
+	h := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller", Uses: &two, Counted: gatewaytest.Own})
+	table, _ := wire.For("a2a", wire.A2A10, "SendMessage", flow.Request, false)
+	body := []byte(`{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}]}}}`)
+	call := func(rig *gatewaytest.Rig, req *http.Request) error {
+		f := flow.Flow{ID: gateway.NewFlowID(), From: party, To: partner, Protocol: "a2a/1.0", Method: "SendMessage", Task: flow.Task{Criticality: flow.Critical}}
+		_, a, err := rig.Identify(t.Context(), rig.Snapshot(), req)
+		if err == nil {
+			err = rig.Prove(t.Context(), rig.Snapshot(), a, gateway.Invocation{Body: body, Flow: f})
+		}
+		if err == nil {
+			_, err = rig.Pass(t.Context(), &gateway.Message{Snapshot: rig.Snapshot(), Query: policy.Query{Flow: f}, Table: table, Body: body, Owner: "partner", Authority: a, Use: true})
+		}
+		return err
+	}
+	shown := func() *http.Request {
+		req, err := http.NewRequest(http.MethodPost, "http://gateway/a2a/partner", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, body)
+		return req
+	}
+	rig, once := gatewaytest.New(t, setup), shown()
+	if err := call(rig, once); err != nil {
+		t.Fatal(err)
+	}
+	rig.Close(t)
+	rig = gatewaytest.New(t, setup)
+	if err := call(rig, once); err == nil || !strings.Contains(err.Error(), "taken before") {
+		t.Errorf("the same proof after a restart = %v, want a refusal", err)
+	}
+	if err := call(rig, shown()); err != nil {
+		t.Errorf("the second use = %v", err)
+	}
+	if err := call(rig, shown()); err == nil || !strings.Contains(err.Error(), "used up") {
+		t.Errorf("a third use = %v, want the capability used up", err)
+	}
+}
