@@ -167,12 +167,18 @@ func (b *bench) through(ctx context.Context, name string, t terms) (*way, error)
 	if err != nil {
 		return nil, err
 	}
+	var h *holder
+	if t.capability {
+		if h, err = newHolder(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
 	c, err := startChild(ctx, b.opt.Child, childOptions{Dir: dir, NoSync: b.opt.NoSync, NoRecord: b.opt.NoRecord})
 	if err != nil {
 		return nil, err
 	}
 	b.spare = append(b.spare, c.close)
-	return &way{name: name, child: c, target: target{url: c.url, path: "/" + b.opt.Protocol + "/stub", key: key, hides: t.hide}}, nil
+	return &way{name: name, child: c, target: target{url: c.url, path: "/" + b.opt.Protocol + "/stub", key: key, holder: h, hides: t.hide}}, nil
 }
 
 // proxied starts a plain reverse proxy.

@@ -35,7 +35,7 @@ func small(name string) Options {
 // Every scenario measures what it says over a real gateway, and checks that protected values come back as they should.
 func TestEveryScenarioMeasures(t *testing.T) {
 	want := map[string]string{
-		"load": "cost of masking", "tokens": "cost of tokens", "text": "cost of masking", "transparent": "gateway to plain proxy",
+		"load": "cost of masking", "tokens": "cost of tokens", "text": "cost of masking", "capability": "cost of capabilities", "transparent": "gateway to plain proxy",
 		"latency": "added, p99", "stream": "added to the first event", "streams": "memory of a stream", "soak": "growth",
 	}
 	for _, s := range Scenarios() {

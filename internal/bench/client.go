@@ -13,13 +13,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/scrimhq/scrim/gateway"
 )
 
 // target is where calls are sent.
 type target struct {
 	url, path, key string
-	hides          bool // protected values are not to come back
-	again          int  // how often a call may be sent once more when its connection broke: the plain proxy drops one now and then
+	holder         *holder // by whose capability, in place of the key; nil: none's
+	hides          bool    // protected values are not to come back
+	again          int     // how often a call may be sent once more when its connection broke: the plain proxy drops one now and then
 }
 
 // clients are connections that send calls of one kind. Of HTTP they do no more than is needed: what they take is taken
@@ -161,7 +164,14 @@ func (c *conn) send(to target, protocol string, body []byte) (*http.Response, er
 	} else {
 		c.out = append(c.out, "A2A-Version: 1.0\r\n"...)
 	}
-	if to.key != "" {
+	switch {
+	case to.holder != nil:
+		proof, err := to.holder.prove(to.path, body)
+		if err != nil {
+			return nil, err
+		}
+		c.out = fmt.Appendf(c.out, "%s: %s\r\n%s: %s\r\nScrim-Criticality: critical\r\n", gateway.HeaderCapability, to.holder.chain, gateway.HeaderProof, proof)
+	case to.key != "":
 		c.out = fmt.Appendf(c.out, "Authorization: Bearer %s\r\nScrim-Criticality: critical\r\n", to.key)
 	}
 	c.out = append(append(c.out, "\r\n"...), body...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/scrimhq/scrim/gateway/identity"
 )
@@ -14,6 +15,8 @@ type terms struct {
 	level       string // "raw", "masked", "tokenized"
 	transparent bool
 	hide        bool // protected values may not be seen in an answer
+	home        bool // the caller is an agent of the gateway's own domain, which masks for it all the same
+	capability  bool // calls come by a capability, which was handed on three times
 }
 
 var (
@@ -21,6 +24,8 @@ var (
 	masked      = terms{level: "masked", hide: true}
 	tokenized   = terms{level: "tokenized", hide: true}
 	transparent = terms{level: "raw", transparent: true}
+	credential  = terms{level: "masked", hide: true, home: true}
+	capable     = terms{level: "masked", hide: true, home: true, capability: true}
 )
 
 const openPolicies = `
@@ -31,6 +36,10 @@ const openPolicies = `
 `
 
 func (t terms) policies() string {
+	if t.home {
+		return strings.Replace(openPolicies, `principal in Domain::"here"`, `principal == Agent::"stub"`, 1) +
+			`@id("caller") permit (principal == Agent::"caller", action in Action::"upto_masked", resource) when { resource.tier == "confidential" };` + "\n"
+	}
 	actions := `Action::"upto_raw"`
 	switch t.level {
 	case "masked":
@@ -65,6 +74,10 @@ const recordSchema = `{"type":"object","properties":{
 // gateway's own agent, the caller one of another domain.
 func writeConfig(dir, stub, protocol string, t terms) (string, error) {
 	key, digest := identity.NewKey()
+	domain := "elsewhere"
+	if t.home {
+		domain = "here"
+	}
 	file := fmt.Sprintf(`version: 1
 domain: here
 data: ./data
@@ -72,7 +85,7 @@ timeouts: {idle: 30m}
 limits: {flows: 20000}
 agents:
   - id: caller
-    domain: elsewhere
+    domain: %s
     purposes: [work]
     default_purpose: work
     criticality: critical
@@ -81,7 +94,7 @@ agents:
     %s: {url: "%s"}
 purposes:
   work: {}
-`, digest, protocol, stub)
+`, domain, digest, protocol, stub)
 	what := `data: "*"`
 	if protocol == "mcp" {
 		what = `tool: "*"`

@@ -22,6 +22,7 @@ func Scenarios() []Scenario {
 		{"load", "structured answers with findings; masked, and unmasked by the same gateway", load, compare("masking", masked)},
 		{"tokens", "the same with tokens and surrogates in place of masks", load, compare("tokens", tokenized)},
 		{"text", "the same in free text", with(load, func(o *Options) { o.Calls = 5000 }), compare("masking", masked)},
+		{"capability", "masked for an agent of the own domain that calls by a key, and by a capability that was handed on three times", load, byCapability},
 		{"transparent", "everything declared public, beside a plain reverse proxy", load, besideProxy},
 		{"latency", "one call at a time with a short answer", small, added},
 		{"stream", "one streamed answer at a time: the time to its first event", with(small, func(o *Options) { o.Response, o.Findings = 4096, 4 }), firstByte},
@@ -105,6 +106,25 @@ func compare(what string, t terms) func(context.Context, *bench, *Result) error 
 			Ratio{"cost of " + what + ", of calls a second as measured", 100 * (1 - h.PerSecond/r.PerSecond), "%"})
 		return nil
 	}
+}
+
+func byCapability(ctx context.Context, b *bench, res *Result) error {
+	key, err := b.through(ctx, "gateway, by a key", credential)
+	if err != nil {
+		return err
+	}
+	chain, err := b.through(ctx, "gateway, by a capability", capable)
+	if err != nil {
+		return err
+	}
+	if err := b.all(ctx, res, false, b.direct(), key, chain); err != nil {
+		return err
+	}
+	k, c := res.Ways[1], res.Ways[2]
+	res.Ratios = append(res.Ratios,
+		Ratio{"cost of capabilities, of the gateway's throughput", 100 * (1 - k.ServerCPU/c.ServerCPU), "%"},
+		Ratio{"cost of capabilities, of calls a second as measured, with what clients sign", 100 * (1 - c.PerSecond/k.PerSecond), "%"})
+	return nil
 }
 
 func besideProxy(ctx context.Context, b *bench, res *Result) error {
