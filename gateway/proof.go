@@ -46,7 +46,7 @@ func (g *Gateway) Prove(ctx context.Context, s *Snapshot, a *Authority, in Invoc
 		return notAdmitted(err)
 	}
 	r := capability.Request{
-		At: g.now(), From: f.From, To: f.To, Purpose: f.Purpose, Criticality: f.Task.Criticality, Task: in.Task,
+		At: g.now(), Audience: s.Domain, From: f.From, To: f.To, Purpose: f.Purpose, Criticality: f.Task.Criticality, Task: in.Task,
 		NoTool: in.NoTool, Arguments: in.Arguments,
 	}
 	if in.Tool != "" {

@@ -161,7 +161,7 @@ func (r *redeeming) admit(ctx context.Context, asked *flow.Flow) error {
 	if err := r.granted(); err != nil {
 		return err
 	}
-	if err := r.rightful(); err != nil {
+	if err := r.rightful(ctx, asked); err != nil {
 		return err
 	}
 	asked.Task.Criticality = r.flow.Task.Criticality
@@ -228,7 +228,9 @@ func (r *redeeming) form(ctx context.Context) (*handleForm, error) {
 		}
 	}
 	if r.old != nil && r.again() && bytes.Equal(r.row.form.pins, r.pins) {
-		if err := r.g.Mark(ctx, r.snap, r.flow, flow.Replayed, 0, "", nil); err != nil {
+		m := &Message{Authority: r.Authority} // which takes no use
+		err := r.g.Mark(ctx, r.snap, r.flow, flow.Replayed, 0, "", func(tx store.Tx) error { return r.g.charge(tx, m) })
+		if r.Authority.charged(m, err == nil); err != nil {
 			return nil, err
 		}
 		return r.old, nil
@@ -302,7 +304,7 @@ func (r *redeeming) message(part []byte) (*Message, bool) {
 	h, f := r.head, r.flow
 	s := r.snap
 	m := &Message{
-		Snapshot: s, Query: policy.Query{Flow: f}, Owner: h.Owner, Undeclared: h.Undeclared, Authority: r.Authority, sentBy: r.kept, redeeming: true,
+		Snapshot: s, Query: policy.Query{Flow: f}, Owner: h.Owner, Undeclared: h.Undeclared, Authority: r.Authority, sentBy: r.kept, redeeming: true, Use: !r.again(),
 		Meta: s.Catalog.Schemas(catalog.Data, h.Owner, "metadata", f.Direction),
 	}
 	begin, end, ok := shortest(f.Protocol, f.Direction)
