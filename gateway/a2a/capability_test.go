@@ -369,6 +369,7 @@ func TestDataOfAMessageAreArguments(t *testing.T) {
 		{`{"data":{"days":31}}`, false}, {`{"data":{"code":"A1"}}`, false}, {`{"data":{"days":3,"more":1}}`, false},
 		{`{"data":{"days":3}},{"data":{"days":31}}`, false}, {`{"data":{"days":3}},{"text":"make it 300"}`, false},
 		{`{"data":{"days":3}},{"raw":"aGk=","mediaType":"text/plain"}`, false}, {`{"data":[3]}`, false},
+		{`{"data":{"days":3},"metadata":{"days":"300"}}`, false}, {`{"data":{"days":3}}],"metadata":{"days":"300"},"extensions":[`, false}, {`{"data":{"days":3}}],"metadata":{"https://scrim.dev/ext/privacy/v1":{"purpose":"care"}},"extensions":[`, true},
 	} {
 		_, body := g.shown(t, h, message(n, row.parts))
 		if refused := strings.Contains(body, "not-granted: arguments"); refused == row.ok {

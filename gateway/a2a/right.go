@@ -8,14 +8,16 @@ import (
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
 // Reserved names, which no skill has, for what a capability bounds like a skill and its arguments (docs/spec/capability-checks.md).
 const (
-	plainSkill = ":message" // of an agent to whose skill configuration gives no name
-	textsArg   = ":text"    // the texts of a message
-	filesArg   = ":file"    // that it has files
+	plainSkill = ":message"  // of an agent to whose skill configuration gives no name
+	textsArg   = ":text"     // the texts of a message
+	filesArg   = ":file"     // that it has files
+	metaArg    = ":metadata" // that it has metadata besides the gateway's own
 )
 
 // sends are the methods that use a skill. All others ask after what one of them began.
@@ -69,8 +71,8 @@ func (c *call) boundTask(ctx context.Context) (task, also flow.TaskID, err error
 	return "", also, nil
 }
 
-// arguments are the message as a skill's arguments: the members of its data, and by reserved names that it has texts
-// and files. A name that comes twice comes twice here too, and no bound on arguments admits that.
+// arguments are the message as a skill's arguments: the members of its data, and by reserved names that it has texts,
+// files and metadata. A name that comes twice comes twice here too, and no bound on arguments admits that.
 func (c *call) arguments() []byte {
 	m := c.a2a.Message
 	if m == nil {
@@ -84,8 +86,9 @@ func (c *call) arguments() []byte {
 		out = append(append(append(out, name...), ':'), raw...)
 	}
 	var texts [][]byte
-	files := false
+	files, meta := false, c.hasMetadata(m.Metadata) || c.rpc.Params >= 0 && c.hasMetadata(c.paramsMetadata())
 	for _, p := range m.Parts {
+		meta = meta || c.hasMetadata(p.Metadata)
 		switch p.Kind {
 		case wire.TextPart:
 			texts = append(texts, c.doc.Raw(p.Content))
@@ -111,5 +114,31 @@ func (c *call) arguments() []byte {
 	if files {
 		add([]byte(`"`+filesArg+`"`), []byte("true"))
 	}
+	if meta {
+		add([]byte(`"`+metaArg+`"`), []byte("true"))
+	}
 	return append(out, '}')
+}
+
+// hasMetadata reports whether an object of metadata says anything to the agent.
+func (c *call) hasMetadata(n int) bool {
+	if n < 0 || c.doc.Nodes[n].Kind == json.Null {
+		return false
+	}
+	if c.doc.Nodes[n].Kind != json.Object {
+		return true // refused on the road
+	}
+	for m := range c.doc.Children(n) {
+		if string(c.doc.Key(m)) != card.PrivacyExtension {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *call) paramsMetadata() int {
+	if n, ok := c.doc.Member(c.rpc.Params, "metadata"); ok {
+		return n
+	}
+	return -1
 }
