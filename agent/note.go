@@ -16,19 +16,18 @@ const (
 // NoteOf reads the privacy note out of an A2A message's metadata or MCP's _meta: what the gateway changed, and how to ask
 // for more. It is false where there is none, and then nothing was changed.
 func NoteOf(meta map[string]any) (flow.Note, bool) {
+	var n flow.Note
+	ok := extension(meta, &n) && n.Reference != ""
+	return n, ok
+}
+
+// extension reads what the privacy extension says in metadata, of either protocol.
+func extension(meta map[string]any, into any) bool {
 	for _, name := range []string{Extension, MetaNote} {
-		v, ok := meta[name]
-		if !ok {
-			continue
-		}
-		b, err := json.Marshal(v)
-		if err != nil {
-			continue
-		}
-		var n flow.Note
-		if json.Unmarshal(b, &n) == nil && n.Reference != "" {
-			return n, true
+		if v, ok := meta[name]; ok {
+			b, err := json.Marshal(v)
+			return err == nil && json.Unmarshal(b, into) == nil
 		}
 	}
-	return flow.Note{}, false
+	return false
 }
