@@ -39,18 +39,19 @@ type Ledger struct {
 
 // Options of an API. Ledger, Token, Snapshot, Reload, Verify and Ready are needed.
 type Options struct {
-	Ledger    Ledger
-	Token     flow.Secret
-	Listen    string // the configured address, whose host name is accepted besides loopback names
-	Snapshot  func() *gateway.Snapshot
-	Reload    func(ctx context.Context, why string) error
-	Verify    func(ctx context.Context) (audit.Report, error)
-	Ready     func(ctx context.Context) error // why not, or nil
-	Proposals func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
-	Metrics   *Metrics                        // nil: none
-	Peers     *peers.Peers                    // nil: the domain has no identity to others
-	Contracts *offer.Book                     // nil: none are kept
-	Terms     *offer.Terms                    // nil: none are told
+	Ledger       Ledger
+	Token        flow.Secret
+	Listen       string // the configured address, whose host name is accepted besides loopback names
+	Snapshot     func() *gateway.Snapshot
+	Reload       func(ctx context.Context, why string) error
+	Verify       func(ctx context.Context) (audit.Report, error)
+	Ready        func(ctx context.Context) error // why not, or nil
+	Proposals    func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
+	Metrics      *Metrics                        // nil: none
+	Peers        *peers.Peers                    // nil: the domain has no identity to others
+	Contracts    *offer.Book                     // nil: none are kept
+	Terms        *offer.Terms                    // nil: none are told
+	Capabilities Capabilities                    // nil: none are issued or looked at
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 }
@@ -84,6 +85,10 @@ func New(opt Options) *API {
 	a.guarded("POST /-/release", a.release)
 	a.agreements()
 	a.domains()
+	if opt.Capabilities != nil {
+		a.guarded("POST /-/capability/mint", a.mint)
+		a.guarded("POST /-/capability/verify", a.checkCapability)
+	}
 	if opt.Metrics != nil {
 		a.guarded("GET /metrics", opt.Metrics.Handler().ServeHTTP)
 	}

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
@@ -70,6 +71,9 @@ func (p *problem) Error() string { return p.code + ": " + p.text }
 func (p *problem) Unwrap() error { return p.cause }
 
 func wrong(code, text string, cause error) *problem {
+	if rule, ok := errors.AsType[*capability.Error](cause); ok {
+		text += " " + strings.ToUpper(rule.Error()[:1]) + rule.Error()[1:] + "." // which rule, and repeats nothing
+	}
 	return &problem{http.StatusBadRequest, code, text, cause}
 }
 
@@ -138,16 +142,42 @@ func (e *Endpoint) issue(r *http.Request, s *gateway.Snapshot, f *flow.Flow) (*A
 	if caller.Party.Domain != s.Domain {
 		return nil, wrong("unauthorized_client", "A domain gives capabilities to its own agents alone.", nil)
 	}
-	grant, err := s.Grants.For(caller.Party.Agent, form.Get("scope"))
-	if err != nil {
-		return nil, wrong("invalid_scope", "There is no such grant for this agent; name one in scope.", err)
-	}
-	f.Subject = grant.Name
 	holder, err := e.holder(s.Domain, form)
 	if err != nil {
 		return nil, err
 	}
-	g, err := granted(grant, caller, form.Get("authorization_details"), e.now())
+	order := Order{Grant: form.Get("scope"), Holder: holder}
+	if details := form.Get("authorization_details"); details != "" {
+		if order.Less, err = asked(details); err != nil {
+			return nil, err
+		}
+	}
+	return e.order(r.Context(), s, f, caller, order)
+}
+
+// Order is what is wanted of a grant.
+type Order struct {
+	Grant  string            // its name; "": the only one that the agent has
+	Holder ed25519.PublicKey // the key that the root is for
+	Less   *capability.Grant // nil: all of it
+}
+
+// Issue gives a root to an agent by the word of the domain's operator, who may well have it given to the holder of any
+// key. It returns the flow's id, under which it is on record. The errors say what is wrong without repeating anything.
+func (e *Endpoint) Issue(ctx context.Context, caller identity.Caller, o Order) (*Answer, flow.ID, error) {
+	s := e.Gateway.Snapshot()
+	f := flow.Flow{ID: gateway.NewFlowID(), Protocol: "admin", Method: "capability/mint", Direction: flow.Request, From: caller.Party, To: flow.Party{Agent: "scrim", Domain: s.Domain}}
+	answer, err := e.order(ctx, s, &f, caller, o)
+	return answer, f.ID, err
+}
+
+func (e *Endpoint) order(ctx context.Context, s *gateway.Snapshot, f *flow.Flow, caller identity.Caller, o Order) (*Answer, error) {
+	grant, err := s.Grants.For(caller.Party.Agent, o.Grant)
+	if err != nil {
+		return nil, wrong("invalid_scope", "There is no such grant for this agent; name one that it has.", err)
+	}
+	f.Subject = grant.Name
+	g, err := granted(grant, caller, o.Less, e.now())
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +185,7 @@ func (e *Endpoint) issue(r *http.Request, s *gateway.Snapshot, f *flow.Flow) (*A
 	if e.Blind != nil && caller.Principal != (identity.Principal{}) {
 		behalf = e.Blind(caller.Principal)
 	}
-	return e.give(r.Context(), s, *f, gateway.Issue{Grant: grant.Name, Behalf: behalf}, holder, g)
+	return e.give(ctx, s, *f, gateway.Issue{Grant: grant.Name, Behalf: behalf}, o.Holder, g)
 }
 
 // give signs the root and returns it when it is on record.
@@ -233,7 +263,7 @@ func (e *Endpoint) caller(r *http.Request, s *gateway.Snapshot, form url.Values)
 }
 
 // granted is the grant, within what the caller's own credential allows, and less if less is asked for.
-func granted(grant *gateway.Grant, caller identity.Caller, details string, now time.Time) (capability.Grant, error) {
+func granted(grant *gateway.Grant, caller identity.Caller, less *capability.Grant, now time.Time) (capability.Grant, error) {
 	g := grant.Terms
 	g.Agent, g.Names = string(caller.Party.Agent), []string{grant.Name}
 	g.NotBefore, g.Expires = time.Time{}, now.Add(grant.Lifetime).Truncate(time.Second)
@@ -249,29 +279,25 @@ func granted(grant *gateway.Grant, caller identity.Caller, details string, now t
 		c := caller.Criticality
 		g.Criticality = &c
 	}
-	if details == "" {
+	if less == nil {
 		return g, nil
 	}
-	asked, err := asked(details)
-	if err != nil {
-		return g, err
-	}
-	less, err := capability.Under(&g, asked)
+	g, err := capability.Under(&g, *less)
 	if err != nil {
 		return g, wrong("invalid_authorization_details", "More is asked for than the grant gives.", err)
 	}
-	return less, nil
+	return g, nil
 }
 
 // asked reads the one entry of authorization_details that counts (RFC 9396).
-func asked(details string) (capability.Grant, error) {
+func asked(details string) (*capability.Grant, error) {
 	var entries []json.RawMessage
 	if err := json.Unmarshal([]byte(details), &entries); err != nil || len(entries) != 1 {
-		return capability.Grant{}, wrong("invalid_authorization_details", "authorization_details must be an array of one entry.", err)
+		return nil, wrong("invalid_authorization_details", "authorization_details must be an array of one entry.", err)
 	}
 	var g capability.Grant
 	if err := json.Unmarshal(entries[0], &g); err != nil {
-		return capability.Grant{}, wrong("invalid_authorization_details", "The entry has not the form of a capability.", err)
+		return nil, wrong("invalid_authorization_details", "The entry has not the form of a capability.", err)
 	}
-	return g, nil
+	return &g, nil
 }

@@ -31,6 +31,18 @@ func withState(ctx context.Context, c *config.Config, running func(*adminClient)
 	})
 }
 
+// withGateway does something with a gateway: through the admin API if one is running, otherwise with one that is opened for
+// it and listens nowhere.
+func withGateway(ctx context.Context, c *config.Config, running func(*adminClient) error, stopped func(*run.Gateway) error) error {
+	return eitherWay(c, running, func() error {
+		g, err := run.Open(ctx, c, run.Options{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(stopped(g), g.Close())
+	})
+}
+
 // eitherWay tries the data directory and asks the gateway that holds it, if one does.
 func eitherWay(c *config.Config, running func(*adminClient) error, stopped func() error) error {
 	if !hasState(c) {

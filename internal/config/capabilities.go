@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/scrimhq/scrim/flow"
 )
 
 // Capabilities are what agents get by tokens that only narrow, and what is asked of such tokens.
@@ -31,4 +34,9 @@ func (v *validator) capabilities() {
 			v.wrong(fmt.Sprintf("agents/%d/capability", i), "", "callers without a name have no capability")
 		}
 	}
+}
+
+// names reports whether the agent may have a capability, and so may call.
+func (c *Capabilities) names(id flow.AgentID) bool {
+	return slices.ContainsFunc(c.Grants, func(g CapabilityGrant) bool { return slices.Contains(g.Agents, id) })
 }
