@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/capability"
@@ -42,7 +43,9 @@ func (c *Client) Obtain(ctx context.Context, domain flow.DomainID, ask Ask) (cap
 		form.Set("scope", ask.Grant)
 	}
 	if ask.Less != nil {
-		b, err := json.Marshal([]capability.Grant{*ask.Less})
+		less := *ask.Less
+		less.NotBefore, less.Expires = less.NotBefore.Truncate(time.Second), less.Expires.Truncate(time.Second) // tokens know no less
+		b, err := json.Marshal([]capability.Grant{less})
 		if err != nil {
 			return nil, err
 		}
