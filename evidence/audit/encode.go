@@ -47,6 +47,7 @@ func (e *eventEncoder) event(ev *flow.Event) {
 	e.levels(`,"shadow":`, ev.Shadow)
 	e.count(`,"subjects":`, int64(ev.Subjects))
 	e.count(`,"no_subject":`, int64(ev.NoSubject))
+	list(e, `,"contracts":`, ev.Contracts)
 	e.b = append(e.b, '}')
 }
 
@@ -78,6 +79,17 @@ func (e *eventEncoder) flow(f *flow.Flow) {
 	e.optional(`,"subject":`, f.Subject)
 	e.string(`,"direction":`, f.Direction.String())
 	e.optional(`,"trace":`, string(f.Trace))
+	if c := f.Capability; c != nil {
+		e.string(`,"capability":{"issuer":`, string(c.Issuer))
+		list(e, `,"tokens":`, c.Tokens)
+		switch {
+		case c.Tokens == nil:
+			e.b = append(e.b, `,"tokens":null`...)
+		case len(c.Tokens) == 0:
+			e.b = append(e.b, `,"tokens":[]`...)
+		}
+		e.b = append(e.b, '}')
+	}
 	e.b = append(e.b, '}')
 }
 
