@@ -176,11 +176,28 @@ type contextKey uint8
 const (
 	capabilityKey contextKey = iota
 	repeatableKey
+	purposeKey
 )
 
 // WithCapability has calls of a context show this capability, whatever the client holds.
 func WithCapability(ctx context.Context, chain capability.Chain) context.Context {
 	return context.WithValue(ctx, capabilityKey, chain)
+}
+
+// purpose is why calls of a context are made.
+type purpose struct {
+	purpose     flow.Purpose
+	criticality string
+}
+
+// WithPurpose has calls of a context say why they are made, in headers: also those for a card or a session, which a message
+// could not say it for. Empty is left to the gateway.
+func WithPurpose(ctx context.Context, p flow.Purpose, c *flow.Criticality) context.Context {
+	why := purpose{purpose: p}
+	if c != nil {
+		why.criticality = c.String()
+	}
+	return context.WithValue(ctx, purposeKey, why)
 }
 
 // Repeatable says that a call of the context may be sent again as it is: it names itself in its body, so that the gateway
@@ -263,6 +280,13 @@ func (c *Client) signed(req *http.Request, g *gateway, body []byte) (*http.Reque
 	}
 	if !c.bearer.IsZero() && out.Header.Get("Authorization") == "" {
 		out.Header.Set("Authorization", "Bearer "+c.bearer.Expose())
+	}
+	if why, ok := req.Context().Value(purposeKey).(purpose); ok {
+		for name, value := range map[string]string{HeaderPurpose: string(why.purpose), HeaderCriticality: why.criticality} {
+			if value != "" && out.Header.Get(name) == "" {
+				out.Header.Set(name, value)
+			}
+		}
 	}
 	chain, nonce := c.pick(req.Context(), g.domain)
 	if chain == nil {

@@ -23,6 +23,7 @@ type Options struct {
 
 // Dial reads the card of the agent at a base URL and returns a client that calls it through c, over JSON-RPC or HTTP+JSON.
 func Dial(ctx context.Context, c *agent.Client, base string, opt Options) (*a2aclient.Client, error) {
+	ctx = agent.WithPurpose(ctx, opt.Purpose, opt.Criticality)
 	card, err := agentcard.NewResolver(c.HTTP()).Resolve(ctx, base)
 	if err != nil {
 		return nil, err
@@ -39,30 +40,20 @@ func With(c *agent.Client, opt Options) []a2aclient.FactoryOption {
 	}
 }
 
-// Interceptor names messages and their purpose and reads privacy notes. Use [With] or [Dial] where the client is to show
-// a capability, too.
+// Interceptor names messages, says in the headers of an [agent.Client] why they are sent, and reads privacy notes.
 type Interceptor struct {
 	Options Options
 }
 
 // Before implements [a2aclient.CallInterceptor].
 func (i *Interceptor) Before(ctx context.Context, req *a2aclient.Request) (context.Context, any, error) {
+	ctx = agent.WithPurpose(ctx, i.Options.Purpose, i.Options.Criticality)
 	p, ok := req.Payload.(*sdk.SendMessageRequest)
 	if !ok || p.Message == nil {
 		return ctx, nil, nil
 	}
 	if p.Message.ID == "" {
 		p.Message.ID = sdk.NewMessageID()
-	}
-	said := map[string]any{}
-	if i.Options.Purpose != "" {
-		said["purpose"] = string(i.Options.Purpose)
-	}
-	if i.Options.Criticality != nil {
-		said["criticality"] = i.Options.Criticality.String()
-	}
-	if len(said) > 0 {
-		p.Message.SetMeta(agent.Extension, said)
 	}
 	return agent.Repeatable(ctx), nil, nil
 }

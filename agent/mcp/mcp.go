@@ -28,6 +28,7 @@ func Transport(c *agent.Client, endpoint string) *sdk.StreamableClientTransport 
 // Dial connects a client to the server at an endpoint through c.
 func Dial(ctx context.Context, c *agent.Client, endpoint string, client *sdk.Client, opt Options) (*sdk.ClientSession, error) {
 	client.AddSendingMiddleware(Middleware(opt))
+	ctx = agent.WithPurpose(ctx, opt.Purpose, opt.Criticality)
 	return client.Connect(ctx, Transport(c, endpoint), nil)
 }
 
@@ -35,17 +36,11 @@ func Dial(ctx context.Context, c *agent.Client, endpoint string, client *sdk.Cli
 // may do something there.
 var named = map[string]bool{"tools/call": true, "prompts/get": true, "resources/read": true, "completion/complete": true}
 
-// Middleware names calls and their purpose and reads privacy notes.
+// Middleware names calls, says in the headers of an [agent.Client] why they are made, and reads privacy notes.
 func Middleware(opt Options) sdk.Middleware {
-	said := map[string]any{}
-	if opt.Purpose != "" {
-		said["purpose"] = string(opt.Purpose)
-	}
-	if opt.Criticality != nil {
-		said["criticality"] = opt.Criticality.String()
-	}
 	return func(next sdk.MethodHandler) sdk.MethodHandler {
 		return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
+			ctx = agent.WithPurpose(ctx, opt.Purpose, opt.Criticality)
 			if params := req.GetParams(); named[method] && params != nil {
 				meta := maps.Clone(params.GetMeta())
 				if meta == nil {
@@ -53,9 +48,6 @@ func Middleware(opt Options) sdk.Middleware {
 				}
 				if _, ok := meta[agent.MetaFlowID]; !ok {
 					meta[agent.MetaFlowID] = rand.Text()
-				}
-				if len(said) > 0 {
-					meta[agent.MetaNote] = said
 				}
 				params.SetMeta(meta)
 				ctx = agent.Repeatable(ctx)

@@ -38,8 +38,10 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 	var caller identity.Caller
 	var authority *gateway.Authority
 	got, right, err := h.Gateway.Identify(ctx, s, r)
+	f := flow.Flow{ID: gateway.NewFlowID(), From: got.Party, To: flow.Party{Agent: id, Domain: s.DomainOf(id)}}
+	f.Purpose, f.Task.Criticality = got.ChooseFrom(r.Header)
 	if err == nil {
-		err = h.Gateway.Prove(ctx, s, right, gateway.Invocation{Flow: flow.Flow{From: got.Party, To: flow.Party{Agent: id, Domain: s.DomainOf(id)}}, NoTool: true})
+		err = h.Gateway.Prove(ctx, s, right, gateway.Invocation{Flow: f, NoTool: true})
 	}
 	if err == nil {
 		caller, authority = got, right
@@ -57,7 +59,8 @@ func (h *Handler) card(w http.ResponseWriter, r *http.Request, id flow.AgentID, 
 		http.NotFound(w, r)
 		return
 	}
-	asking, err := h.Gateway.Onward(ctx, s, authority, flow.Flow{ID: gateway.NewFlowID(), From: caller.Party, To: a.Party}, nil)
+	f.From, f.To = caller.Party, a.Party
+	asking, err := h.Gateway.Onward(ctx, s, authority, f, nil)
 	if err != nil {
 		h.Gateway.Fault(err)
 		http.Error(w, "the agent's card cannot be had", http.StatusBadGateway)
