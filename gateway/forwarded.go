@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +15,9 @@ import (
 // it was asked for; else the request's own host if that leads to this machine for certain; else the address that was
 // connected to. A host that a caller makes up is not ours to sign or to compare with.
 func BaseURL(s *Snapshot, r *http.Request) string {
+	if base, ok := r.Context().Value(meetingKey{}).(string); ok {
+		return base
+	}
 	if s.PublicURL != "" {
 		return s.PublicURL
 	}
@@ -34,6 +39,25 @@ func BaseURL(s *Snapshot, r *http.Request) string {
 		}
 	}
 	return scheme + "://" + host
+}
+
+type meetingKey struct{}
+
+// AtGateways has requests be for one of the URLs at which gateways of peers reach this one: whatever names an address of
+// this gateway in an answer names one that the peer can call. Urls returns them, without a slash at the end.
+func AtGateways(urls func() []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		base := ""
+		for _, u := range urls() {
+			if at, err := url.Parse(u); base == "" || err == nil && strings.EqualFold(at.Host, r.Host) {
+				base = u
+			}
+		}
+		if base != "" {
+			r = r.WithContext(context.WithValue(r.Context(), meetingKey{}, base))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // trusted reports whether the peer is a proxy whose word on where a request came in is believed.

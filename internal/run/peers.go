@@ -82,7 +82,7 @@ func (r *Gateway) gateways(c *config.Config, calls context.Context) (*http.Serve
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking the address of peering: %w", err)
 	}
-	s := r.server(r.Peers.Door(r.handler), calls)
+	s := r.server(r.Peers.Door(gateway.AtGateways(func() []string { return r.Config().GatewayURLs() }, r.handler)), calls)
 	s.TLSConfig = r.Peers.DoorTLS(r.unknownGateway())
 	return s, &bounded{Listener: l, limits: func() config.Limits { return r.Config().Limits }, closed: r.metrics.Closed}, nil
 }
