@@ -84,13 +84,17 @@ func (g *Gateway) HopLimits(s *Snapshot, f flow.Flow) (hop.Limits, bool) {
 
 const byHop = "a gateway before this one let no more through"
 
-// meetHops narrows terms to what hops before this one let through.
+// meetHops narrows terms to what hops before this one let through. What came by the statement itself is as that hop made it: to
+// show it as it came shows no more than was let through, and to mask what is masked already would only take the rest of it away.
 func (g *Gateway) meetHops(s *Snapshot, a *Authority, f *flow.Flow, leaves []flow.Leaf, terms *flow.Terms) {
 	limits, bound := g.hopLimits(s, a, f)
 	if !bound {
 		return
 	}
 	terms.Duties.Retain = min(terms.Duties.Retain, limits.Retain)
+	if a.carried() != nil && f.Direction == flow.Request && f.From.Domain != s.Domain && f.To.Domain == s.Domain {
+		return
+	}
 	for i := range leaves {
 		most, ok := limits.Of(leaves[i].Label)
 		if !ok {
