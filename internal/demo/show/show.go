@@ -82,6 +82,7 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.streamedLetter(f)
 	p.retriedOrder(f)
 	p.extracted(f)
+	p.delegated(f)
 	p.verifiedJournals(f)
 }
 
@@ -225,7 +226,7 @@ func (p *printer) retriedOrder(f *facts) {
 }
 
 func (p *printer) verifiedJournals(f *facts) {
-	p.heading(6, "Three journals, verified")
+	p.heading(7, "Three journals, verified")
 	for _, j := range f.journals {
 		p.para(3, string(j.domain), bold, append(words(good, "fits:"), words(plain, fmt.Sprintf(
 			"%d entries, %d of them under signed checkpoints, head %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))

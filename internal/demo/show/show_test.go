@@ -42,6 +42,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d+ pieces`), "N pieces"},
 	{regexp.MustCompile(`\d+ entries, \d+ of`), "N entries, N of"},
 	{regexp.MustCompile(`entry \d+`), "entry N"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`), "time"},
 }
 
 // normal is the output without what differs from run to run. Texts that fold elsewhere when a number grows lose their folds.

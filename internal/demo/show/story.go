@@ -30,17 +30,18 @@ var recipients = []flow.AgentID{demo.Coordinator, demo.PriorAuth, demo.Cohort}
 
 // facts are what happened, taken from the wire and the journals.
 type facts struct {
-	sent     content                   // the referral, as intake sent it
-	digest   string                    // of those bytes
-	received map[flow.AgentID]content  // the referral, as it arrived
-	why      map[flow.AgentID]decision // at the gateway that it left by
-	refused  []refusal
-	streamed [2][]string // the letter in pieces: as the insurer's agent wrote it, as the hospital's read it
-	outcome  []answer
-	retry    retry
-	extract  extract
-	journals []journal
-	broken   broken
+	sent       content                   // the referral, as intake sent it
+	digest     string                    // of those bytes
+	received   map[flow.AgentID]content  // the referral, as it arrived
+	why        map[flow.AgentID]decision // at the gateway that it left by
+	refused    []refusal
+	streamed   [2][]string // the letter in pieces: as the insurer's agent wrote it, as the hospital's read it
+	outcome    []answer
+	retry      retry
+	extract    extract
+	delegation delegation
+	journals   []journal
+	broken     broken
 }
 
 // content is one message's content.
@@ -103,7 +104,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.verified} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}

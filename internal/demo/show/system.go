@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/internal/demo"
 	"github.com/scrimhq/scrim/internal/demo/node"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/privacy/vault"
 )
 
 // domains in the order of the story.
@@ -23,10 +24,9 @@ var domains = []flow.DomainID{demo.Hospital, demo.Insurer, demo.Lab}
 
 // foreign says through whose name an own agent reaches an agent of another domain: what the other gateway knows the caller by.
 var foreign = map[[2]string]flow.AgentID{
-	{string(demo.Hospital), string(demo.PriorAuth)}: demo.Intake,
-	{string(demo.Hospital), string(demo.Cohort)}:    demo.Intake,
-	{string(demo.Insurer), string(demo.Cohort)}:     demo.PriorAuth,
-	{string(demo.Lab), string(demo.Records)}:        demo.Cohort,
+	{string(demo.Hospital), string(demo.Cohort)}: demo.Intake,
+	{string(demo.Insurer), string(demo.Cohort)}:  demo.PriorAuth,
+	{string(demo.Lab), string(demo.Records)}:     demo.Cohort,
 }
 
 // exchange is one HTTP exchange as the caller saw it.
@@ -41,6 +41,7 @@ type system struct {
 	world    *demo.World
 	gateways map[flow.DomainID]*run.Gateway
 	base     map[flow.DomainID]string                       // of the gateways' URLs
+	peering  map[flow.DomainID]string                       // addresses at which gateways meet
 	file     map[flow.DomainID]string                       // scrim.yaml
 	keys     map[flow.DomainID]map[flow.AgentID]flow.Secret // of callers, by gateway
 	secrets  map[flow.DomainID]map[string]flow.Secret       // upstream credentials, by gateway
@@ -57,7 +58,7 @@ type system struct {
 func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (_ *system, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	s := &system{
-		dir: dir, stop: stop, gateways: map[flow.DomainID]*run.Gateway{}, base: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
+		dir: dir, stop: stop, gateways: map[flow.DomainID]*run.Gateway{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
 		keys: map[flow.DomainID]map[flow.AgentID]flow.Secret{}, secrets: map[flow.DomainID]map[string]flow.Secret{},
 	}
 	defer func() {
@@ -83,21 +84,43 @@ func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (
 			return nil, fmt.Errorf("starting the gateway of %s: %w", d, err)
 		}
 	}
+	if err := s.meet(ctx, demo.Hospital, demo.Insurer); err != nil {
+		return nil, err
+	}
 	if err := s.world.Start(ctx, s.route); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
+// meet has two domains pin each other: each makes an authority for its certificates, and is told the other's fingerprint.
+func (s *system) meet(ctx context.Context, one, other flow.DomainID) error {
+	for _, d := range []flow.DomainID{one, other} {
+		if _, err := s.gateways[d].Peers.InitAuthority(ctx, 0, false, vault.Rotation{}); err != nil {
+			return fmt.Errorf("making the authority of %s: %w", d, err)
+		}
+	}
+	for _, pair := range [][2]flow.DomainID{{one, other}, {other, one}} {
+		fingerprint, _, ok := s.gateways[pair[1]].Peers.Identity()
+		if !ok {
+			return fmt.Errorf("%s has no identity", pair[1])
+		}
+		if _, err := s.gateways[pair[0]].Peers.Add(ctx, s.base[pair[1]], fingerprint); err != nil {
+			return fmt.Errorf("%s pins %s: %w", pair[0], pair[1], err)
+		}
+	}
+	return nil
+}
+
 // ports are a gateway's listeners. They are taken before anything is laid out, so that everybody's address is known.
-type ports struct{ data, admin net.Listener }
+type ports struct{ data, admin, peering net.Listener }
 
 type allPorts map[flow.DomainID]*ports
 
 // close closes the listeners that no gateway took.
 func (all allPorts) close() {
 	for _, p := range all {
-		for _, ln := range []net.Listener{p.data, p.admin} {
+		for _, ln := range []net.Listener{p.data, p.admin, p.peering} {
 			if ln != nil {
 				_ = ln.Close()
 			}
@@ -110,7 +133,7 @@ func (s *system) listen() (allPorts, error) {
 	for _, d := range domains {
 		p := &ports{}
 		all[d] = p
-		for _, to := range []*net.Listener{&p.data, &p.admin} {
+		for _, to := range []*net.Listener{&p.data, &p.admin, &p.peering} {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return all, fmt.Errorf("taking a port for the gateway of %s: %w", d, err)
@@ -118,6 +141,7 @@ func (s *system) listen() (allPorts, error) {
 			*to = ln
 		}
 		s.base[d] = "http://" + p.data.Addr().String()
+		s.peering[d] = p.peering.Addr().String()
 	}
 	return all, nil
 }
@@ -134,7 +158,7 @@ func (s *system) makeKeys() {
 
 // lay writes a domain's files: where everybody is, who may call with which key, and what the gateway itself presents.
 func (s *system) lay(d flow.DomainID, admin net.Addr) error {
-	vars := map[string]string{"LISTEN": strings.TrimPrefix(s.base[d], "http://"), "ADMIN": admin.String()}
+	vars := map[string]string{"LISTEN": strings.TrimPrefix(s.base[d], "http://"), "ADMIN": admin.String(), "PEERING": s.peering[d]}
 	secrets := map[string]flow.Secret{}
 	for _, m := range demo.Members {
 		up := s.world.Direct(m.ID)
@@ -143,8 +167,10 @@ func (s *system) lay(d flow.DomainID, admin net.Addr) error {
 			if m.MCP {
 				door = "/mcp/"
 			}
-			as := foreign[[2]string{string(d), string(m.ID)}]
-			up = node.Endpoint{URL: s.base[m.Domain] + door + string(m.ID), Bearer: s.keys[m.Domain][as]}
+			up = node.Endpoint{URL: s.base[m.Domain] + door + string(m.ID), Bearer: s.keys[m.Domain][foreign[[2]string{string(d), string(m.ID)}]]}
+			if d == demo.Hospital && m.Domain == demo.Insurer {
+				up = node.Endpoint{URL: "https://" + s.peering[m.Domain] + door + string(m.ID)} // peers need no key
+			}
 		}
 		vars[variable(m.ID)+"_URL"] = up.URL
 		if !up.Bearer.IsZero() {
@@ -178,16 +204,24 @@ func (s *system) open(ctx context.Context, d flow.DomainID, p *ports, logger *sl
 		return errors.Join(err, g.Close())
 	}
 	s.gateways[d] = g
-	_ = p.admin.Close() // the gateway takes it again at once
-	p.data, p.admin = nil, nil
+	_ = p.admin.Close() // the gateway takes them again at once
+	_ = p.peering.Close()
+	p.data, p.admin, p.peering = nil, nil, nil
+	ready, ended := make(chan struct{}), make(chan struct{})
 	s.serving.Go(func() {
-		if err := g.Serve(ctx, admin, nil); err != nil {
+		defer close(ended)
+		if err := g.Serve(ctx, admin, func(net.Addr, net.Addr) { close(ready) }); err != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.errs = append(s.errs, fmt.Errorf("the gateway of %s: %w", d, err))
 		}
 	})
-	return nil
+	select {
+	case <-ready:
+		return nil
+	case <-ended: // the error is told when everything ends
+		return errors.New("it did not start")
+	}
 }
 
 // home is the domain of an agent.
