@@ -44,6 +44,7 @@ var (
 	errHopWider  = errors.New("the request claims more than the hop statement says")
 	errHopAgain  = errors.New("the hop statement was seen before")
 	errHopMany   = errors.New("too many hop statements to remember")
+	errHopLabels = errors.New("too many labels to remember of one trace")
 	errHopUnpin  = errors.New("the sender's domain is no peer any more")
 	errHopVouch  = errors.New("a token does not let this domain's gateways vouch for its holder")
 )

@@ -239,7 +239,10 @@ func (m *hopMemory) join(k trailKey, t *trail, tax *flow.Taxonomy) (*trail, erro
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if old := m.trail[k]; old != nil {
-		t = old.meet(t, tax)
+		var fits bool
+		if t, fits = old.meet(t, tax); !fits {
+			return nil, refuse(RuleExhausted, "", errHopLabels, "The calls of this trace bound more labels than a gateway remembers; begin another trace.")
+		}
 	} else {
 		if m.byDom[t.From] >= maxTrails {
 			return nil, refuse(RuleExhausted, "", errHopMany, "This domain has as many traces open as it may.")
@@ -250,8 +253,12 @@ func (m *hopMemory) join(k trailKey, t *trail, tax *flow.Taxonomy) (*trail, erro
 	return t, nil
 }
 
-func (t *trail) meet(o *trail, tax *flow.Taxonomy) *trail {
-	l := t.limits().Meet(o.limits(), tax)
+// meet is false where no limits of a bounded size let through as little as both: whoever sends could make them grow with each call.
+func (t *trail) meet(o *trail, tax *flow.Taxonomy) (*trail, bool) {
+	l, ok := t.limits().Meet(o.limits(), tax).Within(hop.MaxLevels, tax)
+	if !ok {
+		return nil, false
+	}
 	out := &trail{
 		Hop: max(t.Hop, o.Hop), Parent: o.Parent, From: t.From, Purpose: o.Purpose, Criticality: min(t.Criticality, o.Criticality),
 		Levels: l.Levels, Retain: l.Retain, Several: t.Several || o.Several || t.Purpose != o.Purpose, expires: max(t.expires, o.expires),
@@ -259,7 +266,7 @@ func (t *trail) meet(o *trail, tax *flow.Taxonomy) *trail {
 	if out.Several {
 		out.Purpose = ""
 	}
-	return out
+	return out, true
 }
 
 // of returns the trail that a call of an agent continues; nil if it begins one.
