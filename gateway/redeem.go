@@ -143,7 +143,7 @@ func (r *redeeming) admit(ctx context.Context, asked *flow.Flow) error {
 	h, caller := r.head, r.Caller
 	r.flow = h.Flow
 	r.flow.ID, r.flow.Parent, r.flow.Method = asked.ID, h.Flow.ID, asked.Method
-	r.flow.To, r.flow.Trace = caller.Party, asked.Trace
+	r.flow.To = caller.Party // in the trace that it was sent in, which is what hops before bound
 	asked.To, asked.Purpose, asked.Task = h.Flow.From, h.Flow.Purpose, h.Flow.Task
 	again := r.again()
 	switch {
