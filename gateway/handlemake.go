@@ -221,6 +221,7 @@ func (c *changer) handOver(top *view) error {
 			continue
 		case p.foreign == nil && !c.shows(p):
 			p.goes = nil
+			c.holdBack(top, p)
 			continue
 		}
 		if p.foreign == nil && !top.edits.Within(p.node) {
@@ -237,6 +238,24 @@ func (c *changer) handOver(top *view) error {
 		}
 	}
 	return nil
+}
+
+// holdBack takes out a part that was to go by reference, and of which nothing that could is left, if something else in it may not go in any
+// other way.
+func (c *changer) holdBack(top *view, p *handlePart) {
+	held := false
+	for i := range c.terms {
+		held = held || c.lies(i, p.node) && c.terms[i].Handle > 0 && c.terms[i].Level > flow.Dropped
+	}
+	if !held {
+		return
+	}
+	top.edits.Replace(p.node, c.withheldPart())
+	for i := range c.terms {
+		if t := &c.terms[i]; c.lies(i, p.node) && t.Level > flow.Dropped {
+			t.Treatment, t.By = flow.Treatment{}, flow.ByHandle
+		}
+	}
 }
 
 // withheldPart is what stands in place of a part of which there is nothing.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	stdjson "encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -216,8 +217,7 @@ func (r *redeeming) granted() error {
 // form returns what the redeemer gets: what it got, if that was decided by the same and it asks for it again, otherwise the part on its
 // way down the whole road.
 func (r *redeeming) form(ctx context.Context) (*handleForm, error) {
-	pins := sha256.Sum256(append(r.g.Pins(r.snap, r.Authority, r.flow).digest(), append([]byte(r.Authority.holder()), r.kept.Limits()...)...))
-	r.pins, r.request = pins[:], r.requestKey()
+	r.pins, r.request = r.decidedBy(), r.requestKey()
 	if tag := r.row.form.tag; tag != "" {
 		old, err := r.g.handleForm(ctx, r.id, r.redeemer, tag)
 		if err != nil {
@@ -242,6 +242,14 @@ func (r *redeeming) form(ctx context.Context) (*handleForm, error) {
 		}
 	}
 	return form, err
+}
+
+// decidedBy is what a form depends on. The pins of a message know of the evidence about its sender; here it is the recipient who comes.
+func (r *redeeming) decidedBy() []byte {
+	h := sha256.New()
+	h.Write(r.g.Pins(r.snap, r.Authority, r.flow).digest())
+	fmt.Fprintf(h, "%t %s %s", r.flow.To.Attested, r.Authority.holder(), r.kept.Limits())
+	return h.Sum(nil)
 }
 
 // narrowed reports whether the terms of now are why there is nothing: then what was shown before is not kept either.
