@@ -298,7 +298,7 @@ func (g *Gateway) Pins(s *Snapshot, a *Authority, f flow.Flow) Pins {
 	return Pins{
 		Policy: s.Policy.Hash(), Config: s.ConfigHash, Epoch: g.keys.Epoch(),
 		Purpose: f.Purpose, Criticality: f.Task.Criticality, Attested: f.From.Attested, Limits: a.Limits(),
-		Contracts: g.contractPins(&f),
+		Contracts: g.contractPins(s, &f),
 	}
 }
 

@@ -68,13 +68,15 @@ func (a Agreed) Duties(from flow.DomainID, d flow.Duties) flow.Duties {
 	return d
 }
 
-// contractPins says by which contracts something was decided.
-func (g *Gateway) contractPins(f *flow.Flow) string {
-	return strings.Join(g.bound(f).IDs(), " ")
+// contractPins says by which contracts something was decided, and which of them policies saw.
+func (g *Gateway) contractPins(s *Snapshot, f *flow.Flow) string {
+	bound := g.bound(f)
+	return strings.Join(append(bound.IDs(), bound.Names(s.Domain)...), " ")
 }
 
-// stillBound reports whether the contracts that a flow was decided by are those that bind it now. Within a transaction that
-// answers for as long as the transaction lasts.
-func (g *Gateway) stillBound(f *flow.Flow, by []string) bool {
-	return slices.Equal(g.bound(f).IDs(), by)
+// stillBound reports whether the contracts that a flow was decided by are those that bind it now, and policies would see the same of
+// them. Within a transaction that answers for as long as the transaction lasts.
+func (g *Gateway) stillBound(m *Message, by []string) bool {
+	bound := g.bound(&m.Query.Flow)
+	return slices.Equal(bound.IDs(), by) && slices.Equal(bound.Names(m.Snapshot.Domain), m.Query.Contracts)
 }

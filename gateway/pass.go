@@ -268,7 +268,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	}
 	kept := func() {}
 	err = g.update(ctx, func(tx store.Tx) error {
-		if !g.stillBound(&m.Query.Flow, c.contracts) {
+		if !g.stillBound(m, c.contracts) {
 			return vault.ErrConflict // a contract began or ended while the message was changed
 		}
 		if err := c.batch.Flush(tx); err != nil {

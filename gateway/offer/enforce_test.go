@@ -175,6 +175,10 @@ func TestAnAnswerIsGivenAgainByTheContractsOfNow(t *testing.T) {
 	if first, again := ask(), ask(); !diagnosis(first) || first != again {
 		t.Error("a retry under the contract is not answered with the same")
 	}
+	in.set(c.Unnamed())
+	if diagnosis(ask()) {
+		t.Error("a retry after the other domain is no peer any more shows what the contract's name let show")
+	}
 	in.set()
 	if diagnosis(ask()) {
 		t.Error("a retry after the end of the contract shows what it let show")
