@@ -94,8 +94,9 @@ type Book struct {
 
 // The bounds of a book.
 const (
-	maxOpen   = 32  // negotiations of one peer that wait for an answer
-	maxOfPeer = 512 // of one peer, until they expire
+	maxOpen     = 32  // negotiations of one peer that wait for an answer
+	maxOfPeer   = 512 // of one peer, until they expire
+	maxByItself = 16  // contracts with one peer, from which on a person signs the next: every flow is met with all
 )
 
 // Errors that callers may act on.

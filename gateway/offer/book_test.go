@@ -31,6 +31,8 @@ type world struct {
 	side map[flow.DomainID]*side
 	down map[flow.DomainID]bool // their gateways do not answer
 	lost map[flow.DomainID]bool // they answer, and nobody hears it
+
+	proxy map[flow.DomainID]func(http.ResponseWriter) // something else answers at their addresses
 }
 
 // side is one domain with its book.
@@ -46,7 +48,7 @@ type side struct {
 }
 
 func newWorld(t testing.TB, names ...flow.DomainID) *world {
-	w := &world{now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), keys: map[flow.DomainID]ed25519.PrivateKey{}, side: map[flow.DomainID]*side{}, down: map[flow.DomainID]bool{}, lost: map[flow.DomainID]bool{}}
+	w := &world{now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), keys: map[flow.DomainID]ed25519.PrivateKey{}, side: map[flow.DomainID]*side{}, down: map[flow.DomainID]bool{}, lost: map[flow.DomainID]bool{}, proxy: map[flow.DomainID]func(http.ResponseWriter){}}
 	for i, n := range names {
 		w.keys[n] = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(i + 1)}, 32))
 		s := &side{w: w, name: n, dir: t.TempDir()}
@@ -108,6 +110,10 @@ func (s *side) send(ctx context.Context, peer flow.DomainID, body []byte) (int, 
 		return 0, nil, errors.New("no route")
 	}
 	rec := httptest.NewRecorder()
+	if answer := s.w.proxy[peer]; answer != nil {
+		answer(rec)
+		return rec.Code, rec.Body.Bytes(), nil
+	}
 	s.w.side[peer].Handler(func(*http.Request) (flow.DomainID, error) { return s.name, nil }).ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodPost, offer.ContractsPath, bytes.NewReader(body)))
 	if s.w.lost[peer] {
 		return 0, nil, errors.New("broke off")
@@ -118,7 +124,7 @@ func (s *side) send(ctx context.Context, peer flow.DomainID, body []byte) (int, 
 // post is an eavesdropper who sends something again, without a certificate.
 func (w *world) post(to flow.DomainID, body []byte) (int, string) {
 	rec := httptest.NewRecorder()
-	w.side[to].Handler(offer.Via).ServeHTTP(rec, httptest.NewRequest(http.MethodPost, offer.ContractsPath, bytes.NewReader(body)))
+	w.side[to].Handler(func(*http.Request) (flow.DomainID, error) { return "", nil }).ServeHTTP(rec, httptest.NewRequest(http.MethodPost, offer.ContractsPath, bytes.NewReader(body)))
 	return rec.Code, strings.TrimSpace(rec.Body.String())
 }
 

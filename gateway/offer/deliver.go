@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/contract"
 )
 
@@ -37,14 +38,17 @@ func (b *Book) rouse() {
 	}
 }
 
-// Deliver tries to send everything that is to be sent, once.
+// Deliver tries to send everything that is to be sent, once. A peer that does not answer is left for the next time, so that others do
+// not wait for it.
 func (b *Book) Deliver(ctx context.Context) {
+	silent := map[flow.DomainID]bool{}
 	for _, e := range b.All() {
-		if e.unsent == sendNothing || ctx.Err() != nil {
+		if e.unsent == sendNothing || silent[e.Peer] || ctx.Err() != nil {
 			continue
 		}
 		if err := b.deliver(ctx, e); err != nil {
 			b.opt.Fault(err)
+			silent[e.Peer] = true
 		}
 	}
 }
@@ -71,7 +75,10 @@ func (b *Book) deliver(ctx context.Context, e Entry) error {
 	if stdjson.Unmarshal(answer, &told) != nil || status >= http.StatusInternalServerError || status == http.StatusForbidden || status == http.StatusTooManyRequests {
 		return nil // it is tried again
 	}
-	if told.Rule == contract.RuleSigner {
+	switch {
+	case told.State == "" && told.Rule == "":
+		return nil // whoever answers at this address, it is no book
+	case told.Rule == contract.RuleSigner:
 		return nil // the peer may not have looked at this domain's new key yet
 	}
 	b.mu.Lock()

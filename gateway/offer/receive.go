@@ -105,7 +105,7 @@ func (b *Book) offered(ctx context.Context, peer flow.DomainID, s *contract.Sign
 	if err := b.put(ctx, next, peer, fmt.Sprintf("contract offered, version %d", s.Contract.Version)); err != nil {
 		return "", err
 	}
-	if b.opt.Bounds == nil {
+	if b.opt.Bounds == nil || b.signed(peer) >= maxByItself {
 		return Waiting, nil
 	}
 	for _, bound := range b.opt.Bounds() {
@@ -163,6 +163,17 @@ func (b *Book) count(peer flow.DomainID) (open, all int) {
 		}
 	}
 	return open, all
+}
+
+// signed is how many contracts with a peer this domain has signed that have not ended.
+func (b *Book) signed(peer flow.DomainID) (n int) {
+	now := b.opt.Clock()
+	for _, e := range b.entries {
+		if e.Peer == peer && (e.State == Accepting || e.State == Agreed) && now.Before(e.Signed.Contract.Expires) {
+			n++
+		}
+	}
+	return n
 }
 
 // refused puts a message that was refused on record, so often in a second for each peer, and for all that are none, and no oftener.
@@ -243,6 +254,3 @@ func reply(w http.ResponseWriter, status int, v Reply) {
 }
 
 var _ gateway.Contracts = (*Book)(nil)
-
-// Via is for [Book.Handler] where connections show no certificates: what is signed counts alone.
-func Via(*http.Request) (flow.DomainID, error) { return "", nil }

@@ -22,7 +22,7 @@ type Side struct {
 
 // Draft is an offer as people write it.
 type Draft struct {
-	Name      string         `json:"name,omitempty"` // of a first offer
+	Name      string         `json:"name,omitempty"` // of a counter-offer, "": as it was, and it cannot be another
 	Purposes  []flow.Purpose `json:"purposes"`
 	NotBefore time.Time      `json:"not_before,omitzero"` // zero: now; of a counter-offer: as it was
 	Expires   time.Time      `json:"expires,omitzero"`    // of a counter-offer, zero: as it was
@@ -88,6 +88,9 @@ func (b *Book) Counter(ctx context.Context, negotiation string, d Draft) (Entry,
 		return Entry{}, err
 	}
 	next := e.Signed.Contract.Next()
+	if d.Name != "" && d.Name != next.Name {
+		return Entry{}, &contract.Error{Rule: contract.RuleAnother, Place: "name"}
+	}
 	d.fill(next, b.opt.Domain, e.Peer)
 	if err := next.Check(); err != nil {
 		return Entry{}, err
