@@ -207,6 +207,72 @@ func TestCompletionsAreBoundedByTheCapability(t *testing.T) {
 	}
 }
 
+// A subscription to a resource tells of it, by whatever method it is begun.
+func TestSubscriptionsAreBoundedByTheCapability(t *testing.T) {
+	d, u := domains(t), newUpstream(t, options(wire.MCP20260728))
+	r := newRig(t, u, withDomains(d))
+	h := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller", Tools: map[string]capability.Arguments{"records/:resource": {"uri": capability.Prefix("mem://be")}}})
+	for filter, refused := range map[string]bool{
+		`"toolsListChanged":true`:                              false,
+		`"resourceSubscriptions":["mem://beds"]`:               false,
+		`"resourceSubscriptions":["mem://beds","mem://other"]`: true,
+	} {
+		body := `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{` + filter + `},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, []byte(body))
+		for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": wire.MCP20260728, "Mcp-Method": "subscriptions/listen", "Scrim-Purpose": "care"} {
+			req.Header.Set(k, v)
+		}
+		var out []byte
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			out, _ = io.ReadAll(res.Body) // of a stream, until it is left
+			res.Body.Close()
+		}
+		cancel()
+		if got := strings.Contains(string(out), "not-granted: arguments"); got != refused {
+			t.Errorf("%s = %s, want refused: %v", filter, out, refused)
+		}
+	}
+}
+
+// What comes without an id is no way around what bounds calls.
+func TestACallWithoutAnIDIsBoundedByTheCapability(t *testing.T) {
+	d := domains(t)
+	u, answer := answering(t)
+	*answer = `{"jsonrpc":"2.0","id":7,"result":{}}`
+	r := newRig(t, u, func(s *gatewaytest.Setup) {
+		s.Domains, s.Transparent = d, []gateway.Transparent{{Agent: "records", Path: "/**"}}
+	})
+	h := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "caller", Tools: map[string]capability.Arguments{"records/plain": {"text": capability.Prefix("ward 4")}}})
+	for method, name := range map[string]string{"tools/call": "talks", "prompts/get": "talks", "resources/read": "mem://beds", "secret/method": ""} {
+		body := `{"jsonrpc":"2.0","method":"` + method + `","params":{"name":"talks","uri":"mem://beds","arguments":{"text":"all of it"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
+		req, err := http.NewRequest(http.MethodPost, r.url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(t, req, []byte(body))
+		for k, v := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": wire.MCP20260728, "Mcp-Method": method, "Scrim-Purpose": "care"} {
+			req.Header.Set(k, v)
+		}
+		if name != "" {
+			req.Header.Set("Mcp-Name", name)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if got := u.bodies(); len(got) != 0 {
+			t.Errorf("%s = %d %s, and the server got %q", method, res.StatusCode, out, got)
+		}
+	}
+}
+
 // A session belongs to the holder who began it: a sub-agent of the same agent has its own.
 func TestASessionIsItsHoldersAlone(t *testing.T) {
 	d := domains(t)

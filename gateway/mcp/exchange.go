@@ -187,7 +187,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.again(ctx, c, answer)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.rpc.Kind == wire.Call && !free[c.method],
+		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method],
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})

@@ -27,12 +27,8 @@ func (x *exchange) owned(ctx context.Context, c *calling, m *message) error {
 		named = append(named, gateway.IDs{Context: "state " + state})
 	}
 	if m.rpc.Method == "subscriptions/listen" {
-		if list, ok := under(m.doc, "params", "notifications", "taskIds"); ok && m.doc.Nodes[list].Kind == json.Array {
-			for n := range m.doc.Children(list) {
-				if m.doc.Nodes[n].Kind == json.String {
-					named = append(named, gateway.IDs{Task: m.doc.Text(n)})
-				}
-			}
+		for _, id := range m.wanted("taskIds") {
+			named = append(named, gateway.IDs{Task: id})
 		}
 	}
 	for _, ids := range named {

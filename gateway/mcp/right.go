@@ -1,7 +1,9 @@
 package mcp
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
@@ -26,6 +28,47 @@ var free = map[string]bool{
 	"resources/list": true, "resources/templates/list": true, "tasks/list": true, "subscriptions/listen": true,
 }
 
+// listening bounds what the client wants to be told of like asking for it.
+func (x *exchange) listening(c *calling, m *message, in *gateway.Invocation) {
+	in.NoTool = true
+	agent := c.who.agent.Party.Agent
+	for _, uri := range m.wanted("resourceSubscriptions") {
+		if args := argument("uri", uri); !c.who.authority.Covers(agent, anyResource, args) {
+			in.NoTool, in.Tool, in.Arguments = false, anyResource, args
+			return
+		}
+	}
+	for _, id := range m.wanted("taskIds") {
+		if in.Of = x.toolOf(c, id); !c.who.authority.Covers(agent, in.Of, nil) {
+			return
+		}
+	}
+}
+
+// wanted are the texts of a list in what a client wants to be told of.
+func (m *message) wanted(list string) (all []string) {
+	n, ok := under(m.doc, "params", "notifications", list)
+	if !ok || m.doc.Nodes[n].Kind != json.Array {
+		return nil
+	}
+	for i := range m.doc.Children(n) {
+		if m.doc.Nodes[i].Kind == json.String {
+			all = append(all, m.doc.Text(i))
+		}
+	}
+	return all
+}
+
+// toolOf is what a capability calls the tool that a task is of.
+func (x *exchange) toolOf(c *calling, task string) string {
+	return cmp.Or(x.memory.toolOf(c.who, task), unknownTask)
+}
+
+// calls reports whether a message makes the server do something. One that lacks an id does so too where the server does not look.
+func (m *message) calls() bool {
+	return m.rpc.Kind == wire.Call || m.rpc.Kind == wire.Notification && !strings.HasPrefix(m.rpc.Method, "notifications/")
+}
+
 // proves holds a message of the client to its authority.
 func (x *exchange) proves(ctx context.Context, c *calling, m *message, sent []byte) error {
 	in := gateway.Invocation{Body: sent, Flow: c.flow}
@@ -36,7 +79,9 @@ func (x *exchange) proves(ctx context.Context, c *calling, m *message, sent []by
 		return x.g.Prove(ctx, c.who.snap, nil, in)
 	}
 	switch method := m.rpc.Method; {
-	case m.rpc.Kind != wire.Call, free[method]:
+	case method == "subscriptions/listen":
+		x.listening(c, m, &in)
+	case !m.calls(), free[method]:
 		in.NoTool = true
 	case method == "tools/call", method == "prompts/get":
 		in.Tool, in.Arguments = toolName(listings[listOf[method]], m.nameUsed(listings[listOf[method]])), m.rawParam("arguments")
@@ -53,10 +98,7 @@ func (x *exchange) proves(ctx context.Context, c *calling, m *message, sent []by
 			in.NoTool, in.Tool = false, otherMethod+method
 		}
 	case m.task() != "":
-		in.NoTool, in.Of = true, unknownTask
-		if tool := x.memory.toolOf(c.who, m.task()); tool != "" {
-			in.Of = tool
-		}
+		in.NoTool, in.Of = true, x.toolOf(c, m.task())
 	default:
 		in.Tool = otherMethod + method
 	}
