@@ -57,8 +57,11 @@ var (
 // vouch adds to a request what goes along with it. It does nothing for an address that is none of the peer's gateways.
 func (u *Upstream) vouch(req *http.Request, body []byte) error {
 	o, _ := req.Context().Value(onwardKey{}).(*onward)
-	if o == nil || u.Peers == nil || u.Domain != o.f.To.Domain {
+	if o == nil {
 		return nil
+	}
+	if u.Peers == nil || u.Domain != o.f.To.Domain {
+		return o.alone()
 	}
 	if u.Handoff != nil {
 		u.Handoff.put(req, o)
@@ -69,7 +72,7 @@ func (u *Upstream) vouch(req *http.Request, body []byte) error {
 	case err != nil:
 		return refuse(RuleUpstream, "", err, "The domain behind the gateway cannot be reached at the moment.")
 	case conf == nil:
-		return nil
+		return o.alone()
 	}
 	signer, kid := o.s.Peers.Own()
 	if signer == nil {
@@ -96,6 +99,19 @@ func (u *Upstream) vouch(req *http.Request, body []byte) error {
 		return refuse(RuleInternal, "", err, "The gateway cannot vouch for this call, so it did not happen.")
 	}
 	req.Header.Set(hop.Header, text)
+	return nil
+}
+
+// alone lets a call go to where no gateway is, unless it was to be counted there.
+func (o *onward) alone() error {
+	if o.a == nil || o.a.Chain == nil {
+		return nil
+	}
+	for i := range o.a.Chain.Links {
+		if at := o.a.Chain.Links[i].Grant.Counted; at != "" && at != o.s.Domain {
+			return refuse(RuleCapability, "", errHopCounted, "The capability can be used for calls to the domain that counts it alone, by way of its gateway.")
+		}
+	}
 	return nil
 }
 

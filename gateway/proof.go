@@ -42,7 +42,7 @@ func (g *Gateway) Prove(ctx context.Context, s *Snapshot, a *Authority, in Invoc
 	if a == nil || a.Chain == nil {
 		return nil
 	}
-	if err := counted(s, a.Chain, f.To.Domain); err != nil {
+	if err := counted(s, a.Chain, &f); err != nil {
 		return notAdmitted(err)
 	}
 	r := capability.Request{
@@ -117,10 +117,28 @@ func (g *Gateway) revoked(a *Authority, from flow.DomainID, task flow.TaskID) er
 	return g.ledger.Revoked(a.Chain, task)
 }
 
-// counted checks that what is limited is counted: here, or at the domain that the call goes on to.
-func counted(s *Snapshot, vd *capability.Verified, to flow.DomainID) error {
+// Serves refuses an answer by the names that it gives its task where one of them was revoked, whoever asked: a task may get its
+// name, or lose it, after the call was proven. It is asked in the transaction that records the answer. The error is a [*Refusal].
+func (g *Gateway) Serves(a *Authority, f *flow.Flow, ids IDs) error {
+	if g.ledger == nil {
+		return nil
+	}
+	for _, name := range [...]string{ids.Task, ids.Context} {
+		if name == "" {
+			continue
+		}
+		if err := g.revoked(a, f.To.Domain, flow.TaskID(name)); err != nil {
+			return notAdmitted(err)
+		}
+	}
+	return nil
+}
+
+// counted checks that what is limited is counted: here, or by the gateway of the domain that the call goes on to. Where none is
+// known to stand before the recipient, nobody would count.
+func counted(s *Snapshot, vd *capability.Verified, f *flow.Flow) error {
 	for i := range vd.Links {
-		if at := vd.Links[i].Grant.Counted; at != "" && at != s.Domain && at != to {
+		if at := vd.Links[i].Grant.Counted; at != "" && at != s.Domain && (at != f.To.Domain || !s.toPeer(f)) {
 			return &capability.Error{Rule: capability.RuleNotGranted, Link: i, Member: "counted"}
 		}
 	}

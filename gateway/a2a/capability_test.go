@@ -328,6 +328,7 @@ func TestWhatALinkDoesNotAdmitIsRefused(t *testing.T) {
 		{"skill", "tools", capability.Grant{Tools: map[string]capability.Arguments{"partner/triage": {}}}},
 		{"texts", "arguments", capability.Grant{Tools: map[string]capability.Arguments{"partner/*": {"name": capability.Any().Optionally()}}}},
 		{"counted elsewhere", "counted", capability.Grant{Cost: &flow.Cost{EpsilonNano: 1}, Counted: "elsewhere"}},
+		{"counted where no gateway is", "counted", capability.Grant{Cost: &flow.Cost{EpsilonNano: 1}, Counted: gatewaytest.Other}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -347,7 +348,6 @@ func TestWhatALinkDoesNotAdmitIsRefused(t *testing.T) {
 	for name, grant := range map[string]capability.Grant{
 		"texts are named": {Tools: map[string]capability.Arguments{"partner/:message": {":text": capability.Any()}}},
 		"all is admitted": {Recipients: []string{"other/partner"}, Purposes: []flow.Purpose{"care"}, Tools: map[string]capability.Arguments{"partner/*": {}}},
-		"counted there":   {Cost: &flow.Cost{EpsilonNano: 1}, Counted: gatewaytest.Other},
 	} {
 		if _, body := g.shown(t, g.root(t, grant), strings.Replace(plainMessage, "m-1", "ok-"+strings.ReplaceAll(name, " ", "-"), 1)); !strings.Contains(body, "Done.") {
 			t.Errorf("%s: %s, want the agent's answer", name, body)

@@ -30,6 +30,7 @@ func TestACapabilityGoesAlongWithTheStatement(t *testing.T) {
 		{"they let none vouch", &capability.Grant{Agent: "intake"}, false, "hop Scrim-Hop", false, ""},
 		{"they are not for the next domain", &capability.Grant{Agent: "intake", Via: []flow.DomainID{hospital}, Audience: []flow.DomainID{hospital}}, false, "capability ", false, ""},
 		{"they are counted at home", &capability.Grant{Agent: "intake", Via: []flow.DomainID{hospital}, Uses: &uses, Counted: hospital}, false, "", false, ""},
+		{"they are counted at the next domain", &capability.Grant{Agent: "intake", Via: []flow.DomainID{hospital}, Uses: &uses, Counted: insurer}, false, "", true, ""},
 		{"there is none", nil, false, "", false, ""},
 		{"there is none, and one is required", nil, true, "capability ", false, ""},
 	} {
