@@ -24,6 +24,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/policy/capability"
+	"github.com/scrimhq/scrim/policy/capability/ledger"
 )
 
 // openStream begins a stream by a capability, whose agent sends one event and then waits, and returns what comes after it.
@@ -215,5 +216,57 @@ func TestAProofOverGRPCIsAboutTheMessage(t *testing.T) {
 	}
 	if got := len(s.received()); got != 1 {
 		t.Errorf("the agent got %d messages, want one", got)
+	}
+}
+
+// A task ends for everybody when it is revoked by the name that its caller knows, also in the middle of an answer, and also where
+// the caller named no task when it asked.
+func TestARevokedTaskEndsWhatServesIt(t *testing.T) {
+	for name, by := range map[string]func(*testing.T, *guarded, *http.Request, string){
+		"by a capability": func(t *testing.T, g *guarded, r *http.Request, body string) {
+			g.root(t, capability.Grant{}).Show(t, r, []byte(body))
+		},
+		"by a credential": func(_ *testing.T, _ *guarded, r *http.Request, _ string) { credential(r) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, more := newGuarded(t, nil), make(chan struct{})
+			event := `data: {"jsonrpc":"2.0","id":1,"result":{"task":{"id":"t-1","contextId":"c-1","status":{"state":"TASK_STATE_WORKING"}}}}` + "\n\n"
+			g.agent.answer = func(w http.ResponseWriter, _ string) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				fmt.Fprint(w, event)
+				w.(http.Flusher).Flush()
+				<-more
+				fmt.Fprint(w, event)
+			}
+			body := fmt.Sprintf(streamingMessage, "s-1")
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			by(t, g, req, body)
+			for k, v := range map[string]string{"Content-Type": "application/json", "A2A-Version": "1.0", "Scrim-Purpose": "care", "Scrim-Criticality": "routine"} {
+				req.Header.Set(k, v)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			in := bufio.NewReader(res.Body)
+			line, err := in.ReadString('\n')
+			_, after, ok := strings.Cut(line, `"contextId":"`)
+			if err != nil || !ok {
+				t.Fatalf("first event = %q, %v", line, err)
+			}
+			task, _, _ := strings.Cut(after, `"`)
+			if _, err := g.Ledger.Revoke(t.Context(), []ledger.Denial{{Kind: ledger.OfTask, Name: task, Until: time.Now().Add(time.Hour)}}, nil); err != nil {
+				t.Fatal(err)
+			}
+			close(more)
+			rest, _ := io.ReadAll(in)
+			if strings.Contains(string(rest), "TASK_STATE_WORKING") || !strings.Contains(string(rest), "capability is revoked: task") {
+				t.Errorf("after the revocation came %q, want a refusal", rest)
+			}
+		})
 	}
 }

@@ -85,6 +85,9 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	named := func() {}
 	ids := c.names(m, doc)
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
+		if err := c.h.Gateway.Serves(c.authority, &m.Query.Flow, ids); err != nil {
+			return err
+		}
 		if named, err = c.h.Gateway.NameTask(tx, c.between(), ids, c.flow.Task.ID); err != nil {
 			return err
 		}

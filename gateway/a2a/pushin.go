@@ -290,6 +290,9 @@ func (in *intake) pass(ctx context.Context, envelope []byte) error {
 	var n gateway.Notification
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
 		ids, _ := in.reader.describe(out)
+		if err := in.Gateway.Serves(in.authority, &f, ids); err != nil {
+			return err
+		}
 		if named, err = in.Gateway.NameTask(tx, between, ids, f.Task.ID); err != nil {
 			return err
 		}

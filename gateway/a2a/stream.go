@@ -26,6 +26,7 @@ type relay struct {
 	kept     gateway.Kept // what sent takes
 	begun    bool
 	ids      gateway.IDs // as the agent calls them
+	told     gateway.IDs // as the caller knows them
 	named    bool        // the task goes by the ids that the caller was given
 	ended    bool        // a terminal status or the answer itself was sent
 }
@@ -121,10 +122,15 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 	m := s.responseMessage(s.snap, data, true)
 	m.Query.Flow = s.flow
 	m.Outcome, m.Segment, m.Texts = flow.Segment, s.segments, &s.texts
-	named, ids := func() {}, gateway.IDs{}
+	named, ids := func() {}, s.told
 	m.Commit = func(tx store.Tx, out []byte) (err error) {
 		if !s.named {
 			ids, _ = s.dialect().describe(out)
+		}
+		if err := s.h.Gateway.Serves(s.authority, &m.Query.Flow, ids); err != nil {
+			return err
+		}
+		if !s.named {
 			named, err = s.h.Gateway.NameTask(tx, s.between(), ids, s.call.flow.Task.ID)
 		}
 		return err
@@ -134,7 +140,7 @@ func (s *relay) pass(ctx context.Context, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	named()
-	s.named = s.named || ids.Task != ""
+	s.told, s.named = ids, s.named || ids.Task != ""
 	return passed.Body, nil
 }
 
