@@ -20,13 +20,13 @@ import (
 
 // terms are the flags that say what a capability admits. What is not given is as it was.
 type terms struct {
-	file                                                    string
-	audience, recipients, purposes, tasks, techniques, via  []string
-	levels, datasets, tools, arguments                      []string
-	criticality, epsilon, delta, counted, notBefore, expiry string
-	uses, depth                                             int
-	life                                                    time.Duration
-	given                                                   func(name string) bool
+	file                                                   string
+	audience, recipients, purposes, tasks, techniques, via []string
+	levels, datasets, tools, arguments                     []string
+	criticality, epsilon, delta, counted, notBefore        string
+	uses, depth                                            int
+	life                                                   time.Duration
+	given                                                  func(name string) bool
 }
 
 func (t *terms) flags(f *pflag.FlagSet) {

@@ -20,7 +20,7 @@ func TestOtherImplementationVerifiesOurs(t *testing.T) {
 	}
 	keys := []ed25519.PublicKey{publicOf("hospital"), publicOf("h0"), publicOf("h1"), publicOf("h2"), publicOf("h3")}
 	for i, tok := range append(append(Chain{}, c...), Token(proof)) {
-		sig, err := jose.ParseSigned(string(tok), []jose.SignatureAlgorithm{jose.EdDSA})
+		sig, err := jose.ParseSignedCompact(string(tok), []jose.SignatureAlgorithm{jose.EdDSA})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,6 +60,5 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Rule == e.Rule && (t.Place == "" || t.Place == e.Place)
 }
 
-func refused(r Rule) error             { return &Error{Rule: r} }
-func at(place string) error            { return &Error{Rule: RuleContent, Place: place} }
-func broke(r Rule, place string) error { return &Error{Rule: r, Place: place} }
+func refused(r Rule) error  { return &Error{Rule: r} }
+func at(place string) error { return &Error{Rule: RuleContent, Place: place} }
