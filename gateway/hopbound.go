@@ -47,7 +47,7 @@ func (g *Gateway) Continue(s *Snapshot, a *Authority, f *flow.Flow) {
 	if f.From.Domain != s.Domain {
 		return
 	}
-	t := g.hops.of(f.Trace, f.From.Agent, g.now())
+	t := g.trailOf(s, f.Trace, f.From.Agent)
 	if t == nil {
 		return
 	}
@@ -67,7 +67,7 @@ func (g *Gateway) hopLimits(s *Snapshot, a *Authority, f *flow.Flow) (limits hop
 	if f.From.Domain != s.Domain || f.To.Domain == s.Domain {
 		return limits, bound
 	}
-	t := g.hops.of(f.Trace, f.From.Agent, g.now())
+	t := g.trailOf(s, f.Trace, f.From.Agent)
 	switch {
 	case t == nil:
 		return limits, bound
