@@ -13,14 +13,14 @@ import (
 
 // Invocation is a call as far as its right to happen depends on it, once its message was read.
 type Invocation struct {
-	Body      []byte      // as it was sent; of gRPC, the message without what frames it; nil: none
-	Flow      flow.Flow   // from whom, to whom, why and for what task
-	Task      flow.TaskID // in the caller's own words; "": it names none
-	Also      flow.TaskID // another name of the task in the caller's words; "": none
-	Tool      string      // or skill, or a reserved name; "": unknown
-	NoTool    bool        // nothing is used: a handshake, a list, what belongs to a call before
-	Of        string      // with NoTool: the tool or skill of the call before, which every link must admit; "": there was none
-	Arguments []byte      // a JSON object; nil: none
+	Body      []byte        // as it was sent; of gRPC, the message without what frames it; nil: none
+	Flow      flow.Flow     // from whom, to whom, why and for what task
+	Task      flow.TaskID   // in the caller's own words; "": it names none
+	Names     []flow.TaskID // whatever the caller names the task by, and other tasks that it refers to: none of them may be revoked
+	Tool      string        // or skill, or a reserved name; "": unknown
+	NoTool    bool          // nothing is used: a handshake, a list, what belongs to a call before
+	Of        string        // with NoTool: the tool or skill of the call before, which every link must admit; "": there was none
+	Arguments []byte        // a JSON object; nil: none
 }
 
 // Prove holds a call to its authority: that it is the caller's, as [Gateway.Holds] says, and that every link admits the
@@ -34,7 +34,7 @@ func (g *Gateway) Prove(ctx context.Context, s *Snapshot, a *Authority, in Invoc
 	if f.Direction == flow.Response { // whoever asks what it would get is the one who would call
 		f.From, f.To = f.To, f.From
 	}
-	for _, task := range [...]flow.TaskID{f.Task.ID, in.Task, in.Also} {
+	for _, task := range append([]flow.TaskID{f.Task.ID, in.Task}, in.Names...) {
 		if err := g.revoked(a, f.From.Domain, task); err != nil {
 			return notAdmitted(err)
 		}

@@ -270,3 +270,53 @@ func TestARevokedTaskEndsWhatServesIt(t *testing.T) {
 		})
 	}
 }
+
+// Whoever may use one task has no other by referring to it, and a revoked one is not to be had by a second name beside its own.
+func TestReferencesToTasksAreBoundedByTheCapability(t *testing.T) {
+	g := newGuarded(t, nil)
+	root := g.root(t, capability.Grant{})
+	n := 0
+	begin := func() (task, context string) {
+		n++
+		g.agent.answer = answerWith(fmt.Sprintf(`{"task":{"id":"t-%d","contextId":"c-%d","status":{"state":"TASK_STATE_INPUT_REQUIRED"}}}`, n, n))
+		_, body := g.shown(t, root, messageNo(n))
+		var answer struct {
+			Result struct {
+				Task struct{ ID, ContextID string }
+			}
+		}
+		if err := stdjson.Unmarshal([]byte(body), &answer); err != nil || answer.Result.Task.ID == "" {
+			t.Fatalf("answer = %s, %v", body, err)
+		}
+		return answer.Result.Task.ID, answer.Result.Task.ContextID
+	}
+	task, context := begin()
+	other, elsewhere := begin()
+	g.agent.answer = answerWith(okMessage)
+	say := func(h *gatewaytest.Holder, members string) string {
+		n++
+		_, body := g.shown(t, h, strings.Replace(messageNo(n), `"role"`, members+`,"role"`, 1))
+		return body
+	}
+	bound := root.Child(t, capability.Grant{Tasks: []flow.TaskID{flow.TaskID(context)}})
+	for members, may := range map[string]bool{
+		`"contextId":"` + context + `"`:                                                       true,
+		`"contextId":"` + context + `","referenceTaskIds":["` + task + `"]`:                   true,
+		`"contextId":"` + context + `","referenceTaskIds":["` + task + `","` + other + `"]`:   false,
+		`"contextId":"` + context + `","taskId":"` + other + `"`:                              false,
+		`"contextId":"` + context + `","taskId":"` + task + `","referenceTaskIds":["nobody"]`: false,
+	} {
+		body := say(bound, members)
+		if got := strings.Contains(body, "Done."); got != may || !may && !strings.Contains(body, "not-granted: tasks") {
+			t.Errorf("%s = %s, want allowed: %v", members, body, may)
+		}
+	}
+	if _, err := g.Ledger.Revoke(t.Context(), []ledger.Denial{{Kind: ledger.OfTask, Name: elsewhere, Until: time.Now().Add(time.Hour)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, members := range []string{`"contextId":"` + elsewhere + `"`, `"contextId":"` + elsewhere + `","taskId":"nobody"`} {
+		if body := say(root, members); !strings.Contains(body, "capability is revoked: task") {
+			t.Errorf("%s after the revocation = %s, want a refusal", members, body)
+		}
+	}
+}

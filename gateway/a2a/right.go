@@ -29,12 +29,13 @@ func (c *call) asks() bool { return c.rpc.Method == c.dialect().card }
 // proves holds the call to its authority.
 func (c *call) proves(ctx context.Context) error {
 	in := gateway.Invocation{Body: c.sent, Flow: c.flow}
+	context, task, references := c.tasks()
+	in.Names = append(references, context, task)
 	if c.authority == nil {
-		in.Task, in.Also = c.tasks()
 		return c.h.Gateway.Prove(ctx, c.snap, nil, in)
 	}
 	var err error
-	if in.Task, in.Also, err = c.boundTask(ctx); err != nil {
+	if in.Task, err = c.boundTask(ctx, context, task, references); err != nil {
 		return err
 	}
 	switch skill := cmp.Or(c.agent.Skill, plainSkill); {
@@ -48,27 +49,37 @@ func (c *call) proves(ctx context.Context) error {
 	return c.h.Gateway.Prove(ctx, c.snap, c.authority, in)
 }
 
-// tasks are the names by which the caller knows the task: the context first, which a client has from the first answer on.
-func (c *call) tasks() (task, also flow.TaskID) {
+// tasks are the names by which the caller knows the task, and other tasks that its message refers to.
+func (c *call) tasks() (context, task flow.TaskID, references []flow.TaskID) {
 	ids := c.ids()
-	if ids.Context == "" {
-		return flow.TaskID(ids.Task), ""
+	if m := c.a2a.Message; m != nil {
+		if n, ok := c.doc.Member(m.Node, "referenceTaskIds"); ok && c.doc.Nodes[n].Kind == json.Array {
+			for i := range c.doc.Children(n) {
+				if c.doc.Nodes[i].Kind == json.String {
+					references = append(references, flow.TaskID(c.doc.Text(i)))
+				}
+			}
+		}
 	}
-	return flow.TaskID(ids.Context), flow.TaskID(ids.Task)
+	return flow.TaskID(ids.Context), flow.TaskID(ids.Task), references
 }
 
-// boundTask are the names by which a capability may bound the task. A context and a task that are not known to belong
-// together name none: whoever may use one could reach another's otherwise.
-func (c *call) boundTask(ctx context.Context) (task, also flow.TaskID, err error) {
-	task, also = c.tasks()
-	if also == "" {
-		return task, also, nil
+// boundTask is the name by which a capability may bound the task: the context first, which a client has from the first answer
+// on. A context and tasks that are not known to belong together name none: whoever may use one could reach another's otherwise.
+func (c *call) boundTask(ctx context.Context, context, task flow.TaskID, references []flow.TaskID) (flow.TaskID, error) {
+	for _, one := range append([]flow.TaskID{task}, references...) {
+		switch {
+		case one == "" || one == task && context == "":
+			continue
+		case context == "":
+			return "", nil
+		}
+		together, err := c.h.Gateway.SameTask(ctx, c.between(), gateway.IDs{Context: string(context), Task: string(one)})
+		if err != nil || !together {
+			return "", err
+		}
 	}
-	together, err := c.h.Gateway.SameTask(ctx, c.between(), c.ids())
-	if err != nil || together {
-		return task, also, err
-	}
-	return "", also, nil
+	return cmp.Or(context, task), nil
 }
 
 // arguments are the message as a skill's arguments: the members of its data, and by reserved names that it has texts,
