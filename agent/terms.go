@@ -38,6 +38,8 @@ type Shown struct {
 	Level flow.Level `json:"level"`
 	Param flow.Param `json:"param"`
 	By    string     `json:"by"`
+
+	Handle int64 `json:"handle"` // it goes by reference only, which lasts so many seconds; 0: as it is
 }
 
 // More is one thing that would change the terms: another purpose of those the agent has, a lower or higher criticality, evidence

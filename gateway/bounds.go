@@ -122,15 +122,12 @@ func (a *Authority) meet(tax *flow.Taxonomy, leaves []flow.Leaf, terms []flow.Le
 }
 
 func (a *Authority) meetOne(tax *flow.Taxonomy, leaf *flow.Leaf, terms *flow.LeafTerms) {
-	level := a.level(leaf)
 	class, _ := tax.Class(labelOf(leaf))
-	if !class.Family.Has(level) {
-		level = flow.Masked // generalized says nothing of an identifier, nor tokenized of an attribute
-	}
-	if !terms.Level.Reveals(level) {
+	less := capability.Within(class, terms.Treatment, a.level(leaf))
+	if less == terms.Treatment {
 		return
 	}
-	terms.Treatment, terms.By = class.Resolve(flow.Treatment{Level: level}), flow.ByCapability
+	terms.Treatment, terms.By = less, flow.ByCapability
 	terms.Reason = "what the caller was given the right to lets no more be shown"
 }
 

@@ -57,7 +57,9 @@ type Shown struct {
 	Field string     `json:"field,omitempty"` // "dataset/column" where the question was about a dataset
 	Level flow.Level `json:"level"`
 	Param flow.Param `json:"param,omitempty"`
-	By    string     `json:"by,omitempty"` // what holds it there: policy, need, tier, contract, capability; "" where nothing shows
+	By    string     `json:"by,omitempty"` // what holds it there: policy, need, tier, contract, capability, hop; "" where nothing shows
+
+	Handle int64 `json:"handle,omitempty"` // it goes by reference only, which lasts so many seconds; where no reference can stand it does not go
 }
 
 // Duties are what the recipient would take on.
@@ -252,6 +254,9 @@ func (q *question) kinds() (leaves []flow.Leaf, named int, err error) {
 	for _, l := range declared {
 		add(l)
 	}
+	if len(leaves) > maxEntries && q.c.Caller.Party.Domain != q.c.Snapshot.Domain {
+		return leaves[:maxEntries], named, nil // how many there are is not theirs to know either
+	}
 	if len(leaves) > maxEntries {
 		return nil, 0, misasked("The question is about more than %d kinds of value; ask about fewer columns or labels.", maxEntries)
 	}
@@ -305,6 +310,9 @@ func shownOf(leaf *flow.Leaf, t *flow.LeafTerms) Shown {
 	s := Shown{Label: leaf.Label, Field: leaf.Field, Level: t.Level, Param: t.Param}
 	if t.Level != flow.Dropped {
 		s.By = t.By.String()
+		if t.Handle > 0 {
+			s.Handle = max(1, int64(t.Handle/time.Second))
+		}
 	}
 	return s
 }

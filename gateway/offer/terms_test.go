@@ -296,6 +296,10 @@ func TestNothingIsToldOfAgentsThatTheCallerDoesNotReach(t *testing.T) {
 }
 
 func TestWhatADatasetHoldsIsNotToldToOthers(t *testing.T) {
+	var wide strings.Builder // more columns than an answer has
+	for i := range 300 {
+		fmt.Fprintf(&wide, "      - {name: c%d, logicalType: string, customProperties: [{property: scrim.label, value: health/diagnosis}]}\n", i)
+	}
 	contract, err := catalog.ParseContract("c.yaml", []byte(`
 apiVersion: v3.1.0
 kind: DataContract
@@ -307,7 +311,9 @@ schema:
     properties:
       - {name: born, logicalType: string, customProperties: [{property: scrim.label, value: person/birth-date}]}
       - {name: code, logicalType: string, customProperties: [{property: scrim.label, value: health/diagnosis}]}
-`), flow.DefaultTaxonomy())
+  - name: wide
+    properties:
+`+wide.String()), flow.DefaultTaxonomy())
 	must(t, err)
 	withContract := func(s *gatewaytest.Setup) {
 		s.Change = func(snap *gateway.Snapshot) { snap.Catalog = catalog.New(nil, []*catalog.Contract{contract}) }
@@ -321,6 +327,19 @@ schema:
 	_, b := r.askMCP(t, "", "scrim_outside", `{"agent":"desk","direction":"response","purpose":"care","dataset":"other","columns":["code"]}`)
 	if a != b || len(nothing.Labels) != 0 {
 		t.Errorf("a dataset that is there answers %s, one that is not %s", a, b)
+	}
+	for _, ask := range []string{ // beside a kind that is named: nothing about the others follows from what is said of it
+		`{"agent":"desk","direction":"response","purpose":"billing","criticality":"critical","labels":["person/name"],"dataset":"%s","columns":["code"]}`,
+		`{"agent":"desk","direction":"response","purpose":"care","labels":["person/name"],"dataset":"%s","columns":["code"]}`,
+		`{"agent":"desk","direction":"response","purpose":"care","dataset":"%s"}`,
+	} {
+		for _, there := range []string{"stays", "wide"} {
+			_, a := r.askMCP(t, "", "scrim_outside", fmt.Sprintf(ask, there))
+			_, b := r.askMCP(t, "", "scrim_outside", fmt.Sprintf(ask, "other"))
+			if a != b && (there == "wide" || strings.Contains(ask, "columns")) {
+				t.Errorf("a dataset that is there answers %s, one that is not %s", a, b)
+			}
+		}
 	}
 	own := r.ask(t, "/out/a2a/partner", "scrim_intake", `{"purpose":"billing","criticality":"critical","dataset":"stays"}`)
 	if len(own.Labels) != 2 || own.Passes {
@@ -422,4 +441,16 @@ func FuzzParseAsking(f *testing.F) {
 			t.Errorf("out of bounds: %+v", a)
 		}
 	})
+}
+
+// What policy lets go by reference only is not told as if it showed beside the rest.
+func TestWhatGoesByReferenceOnlyIsToldSo(t *testing.T) {
+	r := newRig(t, `@id("ref") @exception("e") @handle("PT10M") permit (principal, action in Action::"upto_raw", resource in DataClass::"person/birth-date");
+@id("all") permit (principal, action in Action::"upto_masked", resource);`, nil)
+	told := r.ask(t, "/out/a2a/partner", "scrim_intake", `{"purpose":"billing","criticality":"critical","labels":["person/birth-date","person/name"]}`)
+	for _, s := range told.Labels {
+		if want := map[flow.Label]int64{"person/birth-date": 600}[s.Label]; s.Handle != want || s.Level == flow.Dropped {
+			t.Errorf("%s is told as %s by reference for %d s, want %d", s.Label, s.Level, s.Handle, want)
+		}
+	}
 }

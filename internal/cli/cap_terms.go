@@ -30,7 +30,7 @@ type terms struct {
 }
 
 func (t *terms) flags(f *pflag.FlagSet) {
-	f.StringVar(&t.file, "terms", "", "JSON file with the terms, as \"scrim cap inspect --json\" prints them")
+	f.StringVar(&t.file, "terms", "", "JSON file with the terms: an entry of what \"scrim cap inspect --json\" prints")
 	f.StringArrayVar(&t.audience, "audience", nil, "domain at whose gateways it may be shown (repeat for more)")
 	f.StringArrayVar(&t.recipients, "recipient", nil, "whom flows may go to: domain/agent or domain/*")
 	f.StringArrayVar(&t.purposes, "purpose", nil, "what for")
@@ -46,7 +46,7 @@ func (t *terms) flags(f *pflag.FlagSet) {
 	f.StringVar(&t.delta, "delta", "", "the most that questions may cost, δ")
 	f.StringVar(&t.counted, "counted", "", "domain that counts uses and costs")
 	f.IntVar(&t.uses, "uses", 0, "how many flows there may be")
-	f.IntVar(&t.depth, "depth", 0, "how deep the chain may become; that of a root is 0")
+	f.IntVar(&t.depth, "depth", 0, "how deep the chain may become, from 1; a root has 0")
 	f.DurationVar(&t.life, "life", 0, "how long it is good for, such as 5m")
 	f.StringVar(&t.notBefore, "not-before", "", "when it begins (RFC 3339)")
 	t.given = f.Changed
@@ -72,7 +72,7 @@ func (t *terms) grant(now time.Time) (g capability.Grant, err error) {
 		"via":         func() error { g.Via = as[flow.DomainID](t.via); return nil },
 		"counted":     func() error { g.Counted = flow.DomainID(t.counted); return nil },
 		"uses":        func() error { n := int64(t.uses); g.Uses = &n; return nil },
-		"depth":       func() error { g.MaxDepth = t.depth; return nil },
+		"depth":       func() error { return t.setDepth(&g) },
 		"life":        func() error { g.Expires = now.Add(t.life).Truncate(time.Second); return nil },
 		"level":       func() error { return t.setLevels(&g) },
 		"dataset":     func() error { return t.setDatasets(&g) },
@@ -145,6 +145,14 @@ func (t *terms) setTools(g *capability.Grant) error {
 			return fmt.Errorf("--arg %s: %w", name, err)
 		}
 		g.Tools[tool][argument] = c
+	}
+	return nil
+}
+
+// setDepth takes no 0: it would read as not given, and leave the depth as it was.
+func (t *terms) setDepth(g *capability.Grant) error {
+	if g.MaxDepth = t.depth; t.depth < 1 {
+		return errors.New("1 at least; what is never to be handed on is a grant of depth 0 in scrim.yaml, or the last of a chain as deep as it may be")
 	}
 	return nil
 }

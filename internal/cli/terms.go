@@ -96,7 +96,11 @@ func (e *env) showTerms(told *offer.Told) {
 	t := table{head: true}
 	t.add("label", "field", "shows", "held there by")
 	for _, s := range told.Labels {
-		t.add(string(s.Label), s.Field, flow.Treatment{Level: s.Level, Param: s.Param}.String(), s.By)
+		shows := flow.Treatment{Level: s.Level, Param: s.Param}.String()
+		if s.Handle > 0 {
+			shows += ", by reference"
+		}
+		t.add(string(s.Label), s.Field, shows, s.By)
 	}
 	t.write(e.out, e.style(e.out), "")
 	keep := "for the task only"

@@ -159,10 +159,14 @@ func (vd *Verified) Level(l flow.Label) flow.Level {
 }
 
 // Meet returns the most revealing treatment of a leaf of the class that shows no more than t and no more than the links
-// let be shown. A level that the class's family does not have counts as masked; one that the links bring down gets the
-// class's own parameter. It is idempotent, and what a chain leaves of a treatment its children leave at most.
+// let be shown. It is idempotent, and what a chain leaves of a treatment its children leave at most.
 func (vd *Verified) Meet(class flow.Class, t flow.Treatment) flow.Treatment {
-	level := vd.Level(class.Label)
+	return Within(class, t, vd.Level(class.Label))
+}
+
+// Within returns the most revealing treatment that shows no more than t and no more than the level. A level that the class's
+// family does not have counts as masked; one that brings t down gets the class's own parameter.
+func Within(class flow.Class, t flow.Treatment, level flow.Level) flow.Treatment {
 	if !class.Family.Has(level) {
 		level = flow.Masked
 	}
