@@ -1,5 +1,5 @@
-// Command delegate is an agent in forty lines: it gets a capability for its key, asks what would be shown, sends its question, and has
-// a sub-agent send another with less.
+// Command delegate is an agent in forty lines: it gets a capability for its key, asks what would be shown of a name, and hands a
+// narrower capability to a sub-agent, which sends the question.
 package main
 
 import (
@@ -18,61 +18,45 @@ import (
 	"github.com/scrimhq/scrim/policy/capability"
 )
 
-func main() {
-	if err := talk(context.Background(), os.Stdout, os.Args[1], flow.DomainID(os.Args[2]), flow.NewSecret(os.Getenv("SCRIM_KEY"))); err != nil {
+func main() { // delegate GATEWAY DOMAIN, with the agent's credential in SCRIM_KEY
+	here := agent.Gateway{URL: os.Args[1], Domain: flow.DomainID(os.Args[2])}
+	if err := delegate(context.Background(), os.Stdout, here, flow.NewSecret(os.Getenv("SCRIM_KEY"))); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// talk sends two questions to the agent prior-auth of another domain, through the gateway of this one.
-func talk(ctx context.Context, out io.Writer, gateway string, domain flow.DomainID, credential flow.Secret) error {
-	self, err := agent.NewClient(agent.Options{Key: agent.NewKey(), Gateways: []agent.Gateway{{URL: gateway, Domain: domain}}, Bearer: credential})
+func delegate(ctx context.Context, out io.Writer, here agent.Gateway, credential flow.Secret) error {
+	self, err := agent.NewClient(agent.Options{Key: agent.NewKey(), Gateways: []agent.Gateway{here}, Bearer: credential})
 	if err != nil {
 		return err
 	}
-	chain, err := self.Obtain(ctx, domain, agent.Ask{})
+	chain, err := self.Obtain(ctx, here.Domain, agent.Ask{})
 	if err != nil {
 		return err
 	}
-	terms, err := self.Terms(ctx, gateway+"/out/a2a/prior-auth", agent.Question{Labels: []flow.Label{"person/name"}})
+	partner := here.URL + "/out/a2a/prior-auth"
+	terms, err := self.Terms(ctx, partner, agent.Question{Labels: []flow.Label{"person/name"}})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "a name would be %s\n", terms.Labels[0].Level)
-	if err := ask(ctx, out, self, gateway, "Authorise J1745 for Ana Ruiz"); err != nil {
-		return err
-	}
+	fmt.Fprintf(out, "a name that I send would be %s\n", terms.Labels[0].Level)
 	key := agent.NewKey() // the sub-agent makes it, and tells the public half
-	less := capability.Grant{Levels: map[flow.Label]flow.Level{"*": flow.Masked}, Expires: time.Now().Add(time.Minute)}
-	child, err := self.Hand(chain, agent.Recipient{Key: key.Public(), Word: "summariser"}, less)
+	chain, err = self.Hand(chain, agent.Recipient{Key: key.Public(), Word: "summariser"}, capability.Grant{Expires: time.Now().Add(time.Minute)})
 	if err != nil {
 		return err
 	}
-	sub, err := agent.NewClient(agent.Options{Key: key, Gateways: []agent.Gateway{{URL: gateway, Domain: domain}}})
+	sub, err := agent.NewClient(agent.Options{Key: key, Gateways: []agent.Gateway{here}})
 	if err != nil {
 		return err
 	}
-	if err := sub.Hold(child); err != nil {
-		return err
-	}
-	return ask(ctx, out, sub, gateway, "Is Ana Ruiz covered?")
-}
-
-// ask sends one message and tells what the gateway changed in the answer.
-func ask(ctx context.Context, out io.Writer, c *agent.Client, gateway, text string) error {
-	client, err := a2a.Dial(ctx, c, gateway+"/out/a2a/prior-auth", a2a.Options{Purpose: "treatment", Note: func(n flow.Note) {
-		fmt.Fprintf(out, "changed: %d places, reference %s\n", len(n.Changes)+n.Restricted, n.Reference)
-	}})
+	critical := flow.Critical
+	client, err := a2a.Dial(agent.WithCapability(ctx, chain), sub, partner, a2a.Options{Criticality: &critical})
 	if err != nil {
 		return err
 	}
-	defer client.Destroy()
-	answer, err := client.SendMessage(ctx, &sdk.SendMessageRequest{Message: sdk.NewMessage(sdk.MessageRoleUser, sdk.NewTextPart(text))})
-	if err != nil {
-		return err
-	}
-	if m, ok := answer.(*sdk.Message); ok {
+	answer, err := client.SendMessage(agent.WithCapability(ctx, chain), &sdk.SendMessageRequest{Message: sdk.NewMessage(sdk.MessageRoleUser, sdk.NewTextPart("Is Ana Ruiz covered?"))})
+	if m, ok := answer.(*sdk.Message); ok && err == nil {
 		fmt.Fprintln(out, m.Parts[0].Text())
 	}
-	return nil
+	return err
 }
