@@ -146,7 +146,7 @@ func (e *env) capInspect() *cobra.Command {
 				return json.NewEncoder(e.out).Encode(links)
 			}
 			for i := range links {
-				fmt.Fprintln(e.out, links[i].String())
+				fmt.Fprintf(e.out, "token %s, for key %s\n  %s\n", links[i].ID, links[i].Holder, links[i].String())
 			}
 			return nil
 		})
