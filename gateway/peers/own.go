@@ -35,7 +35,9 @@ func (p *Peers) publish(ctx context.Context) error {
 			return nil
 		}
 	}
-	next.Version, next.IssuedAt, next.Expires = next.Version+1, now, now.Add(min(p.conf.Load().Life, domain.MaxLife))
+	// Peers may have seen later ones than a store that was restored knows of.
+	next.Version = max(next.Version+1, now.Unix())
+	next.IssuedAt, next.Expires = now, now.Add(min(p.conf.Load().Life, domain.MaxLife))
 	text, err := next.Sign(p.opt.Keys.Signer(IdentityKey))
 	if err != nil {
 		return fmt.Errorf("publishing the domain's document: %w", err)
