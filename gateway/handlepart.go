@@ -34,7 +34,7 @@ const (
 // findParts lists the parts of the message that a reference could stand for. Where nothing could ask for one, there is nothing to find.
 func (c *collector) findParts(v *view) error {
 	c.byHandle = nil
-	if c.m.Snapshot.Learn && !c.m.Query.Flow.CrossesDomain() {
+	if c.m.watched() {
 		return nil
 	}
 	mention := bytes.Contains(c.m.Body, []byte("handle")) || bytes.Contains(c.m.Body, []byte(flow.HandleScheme))

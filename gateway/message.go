@@ -51,6 +51,12 @@ type Message struct {
 	Commit func(tx store.Tx, out []byte) error
 }
 
+// watched reports whether the message passes as it is, and what would have become of it is told: learn mode, within the domain.
+// A right that is shown is kept in any case.
+func (m *Message) watched() bool {
+	return m.Snapshot.Learn && !m.Query.Flow.CrossesDomain() && (m.Authority == nil || m.Authority.Chain == nil) && (m.sentBy == nil || m.sentBy.Chain == nil)
+}
+
 // LeftOut is how many entries of a list were kept from the recipient, and by which policies. It is for the record; the
 // recipient is told nothing of it.
 type LeftOut struct {

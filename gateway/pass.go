@@ -108,7 +108,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		return nil, err
 	}
 	out := &Passed{Body: m.Body, IDs: c.ids}
-	watched := m.Snapshot.Learn && !f.CrossesDomain()
+	watched := m.watched()
 	if watched {
 		g.observe(c)
 	} else {
@@ -317,7 +317,7 @@ func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Ti
 	if ev.Outcome == "" {
 		ev.Outcome = flow.Released
 	}
-	if m.Snapshot.Learn && !m.Query.Flow.CrossesDomain() {
+	if m.watched() {
 		ev.Outcome = flow.Watched
 	}
 	if len(c.dropped) > 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
@@ -318,5 +320,34 @@ func TestReferencesToTasksAreBoundedByTheCapability(t *testing.T) {
 		if body := say(root, members); !strings.Contains(body, "capability is revoked: task") {
 			t.Errorf("%s after the revocation = %s, want a refusal", members, body)
 		}
+	}
+}
+
+// Learn mode lets pass what policy would not; what a capability bounds is not for policy to say.
+func TestACapabilityBoundsInLearnMode(t *testing.T) {
+	g := newGuarded(t, func(s *gatewaytest.Setup) {
+		s.Learn = true
+		for _, a := range s.Agents {
+			a.Party.Domain = gatewaytest.Own
+		}
+		s.Agents = append(s.Agents, &gateway.Agent{Party: flow.Party{Agent: "abroad", Domain: gatewaytest.Other}}) // whom policies name
+	})
+	in := httptest.NewServer(&a2a.Handler{Gateway: g.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: &a2a.Cards{Signer: g.Keys.Signer("card"), KeyID: g.Keys.ID()}})
+	t.Cleanup(in.Close)
+	g.url = in.URL + "/a2a/partner"
+	if _, body := g.shown(t, g.root(t, capability.Grant{Levels: map[flow.Label]flow.Level{"*": flow.Masked}}), messageNo(1)); !strings.Contains(body, `"result"`) {
+		t.Fatalf("answer = %s", body)
+	}
+	if got := g.agent.received(); len(got) != 1 || strings.Contains(got[0], "beds today") {
+		t.Errorf("the agent got %q, want no text", got)
+	}
+	if ev := g.Events()[0]; ev.Outcome != flow.Released {
+		t.Errorf("on record is %s, want released", ev.Outcome)
+	}
+	if _, body := g.try(t, messageNo(2), credential); !strings.Contains(body, `"result"`) {
+		t.Fatalf("answer = %s", body)
+	}
+	if got := g.agent.received(); len(got) != 2 || !strings.Contains(got[1], "beds today") {
+		t.Errorf("by a credential alone the agent got %q, want the text", got)
 	}
 }
