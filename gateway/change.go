@@ -24,6 +24,7 @@ type changer struct {
 
 	contracts []string    // ids of those that bind the flow
 	duties    flow.Duties // that the recipient takes on
+	room      *handleRoom // for parts that go by reference; nil: nobody asked yet
 }
 
 // carryOut edits the documents so that every leaf is at its level.

@@ -142,7 +142,7 @@ func (c *changer) planHandle(p *handlePart, rule *ByReference) error {
 	if asked == 0 && !p.mark && (rule == nil || !rule.takes(size, p.media)) || !c.ableAlone(p) || !c.shows(p) {
 		return nil
 	}
-	switch ok, err := c.g.roomForHandle(c.ctx, &c.m.Query.Flow, int64(size), rules); {
+	switch ok, err := c.roomPlanned(size, rules); {
 	case err != nil:
 		return refuse(RuleInternal, "", err, "The gateway could not look for room for this part, so the flow did not happen.")
 	case !ok && asked > 0:
@@ -309,26 +309,29 @@ func (c *changer) sealHandle(d *json.Doc, p *handlePart) error {
 // keepHandles writes the parts that go by reference in the transaction that records their message.
 func (c *changer) keepHandles(tx store.Tx) error {
 	f := &c.m.Query.Flow
-	rules := c.m.Snapshot.Handles.complete()
+	sender := c.g.handleSender(f.From)
+	var room *handleRoom // asked for where there is something to keep
 	for i := range c.byHandle {
 		g := c.byHandle[i].goes
 		if g == nil {
 			continue
 		}
-		size := int64(len(g.head) + len(g.content))
-		ok, err := roomForHandle(tx, f, c.g.handleSender(f.From), size, rules)
-		if err != nil {
-			return err
+		if room == nil {
+			left, err := roomForHandles(tx, f, sender, c.m.Snapshot.Handles.complete())
+			if err != nil {
+				return err
+			}
+			room = &left
 		}
-		if !ok {
+		size := int64(len(g.head) + len(g.content))
+		if !room.take(size) {
 			return refuse(RuleExhausted, c.pointer(c.views[0], c.byHandle[i].node), nil, "There is no room for parts that are sent by reference; try again later.")
 		}
 		uses := g.said.Uses
 		if uses == 0 {
 			uses = -1
 		}
-		sender := c.g.handleSender(f.From)
-		_, err = tx.Exec("INSERT INTO gateway_handles (id, task, sender, expires, uses, size, head, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		_, err := tx.Exec("INSERT INTO gateway_handles (id, task, sender, expires, uses, size, head, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			g.key[:], handleTask(f.Task.ID), sender[:], g.said.Expires.Unix(), uses, size, g.head, g.content)
 		if err != nil {
 			return err

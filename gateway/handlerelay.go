@@ -93,7 +93,7 @@ func (c *changer) planForeign(p *handlePart) error {
 	if !c.stoodFor() {
 		return nil
 	}
-	switch ok, err := c.g.roomForHandle(c.ctx, &c.m.Query.Flow, 2*headClass, rules); {
+	switch ok, err := c.roomPlanned(headClass, rules); {
 	case err != nil:
 		return refuse(RuleInternal, "", err, "The gateway could not look for room for this part, so the flow did not happen.")
 	case !ok:

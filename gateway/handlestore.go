@@ -21,17 +21,42 @@ func (g *Gateway) handleSender(p flow.Party) flow.SubjectRef {
 	return g.vault.Subject("scrim/handle-sender", string(p.Domain)+"\x00"+string(p.Agent))
 }
 
-func (g *Gateway) roomForHandle(ctx context.Context, f *flow.Flow, size int64, rules HandleRules) (ok bool, err error) {
-	err = g.db.View(ctx, func(tx store.Tx) (err error) {
-		ok, err = roomForHandle(tx, f, g.handleSender(f.From), size, rules)
-		return err
-	})
-	return ok, err
+// handleRoom is for how many parts more of one message, of how many bytes, there is room.
+type handleRoom struct {
+	count, bytes int64
 }
 
-// roomForHandle reports whether a part of a size fits in with what is kept: of its task, of its sender, who may take a quarter of all,
-// and of everybody.
-func roomForHandle(tx store.Tx, f *flow.Flow, sender flow.SubjectRef, size int64, rules HandleRules) (bool, error) {
+// take takes a part's room, if there is so much.
+func (r *handleRoom) take(size int64) bool {
+	if r.count < 1 || r.bytes < size {
+		return false
+	}
+	r.count--
+	r.bytes -= size
+	return true
+}
+
+// roomPlanned takes room for a part of a message before it is sealed.
+func (c *changer) roomPlanned(size int, rules HandleRules) (ok bool, err error) {
+	if c.room == nil {
+		f := &c.m.Query.Flow
+		var room handleRoom
+		err = c.g.db.View(c.ctx, func(tx store.Tx) (err error) {
+			room, err = roomForHandles(tx, f, c.g.handleSender(f.From), rules)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		c.room = &room
+	}
+	const sealed = headClass + 256
+	return c.room.take(int64(sealed + len(c.m.Authority.Tokens().String()) + size)), nil
+}
+
+// roomForHandles is what is left beside what is kept: of the task, of the sender, who may take a quarter of all, and of everybody.
+func roomForHandles(tx store.Tx, f *flow.Flow, sender flow.SubjectRef, rules HandleRules) (handleRoom, error) {
+	room := handleRoom{maxHandles, rules.Bytes}
 	for _, q := range []struct {
 		where string
 		args  []any
@@ -44,13 +69,11 @@ func roomForHandle(tx store.Tx, f *flow.Flow, sender flow.SubjectRef, size int64
 	} {
 		var count, sum int64
 		if err := tx.QueryRow("SELECT count(*), coalesce(sum(size), 0) FROM gateway_handles WHERE "+q.where, q.args...).Scan(&count, &sum); err != nil {
-			return false, err
+			return handleRoom{}, err
 		}
-		if count >= q.count || sum+size > q.most {
-			return false, nil
-		}
+		room.count, room.bytes = min(room.count, q.count-count), min(room.bytes, q.most-sum)
 	}
-	return true, nil
+	return room, nil
 }
 
 // handleHead returns what is kept of a handle beside its part, nil where there is none.

@@ -57,3 +57,15 @@ func TestWhatGoesByReferenceOnlyDoesNotStayBehind(t *testing.T) {
 		t.Errorf("what may go by reference only stayed: %s", out)
 	}
 }
+
+// Marked parts of one message for which there is no room together go as they are, as far as there is none.
+func TestRoomIsSharedByThePartsOfAMessage(t *testing.T) {
+	r := newRig(t, func(s *gatewaytest.Setup) {
+		s.Change = func(s *gateway.Snapshot) { s.Handles.TaskBytes = 5 << 10 }
+	})
+	part := `{"text":"` + secret + `"` + mark + `}`
+	out := r.ask("billing", strings.Join([]string{part, part, part, part}, ","))
+	if n, inline := strings.Count(out, `"url":"`+r.url)/2, strings.Count(out, "Write to [email] today."); n != 2 || inline != 2 {
+		t.Errorf("%d parts went by reference and %d as they are, want 2 and 2: %s", n, inline, out)
+	}
+}
