@@ -144,7 +144,10 @@ func (q *question) answer(ctx context.Context) (*Told, error) {
 	f := &first.query.Flow
 	told := &Told{
 		Agent: q.asked.Agent, Direction: q.asked.Direction, Purpose: f.Purpose, Criticality: f.Task.Criticality,
-		Passes: q.passes(terms), Labels: q.shown(terms), Duties: dutiesOf(terms), More: []Change{},
+		Passes: q.passes(terms), Labels: q.shown(terms), More: []Change{},
+	}
+	if told.Duties, err = q.duties(ctx, first, terms); err != nil {
+		return nil, err
 	}
 	for _, v := range q.variants(first, terms) {
 		other, err := q.decide(ctx, v)
@@ -315,6 +318,21 @@ func shownOf(leaf *flow.Leaf, t *flow.LeafTerms) Shown {
 		}
 	}
 	return s
+}
+
+// duties are those that the kinds which the caller is told of bring with them.
+func (q *question) duties(ctx context.Context, asked variant, terms flow.Terms) (Duties, error) {
+	asked.leaves = []flow.Leaf{}
+	for i := range terms.Leaves {
+		if q.tellable(i, &terms.Leaves[i]) {
+			asked.leaves = append(asked.leaves, q.leaves[i])
+		}
+	}
+	if len(asked.leaves) == len(q.leaves) {
+		return dutiesOf(terms), nil
+	}
+	told, err := q.decide(ctx, asked)
+	return dutiesOf(told), err
 }
 
 func dutiesOf(terms flow.Terms) Duties {

@@ -443,6 +443,35 @@ func FuzzParseAsking(f *testing.F) {
 	})
 }
 
+// Duties of what a contract keeps from a foreign caller are no way to learn that it is there.
+func TestDutiesTellNothingOfWhatIsKeptBack(t *testing.T) {
+	c, err := catalog.ParseContract("c.yaml", []byte(`
+apiVersion: v3.1.0
+kind: DataContract
+id: c
+version: "1"
+status: active
+schema:
+  - name: stays
+    properties:
+      - {name: code, logicalType: string, customProperties: [{property: scrim.label, value: health/diagnosis}]}
+`), flow.DefaultTaxonomy())
+	must(t, err)
+	in := &agreements{}
+	r := newRig(t, `@id("a") @exception("e") @retain("P3D") permit (principal, action in Action::"upto_raw", resource in DataClass::"person/birth-date");
+@id("b") @exception("e") @retain("P1D") @notify("dpo") permit (principal, action in Action::"upto_raw", resource in DataClass::"health/diagnosis") when { context.purpose == Purpose::"billing" };`, func(s *gatewaytest.Setup) {
+		s.Contracts = in
+		s.Change = func(snap *gateway.Snapshot) { snap.Catalog = catalog.New(nil, []*catalog.Contract{c}) }
+	})
+	in.set(between("insurance", map[flow.Label]flow.Level{"person": flow.Raw}))
+	const ask = `{"agent":"desk","direction":"response","purpose":"billing","criticality":"critical","labels":["person/birth-date"],"dataset":"%s"}`
+	told, a := r.askMCP(t, "", "scrim_outside", fmt.Sprintf(ask, "stays"))
+	_, b := r.askMCP(t, "", "scrim_outside", fmt.Sprintf(ask, "other"))
+	if a != b || len(told.Labels) != 1 || told.Labels[0].Level != flow.Raw {
+		t.Errorf("a dataset that is there answers %s, one that is not %s", a, b)
+	}
+}
+
 // What policy lets go by reference only is not told as if it showed beside the rest.
 func TestWhatGoesByReferenceOnlyIsToldSo(t *testing.T) {
 	r := newRig(t, `@id("ref") @exception("e") @handle("PT10M") permit (principal, action in Action::"upto_raw", resource in DataClass::"person/birth-date");
