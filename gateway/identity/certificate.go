@@ -267,9 +267,9 @@ func (c *certificates) verifyAnew(chain []*x509.Certificate, at time.Time) (veri
 // within verifies a chain and returns from when to when it holds. A certificate of the other end's clock may begin up to skew from now;
 // none is taken after its end.
 func within(chain []*x509.Certificate, roots *x509.CertPool, at time.Time, skew time.Duration) (from, until time.Time, ok bool) {
-	between := x509.NewCertPool()
+	between, latest := x509.NewCertPool(), at.Add(skew) // however many certificates there are
 	for i, cert := range chain {
-		if cert.NotBefore.After(at) && !cert.NotBefore.After(at.Add(skew)) {
+		if cert.NotBefore.After(at) && !cert.NotBefore.After(latest) {
 			at = cert.NotBefore
 		}
 		if i > 0 {

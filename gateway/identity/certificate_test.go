@@ -186,12 +186,16 @@ func TestCertificatesThatAreNotBelieved(t *testing.T) {
 		NotBefore: start.Add(-time.Hour), NotAfter: start.Add(time.Hour),
 	})
 	cn := func(c *x509.Certificate) { c.Subject.CommonName = "desk" }
+	from := func(d time.Duration) func(*x509.Certificate) { // the caller's own clock may be ahead by the skew, and by no more
+		return func(c *x509.Certificate) { c.NotBefore = start.Add(d) }
+	}
 	for _, c := range []struct {
 		name string
 		show []*x509.Certificate
 		want error
 	}{
 		{"the same path in another trust domain's name, by the wrong authority", chain(w.other.leaf(desk)), ErrBadCredential},
+		{"not begun, with others that begin one after the other", chain(w.mesh.leaf(desk, from(2*defaultSkew)), w.other.leaf(desk, from(defaultSkew)), w.other.leaf(desk, from(2*defaultSkew))), ErrExpired},
 		{"the same path in the name of a trust domain that nobody knows", chain(w.mesh.leaf("spiffe://evil.example/ns/a/sa/desk")), ErrBadCredential},
 		{"an authority of workloads names an agent of the domain", chain(w.mesh.leaf("spiffe://hospital/agent/desk")), ErrBadCredential},
 		{"a peer's authority names an agent of ours", chain(w.peer.leaf("spiffe://hospital/agent/desk")), ErrBadCredential},
