@@ -96,7 +96,7 @@ func (r *Gateway) unknownGateway() func(error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if now := time.Now(); now.Sub(last) >= time.Minute {
-			r.log.Warn("a gateway was refused", "error", err, "refused before without a word", unsaid)
+			r.log.Warn("a gateway was refused", "error", err, "unsaid", unsaid)
 			last, unsaid = now, 0
 			return
 		}
