@@ -30,6 +30,9 @@ func TestWhatIsLoggedIsListed(t *testing.T) {
 			if !ok || !levels[sel.Sel.Name] {
 				return true
 			}
+			if of, ok := sel.X.(*ast.Ident); ok && of.Name == "http" { // an answer, not a line of the log
+				return true
+			}
 			for i := 1; i < len(call.Args); i += 2 {
 				lit, ok := call.Args[i].(*ast.BasicLit)
 				if !ok || lit.Kind != token.STRING {
