@@ -154,11 +154,13 @@ func (a *Authority) shows(l flow.Label, level flow.Level) bool {
 
 // holdsNow asks again, for every message, what may have changed since the call was proven: time, revocations, purpose.
 func (g *Gateway) holdsNow(m *Message) error {
-	a := m.Authority
+	a, f := m.Authority, &m.Query.Flow
+	if err := g.Serves(a, f, m.Serves); err != nil {
+		return err
+	}
 	if a == nil {
 		return nil
 	}
-	f := &m.Query.Flow
 	a.mu.Lock()
 	proven := a.proven
 	a.mu.Unlock()

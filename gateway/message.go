@@ -36,6 +36,7 @@ type Message struct {
 	Mentions   []Mention         // identifiers of the exchange that its words may repeat
 	Texts      *TextStreams      // for events of a stream: text that is still coming; nil elsewhere
 	Authority  *Authority        // by what right it is sent, or was asked for; nil: none bounds it
+	Serves     IDs               // names of its task that its recipient knows from before, none of which may be revoked
 	Use        bool              // it is a call that counts as a use of its authority
 	Cost       flow.Cost         // what it costs
 

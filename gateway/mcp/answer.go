@@ -53,7 +53,7 @@ func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []by
 		table = wire.Passing() // what was asked had no table either
 	}
 	return &gateway.Message{
-		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Mentions: c.mentions, Authority: who.authority,
+		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Mentions: c.mentions, Authority: who.authority, Serves: x.serves(),
 		Schemas: x.schemas(who, c, flow.Response), Meta: metaSchemas(who, flow.Response), At: x.responsePlaces(who, c, body), Cached: "result", Chosen: strings.HasSuffix(c.method, "/list"),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	}
@@ -161,7 +161,7 @@ func (x *exchange) notice(ctx context.Context, who parties, f flow.Flow, method 
 			return fromServer{}
 		}
 	}
-	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, At: x.noticePlaces(who, method, body)}
+	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Serves: x.serves(), At: x.noticePlaces(who, method, body)}
 	m.Schemas, m.Meta = who.snap.Catalog.Schemas(catalog.Tool, who.agent.Party.Agent, method, flow.Response), metaSchemas(who, flow.Response)
 	x.segment(m)
 	passed, err := x.g.Pass(ctx, m)

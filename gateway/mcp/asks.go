@@ -132,7 +132,7 @@ func (x *exchange) ask(ctx context.Context, who parties, f flow.Flow, doc *json.
 		return refused(err)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority,
+		Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Serves: x.serves(),
 		Schemas: own(who, rpc.Method, flow.Request), Meta: metaSchemas(who, flow.Response), At: x.described(who, "params", a.places),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy/capability"
+	"github.com/scrimhq/scrim/policy/capability/ledger"
 )
 
 // holding shows a capability with every request, and nothing else.
@@ -371,3 +372,40 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 func (discard) Close() error                { return nil }
+
+// A session that was revoked gets nothing more on the stream that it has open.
+func TestARevokedSessionHearsNothingMore(t *testing.T) {
+	d := domains(t)
+	r, server, _ := featureRig(t, nil, withDomains(d))
+	client := &heard{}
+	s := connectWith(t, r.url, "scrim_other", wire.MCP20251125, client.options(), "")
+	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "mem://beds"}); err != nil {
+		t.Fatal(err)
+	}
+	update := func() {
+		if err := server.ResourceUpdated(t.Context(), &sdk.ResourceUpdatedNotificationParams{URI: "mem://beds"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		update()
+	}
+	client.wait(t, "updated mem://beds")
+	if _, err := r.Ledger.Revoke(t.Context(), []ledger.Denial{{Kind: ledger.OfTask, Name: s.ID(), Until: time.Now().Add(time.Hour)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // what was under way
+	before := strings.Count(client.all(), "updated")
+	update()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for _, ev := range r.Events() {
+			if ev.Outcome == flow.Refused && strings.Contains(ev.Reason, "capability is revoked: task") {
+				if got := strings.Count(client.all(), "updated"); got != before {
+					t.Errorf("the client heard %d updates, want no more than %d", got, before)
+				}
+				return
+			}
+		}
+	}
+	t.Errorf("nothing was refused; the client heard %q", client.all())
+}

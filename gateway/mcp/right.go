@@ -59,6 +59,14 @@ func (m *message) wanted(list string) (all []string) {
 	return all
 }
 
+// serves is the name by which a client knows its task: that of its session.
+func (x *exchange) serves() gateway.IDs {
+	if x.stdio {
+		return gateway.IDs{}
+	}
+	return gateway.IDs{Context: x.session}
+}
+
 // toolOf is what a capability calls the tool that a task is of.
 func (x *exchange) toolOf(c *calling, task string) string {
 	return cmp.Or(x.memory.toolOf(c.who, task), unknownTask)
@@ -72,9 +80,7 @@ func (m *message) calls() bool {
 // proves holds a message of the client to its authority.
 func (x *exchange) proves(ctx context.Context, c *calling, m *message, sent []byte) error {
 	in := gateway.Invocation{Body: sent, Flow: c.flow}
-	if x.session != "" && !x.stdio {
-		in.Task = flow.TaskID(x.session)
-	}
+	in.Task = flow.TaskID(x.serves().Context)
 	if c.who.authority == nil {
 		return x.g.Prove(ctx, c.who.snap, nil, in)
 	}
