@@ -157,7 +157,7 @@ func readEvidence(value string) (e Evidence, nonce string, err error) {
 		return Evidence{}, "", errors.New("its media type is not one")
 	}
 	data, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
-	if err != nil || len(data) == 0 || len(data) > maxEvidence {
+	if err != nil || len(data) == 0 || len(data) > maxEvidence || strings.ContainsAny(parts[2], "\r\n") { // which the decoder passes over
 		return Evidence{}, "", errors.New("it is not base64url of 1 to 16384 bytes")
 	}
 	return Evidence{MediaType: kind, Data: data}, parts[1], nil

@@ -164,6 +164,7 @@ func FuzzEvidence(f *testing.F) {
 	f.Add(evidence(nonces.New(), make([]byte, 32)))
 	f.Add("application/eat+cwt;x=1 a AAAA")
 	f.Add("a/b  ")
+	f.Add("a/b n \rAAAA")
 	f.Fuzz(func(t *testing.T, value string) {
 		e, nonce, err := readEvidence(value)
 		if err == nil && (len(e.Data) > maxEvidence || len(e.Data) == 0 || e.MediaType+" "+nonce+" "+base64.RawURLEncoding.EncodeToString(e.Data) != value) {
