@@ -162,20 +162,5 @@ func (a *API) agreements() {
 }
 
 func contractCall[A any](a *API, path string, do func(context.Context, *offer.Book, ContractRequest) (A, error)) {
-	a.guarded("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-		var q ContractRequest
-		if !read(w, r, &q) {
-			return
-		}
-		if a.opt.Contracts == nil {
-			fail(w, http.StatusNotFound, "this gateway keeps no contracts")
-			return
-		}
-		out, err := do(r.Context(), a.opt.Contracts, q)
-		if err != nil {
-			fail(w, http.StatusUnprocessableEntity, err.Error())
-			return
-		}
-		answer(w, out)
-	})
+	partCall(a, path, a.opt.Contracts, "this gateway keeps no contracts", do)
 }

@@ -259,12 +259,21 @@ func (a *API) domains() {
 }
 
 func domainCall[Q, A any](a *API, path string, do func(context.Context, *peers.Peers, Q) (A, error)) {
+	partCall(a, path, a.opt.Peers, "this gateway has no identity to others", do)
+}
+
+// partCall serves a call that does something with one part of the gateway's state. Where the part is not there the answer says so.
+func partCall[P, Q, A any](a *API, path string, part *P, absent string, do func(context.Context, *P, Q) (A, error)) {
 	a.guarded("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		var q Q
 		if !read(w, r, &q) {
 			return
 		}
-		out, err := do(r.Context(), a.opt.Peers, q)
+		if part == nil {
+			fail(w, http.StatusNotFound, absent)
+			return
+		}
+		out, err := do(r.Context(), part, q)
 		if err != nil {
 			fail(w, http.StatusUnprocessableEntity, err.Error())
 			return

@@ -64,6 +64,27 @@ func hereOrThere(c *config.Config, running func(*adminClient) error, stopped fun
 	return running(&adminClient{base: "http://" + c.Admin, token: token})
 }
 
+// askPart does something with one part of a gateway's state: through the admin API if a gateway is running, which then asks the
+// same of it, otherwise in the data directory. It is for what can be done before any gateway ran.
+func askPart[P, Q, A any](ctx context.Context, e *env, file, path string, q Q, part func(*run.State) P, do func(context.Context, P, Q) (A, error)) (A, error) {
+	var out A
+	c, err := e.load(file)
+	if err != nil {
+		return out, err
+	}
+	err = hereOrThere(c,
+		func(a *adminClient) error { return a.call(ctx, http.MethodPost, path, q, &out) },
+		func() error {
+			st, err := run.OpenState(ctx, c, store.Options{})
+			if err != nil {
+				return err
+			}
+			out, err = do(ctx, part(st), q)
+			return errors.Join(err, st.Close())
+		})
+	return out, err
+}
+
 // snapshotOf builds what the gateway would decide by, for commands on a stopped one.
 func (e *env) snapshotOf(c *config.Config) (*gateway.Snapshot, error) {
 	s, err := run.Offline(c, e.models)

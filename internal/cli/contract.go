@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -17,31 +15,15 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/internal/run"
-	"github.com/scrimhq/scrim/store"
 )
 
 func (e *env) contractCommand() *cobra.Command {
 	return e.group("contract", "What this domain and its peers agree on", e.contractList(), e.contractShow(), e.contractPropose(), e.contractCounter(), e.contractAccept(), e.contractWithdraw())
 }
 
-// askContracts does something with the contracts of a gateway: through the admin API if one is running, otherwise in its data directory.
+// askContracts does something with the contracts of a gateway.
 func askContracts[A any](ctx context.Context, e *env, file, path string, q api.ContractRequest, do func(context.Context, *offer.Book, api.ContractRequest) (A, error)) (A, error) {
-	var out A
-	c, err := e.load(file)
-	if err != nil {
-		return out, err
-	}
-	err = hereOrThere(c,
-		func(a *adminClient) error { return a.call(ctx, http.MethodPost, path, q, &out) },
-		func() error {
-			st, err := run.OpenState(ctx, c, store.Options{})
-			if err != nil {
-				return err
-			}
-			out, err = do(ctx, st.Contracts, q)
-			return errors.Join(err, st.Close())
-		})
-	return out, err
+	return askPart(ctx, e, file, path, q, func(st *run.State) *offer.Book { return st.Contracts }, do)
 }
 
 func (e *env) contractList() *cobra.Command {

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,27 +11,11 @@ import (
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/internal/run"
-	"github.com/scrimhq/scrim/store"
 )
 
 // askDomain does something with the domain's identity or its peers: in the running gateway, which holds the keys, or here.
 func askDomain[Q, A any](ctx context.Context, e *env, file, path string, q Q, do func(context.Context, *peers.Peers, Q) (A, error)) (A, error) {
-	var out A
-	c, err := e.load(file)
-	if err != nil {
-		return out, err
-	}
-	err = hereOrThere(c,
-		func(a *adminClient) error { return a.call(ctx, http.MethodPost, path, q, &out) },
-		func() error {
-			st, err := run.OpenState(ctx, c, store.Options{})
-			if err != nil {
-				return err
-			}
-			out, err = do(ctx, st.Peers, q)
-			return errors.Join(err, st.Close())
-		})
-	return out, err
+	return askPart(ctx, e, file, path, q, func(st *run.State) *peers.Peers { return st.Peers }, do)
 }
 
 func (e *env) domainCommand() *cobra.Command {
