@@ -18,6 +18,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/loopback"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy/hop"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -50,16 +51,6 @@ func (a *agents) received(name string) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append([]string(nil), a.got[name]...)
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // start runs an example; replace has the addresses of its files and those in place of them.
@@ -133,7 +124,7 @@ const question = `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"mess
 func TestTheThreeExamplesInARow(t *testing.T) {
 	ports := map[string]string{}
 	for _, p := range []string{"7070", "7071", "7074", "7170", "7171", "7174", "7270", "7271", "7274"} {
-		ports["127.0.0.1:"+p] = free(t)
+		ports["127.0.0.1:"+p] = loopback.Address(t)
 	}
 	all := &agents{got: map[string][]string{}}
 	ports["http://127.0.0.1:9002"] = all.serve(t, "underwriting", "", "", "")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/scrimhq/scrim/internal/cli"
+	"github.com/scrimhq/scrim/internal/loopback"
 )
 
 func TestMain(m *testing.M) {
@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: false,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"LISTEN", "ADMIN", "GATEWAYS", "LISTEN2", "ADMIN2", "GATEWAYS2"} {
-				addr, err := freeAddress()
+				addr, err := loopback.Free()
 				if err != nil {
 					return err
 				}
@@ -73,15 +73,6 @@ func TestScripts(t *testing.T) {
 			"fill": fill, "await": await, "get": get, "post": post, "logged": logged, "upstream": upstream, "hangup": hangup, "keep": keep,
 		},
 	})
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // fill FILE... replaces $NAME in files by the environment's values.

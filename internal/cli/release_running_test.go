@@ -13,6 +13,7 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/loopback"
 	"github.com/scrimhq/scrim/internal/run"
 )
 
@@ -30,8 +31,8 @@ func TestARunningGatewayReleasesTables(t *testing.T) {
 		}
 		return path
 	}
-	admin := loopback(t)
-	file := write("scrim.yaml", fmt.Sprintf("version: 1\ndomain: clinic\nlisten: %s\nadmin: %s\npurposes: {service: {}}\nagents:\n  - {id: desk, purposes: [service], a2a: {url: \"http://127.0.0.1:9001\"}}\n", loopback(t), admin))
+	admin := loopback.Address(t)
+	file := write("scrim.yaml", fmt.Sprintf("version: 1\ndomain: clinic\nlisten: %s\nadmin: %s\npurposes: {service: {}}\nagents:\n  - {id: desk, purposes: [service], a2a: {url: \"http://127.0.0.1:9001\"}}\n", loopback.Address(t), admin))
 	write("policies/own.cedar", `@id("own-tables") permit (principal in Domain::"clinic", action == Action::"extract", resource);
 @id("own-columns") permit (principal in Domain::"clinic", action in Action::"upto_raw", resource);`)
 	write("in.csv", "name,age\nAnn,31\nBob,34\nCid,51\nDan,52\n")
@@ -100,14 +101,4 @@ func TestARunningGatewayReleasesTables(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "no.csv")); err == nil {
 		t.Error("a table that was refused is there")
 	}
-}
-
-func loopback(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scrimhq/scrim/internal/loopback"
 )
 
 // a2aAgents are agents on official SDKs.
@@ -37,7 +39,7 @@ func serveA2A(t *testing.T, argv []string) string {
 	if argv == nil {
 		return play(t)[""]
 	}
-	addr := vacant(t)
+	addr := loopback.Address(t)
 	_, port, _ := strings.Cut(addr, ":")
 	start(t, addr, exec.Command(argv[0], append(argv[1:], port)...))
 	return "http://" + addr

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scrimhq/scrim/internal/loopback"
 )
 
 // outcome is what one check of the kit ended in.
@@ -165,7 +167,7 @@ func TestMCPConformanceThroughTheGatewayEqualsDirect(t *testing.T) {
 	server := build(t, "github.com/modelcontextprotocol/go-sdk/conformance/everything-server")
 	for _, c := range conformances {
 		t.Run(c.revision, func(t *testing.T) {
-			addr := vacant(t)
+			addr := loopback.Address(t)
 			start(t, addr, exec.Command(server, "-http", addr, fmt.Sprintf("-stateless=%v", c.stateless)))
 			direct := conform(t, "http://"+addr+"/", c.args...)
 			passed, _ := direct.count()

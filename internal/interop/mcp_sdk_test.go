@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/scrimhq/scrim/internal/loopback"
 )
 
 // asServer makes the test's own program a server on standard input and output, so that there is one in Go.
@@ -110,7 +112,7 @@ func serveMCP(t *testing.T, name string, argv []string, era string) string {
 		t.Cleanup(srv.CloseClientConnections)
 		return srv.URL
 	}
-	addr := vacant(t)
+	addr := loopback.Address(t)
 	_, port, _ := strings.Cut(addr, ":")
 	start(t, addr, exec.Command(argv[0], append(argv[1:], port)...))
 	return "http://" + addr + "/mcp"

@@ -103,17 +103,6 @@ func build(t *testing.T, pkg string) string {
 	return path
 }
 
-// vacant returns an address of this machine that nobody listens on.
-func vacant(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // start runs a server in a process of its own until the test ends, and returns when it takes connections at addr.
 func start(t *testing.T, addr string, cmd *exec.Cmd) {
 	t.Helper()

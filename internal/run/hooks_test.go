@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,19 +14,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/loopback"
 	"github.com/scrimhq/scrim/internal/run"
 )
-
-// freeAddress is one that nobody listens on at the moment.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // postTo sends a JSON message with a key.
 func postTo(t *testing.T, url, key, body string) (*http.Response, string) {
@@ -61,7 +50,7 @@ func TestFrontsAndHooksOfTheFile(t *testing.T) {
 	t.Cleanup(srv.Close)
 	key, digest := identity.NewKey()
 	edge, edgeDigest := identity.NewKey()
-	hook := freeAddress(t)
+	hook := loopback.Address(t)
 	c := load(t, lay(t, fmt.Sprintf(`
 version: 1
 domain: a

@@ -3,7 +3,6 @@ package run_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/loopback"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy/hop"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -22,12 +22,7 @@ func TestStatementsGoAlongOverTheOldTransport(t *testing.T) {
 	server := ticketServer()
 	backend := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil))
 	t.Cleanup(backend.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gateways := l.Addr().String()
-	_ = l.Close()
+	gateways := loopback.Address(t)
 	const all = `@id("all") permit (principal, action in Action::"upto_raw", resource);`
 	there, thereAddr, _ := serve(t, load(t, lay(t, fmt.Sprintf(`version: 1
 domain: maker

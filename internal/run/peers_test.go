@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/loopback"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -32,7 +33,7 @@ type neighbours struct {
 
 func newNeighbours(t *testing.T) *neighbours {
 	t.Helper()
-	p := &neighbours{gateways: freeAddress(t)}
+	p := &neighbours{gateways: loopback.Address(t)}
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.reached.Add(1)
 		var in struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/internal/loopback"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
@@ -25,7 +26,7 @@ func peered(t *testing.T, name string) (g *run.Gateway, addr string) {
 domain: %s
 egress: {allow: [127.0.0.0/8], plain_http: true}
 peering: {listen: %q}
-`, name, freeAddress(t)), nil)), run.Options{})
+`, name, loopback.Address(t)), nil)), run.Options{})
 	if _, err := g.Peers.InitAuthority(t.Context(), 0, false, vault.Rotation{}); err != nil {
 		t.Fatal(err)
 	}
