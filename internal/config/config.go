@@ -38,6 +38,8 @@ type Config struct {
 	Policies      string                    `yaml:"policies" doc:"Directory of Cedar policies (*.cedar)." default:"./policies"`
 	Schemas       []SchemaBinding           `yaml:"schemas" doc:"JSON Schemas of messages, and whose they are."`
 	Hierarchies   []Hierarchy               `yaml:"hierarchies" doc:"Trees that values climb when a policy says @generalize(\"up:N\")."`
+	Datasets      map[string]Dataset        `yaml:"datasets" keys:"id" doc:"Data that questions are asked about, with the budget of privacy loss that all answers share, by name."`
+	Budgets       Budgets                   `yaml:"budgets" doc:"Where spending on datasets is kept, and who works together."`
 	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
 	Terms         Terms                     `yaml:"terms" doc:"How agents ask on which terms data would pass, and how domains agree on some."`
 	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
@@ -78,6 +80,7 @@ type Agent struct {
 	Purposes       []flow.Purpose   `yaml:"purposes" doc:"Purposes that it may claim. Absent: its default purpose alone."`
 	DefaultPurpose flow.Purpose     `yaml:"default_purpose" doc:"The purpose of a call that claims none."`
 	Criticality    flow.Criticality `yaml:"criticality" doc:"The highest criticality that its tasks may claim." default:"routine"`
+	Questions      []Question       `yaml:"questions" doc:"Tools or skills of the agent that answer questions about datasets, and what each costs. All others cost nothing and are under no budget."`
 	ByReference    ByReference      `yaml:"by_reference" doc:"Which parts of its own messages go by reference. Absent: those that it marks, and those of which policy says so."`
 	Capability     string           `yaml:"capability" doc:"required: its calls come by a capability or are refused, whatever capabilities.required says. Absent: as that says." enum:"required"`
 	Limits         AgentLimit       `yaml:"limits" doc:"What it may do when it calls, where that differs from limits.caller. A key that is absent, or 0, changes nothing."`

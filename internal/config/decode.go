@@ -84,13 +84,19 @@ func (d *decoder) field(parent, n *yaml.Node, f reflect.StructField, v reflect.V
 	switch {
 	case n != nil:
 		d.value(n, v, f.Tag, path)
-	case v.Kind() == reflect.Struct && v.Type() != timeType:
+	case v.Kind() == reflect.Struct && v.Type() != timeType && !isText(v):
 		d.structure(nil, v, path)
 	case f.Tag.Get("default") != "":
 		d.scalar(&yaml.Node{Kind: yaml.ScalarNode, Value: f.Tag.Get("default"), Tag: defaultTag(v)}, v)
 	case f.Tag.Get("required") != "" && parent != nil:
 		d.wrong(parent, f.Tag.Get("doc"), "%s is missing", f.Tag.Get("yaml"))
 	}
+}
+
+// isText reports whether a value is written as one text, whatever it is made of.
+func isText(v reflect.Value) bool {
+	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return ok
 }
 
 func defaultTag(v reflect.Value) string {
@@ -142,9 +148,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, tag reflect.StructTag, pa
 		d.wrong(n, "write it out", "anchors and aliases are not read")
 		return
 	}
-	_, isText := v.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
-	case isText:
+	case isText(v):
 		d.checked(n, v, tag)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

@@ -88,6 +88,8 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 		return map[string]any{"type": "number", "minimum": 0, "maximum": 1}
 	case reflect.TypeFor[Decimal]():
 		return map[string]any{"type": []string{"string", "number"}, "pattern": `^[0-9]{1,7}(\.[0-9]{0,12})?$`, "minimum": 0}
+	case reflect.TypeFor[Exact]():
+		return map[string]any{"type": []string{"string", "number"}, "pattern": `^[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$`, "minimum": 0}
 	case reflect.TypeFor[Duration]():
 		return map[string]any{"type": "string", "pattern": `^([0-9]+d|([0-9.]+(ns|us|µs|ms|s|m|h))+|0)$`}
 	case reflect.TypeFor[Size]():

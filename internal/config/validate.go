@@ -78,6 +78,7 @@ func (v *validator) validate() {
 	v.spiffe(agents)
 	v.taxonomy()
 	v.files(agents)
+	v.datasets(agents)
 	v.fetched()
 	v.handles()
 	v.detection("detection/")

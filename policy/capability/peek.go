@@ -51,3 +51,14 @@ func (vd *Verified) AdmitsColumn(dataset, column string) bool {
 	}
 	return len(vd.Links) > 0
 }
+
+// AdmitsQuestion reports whether every link admits questions about columns of a dataset, nil standing for all, that are
+// answered by a technique.
+func (vd *Verified) AdmitsQuestion(dataset string, columns []string, technique string) bool {
+	for i := range vd.Links {
+		if vd.Links[i].Grant.refuses(&Request{Technique: technique, Dataset: dataset, Columns: columns, NoTool: true}, nil) != "" {
+			return false
+		}
+	}
+	return len(vd.Links) > 0
+}
