@@ -16,37 +16,25 @@ func VectorOf(spec ...Mechanism) (Vector, error) {
 	}
 	var sum Vector
 	for i := range spec {
-		v, err := spec[i].vector()
-		if err != nil {
-			return Vector{}, at(i, err)
-		}
-		sum = sum.Add(v)
+		sum = sum.Add(spec[i].vector())
 	}
 	return sum, nil
 }
 
-func (m *Mechanism) vector() (Vector, error) {
-	v := Vector{Epsilon: Infinite, Mu2: Infinite}
+func (m *Mechanism) vector() Vector {
 	n := ratInt(m.count())
 	if m.Kind == GaussianThreshold && m.Sigma == 0 {
-		filled, err := m.withSigma()
-		if err != nil {
-			return Vector{}, err
-		}
-		e := ceil(mul(ratOf(m.Epsilon), n), nano)
-		d := ceil(mul(n, new(big.Rat).Add(ratOf(m.NoiseDelta), ratOf(m.ThresholdDelta))), femto)
-		v, err = filled.vector()
-		v.Epsilon, v.Delta = e, d
-		return v, err
+		filled := m.withSigma()
+		v := filled.vector()
+		v.Epsilon = ceil(mul(ratOf(m.Epsilon), n), nano)
+		v.Delta = ceil(mul(n, new(big.Rat).Add(ratOf(m.NoiseDelta), ratOf(m.ThresholdDelta))), femto)
+		return v
 	}
+	v := Vector{Epsilon: Infinite, Mu2: Infinite}
 	if e := m.pureExact(); e != nil {
 		v.Epsilon = ceil(mul(e, n), nano)
 	}
-	if m.Kind == RandomizedResponse {
-		v.Epsilon = ceilNano(m.response() * float64(m.count()))
-	}
-	slack := m.slackExact()
-	v.Slack = ceil(mul(slack, n), femto)
+	v.Slack = ceil(mul(m.slackExact(), n), femto)
 	v.Delta = v.Slack
 	v.Rho = ceil(mul(m.rhoExact(), n), nano)
 	if m.gaussian() {
@@ -55,7 +43,7 @@ func (m *Mechanism) vector() (Vector, error) {
 	for i, order := range Orders {
 		v.RDP[i] = min(ceilNano(m.rdp(float64(order))*float64(m.count())), ceil(mul(m.rhoExact(), n, ratInt(int64(order))), nano))
 	}
-	return v, nil
+	return v
 }
 
 // gaussian says whether μ-GDP with μ² = 2ρ holds.
@@ -67,7 +55,8 @@ func (m *Mechanism) gaussian() bool {
 	return false
 }
 
-// pureExact is the ε of one mechanism that is ε-differentially private but for its slack, nil if there is none or it is not rational.
+// pureExact is the ε of one mechanism that is ε-differentially private but for its slack, nil if there is none. That of randomised
+// response is no rational and rounded up.
 func (m *Mechanism) pureExact() *big.Rat {
 	switch m.Kind {
 	case Laplace:
@@ -76,6 +65,8 @@ func (m *Mechanism) pureExact() *big.Rat {
 		return mul(ratOf(m.A), ratOf(m.sensitivity()))
 	case EpsilonDelta, Pure, Exponential, LaplaceThreshold, PartitionSelection:
 		return ratOf(m.Epsilon)
+	case RandomizedResponse:
+		return ratOf(m.response())
 	}
 	return nil
 }
@@ -114,20 +105,27 @@ func (m *Mechanism) rhoExact() *big.Rat {
 		return ratOf(m.Rho)
 	case Exponential:
 		return mul(square(ratOf(m.Epsilon)), big.NewRat(1, 4))
-	case RandomizedResponse:
-		return square(ratOf(m.response()))
 	}
 	return square(m.pureExact())
 }
 
-// withSigma returns a Gaussian threshold whose noise is given by (ε, δ) with the least σ for it.
-func (m *Mechanism) withSigma() (Mechanism, error) {
-	if m.Epsilon == 0 || m.NoiseDelta == 0 {
-		return Mechanism{}, refuse("sigma", "must be given, or epsilon and noise_delta instead of it")
+// withSigma gives a Gaussian threshold whose noise is described by (ε, δ) the least σ for it.
+func (m Mechanism) withSigma() Mechanism {
+	if m.Kind == GaussianThreshold && m.Sigma == 0 {
+		m.Sigma = up(m.linf() * math.Sqrt(float64(m.l0())) / muGaussian(m.Epsilon, m.NoiseDelta))
+		m.Epsilon, m.NoiseDelta = 0, 0
 	}
-	r := *m
-	l2 := m.linf() * math.Sqrt(float64(m.l0()))
-	r.Sigma = up(l2 / muGaussian(m.Epsilon, m.NoiseDelta))
-	r.Epsilon, r.NoiseDelta = 0, 0
-	return r, nil
+	return m
+}
+
+// prepared checks mechanisms and returns them with every σ known.
+func prepared(spec []Mechanism) ([]Mechanism, error) {
+	if err := checkAll(spec); err != nil {
+		return nil, err
+	}
+	all := make([]Mechanism, len(spec))
+	for i, m := range spec {
+		all[i] = m.withSigma()
+	}
+	return all, nil
 }

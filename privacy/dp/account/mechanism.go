@@ -131,8 +131,8 @@ var shapes = map[Kind]shape{
 	RandomizedResponse:        {[]string{"noise_parameter", "num_buckets"}, nil},
 	ZCDP:                      {[]string{"rho"}, nil},
 	GDP:                       {[]string{"mu"}, nil},
-	LaplaceThreshold:          {[]string{"epsilon"}, []string{"l0", "linf", "delta"}},
-	GaussianThreshold:         {nil, []string{"l0", "linf", "sigma", "epsilon", "noise_delta", "threshold_delta"}},
+	LaplaceThreshold:          {[]string{"epsilon", "delta"}, []string{"l0", "linf"}},
+	GaussianThreshold:         {[]string{"threshold_delta"}, []string{"l0", "linf", "sigma", "epsilon", "noise_delta"}},
 	PartitionSelection:        {[]string{"epsilon", "delta"}, []string{"l0"}},
 }
 
@@ -179,8 +179,8 @@ func (m Mechanism) checkMore() error {
 			return refuse("sensitivity", "must be an integer where the noise is one")
 		}
 	case GaussianThreshold:
-		if m.Sigma != 0 && (m.Epsilon != 0 || m.NoiseDelta != 0) {
-			return refuse("sigma", "stands alone or gives way to epsilon and noise_delta")
+		if (m.Sigma == 0) == (m.Epsilon == 0) || (m.Epsilon == 0) != (m.NoiseDelta == 0) {
+			return refuse("sigma", "must be given, or epsilon and noise_delta instead of it")
 		}
 	}
 	return nil

@@ -1,0 +1,126 @@
+package account
+
+import (
+	"math"
+	"math/big"
+)
+
+// epsilonOf is the least ε ≥ 0 known for the composition at that δ, rounded up, and how it was found. It returns an [*Error] that is
+// [ErrUnsupported] where no finite ε is known.
+func epsilonOf(spec []Mechanism, delta float64) (float64, string, error) {
+	spec, err := prepared(spec)
+	if err != nil {
+		return 0, "", err
+	}
+	if !(delta >= 0 && delta < 1) {
+		return 0, "", refuse("delta", "must be at least 0 and below 1")
+	}
+	e, by, err := epsilonBest(spec, delta)
+	if err == nil && math.IsInf(e, 1) {
+		return 0, "", unsupported("delta", "is too small for any finite ε of these mechanisms")
+	}
+	return e, by, err
+}
+
+func epsilonBest(spec []Mechanism, delta float64) (float64, string, error) {
+	pure := pureSum(spec)
+	if delta == 0 {
+		return pure, "exact: pure", nil
+	}
+	if !abstract(spec) {
+		if p, ok := profileOf(spec); ok {
+			return math.Min(p.epsilon(delta), orInf(pure, p.keep == 0)), p.method(spec), nil
+		}
+	}
+	c := curveOf(spec)
+	best, _ := c.epsilon(delta, nil)
+	by := "rdp"
+	if abstract(spec) && len(spec) == 1 {
+		by = "zcdp: canonne-kamath-steinke"
+	}
+	if c.keep == 0 && pure < best {
+		best, by = pure, "pure"
+	}
+	if !abstract(spec) {
+		// What lies beyond the reach of a discretised distribution still has its Rényi bound.
+		if e, err := epsilonPLD(spec, delta); err == nil && e <= best {
+			return e, "pld", nil
+		}
+	}
+	return best, by, nil
+}
+
+// deltaOf is the least δ known for the composition at that ε, rounded up, and how it was found.
+func deltaOf(spec []Mechanism, epsilon float64) (float64, string, error) {
+	spec, err := prepared(spec)
+	if err != nil {
+		return 0, "", err
+	}
+	if !(epsilon >= 0 && epsilon <= maxE) {
+		return 0, "", refuse("epsilon", "must be at least 0"+rules)
+	}
+	c := curveOf(spec)
+	slack := up(-math.Expm1(c.keep))
+	if !abstract(spec) {
+		if p, ok := profileOf(spec); ok {
+			if pureSum(spec) <= epsilon {
+				return slack, p.method(spec), nil
+			}
+			return p.delta(epsilon), p.method(spec), nil
+		}
+	}
+	if pureSum(spec) <= epsilon {
+		return slack, "exact: pure", nil
+	}
+	best, _ := c.delta(epsilon, nil)
+	by := "rdp"
+	if abstract(spec) && len(spec) == 1 {
+		by = "zcdp: canonne-kamath-steinke"
+	}
+	if !abstract(spec) {
+		if d, err := deltaPLD(spec, epsilon); err == nil && d <= best {
+			return d, "pld", nil
+		}
+	}
+	return best, by, nil
+}
+
+// abstract says whether a mechanism is known by a Rényi bound alone, so that there is no pair of distributions to compose.
+func abstract(spec []Mechanism) bool {
+	for _, m := range spec {
+		if m.Kind == ZCDP {
+			return true
+		}
+	}
+	return false
+}
+
+// pureSum is Σε where every mechanism is ε-differentially private but for slack, +Inf otherwise. It is exact where each reaches its
+// greatest loss, which the mechanisms of this package do.
+func pureSum(spec []Mechanism) float64 {
+	sum := new(big.Rat)
+	for i := range spec {
+		e := spec[i].pureExact()
+		if e == nil {
+			return math.Inf(1)
+		}
+		sum.Add(sum, mul(e, ratInt(spec[i].count())))
+	}
+	return floatUp(sum)
+}
+
+// floatUp is the least float64 that is not below x.
+func floatUp(x *big.Rat) float64 {
+	f, _ := x.Float64()
+	if !math.IsInf(f, 0) && new(big.Rat).SetFloat64(f).Cmp(x) < 0 && ratOf(f).Cmp(x) < 0 {
+		return math.Nextafter(f, math.Inf(1))
+	}
+	return f
+}
+
+func orInf(x float64, ok bool) float64 {
+	if ok {
+		return x
+	}
+	return math.Inf(1)
+}
