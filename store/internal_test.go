@@ -138,22 +138,22 @@ func TestStoreStopsWhenItsConnectionIsGone(t *testing.T) {
 
 func TestReadersAreReplaced(t *testing.T) {
 	s := open(t)
-	for range cap(s.readers) {
+	for range cap(s.readers.free) {
 		r, err := s.connect(context.Background(), readerPragmas())
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-s.readers
+		<-s.readers.free
 		r.conn.Close()
-		s.readers <- r
+		s.readers.free <- r
 	}
 	look := func(tx Tx) error { return tx.QueryRow("SELECT count(*) FROM things").Scan(new(int)) }
-	for range cap(s.readers) {
+	for range cap(s.readers.free) {
 		if err := s.View(t.Context(), look); err == nil {
 			t.Error("View() on a lost connection: error = nil, want one")
 		}
 	}
-	for range cap(s.readers) {
+	for range cap(s.readers.free) {
 		if err := s.View(t.Context(), look); err != nil {
 			t.Errorf("View() after that: error = %v, want nil", err)
 		}

@@ -21,7 +21,8 @@ type migrations struct {
 type migration struct {
 	version int
 	file    string
-	sql     string
+	text    string // as it is in the file
+	sql     string // as the database takes it
 }
 
 var migrationName = regexp.MustCompile(`^([0-9]{3})_[a-z0-9_]+\.sql$`)
@@ -60,7 +61,7 @@ func readMigrations(fsys fs.FS) ([]migration, error) {
 			return err
 		}
 		version, _ := strconv.Atoi(m[1]) // three digits
-		files = append(files, migration{version, p, dialect(string(text))})
+		files = append(files, migration{version, p, string(text), dialect(string(text))})
 		return nil
 	})
 	if err != nil {
@@ -118,8 +119,7 @@ func migrateOne(ctx context.Context, conn *sql.Conn, p migrations) error {
 	want := len(p.files)
 	switch {
 	case have > want:
-		return fmt.Errorf("%w: schema %s is version %d there, this program knows %d; run the newer program, or restore the backup made before it",
-			ErrNewer, p.name, have, want)
+		return newer(p.name, have, want)
 	case have == want:
 		return nil
 	}
@@ -133,4 +133,9 @@ func migrateOne(ctx context.Context, conn *sql.Conn, p migrations) error {
 		return fmt.Errorf("writing the version of %s: %w", p.name, err)
 	}
 	return nil
+}
+
+func newer(name string, have, want int) error {
+	return fmt.Errorf("%w: schema %s is version %d there, this program knows %d; run the newer program, or restore the backup made before it",
+		ErrNewer, name, have, want)
 }

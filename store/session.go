@@ -19,6 +19,7 @@ type session struct {
 	conn    *sql.Conn
 	failing *sql.DB
 	stmts   map[string]*prepared
+	pg      *pgLink // what conn is underneath if the database is PostgreSQL; nil: it is SQLite
 }
 
 type prepared struct {
@@ -41,12 +42,23 @@ func (p *prepared) busy() bool {
 
 // control runs a statement of our own, never interrupted: an interrupted write would take the whole group with it.
 func (s *session) control(query string) error {
+	if s.pg != nil {
+		return s.pg.control(query)
+	}
 	p, err := s.prepare(query)
 	if err != nil {
 		return err
 	}
 	_, err = p.stmt.ExecContext(context.Background())
 	return err
+}
+
+// what fails when writes are in doubt.
+func (s *session) what() string {
+	if s.pg != nil {
+		return "database"
+	}
+	return "disk"
 }
 
 // prepare returns the cached statement for the query.
@@ -78,6 +90,9 @@ func (s *session) evict() {
 }
 
 func (s *session) close() error {
+	if s.pg != nil {
+		s.pg.ending = true
+	}
 	for _, p := range s.stmts {
 		_ = p.stmt.Close() // the connection's error says it all
 	}
@@ -90,7 +105,8 @@ type tx struct {
 	ctx   context.Context
 	open  []*prepared
 	extra []*sql.Rows // of statements that were busy, and so not cached
-	fatal error       // SQLite may have rolled back everything by itself
+	fatal error       // the database may have rolled back everything by itself
+	fault error       // of a statement after which PostgreSQL takes no other
 	ended bool
 }
 
@@ -158,6 +174,8 @@ func (t *tx) statement(query string) (*prepared, error) {
 		return nil, sql.ErrTxDone
 	case t.fatal != nil:
 		return nil, t.fatal
+	case t.fault != nil:
+		return nil, t.fault
 	}
 	if p, ok := t.s.stmts[query]; ok && !controls(query) {
 		if p.busy() {
@@ -168,11 +186,24 @@ func (t *tx) statement(query string) (*prepared, error) {
 	if !allowed(query) {
 		return nil, ErrStatement
 	}
-	return t.s.prepare(query)
+	p, err := t.s.prepare(query)
+	return p, t.note(err)
 }
 
-// note remembers an error after which SQLite may have ended the transaction on its own.
+// note remembers an error after which the database may have ended the transaction on its own, or takes no more statements.
 func (t *tx) note(err error) error {
+	if err == nil {
+		return nil
+	}
+	if t.s.pg != nil {
+		switch {
+		case t.s.pg.gone():
+			t.fatal = err
+		case t.s.pg.failed():
+			t.fault = err
+		}
+		return err
+	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG,
@@ -196,6 +227,22 @@ func (t *tx) end() {
 		_ = rows.Close()
 	}
 	t.open, t.extra, t.ended = nil, nil, true
+	if t.s.pg != nil && t.fatal == nil && t.fault == nil { // it may have failed while rows were read
+		switch {
+		case t.s.pg.gone():
+			t.fatal = errLost
+		case t.s.pg.failed():
+			t.fault = errFailed
+		}
+	}
+}
+
+// outcome is the closure's error, or that of a statement which it looked away from although nothing of it can stay.
+func (t *tx) outcome(err error) error {
+	if err == nil {
+		return t.fault
+	}
+	return err
 }
 
 // allowed reports whether the query is one that leaves transactions and settings alone.
@@ -212,7 +259,7 @@ func allowed(query string) bool {
 // controls reports whether the query is one of the session's own.
 func controls(query string) bool {
 	switch query {
-	case "BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", savepoint, rollbackTo, release:
+	case beginView, beginWrite, commit, rollback, savepoint, rollbackTo, release:
 		return true
 	}
 	return false
@@ -220,6 +267,9 @@ func controls(query string) bool {
 
 // broken reports whether the error says that the file or disk failed, so that what was written is in doubt.
 func broken(err error) bool {
+	if errors.Is(err, errLost) || errors.Is(err, ErrNotDurable) {
+		return true
+	}
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
 		return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)

@@ -35,7 +35,7 @@ type SQLite struct {
 	failing *sql.DB // hands errors to rows, see failRow
 	pool    *sql.DB
 	writer  *writer
-	readers chan *session // holds as many as may be open; nil stands for one not opened yet
+	readers *views
 
 	closing   chan struct{} // closed when Close begins
 	closeOnce sync.Once
@@ -76,10 +76,7 @@ func Open(ctx context.Context, dir string, schemas []Schema, opt Options) (_ *SQ
 	if err := s.openWriter(ctx, plans, opt); err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
-	s.readers = make(chan *session, opt.Readers)
-	for range opt.Readers {
-		s.readers <- nil
-	}
+	s.readers = newViews(opt.Readers, s.closing, func(ctx context.Context) (*session, error) { return s.connect(ctx, readerPragmas()) })
 	return s, nil
 }
 
@@ -146,65 +143,13 @@ func (s *SQLite) Update(ctx context.Context, fn func(Tx) error) error {
 }
 
 // View implements [DB].
-func (s *SQLite) View(ctx context.Context, fn func(Tx) error) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case <-s.closing:
-		return ErrClosed
-	default:
-	}
-	var r *session
-	select {
-	case r = <-s.readers:
-	case <-s.closing:
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { s.readers <- r }() // r is nil if it did not survive
-	if r == nil {
-		if r, err = s.connect(ctx, readerPragmas()); err != nil {
-			r = nil
-			return fmt.Errorf("opening a reader: %w", err)
-		}
-	}
-	return s.read(ctx, &r, fn)
-}
-
-// read runs fn between BEGIN and ROLLBACK, and sets *r to nil if the session cannot be used again.
-func (s *SQLite) read(ctx context.Context, r **session, fn func(Tx) error) error {
-	if err := (*r).control("BEGIN"); err != nil {
-		return errors.Join(fmt.Errorf("beginning a view: %w", err), discard(r))
-	}
-	t := &tx{s: *r, ctx: ctx}
-	defer func() { // also when fn panics
-		t.end()
-		if err := (*r).control("ROLLBACK"); err != nil {
-			_ = discard(r) // a reader has nothing to lose; the next View opens another
-		}
-	}()
-	return fn(t)
-}
-
-func discard(r **session) error {
-	err := (*r).close()
-	*r = nil
-	return err
-}
+func (s *SQLite) View(ctx context.Context, fn func(Tx) error) error { return s.readers.view(ctx, fn) }
 
 // Close implements [DB]. It may be called again, and gives the same answer.
 func (s *SQLite) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
-		errs := []error{s.writer.drain()}
-		for range cap(s.readers) { // waits for the views that still run
-			if r := <-s.readers; r != nil {
-				errs = append(errs, r.close())
-			}
-		}
-		s.closeErr = errors.Join(append(errs, s.writer.session.close(), s.release())...)
+		s.closeErr = errors.Join(s.writer.drain(), s.readers.drain(), s.writer.session.close(), s.release())
 	})
 	return s.closeErr
 }

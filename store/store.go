@@ -1,8 +1,8 @@
 // Package store keeps state, one transaction at a time.
 //
 // [Open] opens the embedded default: one directory with one SQLite database (write-ahead log, synchronous=FULL),
-// migrated to what the running program knows and locked against a second process. [DB] is the part of it that
-// callers should depend on; other databases fill the same interface and pass the same exam, in package storetest.
+// migrated to what the running program knows and locked against a second process. [OpenPostgres] opens a schema of a PostgreSQL database, for one
+// owner or shared by many processes. [DB] is the part of both that callers should depend on; each passes the exam in package storetest.
 //
 // Many callers share few fsyncs: one goroutine writes, and puts every closure that waits into one transaction,
 // each in a savepoint of its own. [DB.Update] returns when that transaction is durable.
@@ -34,7 +34,12 @@ type Options struct {
 	Window   time.Duration // how long a transaction that already has two closures waits for more, at most a second; 0: not at all
 	MaxBatch int           // closures in one transaction; 0: 256
 	Readers  int           // Views at once; 0: 4
-	NoSync   bool          // for benchmarks only: nothing is durable
+	NoSync   bool          // for benchmarks and tests only: nothing is durable
+
+	// Of PostgreSQL alone.
+	Schema  string // where the tables are; "": scrim
+	Shared  bool   // open to many processes; see [OpenPostgres]
+	Writers int    // transactions at once if it is shared; 0: 4
 }
 
 // DB is where state is kept. It is safe for concurrent use.
@@ -70,10 +75,11 @@ type Tx interface {
 // Errors a caller may act on.
 var (
 	ErrNewer      = errors.New("database was written by a newer program")
-	ErrLocked     = errors.New("data directory is in use by another process")
+	ErrLocked     = errors.New("store is in use by another process")
 	ErrNotDurable = errors.New("database does not promise durable writes")
 	ErrClosed     = errors.New("store is closed")
 	ErrBroken     = errors.New("store stopped after a failed write")
+	ErrConflict   = errors.New("transaction was undone because another one was in the way; it may be run again")
 	ErrStatement  = errors.New("only SELECT, INSERT, UPDATE, DELETE and WITH statements may run in a transaction")
 	ErrSchema     = errors.New("schema is not valid")
 )

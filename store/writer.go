@@ -92,7 +92,7 @@ func (w *writer) direct(r *request) bool {
 
 // lost answers for a transaction whose goroutine was ended within it.
 func (w *writer) lost(group []*request) {
-	_ = w.session.control("ROLLBACK") // nothing was committed, whatever it says
+	_ = w.session.control(rollback) // nothing was committed, whatever it says
 	answer(group, &PanicError{Type: "call of runtime.Goexit"})
 }
 
@@ -183,7 +183,7 @@ func (w *writer) transaction(first *request, group *[]*request, others bool) {
 		first.done <- *err
 		return
 	}
-	if err := w.session.control("BEGIN IMMEDIATE"); err != nil {
+	if err := w.session.control(beginWrite); err != nil {
 		w.check(err)
 		first.done <- fmt.Errorf("beginning a transaction: %w", err)
 		return
@@ -205,11 +205,11 @@ func (w *writer) transaction(first *request, group *[]*request, others bool) {
 		}
 	}
 	if err == nil {
-		err = w.session.control("COMMIT")
+		err = w.session.control(commit)
 	}
 	if err != nil {
 		w.check(err)
-		_ = w.session.control("ROLLBACK") // may have happened already
+		_ = w.session.control(rollback) // may have happened already
 		err = fmt.Errorf("committing: %w", err)
 	}
 	answer(*group, err)
@@ -245,13 +245,14 @@ func (w *writer) alone(r *request) (bool, error) {
 	t := &tx{s: w.session, ctx: context.Background()}
 	r.err = call(r.fn, t)
 	t.end()
+	r.err = t.outcome(r.err)
 	if t.fatal != nil || r.err == nil {
 		return true, t.fatal
 	}
-	if err := w.session.control("ROLLBACK"); err != nil {
+	if err := w.session.control(rollback); err != nil {
 		return false, err
 	}
-	return false, w.session.control("BEGIN IMMEDIATE")
+	return false, w.session.control(beginWrite)
 }
 
 // closure runs one request in its savepoint. It returns an error if the transaction as a whole is lost.
@@ -265,6 +266,7 @@ func (w *writer) closure(r *request) error {
 	t := &tx{s: w.session, ctx: context.Background()}
 	r.err = call(r.fn, t)
 	t.end()
+	r.err = t.outcome(r.err)
 	if t.fatal != nil {
 		return t.fatal
 	}
@@ -279,7 +281,7 @@ func (w *writer) closure(r *request) error {
 // check stops the store for good if the error leaves in doubt what is on disk.
 func (w *writer) check(err error) {
 	if broken(err) {
-		stop := fmt.Errorf("%w: restart when the disk is well: %w", ErrBroken, err)
+		stop := fmt.Errorf("%w: restart when the %s is well: %w", ErrBroken, w.session.what(), err)
 		w.broken.CompareAndSwap(nil, &stop)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/scrimhq/scrim/data/sql/pgtest"
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/store/pgtest"
 )
 
 func source(t *testing.T, url, name string) table.Source {

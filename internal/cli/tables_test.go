@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/scrimhq/scrim/data/parquet"
-	"github.com/scrimhq/scrim/data/sql/pgtest"
 	rows "github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/store/pgtest"
 )
 
 // carry copies a table from one argument to another.
