@@ -1,0 +1,109 @@
+package noise
+
+import (
+	"bytes"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fixed is a source of reproducible words for known-answer tests: ChaCha8 with a key of equal bytes.
+func fixed(key byte) *Source {
+	return SourceFrom(rand.NewChaCha8([32]byte(bytes.Repeat([]byte{key}, 32))))
+}
+
+func TestOnlyTestsChooseRandomness(t *testing.T) {
+	root := os.DirFS("../../..")
+	files, uses := 0, 0
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		text, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		files++
+		if !bytes.Contains(text, []byte("SourceFrom(")) {
+			return nil
+		}
+		uses++
+		if !strings.HasSuffix(path, "_test.go") && path != "privacy/dp/noise/source.go" {
+			t.Errorf("%s chooses where noise comes from; only tests may", path)
+		}
+		return nil
+	})
+	if err != nil || files < 100 || uses < 2 {
+		t.Fatalf("read %d files with %d uses, %v: is this the module?", files, uses, err)
+	}
+}
+
+func TestWordsAreErasedOnceGiven(t *testing.T) {
+	s := NewSource()
+	for range 10 {
+		s.Uint64()
+	}
+	for i, w := range s.words {
+		if (w == 0) != (i < sourceWords-s.left) {
+			t.Fatalf("word %d of %d given is %#x", i, sourceWords-s.left, w)
+		}
+	}
+	for i, b := range s.raw {
+		if b != 0 {
+			t.Fatalf("raw byte %d still holds randomness", i)
+		}
+	}
+}
+
+func TestASourceThatEndsGivesNoNoise(t *testing.T) {
+	for name, s := range map[string]*Source{"short": SourceFrom(bytes.NewReader(make([]byte, 100))), "zero": {}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("the %s source gave a word", name)
+				}
+			}()
+			s.Uint64()
+		}()
+	}
+}
+
+func TestBelowIsUniform(t *testing.T) {
+	s := NewSource()
+	// 3·2^62 is where a plain remainder would favour the lowest third twice over.
+	const n = 30_000
+	low := 0
+	for range n {
+		v := s.Below(3 << 62)
+		if v >= 3<<62 {
+			t.Fatalf("%d is not below 3·2^62", v)
+		}
+		if v < 1<<62 {
+			low++
+		}
+	}
+	if kl(low, n, 1.0/3) > 22 {
+		t.Errorf("%d of %d in the lowest third", low, n)
+	}
+	heads := 0
+	for range n {
+		heads += int(s.Coin())
+	}
+	if kl(heads, n, 0.5) > 22 {
+		t.Errorf("%d of %d coins are heads", heads, n)
+	}
+	for range 100 {
+		if s.Below(1) != 0 {
+			t.Fatal("a number below 1 is not 0")
+		}
+	}
+}
