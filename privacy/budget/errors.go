@@ -6,8 +6,6 @@ import (
 	"strings"
 )
 
-var errUnbuilt = errors.New("not built")
-
 // Rules. Each comes as an [*Error] that names the place; errors.Is finds the rule.
 var (
 	ErrExhausted = errors.New("privacy budget is exhausted")
@@ -32,6 +30,7 @@ var (
 	ErrNewer     = errors.New("ledger was written by a newer program")
 	ErrChain     = errors.New("chain of entries is broken")
 	ErrSignature = errors.New("signature of a chain's head is not valid")
+	ErrRollback  = errors.New("ledger is older than what was witnessed")
 	ErrSums      = errors.New("sums are not those of the entries")
 	ErrCaps      = errors.New("caps are not those of the plan")
 	ErrClosed    = errors.New("ledger is closed")

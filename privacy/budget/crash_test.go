@@ -1,0 +1,5 @@
+package budget_test
+
+const childEnv = "SCRIM_BUDGET_CHILD"
+
+func child(string) int { return 1 }
