@@ -146,6 +146,25 @@ func TestTheBoundKeepsItsRate(t *testing.T) {
 	t.Logf("%d of %d bounds at rate 0.1 are above the truth", wrong, audits)
 }
 
+// Two sides that are the same, with so many values that some set of them tells any two samples apart: what chose the event must
+// not bound it.
+func TestChanceIsNoEvent(t *testing.T) {
+	uniform := floats(0, func(r *rand.Rand) int64 { return r.Int64N(200) })
+	wrong, audits := 0, 100
+	for range audits {
+		f, err := audit.Threshold(context.Background(), audit.Pair{A: uniform, B: uniform}, audit.Claim{}, audit.ThresholdOptions{Samples: 1000, Alpha: 0.1, Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Refuted {
+			wrong++
+		}
+	}
+	if wrong > 30 { // Binomial(100, 0.1) is above 30 once in a hundred million
+		t.Errorf("%d of %d audits at rate 0.1 tell the same from the same", wrong, audits)
+	}
+}
+
 func TestOrderedKeepsTheOrder(t *testing.T) {
 	numbers := []float64{math.Inf(-1), -1e300, -2, -1.5, -math.SmallestNonzeroFloat64, 0, math.SmallestNonzeroFloat64, 1, 1e300, math.Inf(1)}
 	for i := 1; i < len(numbers); i++ {
