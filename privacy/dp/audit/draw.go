@@ -31,6 +31,14 @@ func Ordered(x float64) int64 {
 	return bits
 }
 
+// unordered is the number of which [Ordered] made an integer.
+func unordered(v int64) float64 {
+	if v < 0 {
+		return math.Float64frombits(uint64(-v) | 1<<63)
+	}
+	return math.Float64frombits(uint64(v))
+}
+
 func processors() int { return runtime.GOMAXPROCS(0) }
 
 const batch = 4096

@@ -13,7 +13,7 @@ import (
 // event is a set of answers that an attacker looks for.
 type event interface {
 	holds(v int64) bool
-	String() string
+	text(show func(v int64) string) string
 }
 
 // ray is all answers that are at most, or at least, so much. [Absent] belongs to neither.
@@ -32,18 +32,18 @@ func (e ray) holds(v int64) bool {
 	return v <= e.bound
 }
 
-func (e ray) String() string {
+func (e ray) text(show func(int64) string) string {
 	if e.up {
-		return fmt.Sprintf("answer ≥ %d", e.bound)
+		return "answer ≥ " + show(e.bound)
 	}
-	return fmt.Sprintf("answer ≤ %d", e.bound)
+	return "answer ≤ " + show(e.bound)
 }
 
 type absence struct{ is bool }
 
 func (e absence) holds(v int64) bool { return (v == Absent) == e.is }
 
-func (e absence) String() string {
+func (e absence) text(func(int64) string) string {
 	if e.is {
 		return "no answer"
 	}
@@ -60,7 +60,7 @@ func remainder(v, modulus int64) int64 { return (v%modulus + modulus) % modulus 
 
 func (e residue) holds(v int64) bool { return v != Absent && e.rest[remainder(v, e.modulus)] }
 
-func (e residue) String() string {
+func (e residue) text(func(int64) string) string {
 	var some []string
 	for _, r := range slices.Sorted(maps.Keys(e.rest)) {
 		if len(some) == 4 {
@@ -84,7 +84,7 @@ func (e union) run(v int64) int {
 
 func (e union) holds(v int64) bool { return v != Absent && e.in[e.run(v)] }
 
-func (e union) String() string {
+func (e union) text(show func(int64) string) string {
 	var parts []string
 	for i := 0; i < len(e.in); i++ {
 		if !e.in[i] {
@@ -96,10 +96,10 @@ func (e union) String() string {
 		}
 		from, to := "…", "…"
 		if i > 0 {
-			from = fmt.Sprint(e.bounds[i-1] + 1)
+			from = show(e.bounds[i-1] + 1)
 		}
 		if j < len(e.bounds) {
-			to = fmt.Sprint(e.bounds[j])
+			to = show(e.bounds[j])
 		}
 		if i = j; len(parts) == 4 {
 			return "answer in [" + strings.Join(parts, "], [") + "], …"

@@ -6,12 +6,21 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strconv"
 )
 
 // Pair is one mechanism on two neighbouring datasets, as its claim defines neighbours.
 type Pair struct {
 	Name string
 	A, B func() Draw // each call makes one that a goroutine has for itself
+	Real bool        // answers are [Ordered] numbers and shown as such
+}
+
+func (p Pair) show(v int64) string {
+	if p.Real {
+		return strconv.FormatFloat(unordered(v), 'g', -1, 64)
+	}
+	return strconv.FormatInt(v, 10)
 }
 
 // ThresholdOptions say how a mechanism is audited as a black box.
@@ -102,7 +111,7 @@ func Threshold(ctx context.Context, pair Pair, claim Claim, options ThresholdOpt
 	s := sighting{hits(chosen.event, a), len(a), hits(chosen.event, b), len(b)}
 	f := Finding{
 		Pair: pair.Name, Samples: o.Samples, Alpha: o.Alpha, Claimed: claim.Epsilon, Delta: claim.Delta,
-		Event: chosen.String(), Likely: "a", Method: chosen.method,
+		Event: chosen.text(pair.show), Likely: "a", Method: chosen.method,
 		Hits: [2]int{s.x, s.y}, Trials: [2]int{s.nx, s.ny},
 		Lower: s.bound(chosen.method, claim.Delta, o.Alpha),
 	}

@@ -1,0 +1,138 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+)
+
+// Program is a mechanism that runs outside and answers over a pair of pipes. The protocol is docs/spec/dp-audit.md: a JSON line
+// asks for so many answers on one of two datasets that the program itself knows, and a line of so many numbers answers.
+//
+// A program is asked by one goroutine at a time. After an error it is not asked again.
+type Program struct {
+	real bool
+
+	mu     sync.Mutex // guards the fields below; held while the program is asked
+	in     io.Writer
+	out    *bufio.Reader
+	failed error
+}
+
+const (
+	maxAsked = 4096    // answers that one line asks for at most
+	maxLine  = 1 << 20 // bytes of a line of answers
+)
+
+// NewProgram speaks to a program that reads from in and writes to out. Answers are integers of 64 bits; with real they may be
+// any numbers, and are told apart by [Ordered].
+func NewProgram(in io.Writer, out io.Reader, real bool) *Program {
+	return &Program{real: real, in: in, out: bufio.NewReaderSize(out, maxLine)}
+}
+
+// Pair is two neighbouring datasets of the program, named by what the program is told; the name may be empty.
+func (p *Program) Pair(name string) Pair {
+	side := func(data string) func() Draw {
+		return func() Draw {
+			return func(ctx context.Context, dst []int64) error { return p.ask(ctx, name, data, dst) }
+		}
+	}
+	return Pair{Name: name, A: side("a"), B: side("b"), Real: p.real}
+}
+
+type question struct {
+	Pair string `json:"pair,omitempty"`
+	Data string `json:"data"`
+	N    int    `json:"n"`
+}
+
+func (p *Program) ask(ctx context.Context, pair, data string, dst []int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(dst) > 0 && p.failed == nil {
+		if p.failed = ctx.Err(); p.failed == nil {
+			n := min(len(dst), maxAsked)
+			p.failed = p.line(question{pair, data, n}, dst[:n])
+			dst = dst[n:]
+		}
+	}
+	return p.failed
+}
+
+// line asks and reads one line.
+func (p *Program) line(q question, dst []int64) error {
+	b, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	if _, err := p.in.Write(append(b, '\n')); err != nil {
+		return fmt.Errorf("asking the program: %w", err)
+	}
+	line, err := p.out.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return &Error{Member: "line", Rule: "must be at most a mebibyte"}
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("reading answers of the program: %w", io.ErrUnexpectedEOF)
+	case err != nil:
+		return fmt.Errorf("reading answers of the program: %w", err)
+	}
+	return readAnswers(line, p.real, dst)
+}
+
+// readAnswers reads len(dst) answers: numbers, or null or NaN for none, as a JSON list or parted by spaces.
+func readAnswers(line []byte, real bool, dst []int64) error {
+	if !utf8.Valid(line) {
+		return &Error{Member: "line", Rule: "must be a list of numbers"}
+	}
+	line = bytes.TrimSpace(line)
+	list := bytes.HasPrefix(line, []byte("["))
+	if list != bytes.HasSuffix(line, []byte("]")) {
+		return &Error{Member: "line", Rule: "must be one whole list"}
+	}
+	var words [][]byte
+	if list {
+		if line = bytes.TrimSpace(line[1 : len(line)-1]); len(line) > 0 {
+			words = bytes.Split(line, []byte(","))
+		}
+	} else {
+		words = bytes.Fields(line)
+	}
+	if len(words) != len(dst) {
+		return &Error{Member: "line", Rule: "must hold as many answers as were asked for"}
+	}
+	for i, w := range words {
+		v, err := readAnswer(string(bytes.TrimSpace(w)), real)
+		if err != nil {
+			return err
+		}
+		dst[i] = v
+	}
+	return nil
+}
+
+func readAnswer(word string, real bool) (int64, error) {
+	if word == "null" || word == "NaN" {
+		return Absent, nil
+	}
+	if !real {
+		v, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return 0, &Error{Member: "answer", Rule: "must be an integer of 64 bits, or null; other numbers are taken as real answers only"}
+		}
+		return v, nil
+	}
+	x, err := strconv.ParseFloat(word, 64)
+	if err != nil && !(errors.Is(err, strconv.ErrRange) && math.IsInf(x, 0)) {
+		return 0, &Error{Member: "answer", Rule: "must be a number, or null"}
+	}
+	return Ordered(x), nil
+}
