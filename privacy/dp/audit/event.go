@@ -202,7 +202,7 @@ func (c *chooser) consider(family string, x, y int, built func() event) {
 	}
 }
 
-// choose is a few events of different families, the most promising first.
+// choose is the best event of each family.
 func (c *chooser) choose() []found {
 	x, y := c.rays()
 	c.consider("absence", c.na-x, c.nb-y, func() event { return absence{true} })
@@ -216,7 +216,7 @@ func (c *chooser) choose() []found {
 		all = append(all, c.best[family])
 	}
 	slices.SortStableFunc(all, func(x, y found) int { return cmp.Compare(y.score, x.score) })
-	return all[:min(len(all), 4)]
+	return all
 }
 
 // moduli find noise on a coarser grid than what it is added to: rounding, powers of two, cents.
