@@ -3,6 +3,7 @@ package account
 import (
 	"math"
 	"math/big"
+	"slices"
 )
 
 // epsilonOf is the least ε ≥ 0 known for the composition at that δ, rounded up, and how it was found. It returns an [*Error] that is
@@ -29,7 +30,13 @@ func epsilonBest(spec []Mechanism, delta float64) (float64, string, error) {
 	}
 	if !abstract(spec) {
 		if p, ok := profileOf(spec); ok {
-			return math.Min(p.epsilon(delta), orInf(pure, p.keep == 0)), p.method(spec), nil
+			e, by := math.Min(p.epsilon(delta), orInf(pure, p.keep == 0)), p.method(spec)
+			if ranged(spec) {
+				if r, _ := curveOf(spec).epsilon(delta, nil); r < e {
+					e, by = r, "rdp"
+				}
+			}
+			return e, by, nil
 		}
 	}
 	c := curveOf(spec)
@@ -66,7 +73,13 @@ func deltaOf(spec []Mechanism, epsilon float64) (float64, string, error) {
 			if pureSum(spec) <= epsilon {
 				return slack, p.method(spec), nil
 			}
-			return p.delta(epsilon), p.method(spec), nil
+			d, by := p.delta(epsilon), p.method(spec)
+			if ranged(spec) {
+				if r, _ := curveOf(spec).delta(epsilon, nil); r < d {
+					d, by = r, "rdp"
+				}
+			}
+			return d, by, nil
 		}
 	}
 	if pureSum(spec) <= epsilon {
@@ -87,12 +100,12 @@ func deltaOf(spec []Mechanism, epsilon float64) (float64, string, error) {
 
 // abstract says whether a mechanism is known by a Rényi bound alone, so that there is no pair of distributions to compose.
 func abstract(spec []Mechanism) bool {
-	for _, m := range spec {
-		if m.Kind == ZCDP {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(spec, func(m Mechanism) bool { return m.Kind == ZCDP })
+}
+
+// ranged says whether a mechanism has more than its ε to it, so that its profile as an ε-differentially private one is not the best known.
+func ranged(spec []Mechanism) bool {
+	return slices.ContainsFunc(spec, func(m Mechanism) bool { return m.Kind == Exponential })
 }
 
 // pureSum is Σε where every mechanism is ε-differentially private but for slack, +Inf otherwise. It is exact where each reaches its

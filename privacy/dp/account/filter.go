@@ -30,10 +30,13 @@ const (
 
 var filters = []Filter{FilterPure, FilterBasic, FilterAdvanced, FilterZCDP, FilterRDP, FilterGDP}
 
+// filterOrders are tried where no order is named; one of them is fixed before the first charge.
+var filterOrders = []float64{2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256}
+
 // limit is what a filter counts up to.
 type limit struct {
 	epsilon, delta float64
-	order          float64 // of FilterRDP; 0: the best of the default orders, chosen before the first charge
+	order          float64 // of FilterRDP; 0: the best of filterOrders
 	prime          float64 // δ′ of FilterAdvanced; 0: half of δ
 }
 
@@ -162,7 +165,7 @@ func countAdvanced(spec []Mechanism, l limit, slack *big.Rat) (int64, error) {
 
 func countRDP(c curve, l limit) int64 {
 	c.keep = 0
-	orders := DefaultOrders()
+	orders := filterOrders
 	if l.order != 0 {
 		orders = []float64{l.order}
 	}

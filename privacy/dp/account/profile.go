@@ -57,6 +57,8 @@ func (p *profile) method(spec []Mechanism) string {
 		}
 	}
 	switch {
+	case ranged(spec):
+		return "pure"
 	case boxes && len(spec) == 1:
 		return "exact: kairouz-oh-viswanath"
 	case boxes:

@@ -82,10 +82,14 @@ func rdpAtoms(alpha float64, loss, logp []float64) float64 {
 	}
 	s := 0.0
 	for i, l := range loss {
-		if x := (alpha - 1) * l; math.Abs(x) < 1 && math.Abs(l) < 1 {
+		x := (alpha - 1) * l
+		switch {
+		case math.Abs(x) < 1 && math.Abs(l) < 1:
 			s += math.Exp(logp[i]) * (expm1x(x) + (alpha-1)*expm1x(-l))
-		} else {
-			s += math.Exp(logp[i]+x) + (alpha-1)*math.Exp(logp[i]-l) - alpha*math.Exp(logp[i])
+		case x > 30:
+			s += -math.Exp(logp[i]+x)*math.Expm1(-x) + (alpha-1)*math.Exp(logp[i])*math.Expm1(-l)
+		default:
+			s += math.Exp(logp[i])*math.Expm1(x) - (alpha-1)*math.Exp(logp[i]-l)*math.Expm1(l)
 		}
 	}
 	return up(math.Log1p(s) / (alpha - 1))

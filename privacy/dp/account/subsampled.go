@@ -13,6 +13,9 @@ func rdpSubsampled(alpha, q, sigma float64) float64 {
 	if q == 1 {
 		return up(alpha / (2 * sigma * sigma))
 	}
+	if alpha < 1.01 {
+		alpha = 1.01 // the divergence grows with its order
+	}
 	var log float64 // of E − 1
 	if alpha == math.Trunc(alpha) && alpha <= 1<<14 {
 		log = subsampledBinomial(int(alpha), q, sigma)
