@@ -285,6 +285,7 @@ func TestSchemasDeclareWhatIsSent(t *testing.T) {
 		check(t, d, response, out)
 	}
 	number := hospital.RecordQuery{MRN: patients.FeaturedMRN}
+	tool(Records, Hospital, "count_patients", "count.request.json", "count.response.json", hospital.CountQuery{Diagnosis: "M05"})
 	tool(Records, Hospital, "find_patient", "find-patient.request.json", "find-patient.response.json", hospital.FindQuery{Diagnosis: "M05", Name: "e", Limit: 3})
 	tool(Records, Hospital, "get_record", "record-number.request.json", "record.json", number)
 	tool(Records, Hospital, "list_encounters", "record-number.request.json", "encounters.json", number)
