@@ -13,7 +13,7 @@ import (
 )
 
 func (e *env) dpCommand() *cobra.Command {
-	return e.group("dp", "Differential privacy: what answers cost", e.dpAccountCommand())
+	return e.group("dp", "Differential privacy: what answers cost", e.dpAccountCommand(), e.dpCostCommand(), e.dpCalibrateCommand())
 }
 
 func (e *env) dpAccountCommand() *cobra.Command {

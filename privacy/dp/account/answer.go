@@ -39,6 +39,13 @@ func (r Row) Answer() (Answer, error) {
 	if len(r.Spec) == 0 {
 		return Answer{}, refuse("spec", "must name at least one mechanism")
 	}
+	if r.relation != "" {
+		for i := range r.Spec {
+			if err := r.Spec[i].relate("neighboring", r.relation); err != nil {
+				return Answer{}, err
+			}
+		}
+	}
 	if r.Quantity == "rdp" {
 		return r.rdp()
 	}
@@ -141,7 +148,7 @@ func (r Row) epsilon() (float64, string, error) {
 		return 0, "", refuse("input.delta", "must be given")
 	}
 	if r.Input.Orders == nil {
-		return epsilonOf(r.Spec, *r.Input.Delta)
+		return Epsilon(r.Spec, *r.Input.Delta)
 	}
 	spec, err := prepared(r.Spec)
 	if err != nil {
@@ -170,7 +177,7 @@ func (r Row) delta() (float64, string, error) {
 		return 0, "", refuse("input.epsilon", "must be given")
 	}
 	if r.Input.Orders == nil {
-		return deltaOf(r.Spec, *r.Input.Epsilon)
+		return Delta(r.Spec, *r.Input.Epsilon)
 	}
 	spec, err := prepared(r.Spec)
 	if err != nil {
@@ -280,7 +287,14 @@ func (r Row) maxCount() (float64, string, error) {
 			f, _ = filterNamed(name)
 		}
 	}
-	l := limit{order: r.Input.Order, prime: r.Input.DeltaPrime}
+	l := limit{orders: r.Input.Orders, prime: r.Input.DeltaPrime, rho: r.Input.Rho}
+	if r.Input.Order != 0 {
+		l.orders = []float64{r.Input.Order}
+	}
+	if l.rho != 0 {
+		n, by, err := maxCount(r.Spec, FilterZCDP, l)
+		return float64(n), by, err
+	}
 	if r.Input.Epsilon == nil {
 		return 0, "", refuse("input.target_epsilon", "must be given")
 	}

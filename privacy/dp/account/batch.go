@@ -13,7 +13,7 @@ func Batch(spec []Mechanism, delta float64) (Vector, error) {
 	if !(delta > 0 && delta < 1) {
 		return Vector{}, refuse("delta", "must be above 0 and below 1")
 	}
-	e, _, err := epsilonOf(spec, delta)
+	e, _, err := Epsilon(spec, delta)
 	if err != nil {
 		return Vector{}, err
 	}

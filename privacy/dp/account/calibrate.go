@@ -164,7 +164,7 @@ func (s *search) private(x float64, quick bool) (bool, error) {
 		e, _ := c.epsilon(s.delta, DefaultOrders())
 		return e <= s.epsilon || c.keep == 0 && pureSum(p) <= s.epsilon, nil
 	}
-	d, by, err := deltaOf(spec, s.epsilon)
+	d, by, err := Delta(spec, s.epsilon)
 	s.by = by
 	return err == nil && d <= s.delta, err
 }

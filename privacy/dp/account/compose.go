@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// epsilonOf is the least ε ≥ 0 known for the composition at that δ, rounded up, and how it was found. It returns an [*Error] that is
+// Epsilon is the least ε ≥ 0 known for the composition at that δ, rounded up, and how it was found. It returns an [*Error] that is
 // [ErrUnsupported] where no finite ε is known.
-func epsilonOf(spec []Mechanism, delta float64) (float64, string, error) {
+func Epsilon(spec []Mechanism, delta float64) (float64, string, error) {
 	spec, err := prepared(spec)
 	if err != nil {
 		return 0, "", err
@@ -40,25 +40,37 @@ func epsilonBest(spec []Mechanism, delta float64) (float64, string, error) {
 		}
 	}
 	c := curveOf(spec)
-	best, _ := c.epsilon(delta, nil)
-	by := "rdp"
-	if abstract(spec) && len(spec) == 1 {
-		by = "zcdp: canonne-kamath-steinke"
-	}
-	if c.keep == 0 && pure < best {
+	best, by := math.Inf(1), ""
+	if c.keep == 0 {
 		best, by = pure, "pure"
 	}
 	if !abstract(spec) {
 		// What lies beyond the reach of a discretised distribution still has its Rényi bound.
-		if e, err := epsilonPLD(spec, delta); err == nil && e <= best {
-			return e, "pld", nil
+		if b, err := epsilonPLD(spec, delta); err == nil {
+			if b.Value <= best {
+				best, by = b.Value, "pld"
+			}
+			if b.Excess <= 0.01*b.Value {
+				return best, by, nil
+			}
 		}
+	}
+	if e, _ := c.epsilon(delta, nil); e < best {
+		best, by = e, renyi(spec)
 	}
 	return best, by, nil
 }
 
-// deltaOf is the least δ known for the composition at that ε, rounded up, and how it was found.
-func deltaOf(spec []Mechanism, epsilon float64) (float64, string, error) {
+// renyi names the conversion from Rényi divergences.
+func renyi(spec []Mechanism) string {
+	if abstract(spec) && len(spec) == 1 {
+		return "zcdp: canonne-kamath-steinke"
+	}
+	return "rdp"
+}
+
+// Delta is the least δ known for the composition at that ε, rounded up, and how it was found.
+func Delta(spec []Mechanism, epsilon float64) (float64, string, error) {
 	spec, err := prepared(spec)
 	if err != nil {
 		return 0, "", err
@@ -85,15 +97,19 @@ func deltaOf(spec []Mechanism, epsilon float64) (float64, string, error) {
 	if pureSum(spec) <= epsilon {
 		return slack, "exact: pure", nil
 	}
-	best, _ := c.delta(epsilon, nil)
-	by := "rdp"
-	if abstract(spec) && len(spec) == 1 {
-		by = "zcdp: canonne-kamath-steinke"
-	}
+	best, by := 1.0, "trivial"
 	if !abstract(spec) {
-		if d, err := deltaPLD(spec, epsilon); err == nil && d <= best {
-			return d, "pld", nil
+		if b, err := deltaPLD(spec, epsilon); err == nil {
+			if b.Value <= best {
+				best, by = b.Value, "pld"
+			}
+			if b.Excess <= 0.01*b.Value {
+				return best, by, nil
+			}
 		}
+	}
+	if d, _ := c.delta(epsilon, nil); d < best {
+		best, by = d, renyi(spec)
 	}
 	return best, by, nil
 }

@@ -118,14 +118,27 @@ func (m Mechanism) withSigma() Mechanism {
 	return m
 }
 
-// prepared checks mechanisms and returns them with every σ known.
+// prepared checks mechanisms and returns them with every σ known, those that are alike as one.
 func prepared(spec []Mechanism) ([]Mechanism, error) {
 	if err := checkAll(spec); err != nil {
 		return nil, err
 	}
-	all := make([]Mechanism, len(spec))
-	for i, m := range spec {
-		all[i] = m.withSigma()
+	var all []Mechanism
+	place := map[Mechanism]int{}
+	for _, m := range spec {
+		m = m.withSigma()
+		n := m.count()
+		m.Count, m.Sensitivity = 0, m.sensitivity()
+		i, known := place[m]
+		if !known {
+			i = len(all)
+			place[m] = i
+			all = append(all, m)
+		}
+		if all[i].Count > maxN-n {
+			return nil, refuse("spec", "must not run absurdly many mechanisms")
+		}
+		all[i].Count += n
 	}
 	return all, nil
 }

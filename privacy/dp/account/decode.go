@@ -98,7 +98,7 @@ func text(name string, raw json.RawMessage) (string, error) {
 }
 
 // remarks are members of a mechanism or an input that say what is so anyway.
-var remarks = []string{"pmf", "note", "neighboring", "neighbouring", "name", "comment"}
+var remarks = []string{"pmf", "note", "name", "comment"}
 
 // aliases are other names of kinds.
 var aliases = map[string]Kind{
@@ -114,6 +114,9 @@ func (m *Mechanism) UnmarshalJSON(raw []byte) error {
 		return err
 	}
 	*m = Mechanism{}
+	if i := slices.IndexFunc(all, func(x member) bool { return x.name == "mech" }); i > 0 {
+		all[0], all[i] = all[i], all[0] // the kind decides about others
+	}
 	for _, x := range all {
 		if err := m.set(x); err != nil {
 			*m = Mechanism{}
@@ -143,6 +146,12 @@ func (m *Mechanism) set(x member) (err error) {
 	case slices.Contains(remarks, x.name):
 		_, err = text(x.name, x.raw)
 		return err
+	case slices.Contains(relations, x.name):
+		s, err := text(x.name, x.raw)
+		if err == nil {
+			err = m.relate(x.name, s)
+		}
+		return err
 	case floats[x.name] != nil:
 		if *floats[x.name], err = number(x.name, x.raw); err != nil {
 			return err
@@ -158,6 +167,24 @@ func (m *Mechanism) set(x member) (err error) {
 		if p.name == x.name && !p.ok(p.get(m)) {
 			return refuse(p.name, p.rule)
 		}
+	}
+	return nil
+}
+
+// relations are members that say what makes two data sets neighbours.
+var relations = []string{"neighboring", "neighbouring", "neighboring_relation"}
+
+// relate refuses a relation of neighbours that the formulas of the mechanism are not about. Where a sensitivity says how far a neighbour moves
+// the query, it does not matter how; sampling is about adding or removing a unit, and randomised response about replacing one.
+func (m *Mechanism) relate(name, relation string) error {
+	relation = strings.ToLower(relation)
+	replace := strings.Contains(relation, "replace") || strings.Contains(relation, "substitut")
+	add := strings.Contains(relation, "add") || strings.Contains(relation, "remove")
+	switch {
+	case replace == add:
+		return refuse(name, "must be add_remove or replace_one")
+	case replace && m.Kind == PoissonSubsampledGaussian, add && m.Kind == RandomizedResponse:
+		return unsupported(name, "is not the one that this mechanism is understood for")
 	}
 	return nil
 }

@@ -52,20 +52,18 @@ func distribution(spec []Mechanism) (*pld.Composed, error) {
 	return pld.Compose(terms, pld.Options{})
 }
 
-func epsilonPLD(spec []Mechanism, delta float64) (float64, error) {
+func epsilonPLD(spec []Mechanism, delta float64) (pld.Bound, error) {
 	c, err := distribution(spec)
 	if err != nil {
-		return 0, err
+		return pld.Bound{}, err
 	}
-	b, err := c.Epsilon(delta)
-	return b.Value, err
+	return c.Epsilon(delta)
 }
 
-func deltaPLD(spec []Mechanism, epsilon float64) (float64, error) {
+func deltaPLD(spec []Mechanism, epsilon float64) (pld.Bound, error) {
 	c, err := distribution(spec)
 	if err != nil {
-		return 0, err
+		return pld.Bound{}, err
 	}
-	b, err := c.Delta(epsilon)
-	return b.Value, err
+	return c.Delta(epsilon)
 }

@@ -36,8 +36,9 @@ var filterOrders = []float64{2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256}
 // limit is what a filter counts up to.
 type limit struct {
 	epsilon, delta float64
-	order          float64 // of FilterRDP; 0: the best of filterOrders
-	prime          float64 // δ′ of FilterAdvanced; 0: half of δ
+	orders         []float64 // of FilterRDP, the best of which is taken; nil: filterOrders
+	prime          float64   // δ′ of FilterAdvanced; 0: half of δ
+	rho            float64   // the cap of FilterZCDP, in place of ε and δ
 }
 
 // maxCount is how many times the whole list is admitted, rounded down: 0 if not once.
@@ -47,14 +48,15 @@ func maxCount(spec []Mechanism, f Filter, l limit) (int64, string, error) {
 		return 0, "", err
 	}
 	switch {
+	case l.rho != 0 && f == FilterZCDP:
+		n, err := countRho(spec, l.rho)
+		return n, "filter: zcdp", err
 	case !(l.epsilon > 0 && l.epsilon <= maxE):
 		return 0, "", refuse("target_epsilon", "must be above 0"+rules)
 	case !(l.delta >= 0 && l.delta < 1):
 		return 0, "", refuse("target_delta", "must be at least 0 and below 1")
 	case !(l.prime >= 0 && l.prime <= l.delta):
 		return 0, "", refuse("delta_prime", "must be at least 0 and at most target_delta")
-	case l.order != 0 && !(l.order > 1 && l.order <= 1e6):
-		return 0, "", refuse("order", "must be above 1, and not absurdly large")
 	}
 	if f != "" {
 		n, err := countBy(spec, f, l)
@@ -116,6 +118,18 @@ func countBy(spec []Mechanism, f Filter, l limit) (int64, error) {
 	return 0, refuse("filter", "must be one of the known filters")
 }
 
+// countRho counts up to a cap that is given in ρ; slack would need a δ beside it.
+func countRho(spec []Mechanism, cap float64) (int64, error) {
+	rho := new(big.Rat)
+	for i := range spec {
+		if spec[i].slackExact().Sign() > 0 {
+			return 0, unsupported("spec", "has a mechanism with a δ")
+		}
+		rho.Add(rho, mul(spec[i].rhoExact(), ratInt(spec[i].count())))
+	}
+	return floorInt(quo(ratOf(cap), rho), maxN), nil
+}
+
 func countBasic(spec []Mechanism, f Filter, l limit, slack *big.Rat) (int64, error) {
 	sum := new(big.Rat)
 	for i := range spec {
@@ -165,9 +179,9 @@ func countAdvanced(spec []Mechanism, l limit, slack *big.Rat) (int64, error) {
 
 func countRDP(c curve, l limit) int64 {
 	c.keep = 0
-	orders := filterOrders
-	if l.order != 0 {
-		orders = []float64{l.order}
+	orders := l.orders
+	if orders == nil {
+		orders = filterOrders
 	}
 	var best int64
 	for _, a := range orders {
@@ -193,7 +207,7 @@ func countBatch(spec []Mechanism, l limit) (int64, error) {
 		if l.delta == 0 {
 			return pureSum(scaled) <= l.epsilon, nil
 		}
-		d, _, err := deltaOf(scaled, l.epsilon)
+		d, _, err := Delta(scaled, l.epsilon)
 		return err == nil && d <= l.delta, err
 	}
 	var lo, hi int64 = 0, 1

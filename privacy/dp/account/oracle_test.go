@@ -136,9 +136,9 @@ func TestBoxesAgainstTheOracle(t *testing.T) {
 		for i := range 4 {
 			e := c.e * float64(c.k-2*(i*c.k/8))
 			exact := bigBox(c.e, c.d, c.k, i*c.k/8)
-			got, by, err := deltaOf([]Mechanism{{Kind: EpsilonDelta, Epsilon: c.e, Delta: c.d, Count: int64(c.k)}}, e)
+			got, by, err := Delta([]Mechanism{{Kind: EpsilonDelta, Epsilon: c.e, Delta: c.d, Count: int64(c.k)}}, e)
 			if err != nil || by != "exact: kairouz-oh-viswanath" {
-				t.Fatalf("deltaOf() = %v by %q, %v", got, by, err)
+				t.Fatalf("Delta() = %v by %q, %v", got, by, err)
 			}
 			f, _ := exact.Float64()
 			if f == 0 && got == 0 {

@@ -72,7 +72,7 @@ func TestProfilesFallAndInvert(t *testing.T) {
 		spec := []Mechanism{someMechanism(r)}
 		before := 1.0
 		for e := 0.0; e < 6; e += 0.37 {
-			d, _, err := deltaOf(spec, e)
+			d, _, err := Delta(spec, e)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +83,7 @@ func TestProfilesFallAndInvert(t *testing.T) {
 			if d < 1e-9 || d > 0.9 {
 				continue
 			}
-			back, _, err := epsilonOf(spec, d)
+			back, _, err := Epsilon(spec, d)
 			if err != nil || back > e*(1+1e-9)+1e-9 {
 				t.Errorf("%+v: ε(δ(%v)) = %v, %v, want at most that", spec, e, back, err)
 			}
@@ -96,11 +96,11 @@ func TestMoreCostsMore(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	atLeast := func(what string, less, more []Mechanism) {
 		t.Helper()
-		a, _, err := epsilonOf(less, 1e-7)
+		a, _, err := Epsilon(less, 1e-7)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, _, err := epsilonOf(more, 1e-7)
+		b, _, err := Epsilon(more, 1e-7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +175,7 @@ func TestMixturesAgainstEnumeration(t *testing.T) {
 		for _, o := range all {
 			want += math.Max(0, o.p-math.Exp(e)*o.q)
 		}
-		got, by, err := deltaOf(spec, e)
+		got, by, err := Delta(spec, e)
 		if err != nil || by != "exact: lattice" || math.Abs(got-want) > 1e-9*want+1e-15 {
 			t.Errorf("δ(%v) = %v by %q, %v, want %v", e, got, by, err, want)
 		}
@@ -187,7 +187,7 @@ func TestMixturesAgainstEnumeration(t *testing.T) {
 		p := []float64{1, 3, 3, 1}[i] * math.Pow(keep, float64(3-i)) * math.Pow(1-keep, float64(i))
 		want += p * deltaGaussian(1-0.4*float64(3-2*i), 1.0/3)
 	}
-	if got, by, err := deltaOf(spec, 1); err != nil || by != "exact: mixture" || math.Abs(got/want-1) > 1e-9 {
+	if got, by, err := Delta(spec, 1); err != nil || by != "exact: mixture" || math.Abs(got/want-1) > 1e-9 {
 		t.Errorf("δ of a mixture = %v by %q, %v, want %v", got, by, err, want)
 	}
 }

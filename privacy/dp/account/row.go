@@ -16,6 +16,7 @@ type Row struct {
 	Spec     []Mechanism
 	Input    Input
 	Quantity string
+	relation string // of neighbours, where the row says it
 }
 
 // Input is what is given. nil, 0 and "" mean: not given.
@@ -27,6 +28,7 @@ type Input struct {
 	Units          int64 // privacy units of a partition
 	Order          float64
 	DeltaPrime     float64
+	Rho            float64 // a cap given in ρ
 	Filter         Filter
 }
 
@@ -62,6 +64,8 @@ func (r *Row) UnmarshalJSON(raw []byte) error {
 			r.Spec, err = readSpec(x.raw)
 		case "input":
 			r.Input, err = readInput(x.raw)
+		case "neighboring", "neighbouring", "neighboring_relation":
+			r.relation, err = text(x.name, x.raw)
 		}
 		keep(err)
 	}
@@ -128,7 +132,11 @@ func (in *Input) set(x member) (err error) {
 		if in.Units, err = integer(x.name, x.raw); err == nil && in.Units < 0 {
 			err = refuse(x.name, "must not be negative")
 		}
-	case x.name == "order":
+	case x.name == "rho" || x.name == "rho_budget" || x.name == "target_rho":
+		if in.Rho, err = number(x.name, x.raw); err == nil && !(in.Rho > 0 && in.Rho <= maxE) {
+			err = refuse(x.name, "must be above 0"+rules)
+		}
+	case x.name == "order" || x.name == "alpha":
 		if in.Order, err = number(x.name, x.raw); err == nil && !(in.Order > 1 && in.Order <= 1e6) {
 			err = refuse(x.name, "must be above 1, and not absurdly large")
 		}
