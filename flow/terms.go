@@ -81,6 +81,7 @@ const (
 	Fetched  Outcome = "fetched" // a file is asked for at the address that the flow's message names
 	Asked    Outcome = "asked"   // terms were asked for, and nothing was sent
 	Issued   Outcome = "issued"  // a capability was given to an agent
+	Budgeted Outcome = "budget"  // an entry of the ledger of privacy budgets
 	Changed  Outcome = "changed" // policy, configuration or keys of the gateway itself
 )
 

@@ -17,9 +17,9 @@ import (
 	"github.com/scrimhq/scrim/store"
 )
 
-// answers keeps requests with one id from reaching the upstream twice at once, and knows which answers are stored.
+// heldAnswers keeps requests with one id from reaching the upstream twice at once, and knows which answers are stored.
 // One process has the store to itself, so what is not in its index is not stored.
-type answers struct {
+type heldAnswers struct {
 	mu     sync.Mutex
 	flying map[flow.SubjectRef]chan struct{}
 	stored map[flow.SubjectRef]storedAnswer
@@ -138,6 +138,7 @@ type Ticket struct {
 	key    flow.SubjectRef
 	digest flow.SubjectRef
 	done   chan struct{}
+	asking *Asking       // the question that the request asks
 	kept   *storedAnswer // written; if its transaction was undone, there is no such row to be found
 }
 
@@ -246,6 +247,9 @@ func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 
 // End lets others with the same id go on. It may be called more than once.
 func (t *Ticket) End() {
+	if t != nil {
+		t.asking.end()
+	}
 	if t == nil || t.done == nil {
 		return
 	}

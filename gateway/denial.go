@@ -37,6 +37,7 @@ var reasons = map[Rule]wire.Reason{
 	RuleHop:       wire.Unauthenticated,
 
 	RuleCapability: wire.Denied,
+	RuleBudget:     wire.Denied,
 }
 
 // howToAsk tells a recipient how more could be shown. It is the same for everybody.

@@ -74,6 +74,7 @@ type Options struct {
 	Clock        func() time.Time // nil: time.Now
 	Retention    Retention
 	Contracts    Contracts // nil: there are none
+	Budgets      *Budgets  // nil: no question to a dataset is answered
 
 	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
 	// does, and of structured results that were sent by reference nothing is shown.
@@ -95,6 +96,8 @@ type Gateway struct {
 	vault       *vault.Vault
 	keys        *vault.Keyring
 	contracts   Contracts
+	budgets     *Budgets // nil: no question is answered
+	quotas      quotas
 	detector    *detect.Engine
 	ledger      *ledger.Ledger // nil: no capability is taken
 	nonces      *identity.Nonces
@@ -107,7 +110,7 @@ type Gateway struct {
 	now         func() time.Time
 	retention   Retention
 	snap        atomic.Pointer[Snapshot]
-	answers     answers
+	answers     heldAnswers
 	tasks       taskNames
 	strangers   strangers
 	load        load
@@ -129,8 +132,8 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 		return nil, errors.New("gateway needs a store, a journal, a vault, keys and a snapshot")
 	}
 	g := &Gateway{
-		contracts: opt.Contracts,
-		db:        opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, ledger: opt.Capabilities, hooks: opt.Hooks, now: opt.Clock,
+		contracts: opt.Contracts, budgets: opt.Budgets,
+		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, ledger: opt.Capabilities, hooks: opt.Hooks, now: opt.Clock,
 		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHops: opt.Keys.AEAD("hops"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{
 			Answers:     orDefault(opt.Retention.Answers, 24*time.Hour),

@@ -39,6 +39,7 @@ type Message struct {
 	Serves     IDs               // names of its task that its recipient knows from before, none of which may be revoked
 	Use        bool              // it is a call that counts as a use of its authority
 	Cost       flow.Cost         // what it costs
+	Asking     *Asking           // the question to a dataset that it is, which sets the cost; nil: it is none
 
 	sentBy *Authority // by what right it was sent, where it is shown by another's later; nil: none
 

@@ -36,11 +36,12 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 			*m.Texts = *texts.copied() // a text takes each chunk once
 		}
 		p, err := g.attempt(ctx, m, began)
-		if err == nil {
-			return p, nil
-		}
 		if errors.Is(err, vault.ErrConflict) && try < maxTries {
 			continue
+		}
+		m.Asking.recorded(err)
+		if err == nil {
+			return p, nil
 		}
 		return nil, g.Refused(ctx, m.Snapshot, m.recorded(), err)
 	}
@@ -127,6 +128,11 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		}
 	}
 	out.Mapped = c.said
+	if m.Asking != nil && f.Direction == flow.Request {
+		if err := m.Asking.reserve(ctx, m, out.Body); err != nil {
+			return nil, err
+		}
+	}
 	if f.To.Agent == m.Owner && m.Snapshot.toPeer(f) {
 		if out.let, err = g.letThrough(m.Snapshot, m.Authority, *f, c.leaves, flow.Terms{Leaves: c.terms, Duties: terms.Duties}); err != nil {
 			return nil, err

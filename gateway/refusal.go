@@ -6,6 +6,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/budget"
 )
 
 // Rule is why a flow was refused, one word of a closed list that may only grow.
@@ -40,6 +41,7 @@ const (
 	RuleHop       Rule = "hop"       // what the gateway before this one says is not believed
 	RuleExtension Rule = "extension" // the agent requires one that the call does not ask for
 
+	RuleBudget     Rule = "budget"     // the dataset's budget, or a quota, has no room for the question
 	RuleCapability Rule = "capability" // the capability is not valid, or does not admit it
 )
 
@@ -76,6 +78,9 @@ func (r *Refusal) reason() string {
 	s := string(r.Rule) + " " + string(r.Place)
 	if r.Rule == RuleCapability && r.Cause != nil {
 		s += inWords(r.Cause)
+	}
+	if e, ok := errors.AsType[*budget.Error](r.Cause); ok && r.Rule == RuleBudget {
+		s += e.Error()
 	}
 	return s
 }

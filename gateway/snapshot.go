@@ -36,9 +36,11 @@ type Snapshot struct {
 	ExtMCP      *Peer                   // who asks through agentgateway's hook; nil: nobody
 	Interceptor *Peer                   // who asks through MCP interceptors; nil: nobody
 	Hops        HopRules
-	Peers       *peers.Peers            // the domain's identity and those it pinned; nil: neither. It lives on from snapshot to snapshot
-	Grants      Grants                  // what agents of the domain may have capabilities for
-	Groups      map[flow.Purpose]string // purpose → the group whose tokens it shares; absent: the purpose alone
+	Peers       *peers.Peers               // the domain's identity and those it pinned; nil: neither. It lives on from snapshot to snapshot
+	Grants      Grants                     // what agents of the domain may have capabilities for
+	Groups      map[flow.Purpose]string    // purpose → the group whose tokens it shares; absent: the purpose alone
+	Questions   map[flow.AgentID]Questions // by who answers them
+	Workflows   map[flow.AgentID]string    // of agents that work together, for quotas
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched
 	Handles     HandleRules

@@ -21,20 +21,22 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return
 	}
+	ctx, stop := c.asking.Within(ctx)
+	defer stop()
 	rep, err := backs[c.to.Binding].call(ctx, c, passed)
 	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), c.failed(err)))
 		return
 	}
 	defer rep.close()
 	c.rep = rep
 	c.active = activated(c.asked(), rep.used)
 	if rep.whole != nil {
-		c.answer(ctx, rep)
+		c.answer(c.r.Context(), rep)
 		return
 	}
-	if c.table(flow.Response, true) == nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none.")))
+	if c.table(flow.Response, true) == nil || c.asking != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), c.failed(gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none."))))
 		return
 	}
 	c.stream(ctx, rep.events)
@@ -64,12 +66,18 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	doc := json.Borrow()
 	defer doc.Return()
 	if err := c.sameID(doc, rep.whole); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), c.failed(err)))
 		return
 	}
 	if snap := c.h.Gateway.Snapshot(); snap != c.snap {
 		if err := c.renew(ctx, snap); err != nil {
 			c.deny(c.h.Gateway.Refused(ctx, snap, c.responseFlow(), err))
+			return
+		}
+	}
+	if c.asking != nil {
+		if err := c.toQuestion(doc, rep); err != nil {
+			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 			return
 		}
 	}
@@ -94,8 +102,8 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 		return c.ticket.Store(tx, &gateway.Answer{Status: rep.status, Body: out, Task: c.flow.Task.ID})
 	}
 	passed, err := c.h.Gateway.Pass(ctx, m)
-	if err != nil {
-		c.deny(err)
+	if err = c.asking.Told(err); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 		return
 	}
 	named()

@@ -94,11 +94,12 @@ type call struct {
 	sent      []byte // what of the request its proof is about
 	ticket    *gateway.Ticket
 	req       gateway.Request
-	rep       *reply        // what the agent answers
-	active    string        // the extensions that the agent used, of those that the caller asked for
-	pushed    *gateway.Push // where the caller wants to be told, if the call says so
-	anew      bool          // an earlier answer goes down the road once more
-	own       *offer.Tool   // what the gateway answers by itself; nil: the call is for the agent
+	rep       *reply          // what the agent answers
+	active    string          // the extensions that the agent used, of those that the caller asked for
+	pushed    *gateway.Push   // where the caller wants to be told, if the call says so
+	anew      bool            // an earlier answer goes down the road once more
+	asking    *gateway.Asking // the question to a dataset that it is; nil: none
+	own       *offer.Tool     // what the gateway answers by itself; nil: the call is for the agent
 }
 
 func (c *call) serve() {
@@ -136,7 +137,12 @@ func (c *call) serve() {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
 		return
 	}
+	if c.asking, err = c.asksData(); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		return
+	}
 	m := c.requestMessage()
+	m.Asking = c.asking
 	if c.pushed != nil {
 		m.Commit = c.keepPush
 	}
@@ -146,6 +152,10 @@ func (c *call) serve() {
 		return
 	}
 	c.said = gateway.Reversed(passed.Mapped)
+	if parts, ok := c.asking.Known(); ok {
+		c.known(ctx, parts)
+		return
+	}
 	c.forward(ctx, passed)
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
+	"github.com/scrimhq/scrim/privacy/budget"
+	"github.com/scrimhq/scrim/privacy/budget/answers"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -57,6 +59,7 @@ type Setup struct {
 	Clock        func() time.Time
 	Change       func(*gateway.Snapshot) // what else configuration would say; may be nil
 	Domains      *Domains                // whose capabilities are taken; nil: none are
+	Budgets      []budget.Budget         // what is declared of datasets; nil: no ledger is kept
 }
 
 // Rig is a running gateway with what it keeps state in.
@@ -68,6 +71,9 @@ type Rig struct {
 	Keys   *vault.Keyring
 	Ledger *ledger.Ledger // nil without Setup.Domains
 	Dir    string
+
+	Budgets *budget.Ledger // nil without Setup.Budgets
+	Book    *answers.Book
 
 	mu     sync.Mutex
 	events []flow.Event
@@ -83,7 +89,7 @@ func New(t testing.TB, setup Setup) *Rig {
 		r.Dir = t.TempDir()
 	}
 	var err error
-	r.DB, err = store.Open(ctx, filepath.Join(r.Dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema()}, store.Options{NoSync: setup.NoSync})
+	r.DB, err = store.Open(ctx, filepath.Join(r.Dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema()}, store.Options{NoSync: setup.NoSync})
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)
@@ -92,6 +98,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/journal/own", r.Keys.Signer("log"), audit.Options{})
 	must(t, err)
 	r.Ledger = r.openLedger(t, setup)
+	budgets := r.openBudgets(t, setup)
 	hooks := setup.Hooks
 	tell := hooks.Event
 	hooks.Event = func(ev flow.Event) {
@@ -105,7 +112,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	if hooks.Error == nil {
 		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
 	}
-	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Contracts: setup.Contracts, Clock: setup.Clock, Capabilities: r.Ledger}, Snapshot(t, setup))
+	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Contracts: setup.Contracts, Clock: setup.Clock, Capabilities: r.Ledger, Budgets: budgets}, Snapshot(t, setup))
 	must(t, err)
 	t.Cleanup(func() { r.Close(t) })
 	return r
@@ -118,6 +125,9 @@ func (r *Rig) Close(t testing.TB) {
 		return
 	}
 	r.closed = true
+	if r.Budgets != nil {
+		must(t, r.Budgets.Close(context.Background()))
+	}
 	must(t, r.Log.Close(context.Background()))
 	must(t, r.DB.Close())
 }

@@ -186,6 +186,12 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 	if err := x.unknownThere(ctx, who, c, f, doc, rpc); err != nil {
 		return nil, err
 	}
+	if c.asking != nil {
+		if body, err = x.answered(c, doc, rpc); err != nil {
+			return nil, x.g.Refused(ctx, who.snap, f, err)
+		}
+		given, doc = body, nil
+	}
 	if c.method == "tools/list" {
 		x.tools.learn(who.agent.Party.Agent, given, who.snap) // before the selection, which asks for what the server declares
 	}
@@ -218,8 +224,8 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 		return c.ticket.Store(tx, &gateway.Answer{Status: 200, Body: out, Task: c.flow.Task.ID})
 	}
 	passed, err := x.g.Pass(ctx, m)
-	if err != nil {
-		return nil, err
+	if err = c.asking.Told(err); err != nil {
+		return nil, x.g.Refused(ctx, who.snap, f, err)
 	}
 	for _, done := range named {
 		done()
@@ -371,6 +377,9 @@ func (x *exchange) abandon() []*calling {
 
 // unanswered puts on record that a call got no answer, and returns the client's words for it.
 func (x *exchange) unanswered(ctx context.Context, c *calling, err error) wire.Denial {
+	if c.asking != nil {
+		_, err = c.asking.Answered(nil, err)
+	}
 	c.ticket.End()
 	return denial(x.g.Refused(ctx, c.who.snap, back(c.who, c.flow), err))
 }

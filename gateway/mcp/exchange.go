@@ -78,7 +78,8 @@ type calling struct {
 	once      string            // the client's own id of the call
 	reason    func(identity.Caller) (flow.Purpose, flow.Criticality)
 	ticket    *gateway.Ticket
-	silent    bool // a notification, or an answer: nothing is told back
+	asking    *gateway.Asking // the question to a dataset that it is; nil: none
+	silent    bool            // a notification, or an answer: nothing is told back
 }
 
 // maxPending bounds how many calls of one session may be unanswered at once.
@@ -186,8 +187,12 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		x.withdraw(c)
 		return x.again(ctx, c, answer)
 	}
+	if c.asking, err = x.asks(c, msg); err != nil {
+		x.withdraw(c)
+		return x.refused(ctx, c, err)
+	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method],
+		Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method],
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
@@ -203,6 +208,10 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		}
 	}
 	c.mentions = gateway.Reversed(passed.Mapped)
+	if content, ok := c.asking.Known(); ok {
+		x.withdraw(c)
+		return x.known(ctx, c, content)
+	}
 	c.follow(x, passed.Body)
 	if msg.rpc.Kind == wire.Call {
 		out.call = c

@@ -190,6 +190,11 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 		h.failed(w, r, x, got.call, err)
 		return
 	}
+	if got.call != nil {
+		var stop context.CancelFunc
+		sending, stop = got.call.asking.Within(sending)
+		defer stop()
+	}
 	res, err := x.who.agent.MCP.Send(sending, http.MethodPost, x.onward(), h.extra(got), got.forward)
 	if err != nil {
 		h.failed(w, r, x, got.call, err)

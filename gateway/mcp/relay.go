@@ -149,6 +149,9 @@ func (s *relay) finish(ctx context.Context, err error) {
 	if errors.Is(err, errGone) {
 		err = gateway.Refuse(gateway.RuleUpstream, err, "The caller went away.")
 	}
+	if c.asking != nil {
+		_, err = c.asking.Answered(nil, err)
+	}
 	ref := s.recorded(ctx, err)
 	_ = s.write(wire.AppendEvent(nil, "", "", denial(ref).MCP(c.version, c.method, c.id))) // the caller may be what failed
 }

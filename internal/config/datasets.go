@@ -25,7 +25,7 @@ type Dataset struct {
 	Slack    Exact    `yaml:"slack" doc:"The share of δ for mechanisms that fail to be private with a small probability. Needs filters."`
 	Quotas   []Quota  `yaml:"quotas" doc:"Limits for single domains, workflows and agents. They keep one from using up what is there for all, and carry no claim."`
 	Refresh  bool     `yaml:"refresh" doc:"Each block of time has a budget of its own, so that new data brings a new one. Needs a unit with a window and blocks of time that the window divides."`
-	Versions Versions `yaml:"versions" doc:"When the data counts as changed. A question that is asked again on the same version gets the same answer and costs nothing."`
+	Versions Versions `yaml:"versions" doc:"When the data counts as changed. A question that is asked again on the same version gets the same answer and costs nothing. Absent: every question is paid for anew."`
 	Pad      Duration `yaml:"pad" doc:"Answers and refusals leave a multiple of this time after the question came, so that none tells whether it was known before. The tool has three quarters of it; what takes longer fails, and is paid for." default:"2s" min:"20ms" max:"10m"`
 }
 
@@ -77,13 +77,13 @@ type Quota struct {
 	Workflow string        `yaml:"workflow" doc:"One of budgets.workflows. Absent: all of the domain's agents, or the agent alone." pattern:"id"`
 	Agent    flow.AgentID  `yaml:"agent" doc:"One agent. Absent: all of the workflow or the domain together." pattern:"id"`
 	Epsilon  Exact         `yaml:"epsilon" doc:"What its questions may cost together, ε." required:"true"`
-	Delta    Exact         `yaml:"delta" doc:"What they may cost together, δ."`
+	Delta    Exact         `yaml:"delta" doc:"What they may cost together, δ. Absent: the dataset's."`
 }
 
 // Versions are when the data counts as changed. The schedule is public.
 type Versions struct {
-	From  time.Time `yaml:"from" doc:"When the first version begins (RFC 3339). Absent: there is one version for ever."`
-	Every Duration  `yaml:"every" doc:"How long each is in force." min:"0s"`
+	From  time.Time `yaml:"from" doc:"When the first version begins (RFC 3339)."`
+	Every Duration  `yaml:"every" doc:"How long each is in force. Absent: the data does not change, and there is one version." min:"0s"`
 }
 
 // Question says that a tool or skill answers questions about a dataset, and by which mechanisms.
@@ -139,6 +139,8 @@ type Budgets struct {
 type SecretText struct {
 	Env  string `yaml:"env" doc:"Environment variable that holds it." pattern:"env"`
 	File string `yaml:"file" doc:"File that holds it, readable by nobody else."`
+
+	place place
 }
 
 // Spec is the mechanism in the form of package account: a JSON object with the members that are given.
@@ -182,7 +184,11 @@ func (q *Question) Price(d Dataset) (account.Vector, error) {
 	for i := range q.Cost {
 		dec := json.NewDecoder(bytes.NewReader(q.Cost[i].Spec()))
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(&spec[i]); err != nil {
+		err := dec.Decode(&spec[i])
+		if e, stated := errors.AsType[*account.Error](err); stated {
+			return account.Vector{}, &account.Error{Member: fmt.Sprintf("spec[%d].%s", i, e.Member), Rule: e.Rule}
+		}
+		if err != nil {
 			return account.Vector{}, fmt.Errorf("mechanism %d is not acceptable", i) // what json says may repeat it
 		}
 	}
@@ -272,8 +278,8 @@ func (v *validator) dataset(at, name string, d *Dataset) {
 		v.quota(fmt.Sprintf("%s/quotas/%d", at, i), name, &q)
 	}
 	switch vs := d.Versions; {
-	case vs.From.IsZero() != (vs.Every == 0):
-		v.wrong(at+"/versions", "", "from and every go together")
+	case vs.From.IsZero() && vs.Every != 0:
+		v.wrong(at+"/versions", "", "every needs a from")
 	case vs.Every != 0 && vs.Every < Duration(time.Minute):
 		v.wrong(at+"/versions/every", "", "it must be at least 1m")
 	}
@@ -409,4 +415,10 @@ func (v *validator) price(at string, q *Question) {
 	case ok && d.Delta.IsZero() && cost.Epsilon == account.Infinite:
 		v.wrong(at+"/cost", "give the dataset a delta, or add noise that is purely ε-private, such as Laplace", "no question like this can ever be paid for from a budget without δ")
 	}
+}
+
+// SharedBudgets returns the URL of the database that keeps the ledger for several gateways. The error wraps [ErrSecret] and gives the
+// place in the file.
+func (c *Config) SharedBudgets() (flow.Secret, error) {
+	return c.secret(c.Budgets.Shared.place, c.Budgets.Shared.Env, c.Budgets.Shared.File)
 }

@@ -56,7 +56,7 @@ func TestBudgetsThatAreNoneAreRefusedWhereTheyStand(t *testing.T) {
 		"datasets: {stays: {epsilon: 1, delta: 1e-6, filters: [{rule: zcdp, delta: 1e-6}, {rule: gdp, delta: 1e-15}]}}":                                    "more than delta",
 		"datasets: {stays: {epsilon: 1, delta: 1e-6, filters: [{rule: basic}, {rule: basic, delta: 1e-9}]}}":                                               "listed twice",
 		"datasets: {stays: {epsilon: 1, delta: 1e-6, slack: 1e-9}}":                                                                                        "list filters, too",
-		"datasets: {stays: {epsilon: 1, versions: {every: 24h}}}":                                                                                          "from and every go together",
+		"datasets: {stays: {epsilon: 1, versions: {every: 24h}}}":                                                                                          "every needs a from",
 		"datasets: {stays: {epsilon: 1, versions: {from: 2026-01-01T00:00:00Z, every: 1s}}}":                                                               "at least 1m",
 		"datasets: {stays: {epsilon: 1, pad: 1ms}}":                                                                                                        "at least 20ms",
 		"datasets: {stays: {epsilon: 1, quotas: [{domain: other, epsilon: 1}]}}":                                                                           "",

@@ -43,6 +43,7 @@ type placed interface{ setPlace(place) }
 
 func (c *Credential) setPlace(p place) { c.place = p }
 func (e *EnvVar) setPlace(p place)     { e.place = p }
+func (s *SecretText) setPlace(p place) { s.place = p }
 
 // structure fills a struct. N is nil where the file has nothing, so that defaults are filled in.
 func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {

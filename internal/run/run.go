@@ -128,9 +128,12 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
-		Describe: r.tools.Schemas, Contracts: st.Contracts, Nonces: t.given(),
+		Describe: r.tools.Schemas, Contracts: st.Contracts, Budgets: st.Budgets.gateway(), Nonces: t.given(),
 	}, snap)
 	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if err := st.Budgets.declare(ctx, c, r.fault); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
@@ -287,6 +290,9 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
+	if err := r.Budgets.declare(ctx, next, r.fault); err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
 	r.join(snap)
 	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
@@ -325,6 +331,7 @@ func fixed(old, next *config.Config) error {
 	check("mode", old.Mode == next.Mode)
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
+	check("budgets.shared", sharedPlace(old) == sharedPlace(next))
 	check("peering.listen", old.Peering.Listen == next.Peering.Listen)
 	return errors.Join(bad...)
 }

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -60,6 +61,10 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	if c.BehindProxy() {
 		s.PublicURL = ""
 	}
+	if s.Questions, err = questions(c); err != nil {
+		return nil, err
+	}
+	s.Workflows = workflows(c)
 	for _, g := range c.MCPGroups {
 		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}
 	}
@@ -135,9 +140,16 @@ func PolicyOptions(c *config.Config) policy.Options {
 	for _, f := range c.Catalog().Fields() {
 		e.Fields = append(e.Fields, policy.Field{Name: f.Name, Dataset: f.Dataset, Label: f.Label})
 	}
+	known := map[string]bool{}
 	for _, contract := range c.Catalog().Contracts() {
 		for _, d := range contract.Datasets {
+			known[d.Name] = true
 			e.Datasets = append(e.Datasets, policy.Dataset{Name: d.Name, Formal: d.Formal})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
+		if !known[name] {
+			e.Datasets = append(e.Datasets, policy.Dataset{Name: name, Formal: true}) // rows that left beside the ledger would make its claim void
 		}
 	}
 	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}

@@ -18,13 +18,15 @@ import (
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
+	"github.com/scrimhq/scrim/privacy/budget"
+	"github.com/scrimhq/scrim/privacy/budget/answers"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema()}
+	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), budget.Schema(), answers.Schema()}
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -36,6 +38,8 @@ type State struct {
 	Peers *peers.Peers // the domain's identity, and those that it pinned
 
 	Contracts *offer.Book // what it agreed on with them
+
+	Budgets *Budgets // of privacy loss
 
 	Capabilities *ledger.Ledger // what is remembered of capabilities
 
@@ -65,6 +69,9 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	}
 	if err == nil {
 		err = st.openCapabilities(ctx, c)
+	}
+	if err == nil {
+		err = st.openBudgets(ctx, c, fault)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.DB.Close())
@@ -154,9 +161,9 @@ func (st *State) LogKey() ed25519.PublicKey {
 func (st *State) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var err error
+	err := st.Budgets.close(ctx)
 	if st.Log != nil {
-		err = st.Log.Close(ctx)
+		err = errors.Join(err, st.Log.Close(ctx))
 	}
 	return errors.Join(err, st.DB.Close())
 }

@@ -151,6 +151,25 @@ func (c *Contract) Technique(from flow.DomainID, technique string) bool {
 	return ok && (p.Gives.Techniques == nil || slices.Contains(p.Gives.Techniques, technique))
 }
 
+// AdmitsQuestion reports whether questions about columns of a dataset of a domain, nil standing for all, may be answered by a technique.
+func (c *Contract) AdmitsQuestion(from flow.DomainID, dataset string, columns []string, technique string) bool {
+	p, ok := c.Party(from)
+	if !ok || !c.Technique(from, technique) {
+		return false
+	}
+	if p.Gives.Datasets == nil {
+		return true
+	}
+	given, ok := p.Gives.Datasets[dataset]
+	if !ok || given == nil {
+		return ok
+	}
+	if columns == nil {
+		return false
+	}
+	return !slices.ContainsFunc(columns, func(column string) bool { return !slices.Contains(given, column) })
+}
+
 // Duties returns what a recipient of data of a domain takes on: what it would without the contract, and what the contract says.
 func (c *Contract) Duties(from flow.DomainID, d flow.Duties) flow.Duties {
 	p, ok := c.Party(from)
