@@ -1,36 +1,91 @@
 package pld
 
-import "errors"
+import (
+	"math"
+	"slices"
+	"sync"
+)
 
-// Composed is a composition of mechanisms. It is safe for concurrent use.
+// Composed is a composition of mechanisms. It is safe for concurrent use. Each question is answered by a computation of its own.
 type Composed struct {
-	terms []Term
+	sides   []side // one if both directions are alike
+	options Options
 }
 
-var errUnfinished = errors.New("composition is not built yet")
-
-// Compose prepares the composition of all terms. It returns an [Error] for a count below zero, more than [MaxTerms] terms, or more than [MaxCount] runs.
+// Compose prepares the composition of all terms. It returns an [Error] for a count below zero, more than [MaxTerms] terms, or
+// more than [MaxCount] runs. Gaussian mechanisms become one: their µ² add, exactly.
 func Compose(terms []Term, o Options) (*Composed, error) {
 	if len(terms) > MaxTerms {
 		return nil, &Error{"terms", "are at most 2^14"}
 	}
+	if !(o.RelTol >= 0 && o.RelTol <= 1) || o.MaxBuckets < 0 || o.MaxBuckets > 1<<26 {
+		return nil, &Error{"options", "have a RelTol of 0 to 1 and MaxBuckets of 0 to 2^26"}
+	}
+	if o.RelTol == 0 {
+		o.RelTol = 1e-5
+	}
+	if o.MaxBuckets == 0 {
+		o.MaxBuckets = 1 << 20
+	}
+	for n := minBuckets; ; n *= 2 { // a power of two
+		if 2*n > o.MaxBuckets {
+			o.MaxBuckets = n
+			break
+		}
+	}
 	var total int64
+	alike := true
 	for _, t := range terms {
 		if t.Count < 0 || t.Count > MaxCount-total {
 			return nil, &Error{"count", "is at least 0, and at most 2^40 in sum"}
 		}
 		total += t.Count
+		alike = alike && t.PLD.remove == t.PLD.add
 	}
-	return &Composed{terms: append([]Term(nil), terms...)}, nil
+	c := &Composed{options: o}
+	c.sides = append(c.sides, gather(terms, func(p PLD) law { return p.remove }))
+	if !alike {
+		c.sides = append(c.sides, gather(terms, func(p PLD) law { return p.add }))
+	}
+	return c, nil
+}
+
+// gather counts equal laws together, in the order of their first.
+func gather(terms []Term, of func(PLD) law) side {
+	var s side
+	at := map[law]int{}
+	var mu2 float64
+	for _, t := range terms {
+		l := of(t.PLD)
+		if l == nil || t.Count == 0 {
+			continue
+		}
+		if g, ok := l.(gaussian); ok {
+			mu2 += float64(t.Count) * g.mu * g.mu
+			continue
+		}
+		i, ok := at[l]
+		if !ok {
+			i = len(s.parts)
+			at[l] = i
+			s.parts = append(s.parts, part{law: l})
+		}
+		s.parts[i].count += t.Count
+	}
+	if mu2 > 0 {
+		mu := math.Sqrt(mu2) * (1 + unit*float64(len(terms)+8))
+		s.parts = slices.Insert(s.parts, 0, part{gaussian{mu}, 1})
+	}
+	return s
 }
 
 // Epsilon returns the least ε that the composition is known to have at this δ: +Inf if there is none, never less than 0.
-// A δ of 0 asks for the pure ε. It returns an [Error] unless 0 ≤ δ < 1.
+// A δ of 0 asks for the pure ε. It returns an [Error] unless δ is 0 or between 1e-280 and 1.
 func (c *Composed) Epsilon(delta float64) (Bound, error) {
-	if !(delta >= 0 && delta < 1) {
-		return Bound{}, &Error{"delta", "is at least 0 and below 1"}
+	if !(delta == 0 || delta >= minDelta && delta < 1) {
+		return Bound{}, &Error{"delta", "is 0, or at least 1e-280 and below 1"}
 	}
-	return Bound{}, errUnfinished
+	return c.larger(func(s *side) Bound { return s.epsilon(delta, c.options) }), nil
 }
 
 // Delta returns the least δ that the composition is known to have at this ε. It returns an [Error] unless 0 ≤ ε ≤ 10^9.
@@ -38,5 +93,93 @@ func (c *Composed) Delta(epsilon float64) (Bound, error) {
 	if !(epsilon >= 0 && epsilon <= maxTarget) {
 		return Bound{}, &Error{"epsilon", "is at least 0 and at most 10^9"}
 	}
-	return Bound{}, errUnfinished
+	return c.larger(func(s *side) Bound { return s.delta(epsilon, c.options) }), nil
+}
+
+// larger asks both directions at once and returns the larger answer.
+func (c *Composed) larger(ask func(*side) Bound) Bound {
+	out := make([]Bound, len(c.sides))
+	var wg sync.WaitGroup
+	for i := range c.sides {
+		wg.Go(func() { out[i] = ask(&c.sides[i]) })
+	}
+	wg.Wait()
+	best := out[0]
+	for _, b := range out[1:] {
+		if b.Value > best.Value {
+			best = b
+		}
+	}
+	return best
+}
+
+func (s *side) epsilon(delta float64, o Options) Bound {
+	_, sup := s.bounds()
+	inf := s.infinite()
+	pure := Bound{Value: math.Inf(1)}
+	if inf <= delta && (inf == 0 || delta > 0) {
+		sup = max(0, sup)
+		pure.Value = sup * (1 + 16*unit)
+		pure.Excess = pure.Value
+	}
+	if delta == 0 {
+		pure.Excess = 0
+		return pure
+	}
+	if len(s.parts) == 0 {
+		return Bound{}
+	}
+	if inf >= delta {
+		return pure
+	}
+	if g, ok := s.single(); ok {
+		return g.epsilon(delta)
+	}
+	p := s.plan(target{delta: delta})
+	best := s.run(p, o, o.RelTol*p.epsilon).epsilonAt(delta)
+	if pure.Value <= best.Value {
+		pure.Excess = min(best.Excess+pure.Value-best.Value, pure.Value)
+		pure.Excess = max(pure.Excess, best.Excess)
+		return pure
+	}
+	return best
+}
+
+func (s *side) delta(epsilon float64, o Options) Bound {
+	_, sup := s.bounds()
+	if len(s.parts) == 0 {
+		return Bound{}
+	}
+	if epsilon >= sup*(1+16*unit) {
+		return Bound{Value: s.infinite()}
+	}
+	if g, ok := s.single(); ok {
+		return g.delta(epsilon)
+	}
+	p := s.plan(target{epsilon: epsilon})
+	return s.run(p, o, 10*o.RelTol/p.theta).deltaAt(epsilon)
+}
+
+func (s *side) single() (gaussian, bool) {
+	if len(s.parts) != 1 || s.parts[0].count != 1 {
+		return gaussian{}, false
+	}
+	g, ok := s.parts[0].law.(gaussian)
+	return g, ok
+}
+
+const wide = 1 << 18 // a transform longer than this is worth avoiding
+
+// run composes by the plan such that discretisation moves ε by at most allowed, in one stage or two.
+func (s *side) run(p plan, o Options, allowed float64) *convolved {
+	g := s.grid(p, allowed, o.MaxBuckets)
+	if !g.exact && g.n > min(wide, o.MaxBuckets/2) && s.runs() >= fewRuns {
+		staged, moved := s.evolve(p, allowed/2, o.MaxBuckets)
+		if staged.runs() < s.runs() {
+			c := staged.convolve(p, staged.grid(p, allowed/2, o.MaxBuckets))
+			c.moved += moved
+			return c
+		}
+	}
+	return s.convolve(p, g)
 }
