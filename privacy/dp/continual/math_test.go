@@ -106,3 +106,20 @@ func TestWideAgreesWithBig(t *testing.T) {
 		}
 	}
 }
+
+func TestCoefficientsAreTheNearest(t *testing.T) {
+	for _, scale := range []uint{12, 40} {
+		f := big.NewRat(1, 1)
+		last := int64(1) << scale
+		for k, got := range squareRoot(2000, scale) {
+			if k > 0 {
+				f.Mul(f, big.NewRat(int64(2*k-1), int64(2*k)))
+			}
+			exact := new(big.Rat).Mul(f, new(big.Rat).SetInt64(1<<scale))
+			if off := new(big.Rat).Sub(exact, new(big.Rat).SetInt64(got)); off.Abs(off).Cmp(big.NewRat(1, 2)) > 0 || got > last {
+				t.Fatalf("scale %d: coefficient %d is %d after %d, want the nearest to %s", scale, k, got, last, exact.FloatString(3))
+			}
+			last = got
+		}
+	}
+}
