@@ -13,7 +13,7 @@ import (
 	"github.com/scrimhq/scrim/store/storetest"
 )
 
-func aead(key byte) cipher.AEAD {
+func aead(key byte) continual.Sealer {
 	k := make([]byte, 32)
 	k[0] = key
 	b, err := aes.NewCipher(k)
@@ -24,7 +24,7 @@ func aead(key byte) cipher.AEAD {
 	if err != nil {
 		panic(err)
 	}
-	return a
+	return continual.AEAD(a)
 }
 
 // till takes charges, each key once, until it is told to refuse.

@@ -18,18 +18,41 @@ func place(kind string, instance []byte, step int64) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(step))
 }
 
-func seal(a cipher.AEAD, where, plain []byte) []byte {
-	nonce := make([]byte, a.NonceSize(), a.NonceSize()+len(plain)+a.Overhead())
-	_, _ = rand.Read(nonce) // never fails
-	return a.Seal(nonce, nonce, plain, where)
+// Sealer keeps what is stored from whoever can read the database. An AEAD of privacy/vault is one, and [AEAD] makes one.
+type Sealer interface {
+	// Seal encrypts and authenticates plain, bound to associated data.
+	Seal(plain, associated []byte) ([]byte, error)
+	// Open returns what was sealed with the same associated data.
+	Open(sealed, associated []byte) ([]byte, error)
 }
 
-func open(a cipher.AEAD, where, sealed []byte) ([]byte, error) {
-	n := a.NonceSize()
+// AEAD returns a sealer by a, which puts a random nonce of the size that a asks for before what it seals.
+func AEAD(a cipher.AEAD) Sealer { return sealer{a} }
+
+type sealer struct{ aead cipher.AEAD }
+
+// Seal implements [Sealer].
+func (s sealer) Seal(plain, associated []byte) ([]byte, error) {
+	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plain)+s.aead.Overhead())
+	_, _ = rand.Read(nonce) // never fails
+	return s.aead.Seal(nonce, nonce, plain, associated), nil
+}
+
+// Open implements [Sealer].
+func (s sealer) Open(sealed, associated []byte) ([]byte, error) {
+	n := s.aead.NonceSize()
 	if len(sealed) < n {
 		return nil, ErrSealed
 	}
-	plain, err := a.Open(nil, sealed[:n], sealed[n:], where)
+	return s.aead.Open(nil, sealed[:n], sealed[n:], associated)
+}
+
+// String says what it is and not what it holds.
+func (sealer) String() string { return "[secret]" }
+
+// open returns what was sealed for a place, or [ErrSealed], which does not say why.
+func open(s Sealer, where, sealed []byte) ([]byte, error) {
+	plain, err := s.Open(sealed, where)
 	if err != nil {
 		return nil, ErrSealed
 	}

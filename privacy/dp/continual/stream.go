@@ -114,13 +114,18 @@ func (s *Stream) keeps() int64 {
 
 // write stores a step in one transaction: who else took it meanwhile changed the row first.
 func (s *Stream) write(ctx context.Context, st *state, step int64, digest [digestSize]byte) error {
-	head := seal(s.in.opt.Seal, place("head", s.instance, step), st.head(digest))
+	head, err := s.in.opt.Seal.Seal(st.head(digest), place("head", s.instance, step))
+	if err != nil {
+		return fmt.Errorf("sealing a step of the stream: %w", err)
+	}
 	var trail []byte
 	if s.keeps() > 0 {
-		trail = seal(s.in.opt.Seal, place("step", s.instance, step), st.trail())
+		if trail, err = s.in.opt.Seal.Seal(st.trail(), place("step", s.instance, step)); err != nil {
+			return fmt.Errorf("sealing a step of the stream: %w", err)
+		}
 	}
 	release := Release{Stream: s.name, From: 1, Step: step, Sums: st.released}
-	err := s.in.db.Update(ctx, func(tx store.Tx) error {
+	err = s.in.db.Update(ctx, func(tx store.Tx) error {
 		const set = `UPDATE continual_streams SET step = ?, head = ? WHERE stream = ? AND instance = ? AND step = ? AND epochs = ?`
 		if err := changed(tx.Exec(set, step, head, s.name, s.instance, step-1, s.epochs)); err != nil {
 			return err

@@ -3,7 +3,6 @@ package continual
 import (
 	"bytes"
 	"context"
-	"crypto/cipher"
 	"crypto/rand"
 	"database/sql"
 	"embed"
@@ -47,7 +46,7 @@ type Charge struct {
 // Options of [Open].
 type Options struct {
 	// Seal keeps what is stored from whoever can read the database. It is needed.
-	Seal cipher.AEAD
+	Seal Sealer
 
 	// Charge pays for an epoch before its first step, and is needed. It returns nil when the cost is charged for good, whatever happens to this
 	// process; if it fails the epoch is not opened, and the same charge is asked for again at the next try.
