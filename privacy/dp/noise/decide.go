@@ -141,3 +141,23 @@ func normalTailBounds(j, prec uint) (lo, hi *big.Int) {
 	}
 	return ratioBounds(loTail, hiAll, hiTail, loAll, prec)
 }
+
+// bernoulliGap is true with probability exp(−gap/scale), in the same instructions for every gap that does not need extension.
+//
+// y = gap·Den/Num: the product has 128 bits; if its high half is at least Num, y is 2^64 or more and exp(−y) has no bit among the first 64.
+func bernoulliGap(s *Source, gap uint64, scale Ratio) bool {
+	hi, lo := bits.Mul64(gap, scale.Den)
+	whole, frac := uint64(len(expWhole)), uint64(0)
+	if hi < scale.Num {
+		var rest uint64
+		whole, rest = bits.Div64(hi, lo, scale.Num)
+		frac, _ = bits.Div64(rest, 0, scale.Num)
+	}
+	u := s.Uint64()
+	yes, open := decide(u, expNeg(whole, frac))
+	if open {
+		n := new(big.Int).SetUint64(gap)
+		return slowExp(s, u, n.Mul(n, new(big.Int).SetUint64(scale.Den)), new(big.Int).SetUint64(scale.Num))
+	}
+	return yes
+}

@@ -4,19 +4,29 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"sync"
 )
 
 // DiscreteGaussian is the law P(X = x) ∝ exp(−x²/(2σ²)) over the integers.
 //
-// An integer vector of L2 sensitivity Δ plus one sample for each entry is Δ²/(2σ²)-zCDP (Canonne, Kamath, Steinke 2020, theorem 4 for one entry, theorem 14 for
-// a vector with a σ for each). It is not μ-GDP for any stated μ; [RoundedGaussian] is.
-type DiscreteGaussian struct{ sigma Ratio }
+// An integer vector of L2 sensitivity Δ plus one sample for each entry is Δ²/(2σ²)-zCDP (Canonne, Kamath, Steinke 2020, theorem 4, and by adding up
+// the entries its multivariate form, theorem 14). It is not μ-GDP for any stated μ; [RoundedGaussian] is.
+type DiscreteGaussian struct {
+	sigma Ratio
+	norm  *norm
+}
 
-// NewDiscreteGaussian returns the law of that σ, or [ErrParams]: 1/64 ≤ σ ≤ 2^52. Its variance is at most σ² and
-// nearly that (theorem 21 and corollary 9 of the same paper).
+// norm is Σ exp(−x²/(2σ²)), computed when first asked for.
+type norm struct {
+	once sync.Once
+	sum  *big.Float
+}
+
+// NewDiscreteGaussian returns the law of that σ, or [ErrParams]: 1/64 ≤ σ ≤ 2^52. Its variance is at most σ² and, from σ = 1 on,
+// within a millionth of it.
 func NewDiscreteGaussian(sigma Ratio) (DiscreteGaussian, error) {
 	r, err := checkScale("sigma", sigma)
-	return DiscreteGaussian{r}, err
+	return DiscreteGaussian{r, new(norm)}, err
 }
 
 // Sigma is exactly what is sampled, in lowest terms.
@@ -122,12 +132,16 @@ func (d DiscreteGaussian) weight(x uint64) *big.Float {
 }
 
 // total is Σ exp(−x²/(2σ²)): summed for σ < 8; otherwise σ√(2π), which Poisson's formula says is below
-// it by a factor of 1 + 2·exp(−2π²σ²) + … < 1 + 2^−1800 (Canonne, Kamath, Steinke 2020, fact 18).
+// it by a factor of 1 + 2·exp(−2π²σ²) + … < 1 + 2^−1800.
 func (d DiscreteGaussian) total() *big.Float {
-	if d.sigma.Num >= 8*d.sigma.Den {
-		return mul(floatOf(d.sigma.Rat()), rootTwoPi(massBits))
-	}
-	return add(mul(new(big.Float).SetInt64(2), d.above(1)), unity())
+	d.norm.once.Do(func() {
+		if d.sigma.Num >= 8*d.sigma.Den {
+			d.norm.sum = mul(floatOf(d.sigma.Rat()), rootTwoPi(massBits))
+		} else {
+			d.norm.sum = add(mul(new(big.Float).SetInt64(2), d.above(1)), unity())
+		}
+	})
+	return d.norm.sum
 }
 
 // above is Σ_{i≥x} exp(−i²/(2σ²)) for x ≥ 1, term by term until they no longer count.
@@ -145,7 +159,7 @@ func (d DiscreteGaussian) above(x int64) *big.Float {
 // directSigma is where Tail changes from summing to the normal integral.
 const directSigma = 64
 
-// Tail is P(X ≥ x): summed for σ ≤ 64, otherwise the normal integral from x−½ on with two corrections, good to 10^−9 of it for |x| ≤ 10σ.
+// Tail is P(X ≥ x): summed for σ ≤ 64, otherwise the normal integral from x−½ on with two corrections, good to 10^−9 of it for |x| ≤ 11σ.
 func (d DiscreteGaussian) Tail(x int64) *big.Float {
 	if x <= 0 {
 		return sub(unity(), d.Tail(mirror(x)))

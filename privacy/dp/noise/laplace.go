@@ -43,8 +43,7 @@ func signed(magnitude uint64, negative bool) int64 {
 // DiscreteLaplace is the law P(X = x) ∝ exp(−|x|/scale) over the integers, also called the two-sided geometric law.
 //
 // An integer of sensitivity Δ (an integer) plus one sample is (Δ/scale)-differentially private: the mass changes by a factor of
-// at most exp(Δ/scale) under a shift by Δ, by the triangle inequality (Ghosh, Roughgarden, Sundararajan 2009; Canonne, Kamath, Steinke 2020,
-// lemma 27). Over a vector, Δ is the L1 sensitivity.
+// at most exp(Δ/scale) under a shift by Δ, by the triangle inequality (Ghosh, Roughgarden, Sundararajan 2009). Over a vector, Δ is the L1 sensitivity.
 type DiscreteLaplace struct{ scale Ratio }
 
 // NewDiscreteLaplace returns the law of that scale, or [ErrParams]: 1/64 ≤ scale ≤ 2^52.
