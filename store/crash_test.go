@@ -73,7 +73,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 		for _, id := range runAndKill(t, dir, time.Duration(20+rand.IntN(180))*time.Millisecond) {
 			acknowledged[id] = true
 		}
-		db := storetest.OpenDir(t, dir, storetest.Things())
+		db := openDir(t, dir, storetest.Things())
 		lost := 0
 		err := db.View(t.Context(), func(tx store.Tx) error {
 			for id := range acknowledged {

@@ -97,6 +97,8 @@ func rebind(query string) (string, error) {
 			args++
 			fmt.Fprintf(&out, "$%d", args)
 		case t.kind == tokenWord && isBytes(all, i): // its literal follows
+		case t.kind == tokenWord && strings.EqualFold(t.text, "BLOB") && castsTo(all, i):
+			out.WriteString("BYTEA")
 		case t.kind == tokenLiteral && i > 0 && isBytes(all, i-1):
 			out.WriteString(`'\x` + t.text[1:] + "::bytea")
 		default:
@@ -109,6 +111,13 @@ func rebind(query string) (string, error) {
 // isBytes reports whether the token is the x of x'00'.
 func isBytes(all []token, i int) bool {
 	return strings.EqualFold(all[i].text, "x") && i+1 < len(all) && all[i+1].kind == tokenLiteral
+}
+
+// castsTo reports whether the token is the type in CAST(x AS BLOB).
+func castsTo(all []token, i int) bool {
+	for i--; i >= 0 && all[i].kind == tokenSpace; i-- {
+	}
+	return i >= 0 && strings.EqualFold(all[i].text, "AS") && all[i].kind == tokenWord
 }
 
 // pgTypes are those of columns. Text compares by its bytes, as in SQLite, whatever the database's own order is.
@@ -155,8 +164,6 @@ func writeStatement(out *strings.Builder, statement []token) {
 		switch w := at(n); {
 		case declares && pgTypes[w] != "" && at(n-1) != "(" && at(n-1) != "," && at(n-1) != "AS":
 			statement[i].text = pgTypes[w]
-		case w == "BLOB" && at(n-1) == "AS": // CAST(x AS BLOB)
-			statement[i].text = "BYTEA"
 		case declares && w == "WITHOUT" && at(n+1) == "ROWID":
 			statement[i].text, statement[words[n+1]].text = "", ""
 		case declares && w == "STRICT" && at(n-1) == ")":

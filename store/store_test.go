@@ -17,8 +17,28 @@ import (
 	"github.com/scrimhq/scrim/store/storetest"
 )
 
+// openNew opens a database of SQLite that ends with the test.
+func openNew(tb testing.TB, schemas ...store.Schema) *store.SQLite {
+	tb.Helper()
+	return openDir(tb, tb.TempDir(), schemas...)
+}
+
+func openDir(tb testing.TB, dir string, schemas ...store.Schema) *store.SQLite {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), dir, schemas, store.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return db
+}
+
 func TestExam(t *testing.T) {
-	storetest.Exam(t, func(tb testing.TB, schemas ...store.Schema) store.DB { return storetest.Open(tb, schemas...) })
+	storetest.Exam(t, func(tb testing.TB, schemas ...store.Schema) store.DB { return openNew(tb, schemas...) })
 }
 
 func TestExamWithWindow(t *testing.T) {
@@ -34,7 +54,7 @@ func TestExamWithWindow(t *testing.T) {
 
 func TestDirectoryIsForOneProcess(t *testing.T) {
 	dir := t.TempDir()
-	first := storetest.OpenDir(t, dir)
+	first := openDir(t, dir)
 	_, err := store.Open(t.Context(), dir, nil, store.Options{})
 	if !errors.Is(err, store.ErrLocked) {
 		t.Fatalf("second Open() error = %v, want ErrLocked", err)
@@ -47,7 +67,7 @@ func TestDirectoryIsForOneProcess(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	storetest.OpenDir(t, dir)
+	openDir(t, dir)
 }
 
 func TestDirectoryIsPrivate(t *testing.T) {
@@ -58,7 +78,7 @@ func TestDirectoryIsPrivate(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	db := storetest.OpenDir(t, dir, storetest.Things())
+	db := openDir(t, dir, storetest.Things())
 	if err := db.Update(t.Context(), addThing(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +151,7 @@ func TestMigrations(t *testing.T) {
 	if err := try(one, two, "CREATE TABLE c (id BIGINT); CREATE TABLE nonsense ("); err == nil {
 		t.Error("a migration that does not parse: Open() error = nil, want one")
 	}
-	db := storetest.OpenDir(t, dir, schema(one, two, "CREATE TABLE c (id BIGINT);")...) // the half migration left nothing
+	db := openDir(t, dir, schema(one, two, "CREATE TABLE c (id BIGINT);")...) // the half migration left nothing
 	err := db.View(t.Context(), func(tx store.Tx) error {
 		var id, key int
 		err := tx.QueryRow("SELECT a.id, a.rowid FROM a WHERE name = 'one'").Scan(&id, &key)
@@ -147,7 +167,7 @@ func TestMigrations(t *testing.T) {
 
 func TestNewerSaysWhatToDo(t *testing.T) {
 	dir := t.TempDir()
-	storetest.OpenDir(t, dir, schema("CREATE TABLE a (id BIGINT);", "CREATE TABLE b (id BIGINT);")...).Close()
+	openDir(t, dir, schema("CREATE TABLE a (id BIGINT);", "CREATE TABLE b (id BIGINT);")...).Close()
 	_, err := store.Open(t.Context(), dir, schema("CREATE TABLE a (id BIGINT);"), store.Options{})
 	for _, want := range []string{dir, "schema test is version 2", "knows 1", "newer program"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -177,7 +197,7 @@ func TestSchemasThatAreNotValid(t *testing.T) {
 // A closure that ends its goroutine ends its caller's, or is a PanicError where it shared a transaction; either way its
 // writes are undone and the store goes on.
 func TestClosureThatEndsItsGoroutine(t *testing.T) {
-	db := storetest.Open(t, storetest.Things())
+	db := openNew(t, storetest.Things())
 	ends := func(tx store.Tx) error {
 		if err := addThing(1)(tx); err != nil {
 			return err
@@ -210,7 +230,7 @@ func TestClosureThatEndsItsGoroutine(t *testing.T) {
 }
 
 func TestPanicDoesNotTellItsValue(t *testing.T) {
-	db := storetest.Open(t)
+	db := openNew(t)
 	err := db.Update(t.Context(), func(store.Tx) error { panic("jane@example.org") })
 	if err == nil || strings.Contains(err.Error(), "jane") || !strings.Contains(err.Error(), "store_test.go") {
 		t.Errorf("Update() error = %v, want one that names the place and not the value", err)
@@ -218,7 +238,7 @@ func TestPanicDoesNotTellItsValue(t *testing.T) {
 }
 
 func TestViewPanicsInItsCallerAndHarmsNobody(t *testing.T) {
-	db := storetest.Open(t, storetest.Things())
+	db := openNew(t, storetest.Things())
 	for range 10 { // more often than there are readers
 		func() {
 			defer func() {
@@ -235,7 +255,7 @@ func TestViewPanicsInItsCallerAndHarmsNobody(t *testing.T) {
 }
 
 func TestViewIsInterrupted(t *testing.T) {
-	db := storetest.Open(t, storetest.Things())
+	db := openNew(t, storetest.Things())
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	const endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
@@ -250,7 +270,7 @@ func TestViewIsInterrupted(t *testing.T) {
 
 // Callers come and go with their contexts; whoever was told nil is on disk, whoever was told of the context is not.
 func TestCancelledCallersLearnTheTruth(t *testing.T) {
-	db := storetest.Open(t, storetest.Things())
+	db := openNew(t, storetest.Things())
 	var mu sync.Mutex
 	told := map[int]error{}
 	var wg sync.WaitGroup
@@ -286,7 +306,7 @@ func TestCancelledCallersLearnTheTruth(t *testing.T) {
 }
 
 func TestManyStatements(t *testing.T) {
-	db := storetest.Open(t, storetest.Things())
+	db := openNew(t, storetest.Things())
 	for i := range 600 { // more than are cached
 		q := fmt.Sprintf("INSERT INTO things (id, name) VALUES (?, 'thing %d')", i)
 		if err := db.Update(t.Context(), func(tx store.Tx) error { _, err := tx.Exec(q, i); return err }); err != nil {

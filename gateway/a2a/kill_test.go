@@ -23,6 +23,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // What the parent tells the child process that is to be killed.
@@ -77,6 +78,7 @@ type child struct {
 
 func startChild(t *testing.T, dir, upstream string) *child {
 	t.Helper()
+	storetest.Prepare(t)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestGatewayThatIsKilled$", "-test.v")
 	cmd.Env = append(os.Environ(), childDir+"="+dir, childUpstream+"="+upstream)
 	out, err := cmd.StdoutPipe()

@@ -17,6 +17,7 @@ import (
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // Domains are domains whose roots a gateway believes, by their signing keys. It is a [capability.Anchors].
@@ -141,7 +142,7 @@ func (r *Rig) openLedger(t testing.TB, setup Setup) *ledger.Ledger {
 		if domain == own {
 			continue
 		}
-		db, err := store.Open(ctx, filepath.Join(t.TempDir(), string(domain)), []store.Schema{ledger.Schema()}, store.Options{NoSync: true})
+		db, err := storetest.Try(t, filepath.Join(t.TempDir(), string(domain)), store.Options{NoSync: true}, ledger.Schema())
 		must(t, err)
 		theirs, err := ledger.Open(ctx, db, ledger.Options{Domain: domain, Signer: sign(domain), Clock: setup.Clock})
 		must(t, err)

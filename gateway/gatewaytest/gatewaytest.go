@@ -21,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/privacy/budget/answers"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // Own and Other are the domains of the parties.
@@ -65,7 +66,7 @@ type Setup struct {
 // Rig is a running gateway with what it keeps state in.
 type Rig struct {
 	*gateway.Gateway
-	DB     *store.SQLite
+	DB     store.DB
 	Log    *audit.Log
 	Vault  *vault.Vault
 	Keys   *vault.Keyring
@@ -89,7 +90,7 @@ func New(t testing.TB, setup Setup) *Rig {
 		r.Dir = t.TempDir()
 	}
 	var err error
-	r.DB, err = store.Open(ctx, filepath.Join(r.Dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema()}, store.Options{NoSync: setup.NoSync})
+	r.DB, err = storetest.Try(t, filepath.Join(r.Dir, "data"), store.Options{NoSync: setup.NoSync}, audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema())
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)

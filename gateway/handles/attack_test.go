@@ -19,6 +19,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 const secret = "Write to jane.doe@example.org today."
@@ -294,6 +295,7 @@ func TestNothingKeptRedeems(t *testing.T) {
 		}
 	}
 	r.Close(t)
+	storetest.NeedsDirectory(t) // from here on
 	files, err := filepath.Glob(filepath.Join(r.Dir, "data", "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/policy/contract"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // world is a set of domains whose gateways reach each other.
@@ -40,7 +41,7 @@ type side struct {
 	*offer.Book
 	w      *world
 	name   flow.DomainID
-	db     *store.SQLite
+	db     store.DB
 	dir    string
 	log    *audit.Log
 	bounds []offer.Bound
@@ -63,7 +64,7 @@ func (s *side) open(t testing.TB) {
 	t.Helper()
 	ctx := context.Background()
 	var err error
-	s.db, err = store.Open(ctx, s.dir, []store.Schema{audit.Schema(), offer.Schema()}, store.Options{NoSync: true})
+	s.db, err = storetest.Try(t, s.dir, store.Options{NoSync: true}, audit.Schema(), offer.Schema())
 	must(t, err)
 	s.log, err = audit.Open(ctx, s.db, "scrim.dev/journal/"+string(s.name), s.w.keys[s.name], audit.Options{})
 	must(t, err)

@@ -17,6 +17,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 func TestAReleaseIsOnRecordBeforeItHasItsName(t *testing.T) {
@@ -249,6 +250,7 @@ func TestACrashAtAnyStepLeavesNoTableWithoutARecord(t *testing.T) {
 // kill runs a release in a child and kills it at the step.
 func kill(t *testing.T, dir, step string) {
 	t.Helper()
+	storetest.Prepare(t)
 	exe, err := os.Executable()
 	must(t, err)
 	cmd := exec.Command(exe)

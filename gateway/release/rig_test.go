@@ -23,6 +23,7 @@ import (
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 const contract = `apiVersion: v3.1.0
@@ -62,7 +63,7 @@ const labPolicy = `
 type rig struct {
 	office *release.Office
 	snap   *gateway.Snapshot
-	db     *store.SQLite
+	db     store.DB
 	log    *audit.Log
 	keys   *vault.Keyring
 	dir    string
@@ -80,7 +81,7 @@ func open(t testing.TB, dir, policies string) *rig {
 	ctx := context.Background()
 	r := &rig{dir: dir}
 	var err error
-	r.db, err = store.Open(ctx, filepath.Join(dir, "data"), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema()}, store.Options{})
+	r.db, err = storetest.Try(t, filepath.Join(dir, "data"), store.Options{}, audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema())
 	must(t, err)
 	r.keys, err = vault.OpenKeyring(ctx, filepath.Join(dir, "keyset.json"), nil)
 	must(t, err)

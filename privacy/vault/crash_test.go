@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // TestMain also runs as the victim of TestKilledProcessLosesNothingReleased and TestKilledRotationLeavesAWholeSet.
@@ -68,9 +69,9 @@ func victim(dir string) error {
 	}
 }
 
-func openDir(dir string, opt store.Options) (*store.SQLite, *vault.Vault, error) {
+func openDir(dir string, opt store.Options) (store.DB, *vault.Vault, error) {
 	ctx := context.Background()
-	db, err := store.Open(ctx, filepath.Join(dir, "db"), []store.Schema{vault.Schema()}, opt)
+	db, err := storetest.Dir(ctx, filepath.Join(dir, "db"), opt, vault.Schema())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,6 +84,7 @@ func openDir(dir string, opt store.Options) (*store.SQLite, *vault.Vault, error)
 }
 
 func TestKilledProcessLosesNothingReleased(t *testing.T) {
+	storetest.Prepare(t)
 	dir := t.TempDir()
 	byValue := map[string]string{} // surrogates, which may never change
 	for round := range 3 {

@@ -10,6 +10,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // clock is set by the test.
@@ -27,7 +28,7 @@ type house struct {
 	dir   string
 	opt   vault.Options
 	clock *clock
-	db    *store.SQLite
+	db    store.DB
 	keys  *vault.Keyring
 	*vault.Vault
 }
@@ -51,7 +52,7 @@ func open(t testing.TB, opt vault.Options) *house {
 func (h *house) start(t testing.TB) {
 	t.Helper()
 	var err error
-	if h.db, err = store.Open(t.Context(), filepath.Join(h.dir, "db"), []store.Schema{vault.Schema()}, store.Options{NoSync: true}); err != nil {
+	if h.db, err = storetest.Try(t, filepath.Join(h.dir, "db"), store.Options{NoSync: true}, vault.Schema()); err != nil {
 		t.Fatal(err)
 	}
 	if h.keys, err = vault.OpenKeyring(t.Context(), filepath.Join(h.dir, "keyring"), nil); err != nil {

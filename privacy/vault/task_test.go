@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 func TestSurrogateStandsForOneValueInOneTask(t *testing.T) {
@@ -392,6 +393,7 @@ func TestTwoProcessesNeverMintTwice(t *testing.T) {
 
 // TestNothingPlainOnDisk looks for values and for the task's id in every file of the data directory.
 func TestNothingPlainOnDisk(t *testing.T) {
+	storetest.NeedsDirectory(t)
 	h := open(t, vault.Options{})
 	canary := "Xanthippe Quillfeather"
 	low := h.email()

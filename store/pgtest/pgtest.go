@@ -58,19 +58,38 @@ var common struct {
 	server *Server
 }
 
-// Common returns a server that all tests of the process share. It ends with the process, however that ends.
+// commonDir tells child processes of a test where the server is that they share.
+const commonDir = "SCRIM_TEST_POSTGRES_DIR"
+
+// Common returns a server that all tests of the process share, and the processes that they start from then on. It ends with the process,
+// however that ends.
 func Common(t testing.TB) *Server {
 	t.Helper()
 	common.Lock()
 	defer common.Unlock()
+	if dir := os.Getenv(commonDir); dir != "" && common.server == nil {
+		common.server = &Server{dir: dir}
+	}
 	if common.server == nil {
-		s := require(t, nil)
+		s := require(t, []string{"max_connections=500"}) // tests leave stores open until they end
 		if err := s.init(); err != nil {
 			t.Fatal(err)
 		}
 		common.server = s
+		if err := os.Setenv(commonDir, s.dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return common.server
+}
+
+// CommonURL is the address of a database on the server that [Common] started in this process or in the one that started it.
+func CommonURL(database string) (string, error) {
+	dir := os.Getenv(commonDir)
+	if dir == "" {
+		return "", errors.New("no server was started for this process")
+	}
+	return (&Server{dir: dir}).URL(database), nil
 }
 
 func require(t testing.TB, settings []string) *Server {

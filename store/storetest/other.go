@@ -3,13 +3,18 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/scrimhq/scrim/store"
 )
 
-func postgres(tb testing.TB, _ string, _ store.Options, _ []store.Schema) (store.DB, error) {
+func prepare(tb testing.TB) {
 	tb.Helper()
 	tb.Fatal("tests run PostgreSQL on Unix only")
-	return nil, nil
+}
+
+func postgres(context.Context, string, store.Options, []store.Schema) (store.DB, error) {
+	return nil, errors.New("tests run PostgreSQL on Unix only")
 }

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
@@ -16,20 +17,37 @@ import (
 // Postgres returns the address of a database on the process's own server, and the name of a schema that stands for the directory.
 func Postgres(tb testing.TB, dir string) (url flow.Secret, schema string) {
 	tb.Helper()
-	abs, err := filepath.Abs(dir)
+	schema, err := schemaOf(dir)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(abs))
-	return flow.NewSecret(pgtest.Common(tb).URL("postgres")), "t" + hex.EncodeToString(sum[:10])
+	return flow.NewSecret(pgtest.Common(tb).URL("postgres")), schema
 }
 
-func postgres(tb testing.TB, dir string, opt store.Options, schemas []store.Schema) (store.DB, error) {
+func schemaOf(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(abs))
+	return "t" + hex.EncodeToString(sum[:10]), nil
+}
+
+func prepare(tb testing.TB) {
 	tb.Helper()
-	var url flow.Secret
-	url, opt.Schema = Postgres(tb, dir)
-	opt.NoSync = true
-	db, err := store.OpenPostgres(tb.Context(), url, schemas, opt)
+	pgtest.Common(tb)
+}
+
+func postgres(ctx context.Context, dir string, opt store.Options, schemas []store.Schema) (_ store.DB, err error) {
+	if opt.Schema, err = schemaOf(dir); err != nil {
+		return nil, err
+	}
+	url, err := pgtest.CommonURL("postgres")
+	if err != nil {
+		return nil, err
+	}
+	opt.NoSync = true // the server does not sync
+	db, err := store.OpenPostgres(ctx, flow.NewSecret(url), schemas, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@
 package storetest
 
 import (
+	"context"
 	"os"
 	"testing"
 
@@ -35,10 +36,24 @@ func OpenDir(tb testing.TB, dir string, schemas ...store.Schema) store.DB {
 // Try opens the database of dir and leaves the error, and the closing, to the test. On PostgreSQL nothing is durable.
 func Try(tb testing.TB, dir string, opt store.Options, schemas ...store.Schema) (store.DB, error) {
 	tb.Helper()
+	Prepare(tb)
+	return Dir(context.Background(), dir, opt, schemas...)
+}
+
+// Prepare starts the server that the process shares, if the tests run on PostgreSQL. A test calls it before it starts processes that call [Dir].
+func Prepare(tb testing.TB) {
+	tb.Helper()
 	if OnPostgres() {
-		return postgres(tb, dir, opt, schemas)
+		prepare(tb)
 	}
-	db, err := store.Open(tb.Context(), dir, schemas, opt)
+}
+
+// Dir is [Try] for a process that a test started.
+func Dir(ctx context.Context, dir string, opt store.Options, schemas ...store.Schema) (store.DB, error) {
+	if OnPostgres() {
+		return postgres(ctx, dir, opt, schemas)
+	}
+	db, err := store.Open(ctx, dir, schemas, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // Domain is a domain with an open state. Its keys are real and its data directory is a temporary one.
@@ -51,7 +52,7 @@ func New(t testing.TB, name flow.DomainID, opt Options) *Domain {
 	d := &Domain{Peers: peers.New(name), Dir: opt.Dir, Clock: opt.Clock}
 	ctx := context.Background()
 	var err error
-	if d.DB, err = store.Open(ctx, opt.Dir, append([]store.Schema{audit.Schema(), peers.Schema()}, opt.Schemas...), store.Options{NoSync: true}); err != nil {
+	if d.DB, err = storetest.Try(t, opt.Dir, store.Options{NoSync: true}, append([]store.Schema{audit.Schema(), peers.Schema()}, opt.Schemas...)...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close(t) })

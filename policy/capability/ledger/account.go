@@ -109,7 +109,7 @@ func (l *Ledger) sweepAccounts(ctx context.Context, now time.Time) error {
 	for more := true; more; {
 		err := l.db.Update(ctx, func(tx store.Tx) error {
 			last, n := int64(0), int64(0)
-			const some = "SELECT coalesce(max(expires), 0), count(*) FROM (SELECT expires FROM ledger_accounts WHERE expires <= ? ORDER BY expires LIMIT ?) AS some"
+			const some = "SELECT coalesce(max(expires), 0), count(*) FROM (SELECT expires FROM ledger_accounts WHERE expires <= ? ORDER BY expires LIMIT ?) AS few"
 			if err := tx.QueryRow(some, until, sweepStep).Scan(&last, &n); err != nil || n == 0 {
 				more = false
 				return err

@@ -196,7 +196,7 @@ func crashChain(i int64) *capability.Verified {
 
 // chargeUntilKilled is the child: each flow has a token of its own, and is printed once it is on record.
 func chargeUntilKilled(dir string) int {
-	db, err := store.Open(context.Background(), dir, []store.Schema{ledger.Schema()}, store.Options{})
+	db, err := storetest.Dir(context.Background(), dir, store.Options{}, ledger.Schema())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -233,6 +233,7 @@ func TestKilledProcessChargesBothOrNeither(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs and kills processes")
 	}
+	storetest.Prepare(t)
 	dir := t.TempDir()
 	acknowledged := map[int64]bool{}
 	for range 5 {
