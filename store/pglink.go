@@ -208,6 +208,9 @@ func (l *pgLink) Close() error {
 		l.reading = nil
 		l.drop()
 	}
+	if !l.gone() && l.c.TxStatus() == 'I' { // the server would do it too, some time after it notices
+		_, _ = l.simple(ctx, "SELECT pg_advisory_unlock_all()")
+	}
 	if err := l.c.Close(ctx); err != nil && !errors.Is(err, io.EOF) && ctx.Err() != nil {
 		return errLost
 	}

@@ -129,11 +129,11 @@ func (p *Postgres) share(ctx context.Context, l *pgLink, behind []lag) error {
 	if changes != "" {
 		take = "pg_try_advisory_xact_lock"
 	}
-	row, err := l.simple(ctx, fmt.Sprintf("SELECT %s(%d)", take, key))
+	had, err := try(ctx, l, fmt.Sprintf("SELECT %s(%d)", take, key))
 	if err != nil {
-		return fmt.Errorf("locking: %w", err)
+		return err
 	}
-	if len(row) != 1 || string(row[0]) != "t" {
+	if !had {
 		if changes != "" {
 			return fmt.Errorf("%w: tables of %s must be migrated, and schema %s%s; stop all that have it open", ErrLocked, changes, p.schema, holder(ctx, l, key))
 		}

@@ -273,21 +273,28 @@ func (p *Postgres) openExclusive(ctx context.Context) error {
 // lock takes the session's lock on the schema, or returns [ErrLocked] with words for its holder.
 func (p *Postgres) lock(ctx context.Context, l *pgLink) error {
 	key := p.lockKey("owner")
+	had, err := try(ctx, l, fmt.Sprintf("SELECT pg_try_advisory_lock(%d)", key))
+	if err == nil && !had {
+		err = fmt.Errorf("%w: schema %s%s; stop it, or choose another schema", ErrLocked, p.schema, holder(ctx, l, key))
+	}
+	return err
+}
+
+// try asks for a lock until it has it, or it is plain that somebody alive holds it.
+func try(ctx context.Context, l *pgLink, query string) (bool, error) {
 	for end := time.Now().Add(lockWait); ; {
-		row, err := l.simple(ctx, fmt.Sprintf("SELECT pg_try_advisory_lock(%d)", key))
+		row, err := l.simple(ctx, query)
 		if err != nil {
-			return fmt.Errorf("locking: %w", err)
+			return false, fmt.Errorf("locking: %w", err)
 		}
-		if len(row) == 1 && string(row[0]) == "t" {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("%w: schema %s%s; stop it, or choose another schema", ErrLocked, p.schema, holder(ctx, l, key))
+		had := len(row) == 1 && string(row[0]) == "t"
+		if had || time.Now().After(end) {
+			return had, nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+			return false, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
