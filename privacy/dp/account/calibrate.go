@@ -171,8 +171,11 @@ func (s *search) private(x float64, quick bool) (bool, error) {
 
 func (s *search) run() (float64, string, error) {
 	lo, hi := 1e-9, 1e9 // of what is asked for
-	if s.name == "noise_parameter" || s.name == "q" {
+	switch {
+	case s.name == "noise_parameter" || s.name == "q":
 		hi = 1
+	case s.sign < 0:
+		hi = maxE
 	}
 	// Rényi orders are quick and give a parameter that is private: the best is not far on the other side of it.
 	good, bad, err := s.bisect(lo, hi, 1e-3, true)

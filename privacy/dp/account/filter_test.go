@@ -54,6 +54,8 @@ func TestBasicCountsAreExact(t *testing.T) {
 		{"not once", []Mechanism{{Kind: Laplace, Scale: 1}}, FilterPure, 0.5, 0, 0, 0},
 		{"a list counts as one", []Mechanism{{Kind: Laplace, Scale: 10, Count: 2}, {Kind: Pure, Epsilon: 0.3}}, FilterPure, 1, 0, 0, 2},
 		{"all of δ for the deviation", []Mechanism{{Kind: Pure, Epsilon: 0.05}}, FilterAdvanced, 3, 1e-6, 1e-6, 117},
+		{"half of δ for the slack", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.01, Delta: 1e-8}}, FilterZCDP, 3, 1e-6, 0, 50},
+		{"half of δ for the conversion", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.01, Delta: 1e-14}}, FilterZCDP, 3, 2e-6, 0, 3701},
 		{"δ of the mechanisms bounds them", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.05, Delta: 1e-7}}, FilterAdvanced, 3, 1e-6, 0, 5},
 	} {
 		if got, _, err := maxCount(c.spec, c.f, limit{epsilon: c.e, delta: c.d, prime: c.prime}); got != c.want || err != nil {

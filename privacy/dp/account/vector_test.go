@@ -21,6 +21,8 @@ func TestCostsOfOneMechanism(t *testing.T) {
 		{"rounded Gaussian", account.Mechanism{Kind: account.RoundedGaussian, Sigma: 10, Sensitivity: 2}, account.Vector{Epsilon: none, Rho: 20_000_000, Mu2: 40_000_000}},
 		{"discrete Gaussian has no exact μ", account.Mechanism{Kind: account.DiscreteGaussian, Sigma: 10}, account.Vector{Epsilon: none, Rho: 5_000_000, Mu2: none}},
 		{"a δ stands beside", account.Mechanism{Kind: account.EpsilonDelta, Epsilon: 1, Delta: 1e-6, Count: 2}, account.Vector{Epsilon: 2_000_000_000, Delta: 2_000_000_000, Rho: 1_000_000_000, Slack: 2_000_000_000, Mu2: none}},
+		{"δ of a threshold is slack", account.Mechanism{Kind: account.GaussianThreshold, Sigma: 10, L0: 4, ThresholdDelta: 1e-9}, account.Vector{Epsilon: none, Delta: 1_000_000, Rho: 20_000_000, Mu2: 40_000_000, Slack: 1_000_000}},
+		{"noise of a threshold by its guarantee", account.Mechanism{Kind: account.GaussianThreshold, Epsilon: 1, NoiseDelta: 1e-6, ThresholdDelta: 1e-9}, account.Vector{Epsilon: 1_000_000_000, Delta: 1_001_000_000, Rho: 28_014_482, Mu2: 56_028_964, Slack: 1_000_000}},
 		{"bounded range", account.Mechanism{Kind: account.Exponential, Epsilon: 1}, account.Vector{Epsilon: 1_000_000_000, Rho: 125_000_000, Mu2: none}},
 	} {
 		got, err := account.VectorOf(c.m)
