@@ -13,7 +13,8 @@ import (
 )
 
 func (e *env) dpCommand() *cobra.Command {
-	return e.group("dp", "Differential privacy: what answers cost", e.dpAccountCommand(), e.dpCostCommand(), e.dpCalibrateCommand())
+	return e.group("dp", "Differential privacy: what answers cost, and whether mechanisms keep what they claim",
+		e.dpAccountCommand(), e.dpCostCommand(), e.dpCalibrateCommand(), e.dpAuditCommand())
 }
 
 func (e *env) dpAccountCommand() *cobra.Command {

@@ -29,7 +29,7 @@ type Claim struct {
 func (c Claim) check() error {
 	switch {
 	case !(c.Epsilon >= 0) || math.IsInf(c.Epsilon, 0):
-		return &Error{Member: "epsilon", Rule: "must be a number that is at least 0"}
+		return &Error{Member: "epsilon", Rule: "must be a finite number that is at least 0"}
 	case !(c.Delta >= 0 && c.Delta < 1):
 		return &Error{Member: "delta", Rule: "must be at least 0 and less than 1"}
 	}

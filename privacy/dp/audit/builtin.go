@@ -74,6 +74,9 @@ func laplacePair(s Setting) (Pair, string, error) {
 
 func gaussianPair(kind account.Kind, make func(noise.Ratio) (noise.Law, error)) func(s Setting) (Pair, string, error) {
 	return func(s Setting) (Pair, string, error) {
+		if s.Claim.Delta == 0 {
+			return Pair{}, "", &Error{Member: "delta", Rule: "must be more than 0: no Gaussian noise gives δ = 0"}
+		}
 		sigma, _, err := account.Calibrate([]account.Mechanism{{Kind: kind, Sensitivity: float64(s.Sensitivity)}}, "sigma", s.Claim.Epsilon, s.Claim.Delta)
 		if err != nil {
 			return Pair{}, "", err

@@ -32,6 +32,9 @@ const (
 	maxLine  = 1 << 20 // bytes of a line of answers
 )
 
+// ErrEnded is matched by errors about a program that is gone before it has answered.
+var ErrEnded = errors.New("the program ended before it had answered")
+
 // NewProgram speaks to a program that reads from in and writes to out. Answers are integers of 64 bits; with real they may be
 // any numbers, and are told apart by [Ordered].
 func NewProgram(in io.Writer, out io.Reader, real bool) *Program {
@@ -74,16 +77,16 @@ func (p *Program) line(q question, dst []int64) error {
 		return err
 	}
 	if _, err := p.in.Write(append(b, '\n')); err != nil {
-		return fmt.Errorf("asking the program: %w", err)
+		return fmt.Errorf("asking: %w: %w", ErrEnded, err)
 	}
 	line, err := p.out.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return &Error{Member: "line", Rule: "must be at most a mebibyte"}
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("reading answers of the program: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("reading answers: %w", ErrEnded)
 	case err != nil:
-		return fmt.Errorf("reading answers of the program: %w", err)
+		return fmt.Errorf("reading answers: %w", err)
 	}
 	return readAnswers(line, p.real, dst)
 }

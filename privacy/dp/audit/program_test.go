@@ -102,7 +102,7 @@ func TestAProgramThatMisbehavesEndsTheAudit(t *testing.T) {
 	fromProgram, toAudit := io.Pipe()
 	go func() { _, _ = bufio.NewReader(fromAudit).ReadString('\n'); toAudit.Close() }()
 	_, err := audit.Threshold(context.Background(), audit.NewProgram(toProgram, fromProgram, false).Pair(""), audit.Claim{}, audit.ThresholdOptions{})
-	if !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a program that ends: %v, want io.ErrUnexpectedEOF", err)
+	if !errors.Is(err, audit.ErrEnded) {
+		t.Errorf("a program that ends: %v, want ErrEnded", err)
 	}
 }
