@@ -51,6 +51,7 @@ type Options struct {
 	Peers        *peers.Peers                    // nil: the domain has no identity to others
 	Contracts    *offer.Book                     // nil: none are kept
 	Terms        *offer.Terms                    // nil: none are told
+	Spending     *Spending                       // nil: no budgets are kept
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
@@ -85,6 +86,7 @@ func New(opt Options) *API {
 	a.guarded("POST /-/release", a.release)
 	a.agreements()
 	a.domains()
+	a.budgets()
 	if opt.Capabilities != nil {
 		a.guarded("POST /-/capability/mint", a.mint)
 		a.guarded("POST /-/capability/verify", a.checkCapability)

@@ -85,6 +85,27 @@ func (m *Metrics) Gauge(name, help string, now func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, now))
 }
 
+// GaugeBy adds numbers that are read when they are asked for, by a label whose values are names in the configuration. Name, help and
+// label must be constants.
+func (m *Metrics) GaugeBy(name, help, label string, now func() map[string]float64) {
+	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, []string{label}, nil), now})
+}
+
+type gauges struct {
+	desc *prometheus.Desc
+	now  func() map[string]float64
+}
+
+// Describe implements [prometheus.Collector].
+func (g *gauges) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
+
+// Collect implements [prometheus.Collector].
+func (g *gauges) Collect(to chan<- prometheus.Metric) {
+	for name, n := range g.now() {
+		to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, n, name)
+	}
+}
+
 // Handler serves the counters.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
@@ -103,7 +124,7 @@ func protocolName(p string) string {
 }
 
 var outcomeNames = []flow.Outcome{
-	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Asked, flow.Issued, flow.Changed,
+	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Asked, flow.Issued, flow.Budgeted, flow.Changed,
 }
 
 func outcomeName(o flow.Outcome) string {
@@ -117,7 +138,7 @@ var ruleNames = []gateway.Rule{
 	gateway.RuleIdentity, gateway.RuleFace, gateway.RuleMalformed, gateway.RuleTooBig, gateway.RuleMethod, gateway.RuleVersion,
 	gateway.RulePlace, gateway.RulePolicy, gateway.RuleSchema, gateway.RuleConflict, gateway.RuleUpstream, gateway.RuleRecord,
 	gateway.RuleInternal, gateway.RuleEncoding, gateway.RuleDrained, gateway.RuleExhausted,
-	gateway.RuleHeader, gateway.RuleOrigin, gateway.RuleRate, gateway.RuleBusy, gateway.RuleHandle,
+	gateway.RuleHeader, gateway.RuleOrigin, gateway.RuleRate, gateway.RuleBusy, gateway.RuleHandle, gateway.RuleCapability, gateway.RuleBudget,
 }
 
 // ruleName is the rule that a refusal's reason begins with.

@@ -9,8 +9,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -25,7 +27,8 @@ type Budgets struct {
 	Ledger *budget.Ledger
 	Book   *answers.Book
 
-	own store.DB // what they are kept in; nil: the gateway's own state
+	questions atomic.Pointer[map[string][]api.Question] // of the configuration in force, by dataset
+	own       store.DB                                  // what they are kept in; nil: the gateway's own state
 }
 
 // openBudgets opens ledger and answers where configuration keeps them.
@@ -52,7 +55,54 @@ func (st *State) openBudgets(ctx context.Context, c *config.Config, fault func(e
 		return errors.Join(err, b.Ledger.Close(ctx), b.closeOwn())
 	}
 	st.Budgets = b
+	return b.know(c)
+}
+
+// know takes up what configuration says of questions.
+func (b *Budgets) know(c *config.Config) error {
+	all := map[string][]api.Question{}
+	for i := range c.Agents {
+		a := &c.Agents[i]
+		for j := range a.Questions {
+			q := &a.Questions[j]
+			cost, err := q.Price(c.Datasets[q.Dataset])
+			if err != nil {
+				return err
+			}
+			all[q.Dataset] = append(all[q.Dataset], api.Question{Label: label(a, q), Cost: cost})
+		}
+	}
+	b.questions.Store(&all)
 	return nil
+}
+
+// Spending is the ledger as the admin API and its commands use it; nil where there is none.
+func (b *Budgets) Spending() *api.Spending {
+	if b == nil {
+		return nil
+	}
+	return &api.Spending{Ledger: b.Ledger, Questions: func() map[string][]api.Question { return *b.questions.Load() }}
+}
+
+// left is the share of its ε that each dataset has left: of its blocks, the one with least.
+func (b *Budgets) left(ctx context.Context) map[string]float64 {
+	out := map[string]float64{}
+	all, err := b.Ledger.Budgets(ctx)
+	if err != nil {
+		return out
+	}
+	for _, one := range all {
+		standings, err := b.Ledger.Remaining(ctx, budget.Scope{Dataset: one.Dataset}, budget.Range{})
+		if err != nil {
+			continue
+		}
+		least := 1.0
+		for _, st := range standings {
+			least = min(least, api.Left(st))
+		}
+		out[one.Dataset] = least * float64(one.Plan.Epsilon) / 1e9
+	}
+	return out
 }
 
 // budgetSchemas are the tables of ledger and answers.
@@ -116,6 +166,9 @@ func budgetEvent(own flow.DomainID, e *budget.Entry) flow.Event {
 // declare puts the budgets of a configuration in force. A plan that would give back what was spent is not taken: the ledger keeps
 // its own, and tell is called with why.
 func (b *Budgets) declare(ctx context.Context, c *config.Config, tell func(error)) error {
+	if err := b.know(c); err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
 		d := c.Datasets[name]
 		err := b.Ledger.Declare(ctx, Declaration(name, d))

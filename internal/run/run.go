@@ -140,6 +140,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })
+	r.metrics.GaugeBy("scrim_budget_epsilon_left", "ε that a dataset has left, of its block with least, by the rule of composition that has most room.", "dataset", func() map[string]float64 { return r.Budgets.left(context.Background()) })
 	r.metrics.Gauge("scrim_certificate_end_seconds", "When the certificate of the address for agents ends, in seconds since 1970; 0 without one.", func() float64 {
 		if end := r.shownUntil(); !end.IsZero() {
 			return float64(end.Unix())
