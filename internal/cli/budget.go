@@ -88,12 +88,6 @@ func first(args []string) string {
 	return args[0]
 }
 
-func (e *env) printJSON(v any) error {
-	out := json.NewEncoder(e.out)
-	out.SetEscapeHTML(false)
-	return out.Encode(v)
-}
-
 func (e *env) showBudget(b api.BudgetView) {
 	unit := b.Unit
 	if b.Window > 0 {
