@@ -109,6 +109,7 @@ func TestRowsThatAreRefused(t *testing.T) {
 		{head + `"gaussian","sigma":1}],"input":{"epsilon":1,"delta":1e-6},"quantity":"sigma"}`, "spec"},
 		{head + `"laplace","scale":1}],"input":{"n_privacy_units":3},"quantity":"keep_probability"}`, "spec"},
 		{head + `"poisson_subsampled_gaussian","sigma":1,"q":0.1,"neighboring":"replace_one"` + tail, "spec[0].neighboring"},
+		{head + `"gaussian","sigma":1,"neighboring":"cousins"` + tail, "spec[0].neighboring"},
 		{`{"id":"r","neighboring":"replace_one","spec":[{"mech":"poisson_subsampled_gaussian","sigma":1,"q":0.1}],"input":{"delta":1e-6},"quantity":"epsilon"}`, "neighboring"},
 		{`{"id":"r","spec":[{"neighboring":"add_remove","noise_parameter":0.5,"num_buckets":2,"mech":"k_randomized_response"}],"input":{"delta":1e-6},"quantity":"epsilon"}`, "spec[0].neighboring"},
 		{head + `"zcdp","rho":1}],"input":{"delta":0},"quantity":"epsilon"}`, "delta"},
