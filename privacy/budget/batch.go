@@ -80,6 +80,9 @@ type answerRow struct {
 }
 
 func newBatch(l *Ledger, group []*request) *batch {
+	for _, r := range group {
+		r.err = nil // of a try before this one
+	}
 	return &batch{
 		l: l, group: group, now: l.opt.Clock().UTC().Truncate(time.Microsecond), hash: l.hash,
 		keys: map[[32]byte]*keyRow{}, nodes: map[scopeKey]node{}, rows: map[rowKey]*row{}, scopes: map[scopeKey]*scopeRow{}, seen: map[scopeKey]time.Time{},

@@ -154,7 +154,7 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 func (l *Ledger) begin(ctx context.Context) error {
 	for try := 0; ; try++ {
 		err := l.db.Update(ctx, l.beginChain)
-		if try == tries || !errors.Is(err, errRace) {
+		if try == tries || !errors.Is(err, errRace) && !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}

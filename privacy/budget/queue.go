@@ -120,7 +120,7 @@ func (l *Ledger) transact(group []*request) {
 	for try := 0; err == nil; try++ {
 		b = newBatch(l, mine)
 		err = l.db.Update(context.Background(), b.run)
-		if err == nil || try == tries || !errors.Is(err, errRace) {
+		if err == nil || try == tries || !errors.Is(err, errRace) && !errors.Is(err, store.ErrConflict) {
 			break
 		}
 		err = nil

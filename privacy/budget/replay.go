@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"slices"
@@ -225,7 +226,7 @@ func (p *replay) entries(tx store.Tx) error {
 		delete(witness, Head{writer, seq, p.at.hash})
 		e, err := parseEntry(body)
 		if err != nil {
-			p.find(ErrChain, Scope{}, 0, "entry %d of chain %d is not readable", seq, writer)
+			p.find(unread(err, ErrChain), Scope{}, 0, "entry %d of chain %d is not readable", seq, writer)
 			continue
 		}
 		e.Writer, e.Seq = writer, seq
@@ -241,6 +242,14 @@ func (p *replay) entries(tx store.Tx) error {
 		p.find(ErrRollback, Scope{}, 0, "entry %d of chain %d, which was witnessed", h.Seq, h.Writer)
 	}
 	return rows.Err()
+}
+
+// unread is why something was not read: a newer program wrote it, or it is broken.
+func unread(err, broken error) error {
+	if errors.Is(err, ErrNewer) {
+		return ErrNewer
+	}
+	return broken
 }
 
 // witnesses are the heads that the ledger must have come by.

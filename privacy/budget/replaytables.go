@@ -133,7 +133,7 @@ func (p *replay) sums(tx store.Tx) error {
 		s := p.nodes[k.scope].Scope
 		switch got, err := parseTotal(sums); {
 		case err != nil:
-			p.find(ErrSums, s, block, "a row is not readable")
+			p.find(unread(err, ErrSums), s, block, "a row is not readable")
 		case got != want.total:
 			p.find(ErrSums, s, block, "the row")
 		case entries != want.entries:

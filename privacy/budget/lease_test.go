@@ -1,0 +1,75 @@
+package budget_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/privacy/budget"
+)
+
+func leasedCharge(each int64) budget.Charge {
+	return budget.Charge{Scope: agent1, Cost: pure(each), Lease: time.Minute}
+}
+
+// A slice is charged at once and spent without touching the sums; what is left goes back when its time is over, or at the end.
+func TestSlicesAreChargedAtOnceAndGivenBack(t *testing.T) {
+	const each = nano / 1000
+	h := open(t, func(o *budget.Options) { o.Slice = 10 })
+	h.declare(t, patients(nano, 0))
+	for i := range 3 {
+		must(t, h.spend(leasedCharge(each), ""))
+		if got := h.spent(t, claims, 0).Epsilon; got != 10*each {
+			t.Fatalf("after %d charges the sums hold %d nano-ε, want those of the slice: %d", i+1, got, 10*each)
+		}
+	}
+	r, err := h.reserve(leasedCharge(each))
+	must(t, err)
+	must(t, r.Release(t.Context())) // back into the slice
+	if got := h.spent(t, claims, 0).Epsilon; got != 10*each {
+		t.Errorf("a release changed the sums to %d, want %d: another charge may have it", got, 10*each)
+	}
+	kept, err := h.reserve(leasedCharge(each))
+	must(t, err)
+	h.clock.move(2 * time.Minute)
+	for end := time.Now().Add(10 * time.Second); h.spent(t, claims, 0).Epsilon != 4*each; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the sums hold %d nano-ε, want the four that were charged: the lease is over", h.spent(t, claims, 0).Epsilon)
+		}
+	}
+	must(t, kept.Release(t.Context())) // its slice is gone
+	if got := h.spent(t, claims, 0).Epsilon; got != 3*each {
+		t.Errorf("the sums hold %d nano-ε, want three charges", got)
+	}
+	h.sound(t)
+	must(t, h.spend(leasedCharge(each), ""))
+	h = h.again(t)
+	if got := h.spent(t, claims, 0).Epsilon; got != 4*each {
+		t.Errorf("after the end the sums hold %d nano-ε, want four charges", got)
+	}
+	if rep := h.sound(t); rep.Leased != 0 {
+		t.Errorf("%d charges are in slices, want none", rep.Leased)
+	}
+}
+
+// Near the end nobody takes a slice, so that the last charges are there for whoever asks; and none passes a quota.
+func TestTheLastChargesAreNotLeased(t *testing.T) {
+	const each = nano / 100
+	h := open(t, func(o *budget.Options) { o.Slice = 64 })
+	h.declare(t, patients(nano, 0))
+	must(t, h.SetQuota(t.Context(), insurer, &budget.Plan{Epsilon: nano / 2}))
+	n := 0
+	for h.spend(leasedCharge(each), "") == nil {
+		n++
+	}
+	if n != 50 {
+		t.Errorf("%d charges passed a quota of 50", n)
+	}
+	lab := budget.Scope{Dataset: "claims", Domain: "lab.example"}
+	for h.spend(budget.Charge{Scope: lab, Cost: pure(each)}, "") == nil {
+		n++
+	}
+	if n != 100 {
+		t.Errorf("%d charges passed a budget of 100", n)
+	}
+	h.sound(t)
+}

@@ -1,0 +1,156 @@
+//go:build unix
+
+package budget_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/privacy/budget"
+	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
+)
+
+// openShared returns a ledger on a PostgreSQL schema that others may have open too, and where it is.
+func openShared(t testing.TB, dir string, change ...func(*budget.Options)) (*house, order) {
+	t.Helper()
+	url, schema := storetest.Postgres(t, dir)
+	db, err := store.OpenPostgres(t.Context(), url, []store.Schema{budget.Schema()}, store.Options{Schema: schema, Shared: true, NoSync: true})
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	h := openDB(t, db, newClock(), append(change, func(o *budget.Options) { o.Shared = true })...)
+	return h, order{URL: url.Expose(), Schema: schema}
+}
+
+// Four processes on one database spend exactly what there is, each charge in the shared rows.
+func TestFourProcessesSpendExactlyWhatThereIs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs processes and a database server")
+	}
+	h, o := openShared(t, t.TempDir())
+	h.declare(t, patients(nano, 0))
+	o.Each, o.Spenders = 1_234_567, 8 // 810 of them fit
+	if n := together(t, o, 4, nil); n != 810 {
+		t.Errorf("four processes spent %d times, want 810", n)
+	}
+	if got := h.spent(t, claims, 0).Epsilon; got != 810*o.Each {
+		t.Errorf("spent %d nano-ε, want %d", got, 810*o.Each)
+	}
+	if r := h.sound(t); len(r.Heads) != 5 || r.Open != 0 {
+		t.Errorf("%d chains, %d charges open, want 5 and 0", len(r.Heads), r.Open)
+	}
+}
+
+// With leased slices they spend no more than there is, nothing is left over when all have ended in order, and what a killed process
+// held stays charged.
+func TestFourProcessesWithSlices(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs processes and a database server")
+	}
+	for name, killed := range map[string]bool{"all end in order": false, "one is killed": true} {
+		t.Run(name, func(t *testing.T) {
+			h, o := openShared(t, t.TempDir())
+			h.declare(t, patients(nano, 0))
+			o.Each, o.Spenders, o.Lease = 500_000, 8, time.Minute // 2000 fit
+			var kill func(n int, p *process)
+			if killed {
+				kill = func(n int, p *process) {
+					if n == 20 {
+						_ = p.Process.Kill()
+					}
+				}
+			}
+			n := together(t, o, 4, kill)
+			r := h.sound(t)
+			spent := h.spent(t, claims, 0).Epsilon / o.Each
+			if spent > 2000 || n > spent || !killed && (r.Leased != 0 || n != spent) || killed && (r.Leased == 0 || n+r.Leased+8*2 < spent) {
+				t.Errorf("%d charges were acknowledged, the sums hold %d of 2000, %d are in slices that nobody holds", n, spent, r.Leased)
+			}
+			// Slices may have kept the others from the last few while they were out; now nobody holds any.
+			rest := int64(0)
+			for h.spend(budget.Charge{Scope: agent1, Cost: pure(o.Each)}, "") == nil {
+				rest++
+			}
+			if spent+rest != 2000 {
+				t.Errorf("%d were spent and %d more were there, want 2000 together", spent, rest)
+			}
+			t.Logf("%d acknowledged, %d lost with slices, %d left", n, r.Leased, rest)
+		})
+	}
+}
+
+// together runs children at once and counts what they spent. kill is told of each charge of the first one.
+func together(t *testing.T, o order, children int, kill func(int, *process)) (spent int64) {
+	t.Helper()
+	counts := make(chan int64, children)
+	for i := range children {
+		p := start(t, o)
+		go func() {
+			n := int64(0)
+			for p.out.Scan() {
+				if p.out.Text() == "spent" {
+					n++
+					if i == 0 && kill != nil {
+						kill(int(n), p)
+					}
+				}
+			}
+			if err := p.Wait(); err != nil && (i > 0 || kill == nil) {
+				t.Errorf("a child: %v: %s", err, p.stderr.String())
+			}
+			counts <- n
+		}()
+	}
+	for range children {
+		spent += <-counts
+	}
+	return spent
+}
+
+// Two processes that meet at one key make one charge of it, and each gets the one answer.
+func TestOneKeyInTwoProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a database server")
+	}
+	dir := t.TempDir()
+	one, _ := openShared(t, dir)
+	two, _ := openShared(t, dir)
+	one.declare(t, patients(nano, 0))
+	for i := range 20 {
+		c := keyed(i, 1_000_000, 0)
+		type result struct {
+			r   *budget.Reservation
+			err error
+		}
+		results := make(chan result, 2)
+		for _, h := range []*house{one, two} {
+			go func() {
+				r, err := h.reserve(c)
+				results <- result{r, err}
+			}()
+		}
+		var winner *budget.Reservation
+		for range 2 {
+			got := <-results
+			if got.err != nil {
+				want(t, "the second", got.err, budget.ErrPending)
+			} else if winner != nil {
+				t.Fatal("both processes may draw for one key")
+			} else {
+				winner = got.r
+			}
+		}
+		must(t, winner.Commit(t.Context(), []byte("the answer")))
+		for _, h := range []*house{one, two} {
+			r, err := h.reserve(c)
+			must(t, err)
+			if a, ok := r.Answer(); !ok || string(a) != "the answer" {
+				t.Errorf("answer = %q, %t, want the one answer", a, ok)
+			}
+		}
+	}
+	if got := one.spent(t, claims, 0).Epsilon; got != 20*1_000_000 {
+		t.Errorf("spent %d nano-ε, want 20 charges", got)
+	}
+	one.sound(t)
+}
