@@ -81,12 +81,12 @@ func (s Split) total() int64 {
 }
 
 // defaultShares are hundredths of δ, by filter. Their reasons are in docs/spec/budget-ledger.md, with what they are worth.
-var defaultShares = [filters]int64{Basic: 20, ZCDP: 10, RDP2: 2, RDP4: 2, RDP8: 5, RDP16: 5, RDP32: 2, RDP64: 2, GDP: 30}
+var defaultShares = [filters]int64{Basic: 10, ZCDP: 15, RDP2: 1, RDP4: 1, RDP8: 5, RDP16: 5, RDP32: 5, RDP64: 3, GDP: 35}
 
-const defaultSlack = 12 // hundredths; the rest, 10, is the reserve
+const defaultSlack = 10 // hundredths, and as much is the reserve
 
-// DefaultSplit is the split of a δ, in femto, that a plan has if it says none: a fifth for the basic filter, 30 hundredths for
-// GDP, 10 for zCDP, 18 for the six Rényi orders, 12 for slack, 10 in reserve.
+// DefaultSplit is the split of a δ, in femto, that a plan has if it says none: in hundredths, 35 for GDP, 15 for zCDP, 20 for the six
+// Rényi orders, 10 each for the basic filter, for slack and in reserve.
 func DefaultSplit(delta int64) Split {
 	part := func(hundredths int64) int64 { return delta/100*hundredths + delta%100*hundredths/100 }
 	var s Split
