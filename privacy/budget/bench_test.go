@@ -1,8 +1,13 @@
 package budget_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,7 +24,7 @@ func pairs(b *testing.B, hs []*house, spenders int, chargeOf func(spender, i int
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	b.ResetTimer()
-	began := time.Now()
+	began, used := time.Now(), cpuTime()
 	var wg sync.WaitGroup
 	for s := range spenders {
 		h := hs[s%len(hs)]
@@ -40,7 +45,40 @@ func pairs(b *testing.B, hs []*house, spenders int, chargeOf func(spender, i int
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "pairs/s")
+	if all := cpuTime() - used; all > 0 {
+		b.ReportMetric(float64(all.Microseconds())/float64(b.N), "cpu-µs/pair")
+	}
 	b.StopTimer()
+}
+
+// cpuTime is what this process and its children's trees have used so far, database servers among them, which says more than a clock on a
+// machine that others use too. It is 0 where there is no /proc.
+func cpuTime() time.Duration {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	type process struct{ parent, ticks int64 }
+	all := map[int64]process{}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, _ := strconv.ParseInt(strings.Split(f, "/")[2], 10, 64)
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		parent, _ := strconv.ParseInt(fields[1], 10, 64)
+		user, _ := strconv.ParseInt(fields[11], 10, 64)
+		system, _ := strconv.ParseInt(fields[12], 10, 64)
+		all[pid] = process{parent, user + system}
+	}
+	me, ticks := int64(os.Getpid()), int64(0)
+	for pid, p := range all {
+		for at := pid; at > 1; at = all[at].parent {
+			if at == me {
+				ticks += p.ticks
+				break
+			}
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // hot is one agent's charges against one budget; each has a key.

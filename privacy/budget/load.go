@@ -13,9 +13,9 @@ import (
 const writerShift = 40
 
 // steps are how many rows one statement names: few texts, so that all of them stay prepared.
-var steps = [...]int{64, 16, 4, 1}
+var steps = [...]int{64, 32, 16, 8, 4, 2, 1}
 
-// texts are the statements that were made, by what they begin and end with. Only the ledger's goroutine makes any.
+// values writes the placeholders of so many rows.
 func values(width, rows int) string {
 	one := "(" + strings.Repeat("?, ", width-1) + "?)"
 	return strings.Repeat(one+", ", rows-1) + one
