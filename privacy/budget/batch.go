@@ -53,6 +53,7 @@ type batch struct {
 	l     *Ledger
 	tx    store.Tx
 	group []*request
+	errs  []error // of the ops of group, each its own
 	now   time.Time
 
 	keys   map[[32]byte]*keyRow
@@ -80,11 +81,8 @@ type answerRow struct {
 }
 
 func newBatch(l *Ledger, group []*request) *batch {
-	for _, r := range group {
-		r.err = nil // of a try before this one
-	}
 	return &batch{
-		l: l, group: group, now: l.opt.Clock().UTC().Truncate(time.Microsecond), hash: l.hash,
+		l: l, group: slices.Clone(group), errs: make([]error, len(group)), now: l.opt.Clock().UTC().Truncate(time.Microsecond), hash: l.hash,
 		keys: map[[32]byte]*keyRow{}, nodes: map[scopeKey]node{}, rows: map[rowKey]*row{}, scopes: map[scopeKey]*scopeRow{}, seen: map[scopeKey]time.Time{},
 		promised: map[*slice]int64{}, fresh: map[sliceKey]*slice{},
 	}
@@ -104,9 +102,9 @@ func (b *batch) run(tx store.Tx) error {
 	if err := b.loadKeys(); err != nil {
 		return err
 	}
-	for _, r := range b.group {
-		if r.err = r.op.rows(b); fatal(r.err) {
-			return r.err
+	for i, r := range b.group {
+		if b.errs[i] = r.op.rows(b); fatal(b.errs[i]) {
+			return b.errs[i]
 		}
 	}
 	if err := b.loadRows(); err != nil {
@@ -115,10 +113,10 @@ func (b *batch) run(tx store.Tx) error {
 	if err := b.loadScopes(); err != nil {
 		return err
 	}
-	for _, r := range b.group {
-		if r.err == nil {
-			if r.err = r.op.run(b); fatal(r.err) {
-				return r.err
+	for i, r := range b.group {
+		if b.errs[i] == nil {
+			if b.errs[i] = r.op.run(b); fatal(b.errs[i]) {
+				return b.errs[i]
 			}
 		}
 	}
@@ -224,7 +222,7 @@ func (b *batch) charge(nodes []node, r Range, cost account.Vector, n int64) erro
 
 // flush writes what the ops changed.
 func (b *batch) flush() error {
-	for _, write := range []func() error{b.saveRows, b.saveScopes, b.saveEntries, b.saveKeys, b.saveAnswers, b.saveClocks, b.saveHead} {
+	for _, write := range []func() error{b.saveHead, b.saveRows, b.saveScopes, b.saveEntries, b.saveKeys, b.saveAnswers, b.saveClocks} {
 		if err := write(); err != nil {
 			return fmt.Errorf("writing the ledger: %w", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/privacy/budget"
+	"github.com/scrimhq/scrim/privacy/dp/account"
 )
 
 func TestPlansThatAreNone(t *testing.T) {
@@ -162,6 +163,37 @@ func TestPlansNeverRefill(t *testing.T) {
 	want(t, "a plan for what was never declared", h.Replan(t.Context(), "other", first), budget.ErrUnknown)
 	h.sound(t)
 	h.again(t)
+}
+
+// Each member of the menu holds to both of its bounds, and no charge is admitted by a filter whose slack is used up.
+func TestEachFilterHoldsToBothOfItsBounds(t *testing.T) {
+	approximate := func(epsilon, delta int64) account.Vector {
+		v := pure(epsilon)
+		v.Delta, v.Slack = delta, delta
+		return v
+	}
+	for name, c := range map[string]struct {
+		menu budget.Menu
+		cost account.Vector
+		fit  int
+	}{
+		"δ₀ of the basic filter": {budget.MenuOf(budget.Basic), approximate(1, 1e8), 3},
+		"ε of the basic filter":  {budget.MenuOf(budget.Basic), approximate(nano/7, 1), 7},
+		"slack of zCDP":          {budget.MenuOf(budget.ZCDP), approximate(1, 1e8), 2},
+		"slack of RDP":           {budget.MenuOf(budget.RDP32), approximate(1, 1e8), 2},
+		"slack of all":           {0, approximate(1, 1e8), 3},
+	} {
+		h := open(t)
+		split := budget.Split{Share: [9]int64{budget.Basic: 3e8, budget.ZCDP: 2e8, budget.RDP32: 2e8}, Slack: 2e8}
+		h.declare(t, budget.Budget{Dataset: "claims", Unit: budget.Unit{Name: "p"}, Plan: budget.Plan{Epsilon: nano, Delta: 1e9, Menu: c.menu, Split: split}})
+		n := 0
+		for h.spend(budget.Charge{Scope: claims, Cost: c.cost}, "") == nil {
+			n++
+		}
+		if n != c.fit {
+			t.Errorf("%s: %d charges were admitted, want %d", name, n, c.fit)
+		}
+	}
 }
 
 // Over random sequences of plans and charges, what was admitted never passes what the first plan's ε and the greatest shares

@@ -24,7 +24,6 @@ type op interface {
 type request struct {
 	op    op
 	taken atomic.Bool // by the goroutine, which runs it, or by a caller that gives up
-	err   error       // the op's own
 	done  chan error  // gets the outcome, once
 }
 
@@ -135,11 +134,12 @@ func (l *Ledger) transact(group []*request) {
 			err = nil
 		}
 	}
-	for _, r := range mine {
-		if r.err == nil {
-			r.err = err
+	for i, r := range mine {
+		if err == nil {
+			r.done <- b.errs[i]
+		} else {
+			r.done <- err
 		}
-		r.done <- r.err
 	}
 }
 
@@ -149,8 +149,8 @@ func (l *Ledger) settle(b *batch) {
 		l.seq, l.hash = b.entries[n-1].Seq, b.entries[n-1].Hash
 	}
 	l.adopt(b)
-	for _, r := range b.group {
-		if r.err == nil {
+	for i, r := range b.group {
+		if b.errs[i] == nil {
 			r.op.settle(l)
 		}
 	}
