@@ -18,7 +18,7 @@ type Accuracy struct {
 }
 
 // Accuracy is that of the n-th epoch, from 0, of what is summed within it. It is known before anything is spent. It takes time
-// in proportion to horizon × band.
+// in proportion to horizon × band, and is refused beyond some tens of seconds.
 func (p Params) Accuracy(n int) (Accuracy, error) {
 	p, err := p.check()
 	if err != nil {
@@ -31,7 +31,21 @@ func (p Params) Accuracy(n int) (Accuracy, error) {
 	if err != nil {
 		return Accuracy{}, err
 	}
+	if err := e.known(); err != nil {
+		return Accuracy{}, err
+	}
 	return e.accuracy(), nil
+}
+
+// mostFactored bounds the multiplications that errors are computed with: some tens of seconds.
+const mostFactored = 1 << 34
+
+// known refuses what would take too long to say.
+func (e *epoch) known() error {
+	if len(e.c) < e.steps && len(e.c)*e.steps > mostFactored {
+		return &ParamError{"band", "times horizon is at most 2^34 where errors are asked for, unless it is the horizon"}
+	}
+	return nil
 }
 
 func (e *epoch) accuracy() Accuracy {
@@ -79,6 +93,9 @@ func (p Params) Deviation(step int64, width int) (float64, error) {
 	for n := range p.Epochs {
 		e, err := p.epoch(n)
 		if err != nil {
+			return 0, err
+		}
+		if err := e.known(); err != nil {
 			return 0, err
 		}
 		first, last := e.first-1, e.first-1+int64(e.steps)

@@ -30,7 +30,12 @@ func TestParametersThatAreRefused(t *testing.T) {
 			t.Errorf("Cost() error = %v, want a ParamError of %s", err, member)
 		}
 	}
-	p := event(continual.SquareRoot, 1<<20)
+	p := event(continual.SquareRoot, 1<<24)
+	p.Band = 1 << 11
+	if _, err := p.Accuracy(0); !errors.Is(err, continual.ErrParams) {
+		t.Errorf("errors that take an hour to say: Accuracy() error = %v, want ErrParams", err)
+	}
+	p = event(continual.SquareRoot, 1<<20)
 	p.Rho, p.Contribution.Most = 1, 1<<40
 	if _, err := p.Cost(0); !errors.Is(err, continual.ErrParams) {
 		t.Errorf("noise beyond 64 bits: Cost() error = %v, want ErrParams", err)
