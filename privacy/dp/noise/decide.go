@@ -82,17 +82,15 @@ func slowExp(s *Source, first uint64, n, d *big.Int) bool {
 // rank draws the integer K ≥ 0 with P(K ≥ j) = tail(j) by comparing one uniform number with every tail; table[j] is ⌊2^64·tail(j)⌋ and ends with 0.
 //
 // A uniform number that starts with the word u lies in [u, u+1)/2^64. It is below tail(j) if u < table[j], and not below if u > table[j].
-// Where u equals an entry, the last one included, it is open.
+// Where u equals an entry, the last one included, it is open; tails fall, so that can only be the first entry that is not above u.
 func rank(s *Source, table []uint64, bounds func(j, prec uint) (lo, hi *big.Int)) uint64 {
 	u := s.Uint64()
-	var k, open uint64
+	var k uint64
 	for _, t := range table[1:] { // tail(0) = 1 always holds
 		_, less := bits.Sub64(u, t, 0)
 		k += less
-		_, equal := bits.Sub64(u^t, 1, 0)
-		open |= equal
 	}
-	if open != 0 {
+	if u == table[k+1] { // u < 0 never holds, so k+1 is an index
 		return slowRank(s, u, bounds)
 	}
 	return k

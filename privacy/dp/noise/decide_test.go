@@ -61,7 +61,7 @@ func TestTables(t *testing.T) {
 // A decision that 64 bits leave open must come out as the exact comparison of all bits would: here everything is left open.
 func TestTheSlowRoadGivesTheSameLaw(t *testing.T) {
 	s := NewSource()
-	const n = 4000
+	const n = 2000
 	yes, ranks, normal := 0, 0, 0
 	for range n {
 		if slowExp(s, s.Uint64(), big.NewInt(7), big.NewInt(10)) {
@@ -84,7 +84,7 @@ func TestTheSlowRoadGivesTheSameLaw(t *testing.T) {
 		}
 	}
 	// Where the first word decides, both roads must agree.
-	for range 2000 {
+	for range 1000 {
 		u, d := s.Uint64(), s.Uint64()>>2|1
 		x := s.Below(d)
 		f := new(big.Int).Quo(new(big.Int).Lsh(new(big.Int).SetUint64(x), 64), new(big.Int).SetUint64(d)).Uint64()
@@ -102,6 +102,27 @@ func TestOpenBandCoversTheEnds(t *testing.T) {
 			_, open := decide(u, p)
 			if want := d >= -slack && d < slack; open != want {
 				t.Errorf("decide(%#x, %#x): open = %v, want %v", u, p, open, want)
+			}
+		}
+	}
+}
+
+// Where the first word equals an entry of the table, the next words decide between the two neighbours.
+func TestRankIsOpenAtItsEntries(t *testing.T) {
+	for j, v := range expWhole[1:] {
+		low, high := rank(words(v, 0), expWhole[:], expTailBounds), rank(words(v, 1<<64-1), expWhole[:], expTailBounds)
+		if low != uint64(j+1) && v != 0 || high != uint64(j) && v != 0 {
+			t.Errorf("word %#x: ranks %d and %d, want %d and %d", v, low, high, j+1, j)
+		}
+		if v == 0 && low <= high {
+			t.Errorf("word 0 goes on to rank %d or %d", low, high)
+		}
+		if v > 1 {
+			if k := rank(words(v-1), expWhole[:], expTailBounds); k != uint64(j+1) {
+				t.Errorf("word %#x: rank %d, want %d", v-1, k, j+1)
+			}
+			if k := rank(words(v+1), expWhole[:], expTailBounds); k != uint64(j) {
+				t.Errorf("word %#x: rank %d, want %d", v+1, k, j)
 			}
 		}
 	}

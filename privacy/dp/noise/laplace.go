@@ -12,7 +12,7 @@ import (
 // exp(−U/t), V with P(V ≥ v) = exp(−v), X = ⌊(U + t·V)/s⌋. Only the way the two decisions are made differs (see expNeg).
 //
 // Overflow: t < 2^62 and V < 2^64, so t·V + U ≤ (2^62−1)·(2^64−1) + 2^62 < 2^128: the 128 bits of the product never carry out.
-// The quotient is 2^64 or more if and only if the high half is at least s; then it is saturated, otherwise the division is defined.
+// The quotient is 2^64 or more if and only if the high half is at least s; then it is saturated.
 func geometric(s *Source, scale Ratio) uint64 {
 	var u uint64
 	for {
@@ -23,12 +23,7 @@ func geometric(s *Source, scale Ratio) uint64 {
 	}
 	hi, lo := bits.Mul64(scale.Num, expRank(s))
 	lo, carry := bits.Add64(lo, u, 0)
-	hi += carry
-	if hi >= scale.Den {
-		return math.MaxUint64
-	}
-	x, _ := bits.Div64(hi, lo, scale.Den)
-	return x
+	return quotient(hi+carry, lo, scale.Den)
 }
 
 // signed gives a magnitude its sign, saturated at ±(2^63−1).

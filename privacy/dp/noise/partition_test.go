@@ -74,21 +74,24 @@ func TestPartitionsAreOptimal(t *testing.T) {
 }
 
 func TestKeepFollowsItsProbability(t *testing.T) {
-	p := must(NewPartitions(PartitionOptions{nano, 10_000_000_000, 1}))
 	s := NewSource()
 	const n = 20_000
-	for _, units := range []int64{-1, 0, 1, 9, 11, 12, 13, 15, p.Certain() - 1, p.Certain(), math.MaxInt64} {
-		kept := 0
-		for range n {
-			if p.Keep(s, units) {
-				kept++
+	for _, o := range []PartitionOptions{{nano, 10_000_000_000, 1}, {nano / 2, femto / 5, 1}} { // of the second, the last uncertain count is kept nine times in ten
+		p := must(NewPartitions(o))
+		for _, units := range []int64{-1, 0, 1, 2, 9, 11, 12, 13, 15, p.Certain() - 1, p.Certain(), math.MaxInt64} {
+			kept := 0
+			for range n {
+				if p.Keep(s, units) {
+					kept++
+				}
+			}
+			want, _ := p.Probability(units).Float64()
+			if want == 0 && kept > 0 || want == 1 && kept < n || want > 0 && want < 1 && kl(kept, n, want) > 24 {
+				t.Errorf("%+v, %d units: kept %d of %d, expected %.1f", o, units, kept, n, want*n)
 			}
 		}
-		want, _ := p.Probability(units).Float64()
-		if want == 0 && kept > 0 || want == 1 && kept < n || want > 0 && want < 1 && kl(kept, n, want) > 24 {
-			t.Errorf("%d units: kept %d of %d, expected %.1f", units, kept, n, want*n)
-		}
 	}
+	p := must(NewPartitions(PartitionOptions{nano, 10_000_000_000, 1}))
 	// The table's words and the exact recursion agree to the last bit but one.
 	for units, w := range p.table {
 		lo, hi := p.bounds(int64(units), 64)

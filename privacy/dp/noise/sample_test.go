@@ -36,6 +36,56 @@ func TestSamplesFollowTheLaw(t *testing.T) {
 			}
 		}
 	}
+	for _, law := range []Staircase{must(NewStaircase(Ratio{1, 1}, 1)), must(NewStaircase(Ratio{3, 2}, 7)), must(NewStaircase(Ratio{5, 1}, 40)), must(NewStaircase(Ratio{1, 100}, 3))} {
+		step := max(law.Sensitivity()/5, int64(law.Epsilon().Den)/30, 1)
+		edges := edgesFor(law, step, fitSize)
+		if why := fit(func() int64 { return law.Sample(s) }, law, edges, fitSize); why != "" || len(edges) < 6 {
+			t.Errorf("staircase ε = %v, Δ = %d, r = %d, %d edges: %s", law.Epsilon(), law.Sensitivity(), law.Flat(), len(edges), why)
+		}
+	}
+	for _, scale := range []Ratio{{1, 2}, {1, 1}, {9, 4}} {
+		law := must(NewGeometric(scale))
+		var edges []int64
+		for x := int64(1); ; x++ {
+			if m, _ := law.Mass(x).Float64(); m*fitSize < 300 {
+				break
+			}
+			edges = append(edges, x)
+		}
+		if why := fit(func() int64 { return law.Sample(s) }, law, edges, fitSize); why != "" {
+			t.Errorf("geometric at %v: %s", scale, why)
+		}
+	}
+}
+
+// The staircase is narrower than discrete Laplace noise of the same ε and Δ, by far at large ε (Geng, Viswanath 2016).
+func TestStaircaseIsNarrower(t *testing.T) {
+	spread := func(law Law) float64 { // E|X| = 2·Σ_{x≥1} P(X ≥ x)
+		sum := 0.0
+		for x := int64(1); x < 400; x++ {
+			f, _ := law.Tail(x).Float64()
+			sum += 2 * f
+		}
+		return sum
+	}
+	for _, row := range []struct {
+		eps  Ratio
+		nano int64
+		gain float64
+	}{{Ratio{1, 1}, nano, 1.02}, {Ratio{4, 1}, 4 * nano, 1.7}, {Ratio{8, 1}, 8 * nano, 5}} {
+		stairs, laplace := spread(must(NewStaircase(row.eps, 20))), spread(must(LaplaceFor(row.nano, 20)))
+		if laplace < row.gain*stairs {
+			t.Errorf("ε = %v: expected magnitude %g against Laplace's %g", row.eps, stairs, laplace)
+		}
+	}
+	for _, c := range []struct {
+		eps  Ratio
+		sens int64
+	}{{Ratio{}, 1}, {Ratio{65, 1}, 1}, {Ratio{1, 1}, 0}, {Ratio{1, 1}, -1}, {Ratio{1, 1}, 1<<40 + 1}} {
+		if _, err := NewStaircase(c.eps, c.sens); !errors.Is(err, ErrParams) {
+			t.Errorf("ε = %v, Δ = %d: %v", c.eps, c.sens, err)
+		}
+	}
 }
 
 func TestMassesAndTailsAgree(t *testing.T) {
@@ -76,21 +126,26 @@ func TestConstructorsRefuse(t *testing.T) {
 }
 
 func TestALawWithoutConstructorPanics(t *testing.T) {
-	for _, law := range []Law{DiscreteLaplace{}, DiscreteGaussian{}, RoundedGaussian{}, Geometric{}} {
+	s := NewSource()
+	for name, draw := range map[string]func(){
+		"DiscreteLaplace": func() { DiscreteLaplace{}.Sample(s) }, "DiscreteGaussian": func() { DiscreteGaussian{}.Sample(s) },
+		"RoundedGaussian": func() { RoundedGaussian{}.Sample(s) }, "Geometric": func() { Geometric{}.Sample(s) }, "Staircase": func() { Staircase{}.Sample(s) },
+		"Exponential": func() { new(Exponential).Choose(s, []int64{1}) }, "NoisyMax": func() { NoisyMax{}.Choose(s, []int64{1}) }, "Partitions": func() { new(Partitions).Keep(s, 1) },
+	} {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("the zero %T gave a sample", law)
+					t.Errorf("the zero %s answered", name)
 				}
 			}()
-			law.Sample(NewSource())
+			draw()
 		}()
 	}
 }
 
 func BenchmarkSample(b *testing.B) {
 	for _, r := range []Ratio{{1, 1}, {10, 1}, {1 << 40, 7}} {
-		for name, law := range map[string]Law{"discrete_laplace": must(NewDiscreteLaplace(r)), "discrete_gaussian": must(NewDiscreteGaussian(r)), "rounded_gaussian": must(NewRoundedGaussian(r)), "geometric": must(NewGeometric(r))} {
+		for name, law := range map[string]Law{"discrete_laplace": must(NewDiscreteLaplace(r)), "discrete_gaussian": must(NewDiscreteGaussian(r)), "rounded_gaussian": must(NewRoundedGaussian(r)), "geometric": must(NewGeometric(r)), "staircase": must(NewStaircase(Ratio{r.Den, r.Num}, 10))} {
 			b.Run(name+"/"+r.Rat().RatString(), func(b *testing.B) {
 				s := NewSource()
 				for b.Loop() {
@@ -98,5 +153,38 @@ func BenchmarkSample(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func BenchmarkRelease(b *testing.B) {
+	s, law := NewSource(), must(LaplaceFor(nano, 1<<20))
+	for b.Loop() {
+		Release(s, 1<<40, law)
+	}
+}
+
+func BenchmarkChooseOf1000(b *testing.B) {
+	scores := make([]int64, 1000)
+	for i := range scores {
+		scores[i] = int64(i % 50)
+	}
+	s := NewSource()
+	e, m := must(ExponentialFor(nano, 1)), must(NoisyMaxFor(nano, 1))
+	b.Run("exponential", func(b *testing.B) {
+		for b.Loop() {
+			must(e.Choose(s, scores))
+		}
+	})
+	b.Run("noisy_max", func(b *testing.B) {
+		for b.Loop() {
+			must(m.Choose(s, scores))
+		}
+	})
+}
+
+func BenchmarkKeep(b *testing.B) {
+	s, p := NewSource(), must(NewPartitions(PartitionOptions{nano, 10_000_000_000, 1}))
+	for b.Loop() {
+		p.Keep(s, 9)
 	}
 }

@@ -102,18 +102,39 @@ func TestExponentialDecidesTheSlackExactly(t *testing.T) {
 
 func TestBelow128IsUniform(t *testing.T) {
 	s := NewSource()
-	low, n := 0, 20_000
+	third, n := 0, 20_000
 	for range n {
-		v := s.below128(3<<62, 5) // 2^128 mod n is a quarter of 2^128: a plain product would be uneven
-		if v[0] > 3<<62 {
+		v := s.below128(3<<62, 0) // as for 64 bits: a product alone would favour multiples of three
+		if v[0] >= 3<<62 {
 			t.Fatal("beyond the end")
 		}
-		if v[0] < 1<<62 {
-			low++
+		if (v[0]%3+v[1]%3)%3 == 0 { // 2^64 leaves 1
+			third++
 		}
 	}
-	if kl(low, n, 1.0/3) > 22 {
-		t.Errorf("%d of %d in the lowest third", low, n)
+	if kl(third, n, 1.0/3) > 22 {
+		t.Errorf("%d of %d are multiples of three", third, n)
+	}
+}
+
+// The range of the best candidate is longer than its weight of 2^64: what lies beyond belongs to nobody.
+func TestExponentialGivesNothingBeyondTheBest(t *testing.T) {
+	e := must(NewExponential(3, 2))
+	scores := []int64{0, 3}
+	first := new(big.Int).SetUint64(e.weight(3) + weightSlack)
+	total := new(big.Int).SetUint64(e.weight(0))
+	total.Add(total, big.NewInt(weightSlack)).Add(total, first)
+	for beyond := int64(-3); beyond < 100; beyond++ {
+		at := new(big.Int).Add(first, new(big.Int).Lsh(one, 64))
+		at.Add(at, big.NewInt(beyond)).Lsh(at, 128).Add(at, total).Sub(at, one).Quo(at, total).Add(at, one)
+		mask := new(big.Int).SetUint64(math.MaxUint64)
+		want := 1
+		if beyond >= 0 {
+			want = 0 // drawn again, at a quarter of the whole
+		}
+		if got := must(e.Choose(words(new(big.Int).Rsh(at, 64).Uint64(), new(big.Int).And(at, mask).Uint64()), scores)); got != want {
+			t.Fatalf("%d beyond 2^64: candidate %d, want %d", beyond, got, want)
+		}
 	}
 }
 
