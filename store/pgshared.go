@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,8 +19,8 @@ const (
 // sharing runs each closure in a transaction of its own, in its caller's goroutine.
 type sharing struct {
 	p      *Postgres
-	free   chan *session         // holds as many as may be open; nil stands for one not opened yet
-	broken atomic.Pointer[error] // set once, when an outcome could not be known
+	free   chan *session // holds as many as may be open; nil stands for one not opened yet
+	broken failure       // when an outcome could not be known
 
 	mu      sync.RWMutex // read-held while running is added to
 	closed  bool
@@ -30,7 +29,7 @@ type sharing struct {
 
 // openShared opens the first connection, and migrates.
 func (p *Postgres) openShared(ctx context.Context) error {
-	p.shared = &sharing{p: p, free: make(chan *session, p.opt.Writers)}
+	p.shared = &sharing{p: p, free: make(chan *session, p.opt.Writers), broken: newFailure()}
 	s, server, err := p.connect(ctx)
 	if err != nil {
 		return err
@@ -108,7 +107,7 @@ func (p *Postgres) unmoved(ctx context.Context, l *pgLink) error {
 
 func (h *sharing) stop(why error) error {
 	err := fmt.Errorf("%w: %w", ErrBroken, why)
-	h.broken.CompareAndSwap(nil, &err)
+	h.broken.set(err)
 	return err
 }
 
@@ -122,8 +121,8 @@ func (h *sharing) enter(ctx context.Context) error {
 	if h.closed {
 		return ErrClosed
 	}
-	if err := h.broken.Load(); err != nil {
-		return *err
+	if err := h.broken.get(); err != nil {
+		return err
 	}
 	h.running.Add(1)
 	return nil

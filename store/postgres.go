@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -38,8 +39,9 @@ type Postgres struct {
 	plans   []migrations
 	failing *sql.DB
 	pool    *sql.DB
-	server  string  // which run of which server it was opened on
-	writer  *writer // nil: the store is shared
+	dir     *os.File // the lock of Options.Dir; nil: none
+	server  string   // which run of which server it was opened on
+	writer  *writer  // nil: the store is shared
 	shared  *sharing
 	readers *views
 
@@ -86,6 +88,9 @@ func OpenPostgres(ctx context.Context, url flow.Secret, schemas []Schema, opt Op
 	p.pool = sql.OpenDB(connector{p})
 	p.pool.SetMaxIdleConns(-1) // a session that is closed closes its connection, and with it what it locked
 	p.readers = newViews(opt.Readers, p.closing, p.reader)
+	if err := p.lockDir(); err != nil {
+		return nil, errors.Join(err, p.release())
+	}
 	open := p.openExclusive
 	if opt.Shared {
 		open = p.openShared
@@ -324,7 +329,7 @@ func (p *Postgres) watch() {
 		if !w.lead.TryLock() {
 			continue // somebody writes, and will know
 		}
-		if w.broken.Load() == nil {
+		if w.broken.get() == nil {
 			if err := w.session.control(beginWrite); err != nil {
 				w.check(err)
 			} else if err := w.session.control(rollback); err != nil {
@@ -349,7 +354,7 @@ func (p *Postgres) reader(ctx context.Context) (*session, error) {
 	}
 	if server != p.server {
 		stop := fmt.Errorf("%w: the server was started anew since the store was opened", ErrBroken)
-		p.writer.broken.CompareAndSwap(nil, &stop)
+		p.writer.broken.set(stop)
 		return nil, errors.Join(stop, r.close())
 	}
 	return r, nil
@@ -373,17 +378,18 @@ func (p *Postgres) View(ctx context.Context, fn func(Tx) error) error {
 
 // stopped returns why the store stopped, or nil.
 func (p *Postgres) stopped() error {
-	var why *error
-	if p.writer != nil {
-		why = p.writer.broken.Load()
-	} else {
-		why = p.shared.broken.Load()
-	}
-	if why != nil {
-		return *why
-	}
-	return nil
+	return p.broken().get()
 }
+
+func (p *Postgres) broken() failure {
+	if p.writer != nil {
+		return p.writer.broken
+	}
+	return p.shared.broken
+}
+
+// Stopped implements [Stopper].
+func (p *Postgres) Stopped() <-chan struct{} { return p.broken().gone }
 
 // Close implements [DB]. It may be called again, and gives the same answer.
 func (p *Postgres) Close() error {
@@ -406,6 +412,37 @@ func (p *Postgres) Close() error {
 }
 
 // release closes what OpenPostgres opened.
-func (p *Postgres) release() error { return errors.Join(p.pool.Close(), p.failing.Close()) }
+func (p *Postgres) release() error {
+	err := errors.Join(p.pool.Close(), p.failing.Close())
+	if p.dir != nil {
+		err = errors.Join(err, p.dir.Close())
+	}
+	return err
+}
 
-var _ DB = (*Postgres)(nil)
+// lockDir locks Options.Dir, which must not be one that keeps a database of its own: whoever changes where state is kept has to move it, since what was
+// spent and recorded there would be forgotten.
+func (p *Postgres) lockDir() (err error) {
+	if p.opt.Dir == "" {
+		return nil
+	}
+	dir, err := filepath.Abs(p.opt.Dir)
+	if err != nil {
+		return fmt.Errorf("finding the data directory: %w", err)
+	}
+	if err := prepareDir(dir); err != nil {
+		return err
+	}
+	if p.dir, err = lockDir(dir); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(dir, databaseFile)); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %s has a %s", ErrElsewhere, p.opt.Dir, databaseFile)
+	}
+	return nil
+}
+
+var (
+	_ DB      = (*Postgres)(nil)
+	_ Stopper = (*Postgres)(nil)
+)

@@ -154,6 +154,9 @@ func (s *SQLite) Close() error {
 	return s.closeErr
 }
 
+// Stopped implements [Stopper].
+func (s *SQLite) Stopped() <-chan struct{} { return s.writer.broken.gone }
+
 // Dir returns the data directory.
 func (s *SQLite) Dir() string { return s.dir }
 
@@ -215,4 +218,7 @@ func assertDurable(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-var _ DB = (*SQLite)(nil)
+var (
+	_ DB      = (*SQLite)(nil)
+	_ Stopper = (*SQLite)(nil)
+)

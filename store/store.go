@@ -39,6 +39,7 @@ type Options struct {
 	// Of PostgreSQL alone.
 	Schema  string // where the tables are; "": scrim
 	Shared  bool   // open to many processes; see [OpenPostgres]
+	Dir     string // a directory that an owner locks too, for what it keeps beside the database; "": none
 	Writers int    // transactions at once if it is shared; 0: 4
 }
 
@@ -62,6 +63,12 @@ type DB interface {
 	Close() error
 }
 
+// Stopper is what a [DB] also is that can stop for good.
+type Stopper interface {
+	// Stopped is closed when the store is [ErrBroken]: nothing mends that but opening it again.
+	Stopped() <-chan struct{}
+}
+
 // Tx is one transaction. It is for one goroutine. Only SELECT, INSERT, UPDATE, DELETE and WITH statements run; anything else is [ErrStatement].
 type Tx interface {
 	// Exec runs a statement and returns how many rows it changed.
@@ -80,6 +87,7 @@ var (
 	ErrClosed     = errors.New("store is closed")
 	ErrBroken     = errors.New("store stopped after a failed write")
 	ErrConflict   = errors.New("transaction was undone because another one was in the way; it may be run again")
+	ErrElsewhere  = errors.New("state was kept in the data directory before, and would be forgotten")
 	ErrStatement  = errors.New("only SELECT, INSERT, UPDATE, DELETE and WITH statements may run in a transaction")
 	ErrSchema     = errors.New("schema is not valid")
 )

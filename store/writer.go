@@ -21,13 +21,34 @@ type writer struct {
 	session *session
 	opt     Options
 	queue   chan *request
-	wake    chan struct{}         // holds one; sent after the queue was
-	done    chan struct{}         // closed when the goroutine has ended
-	broken  atomic.Pointer[error] // set once, when the disk failed
-	lead    sync.Mutex            // held by whoever runs transactions: the goroutine, or a caller with nobody before it
+	wake    chan struct{} // holds one; sent after the queue was
+	done    chan struct{} // closed when the goroutine has ended
+	broken  failure       // when the disk, or the connection, failed
+	lead    sync.Mutex    // held by whoever runs transactions: the goroutine, or a caller with nobody before it
 
 	mu     sync.RWMutex // read-held while sending to queue, so that nobody sends after it is closed
 	closed bool
+}
+
+// failure is why a store stopped. It is set once.
+type failure struct {
+	why  *atomic.Pointer[error]
+	gone chan struct{} // closed then
+}
+
+func newFailure() failure { return failure{new(atomic.Pointer[error]), make(chan struct{})} }
+
+func (f failure) set(why error) {
+	if f.why.CompareAndSwap(nil, &why) {
+		close(f.gone)
+	}
+}
+
+func (f failure) get() error {
+	if why := f.why.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 // request is one Update on its way.
@@ -40,7 +61,7 @@ type request struct {
 }
 
 func startWriter(s *session, opt Options) *writer {
-	w := &writer{session: s, opt: opt, queue: make(chan *request, queueLength), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &writer{session: s, opt: opt, queue: make(chan *request, queueLength), wake: make(chan struct{}, 1), done: make(chan struct{}), broken: newFailure()}
 	go w.run()
 	return w
 }
@@ -179,8 +200,8 @@ func (w *writer) rouse() {
 
 // transaction runs first and, if it may, whatever else is waiting, commits, and answers all.
 func (w *writer) transaction(first *request, group *[]*request, others bool) {
-	if err := w.broken.Load(); err != nil {
-		first.done <- *err
+	if err := w.broken.get(); err != nil {
+		first.done <- err
 		return
 	}
 	if err := w.session.control(beginWrite); err != nil {
@@ -282,7 +303,7 @@ func (w *writer) closure(r *request) error {
 func (w *writer) check(err error) {
 	if broken(err) {
 		stop := fmt.Errorf("%w: restart when the %s is well: %w", ErrBroken, w.session.what(), err)
-		w.broken.CompareAndSwap(nil, &stop)
+		w.broken.set(stop)
 	}
 }
 

@@ -127,14 +127,21 @@ func (d *doctor) state(ctx context.Context) (running bool) {
 			d.say(wrong, "data directory", "%s can be read by others; chmod go= it", name)
 		}
 	}
+	what := "data directory"
+	if c.Store.Postgres != nil {
+		what = "database"
+	}
 	st, err := run.OpenStore(ctx, c, store.Options{})
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		d.running(ctx)
 		return true
 	case err != nil:
-		d.say(wrong, "data directory", "%v", err)
+		d.say(wrong, what, "%v", err)
 		return false
+	}
+	if db, ok := st.DB.(*store.Postgres); ok {
+		d.database(ctx, db)
 	}
 	v, err := api.Verified(st.Verify(ctx, c))
 	switch err = errors.Join(err, st.Close()); {
@@ -146,6 +153,24 @@ func (d *doctor) state(ctx context.Context) (running bool) {
 		d.say(fine, "journal", "%s, verified", count(int(v.Report.Entries), "row"))
 	}
 	return false
+}
+
+// database looks at PostgreSQL as the gateway would use it.
+func (d *doctor) database(ctx context.Context, db *store.Postgres) {
+	l, err := db.Look(ctx, 30)
+	if err != nil {
+		d.say(wrong, "database", "%v", err)
+		return
+	}
+	p50, p99 := l.Writes[len(l.Writes)/2], l.Writes[len(l.Writes)*99/100]
+	v, note := fine, ""
+	if p99 > 50*time.Millisecond {
+		v, note = doubtful, "; every decision waits for one, so bring the server and its disk nearer"
+	}
+	d.say(v, "database", "PostgreSQL %s, durable write p50 %s, p99 %s%s", l.Version, p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), note)
+	if !l.TLS && !l.Local {
+		d.say(doubtful, "database", "the connection goes to another machine and is not encrypted; add sslmode=verify-full to its URL")
+	}
 }
 
 func (d *doctor) running(ctx context.Context) {

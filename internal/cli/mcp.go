@@ -80,7 +80,7 @@ func (e *env) openOwn(ctx context.Context, c *config.Config, w *wrapping, server
 	}
 	for n := 1; ; n++ {
 		own := *c
-		own.Data = base
+		own.Data, own.Store = base, config.Store{} // each has its own, and goes with it
 		if n > 1 {
 			own.Data = fmt.Sprintf("%s-%d", base, n)
 		}

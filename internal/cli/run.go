@@ -147,9 +147,11 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, r *run.Gateway, log *sl
 func (e *env) notOpened(c *config.Config, err error) error {
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		return refuse("Stop the other one, or give this one a data directory of its own.", "%v", err)
+		return refuse("Stop the other one, or give this one a data directory of its own, and a schema of its own where it keeps its state in PostgreSQL.", "%v", err)
 	case errors.Is(err, store.ErrNewer):
 		return refuse("Run the newer scrim again, or restore the data directory from before it.", "%v", err)
+	case errors.Is(err, store.ErrElsewhere):
+		return refuse("Move it as docs/spec/store.md says, or give this gateway a data directory of its own.", "%v", err)
 	case errors.Is(err, run.ErrLearn):
 		return refuse(`Use "scrim run": where flows leave the domain, something must be enforced.`, "%v", err)
 	}

@@ -11,6 +11,7 @@ type Config struct {
 	Version       int                       `yaml:"version" doc:"Version of this file's format." required:"true" enum:"1"`
 	Domain        flow.DomainID             `yaml:"domain" doc:"The data domain that this gateway stands at the edge of." required:"true" pattern:"id"`
 	Data          string                    `yaml:"data" doc:"Directory that holds the gateway's state. No two gateways share one." default:"./scrim-data"`
+	Store         Store                     `yaml:"store" doc:"Where state is kept, if not in the data directory."`
 	Listen        string                    `yaml:"listen" doc:"Address (host:port) on which agents reach the gateway." default:"127.0.0.1:7070" pattern:"address"`
 	Admin         string                    `yaml:"admin" doc:"Address (host:port) of the admin API and the console. Keep it on loopback." default:"127.0.0.1:7071" pattern:"address"`
 	PublicURL     string                    `yaml:"public_url" doc:"URL under which agents see the gateway, for rewritten agent cards. Default: http:// and the listen address." pattern:"url"`

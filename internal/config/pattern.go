@@ -39,8 +39,11 @@ var patterns = map[string]pattern{
 	"spiffe-id":    {re: regexp.MustCompile(`^spiffe://[a-z0-9._-]+/`), check: isSPIFFEID, what: "a SPIFFE ID", hint: "spiffe://trust-domain/path, without a slash at its end"},
 	"trust-domain": {re: regexp.MustCompile(`^[a-z0-9._-]{1,255}$`), check: isTrustDomain, what: "the name of a trust domain", hint: "lower-case letters, digits, dots, dashes and underscores"},
 	"workload-api": {re: regexp.MustCompile(`^(unix|tcp|npipe):`), check: isWorkloadAPI, what: "the address of a Workload API", hint: "such as unix:///run/spire/agent.sock, or tcp:// with an address of this machine and a port"},
+	"schema":       {re: regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`), check: isSchema, what: "the name of a database's schema", hint: "lower-case letters, digits and underscores, at most 63, and none of PostgreSQL's own"},
 	"path":         {re: regexp.MustCompile(`^/`), what: "a pattern of places", hint: `it begins with /, such as "/**"`},
 }
+
+func isSchema(s string) bool { return !strings.HasPrefix(s, "pg_") && s != "information_schema" }
 
 func isAddress(s string) bool {
 	_, port, err := net.SplitHostPort(s)

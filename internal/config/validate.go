@@ -65,6 +65,7 @@ func known[K ~string, V any](v *validator, path, what string, id K, among map[K]
 
 func (v *validator) validate() {
 	v.addresses()
+	v.store()
 	v.reach()
 	v.hierarchies()
 	agents := v.agents()

@@ -108,6 +108,14 @@ func (b *Budgets) left(ctx context.Context) map[string]float64 {
 // budgetSchemas are the tables of ledger and answers.
 func budgetSchemas() []store.Schema { return []store.Schema{budget.Schema(), answers.Schema()} }
 
+// database is one of the ledger's own, or nil.
+func (b *Budgets) database() store.DB {
+	if b == nil {
+		return nil
+	}
+	return b.own
+}
+
 func (b *Budgets) closeOwn() error {
 	if b == nil || b.own == nil {
 		return nil
@@ -360,14 +368,6 @@ func workflows(c *config.Config) map[flow.AgentID]string {
 		}
 	}
 	return all
-}
-
-// sharedPlace says where a shared ledger's address is read from.
-func sharedPlace(c *config.Config) config.SecretText {
-	if c.Budgets.Shared == nil {
-		return config.SecretText{}
-	}
-	return *c.Budgets.Shared
 }
 
 // openShared opens the database that several gateways of the domain keep one ledger in.

@@ -37,6 +37,7 @@ func Rehearse(ctx context.Context, c *config.Config, models Models, q policy.Que
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	scratch := *c
+	scratch.Store, scratch.Budgets.Shared = config.Store{}, nil
 	scratch.Data, scratch.Keys = dir, config.Keys{File: filepath.Join(dir, "keyset.json")}
 	snap, err := Offline(&scratch, models)
 	if err != nil {

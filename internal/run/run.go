@@ -322,6 +322,7 @@ func fixed(old, next *config.Config) error {
 	}
 	check("domain", old.Domain == next.Domain)
 	check("data", old.Data == next.Data)
+	check("store", sameSecret(old.Store.Postgres, next.Store.Postgres) && old.Store.Schema == next.Store.Schema)
 	check("listen", old.Listen == next.Listen)
 	check("tls", old.TLS.On() == next.TLS.On())
 	check("tls.svid", old.TLS.SVID == next.TLS.SVID)
@@ -332,9 +333,17 @@ func fixed(old, next *config.Config) error {
 	check("mode", old.Mode == next.Mode)
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
-	check("budgets.shared", sharedPlace(old) == sharedPlace(next))
+	check("budgets.shared", sameSecret(old.Budgets.Shared, next.Budgets.Shared))
 	check("peering.listen", old.Peering.Listen == next.Peering.Listen)
 	return errors.Join(bad...)
+}
+
+// sameSecret reports whether both are read from the same place; where in the file that is written does not matter.
+func sameSecret(a, b *config.SecretText) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Env == b.Env && a.File == b.File
 }
 
 // recorded returns the database, or one that writes nothing.

@@ -85,12 +85,27 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	select {
 	case <-ctx.Done():
 	case err = <-errs:
+	case <-stopped(r.DB):
+		err = errStopped
+	case <-stopped(r.Budgets.database()):
+		err = errStopped
 	}
 	r.serving.Store(false)
 	stop()
 	r.drain(d)
 	wg.Wait()
 	return errors.Join(err, r.Close())
+}
+
+// errStopped ends a gateway that can record nothing any more, so that whoever watches over it starts it again.
+var errStopped = fmt.Errorf("the gateway ends, and has to be started again: %w", store.ErrBroken)
+
+// stopped is closed when a database stopped for good.
+func stopped(db store.DB) <-chan struct{} {
+	if s, ok := db.(store.Stopper); ok {
+		return s.Stopped()
+	}
+	return nil
 }
 
 // doors are the servers of a gateway, that for agents first.

@@ -49,7 +49,7 @@ type State struct {
 // Origin names a domain's journal in its checkpoints.
 func Origin(d flow.DomainID) string { return "scrim.dev/journal/" + string(d) }
 
-// OpenState opens the data directory of a configuration and makes what is missing. Only one process may have it open:
+// OpenState opens the data directory of a configuration, and the database if it keeps the state, and makes what is missing. Only one process may have it open:
 // another one gets a [store.ErrLocked].
 func OpenState(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
 	return openState(ctx, c, opt, nil)
@@ -91,7 +91,7 @@ func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State
 	if opt.Window == 0 {
 		opt.Window = together
 	}
-	db, err := store.Open(ctx, c.Path(c.Data), Schemas(), opt)
+	db, err := openDB(ctx, c, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,27 @@ func OpenStore(ctx context.Context, c *config.Config, opt store.Options) (*State
 		return nil, errors.Join(err, db.Close())
 	}
 	return st, nil
+}
+
+// openDB opens the database where configuration has it. The data directory is locked in any case.
+func openDB(ctx context.Context, c *config.Config, opt store.Options) (store.DB, error) {
+	if c.Store.Postgres == nil {
+		db, err := store.Open(ctx, c.Path(c.Data), Schemas(), opt)
+		if err != nil {
+			return nil, err
+		}
+		return db, nil
+	}
+	url, err := c.StoreURL()
+	if err != nil {
+		return nil, err
+	}
+	opt.Dir, opt.Schema = c.Path(c.Data), c.Store.Schema
+	db, err := store.OpenPostgres(ctx, url, Schemas(), opt)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
 }
 
 // Keyring opens the keys of a configuration alone. It makes them where there are none.
