@@ -60,6 +60,7 @@ type batch struct {
 	nodes  map[scopeKey]node
 	rows   map[rowKey]*row
 	scopes map[scopeKey]*scopeRow
+	latest map[scopeKey]time.Time // clocks as they were read
 	seen   map[scopeKey]time.Time // clocks that move on
 
 	promised map[*slice]int64    // how many charges of this transaction each slice has given
@@ -83,7 +84,7 @@ type answerRow struct {
 func newBatch(l *Ledger, group []*request) *batch {
 	return &batch{
 		l: l, group: slices.Clone(group), errs: make([]error, len(group)), now: l.opt.Clock().UTC().Truncate(time.Microsecond), hash: l.hash,
-		keys: map[[32]byte]*keyRow{}, nodes: map[scopeKey]node{}, rows: map[rowKey]*row{}, scopes: map[scopeKey]*scopeRow{}, seen: map[scopeKey]time.Time{},
+		keys: map[[32]byte]*keyRow{}, nodes: map[scopeKey]node{}, rows: map[rowKey]*row{}, scopes: map[scopeKey]*scopeRow{}, latest: map[scopeKey]time.Time{}, seen: map[scopeKey]time.Time{},
 		promised: map[*slice]int64{}, fresh: map[sliceKey]*slice{},
 	}
 }

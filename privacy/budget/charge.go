@@ -370,8 +370,11 @@ func (o *commit) key() ([32]byte, bool) { return [32]byte{}, false }
 func (o *commit) rows(*batch) error { return nil }
 
 func (o *commit) run(b *batch) error {
-	if o.r.is(committed) {
-		return nil // by a transaction that was not known to be durable
+	switch { // a transaction before this one may have turned out to be durable
+	case o.r.is(committed):
+		return nil
+	case o.r.is(released):
+		return &Error{Rule: ErrState, Scope: o.r.charge.Scope}
 	}
 	e := Entry{Kind: Committed, ID: o.r.id, Scope: o.r.charge.Scope}
 	if o.sealed != nil {

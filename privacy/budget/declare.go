@@ -57,7 +57,8 @@ type setPlan struct {
 	plan     *Plan
 	declared *Budget // of Declare
 
-	known *Budget // what was made; nil: nothing
+	known   *Budget // what was made; nil: nothing
+	changed bool
 }
 
 func (o *setPlan) key() ([32]byte, bool) { return [32]byte{}, false }
@@ -65,7 +66,7 @@ func (o *setPlan) key() ([32]byte, bool) { return [32]byte{}, false }
 func (o *setPlan) rows(*batch) error { return nil }
 
 func (o *setPlan) run(b *batch) error {
-	o.known = nil
+	o.known, o.changed = nil, false
 	n := o.scope.last()
 	if n.level != Global {
 		if _, err := b.budgetOf(o.scope.Dataset); err != nil {
@@ -89,15 +90,20 @@ func (o *setPlan) run(b *batch) error {
 	}
 	b.append(e)
 	body := b.bodies[len(b.bodies)-1]
+	var wrote int64
 	if made {
-		_, err = b.tx.Exec("UPDATE budget_scopes SET plan = ? WHERE scope = ?", body, n.key[:])
+		wrote, err = b.tx.Exec("UPDATE budget_scopes SET plan = ? WHERE scope = ?", body, n.key[:])
 	} else {
-		_, err = b.tx.Exec(`INSERT INTO budget_scopes (scope, dataset, level, domain, workflow, agent, contract, plan) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			n.key[:], n.Dataset, int64(n.level), string(n.Domain), n.Workflow, n.Agent, n.Contract, body)
+		wrote, err = b.tx.Exec(`INSERT INTO budget_scopes (scope, dataset, level, domain, workflow, agent, contract, plan) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (scope) DO NOTHING`, n.key[:], n.Dataset, int64(n.level), string(n.Domain), n.Workflow, n.Agent, n.Contract, body)
 	}
 	if err != nil {
 		return fmt.Errorf("writing a plan: %w", err)
 	}
+	if wrote != 1 {
+		return errRace // another process made the row since it was looked for
+	}
+	o.changed = true
 	if s := b.scopes[n.key]; s != nil {
 		s.made, s.plan = true, nil
 		if e.Plan != nil {
@@ -168,6 +174,11 @@ func (o *setPlan) global(now *Entry, e *Entry) (done bool, err error) {
 func (o *setPlan) settle(l *Ledger) {
 	if o.known != nil {
 		l.known[o.known.Dataset] = o.known
+	}
+	for _, s := range l.slices {
+		if o.changed && s.key.scope.Dataset == o.scope.Dataset {
+			l.end(s) // it was leased under another plan
+		}
 	}
 }
 

@@ -73,3 +73,18 @@ func TestTheLastChargesAreNotLeased(t *testing.T) {
 	}
 	h.sound(t)
 }
+
+// A plan or quota that is set meanwhile counts at once in the process that set it, whatever its slices were leased under.
+func TestAPlanEndsTheSlicesOfTheOneBefore(t *testing.T) {
+	const each = nano / 1000
+	h := open(t)
+	h.declare(t, patients(nano, 0))
+	must(t, h.spend(leasedCharge(each), ""))
+	must(t, h.SetQuota(t.Context(), agent1, &budget.Plan{Epsilon: 2 * each}))
+	for h.spent(t, claims, 0).Epsilon != each { // the slice is on its way back
+		want(t, "a charge from the slice", h.spend(leasedCharge(each), ""), budget.ErrExhausted)
+	}
+	must(t, h.spend(leasedCharge(each), ""))
+	want(t, "a charge beyond the quota", h.spend(leasedCharge(each), ""), budget.ErrExhausted)
+	h.sound(t)
+}

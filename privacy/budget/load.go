@@ -221,7 +221,9 @@ func (b *batch) clock(d *Budget) (time.Time, error) {
 	}
 	k := Scope{Dataset: d.Dataset}.node(Global).key
 	seen, ok := b.l.seen[k]
-	if !ok || b.l.opt.Shared {
+	if t, is := b.latest[k]; is {
+		seen = t
+	} else if !ok || b.l.opt.Shared {
 		var micro int64
 		found, err := optional(b.tx.QueryRow("SELECT seen FROM budget_clocks WHERE scope = ?", k[:]).Scan(&micro))
 		if err != nil {
@@ -231,6 +233,7 @@ func (b *batch) clock(d *Budget) (time.Time, error) {
 			seen = time.UnixMicro(micro).UTC()
 		}
 	}
+	b.latest[k] = seen
 	switch {
 	case b.now.Before(seen.Add(-b.l.opt.Skew)):
 		return time.Time{}, &Error{Rule: ErrClock, Scope: Scope{Dataset: d.Dataset}}
