@@ -13,7 +13,7 @@ import (
 const writerShift = 40
 
 // steps are how many rows one statement names: few texts, so that all of them stay prepared.
-var steps = [...]int{64, 32, 16, 8, 4, 2, 1}
+var steps = [...]int{64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1}
 
 // values writes the placeholders of so many rows.
 func values(width, rows int) string {
