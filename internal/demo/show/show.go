@@ -83,6 +83,7 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.retriedOrder(f)
 	p.extracted(f)
 	p.delegated(f)
+	p.counted(f)
 	p.verifiedJournals(f)
 }
 
@@ -226,7 +227,7 @@ func (p *printer) retriedOrder(f *facts) {
 }
 
 func (p *printer) verifiedJournals(f *facts) {
-	p.heading(7, "Three journals, verified")
+	p.heading(8, "Three journals, verified")
 	for _, j := range f.journals {
 		p.para(3, string(j.domain), bold, append(words(good, "fits:"), words(plain, fmt.Sprintf(
 			"%d entries, %d of them under signed checkpoints, head %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))
@@ -246,6 +247,7 @@ func (p *printer) next() {
 		{"scrim run", "a gateway round your own agents; writes a commented scrim.yaml"},
 		{"scrim check FILE --to AGENT", "what a recipient would see of a text or JSON, and why"},
 		{"scrim anonymize SRC --plan FILE", "a table of your own, by a plan; explain says what still shows"},
+		{"scrim budget show", "what each dataset may still tell, by every rule of composition"},
 		{"ARCHITECTURE.md", "one message followed through the code"},
 		{"internal/demo/files", "configuration, policies, schemas and the plan of the three domains"},
 	} {

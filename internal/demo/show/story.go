@@ -40,6 +40,7 @@ type facts struct {
 	retry      retry
 	extract    extract
 	delegation delegation
+	counts     counts
 	journals   []journal
 	broken     broken
 }
@@ -104,7 +105,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.verified} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}
