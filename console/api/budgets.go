@@ -417,4 +417,5 @@ func (a *API) budgets() {
 	partCall(a, "/-/budgets/set", a.opt.Spending, absent, SetBudgets)
 	partCall(a, "/-/budgets/plan", a.opt.Spending, absent, PlanBudget)
 	partCall(a, "/-/budgets/forecast", a.opt.Spending, absent, ForecastBudgets)
+	partCall(a, "/-/budgets/replay", a.opt.Spending, absent, ReplayBudgets)
 }

@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fill": fill, "await": await, "get": get, "post": post, "logged": logged, "upstream": upstream, "hangup": hangup, "keep": keep,
+			"fill": fill, "await": await, "get": get, "post": post, "logged": logged, "upstream": upstream, "hangup": hangup, "keep": keep, "spoil": spoil,
 		},
 	})
 }

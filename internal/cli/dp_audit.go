@@ -13,7 +13,7 @@ import (
 
 func (e *env) dpAuditCommand() *cobra.Command {
 	return e.group("audit", "Test whether mechanisms keep what they claim",
-		e.auditSamplersCommand(), e.auditMechanismCommand(), e.auditOneRunCommand())
+		e.auditSamplersCommand(), e.auditMechanismCommand(), e.auditOneRunCommand(), e.auditLedgerCommand())
 }
 
 // auditVerdict is how every audit ends: what was found, and what that says.
@@ -29,9 +29,13 @@ const (
 	onlyBound  = "bound" // nothing was claimed
 	fits       = "fits"
 	unfit      = "does not fit"
+	holds      = "holds"
+	broken     = "broken"
 )
 
-func (v auditVerdict) bad() bool { return v.Verdict == refuted || v.Verdict == unfit }
+func (v auditVerdict) bad() bool {
+	return v.Verdict == refuted || v.Verdict == unfit || v.Verdict == broken
+}
 
 // ended is the exit status of a verdict.
 func (v auditVerdict) ended() error {

@@ -2,10 +2,13 @@ package cli_test
 
 import (
 	"bufio"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/scrimhq/scrim/privacy/dp/noise"
 )
@@ -40,4 +43,13 @@ func counter() {
 		}
 		fmt.Println(strings.Join(answers, " "))
 	}
+}
+
+// spoil FILE SQL writes to the database of a stopped gateway, as somebody could who has the disk and not the keys.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(args[1])
+	ts.Check(err)
 }
