@@ -92,6 +92,15 @@ func TestALostAnswerIsLookedFor(t *testing.T) {
 		t.Errorf("answer = %q, %t, want the one that was committed", a, ok)
 	}
 
+	// A release that nobody can tell of may have been made: whoever begins all the same keeps his answer to himself.
+	r, err = h.reserve(budget.Charge{Scope: agent1, Cost: pure(each)})
+	must(t, err)
+	db.set(1, 0, true)
+	want(t, "a release that nobody can tell of", r.Release(t.Context()), errLine)
+	must(t, r.Begin())
+	db.set(0, 0, false)
+	want(t, "a commit of what was released", r.Commit(t.Context(), nil), budget.ErrState)
+
 	// A slice that was leased in such a transaction is neither lost nor spent twice.
 	db.set(1, 0, true)
 	_, err = h.reserve(budget.Charge{Scope: agent1, Cost: pure(each), Lease: time.Minute})

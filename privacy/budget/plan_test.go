@@ -59,7 +59,11 @@ func TestDeclarations(t *testing.T) {
 	} {
 		h := open(t)
 		c.b.Dataset, c.b.Plan = "claims", plan
-		want(t, name, h.Declare(t.Context(), c.b), c.rule)
+		err := h.Declare(t.Context(), c.b)
+		want(t, name, err, c.rule)
+		if e, ok := errors.AsType[*budget.Error](err); !ok || e.What == "" || e.Scope != claims {
+			t.Errorf("%s: error = %v, want one that says where and why", name, err)
+		}
 	}
 	h := open(t)
 	b := budget.Budget{Dataset: "claims", Unit: days, Blocks: weeks, Plan: plan, Refresh: true}
@@ -199,7 +203,7 @@ func TestEachFilterHoldsToBothOfItsBounds(t *testing.T) {
 // Over random sequences of plans and charges, what was admitted never passes what the first plan's ε and the greatest shares
 // allow, and lowering a plan never lets through what the one before refused.
 func TestReplanningNeverRefills(t *testing.T) {
-	rounds := 12
+	rounds := 8
 	if testing.Short() {
 		rounds = 3
 	}
