@@ -100,7 +100,7 @@ func TestRowsThatAreRefused(t *testing.T) {
 		{head + `"gaussian","sigma":1}],"input":{"delta":0},"quantity":"epsilon"}`, "delta"},
 		{head + `"gaussian","sigma":1}],"input":{},"quantity":"epsilon"}`, "input.delta"},
 		{head + `"gaussian","sigma":1}],"input":{"epsilon":-1},"quantity":"delta"}`, "input.epsilon"},
-		{head + `"gaussian","sigma":1}],"input":{"orders":[1]},"quantity":"rdp"}`, "input.orders"},
+		{head + `"gaussian","sigma":1}],"input":{"orders":[0.99]},"quantity":"rdp"}`, "input.orders"},
 		{head + `"gaussian","sigma":1}],"input":{"orders":[]},"quantity":"rdp"}`, "input.orders"},
 		{head + `"gaussian","sigma":1}],"input":{"orders":"mine"},"quantity":"rdp"}`, "input.orders"},
 		{head + `"gaussian","sigma":1}],"input":{"delta":1e-6,"eps":1},"quantity":"epsilon"}`, "input.eps"},

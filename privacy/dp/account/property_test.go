@@ -225,3 +225,22 @@ func TestThresholdsInvert(t *testing.T) {
 		}
 	}
 }
+
+// TestRenyiCurvesRise: a divergence grows with its order, from that of Kullback and Leibler on, whatever formula serves an order.
+func TestRenyiCurvesRise(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	spec := []Mechanism{{Kind: PoissonSubsampledGaussian, Sigma: 1, Q: 0.01}, {Kind: PoissonSubsampledGaussian, Sigma: 8, Q: 0.5}, {Kind: Laplace, Scale: 3}}
+	for range 30 {
+		spec = append(spec, someMechanism(r))
+	}
+	for i := range spec {
+		before := 0.0
+		for _, alpha := range []float64{1, 1 + 1e-12, 1 + 1e-6, 1.001, 1.01, 1.02, 1.3, 1.9999, 2, 2.0001, 2.5, 3, 7.9999, 8, 8.0001, 30, 64, 200.5, 5000} {
+			d := spec[i].rdp(alpha)
+			if !(d >= before*(1-1e-9)) || math.IsInf(d, 0) {
+				t.Errorf("%+v: D_%v = %v after %v", spec[i], alpha, d, before)
+			}
+			before = d
+		}
+	}
+}

@@ -2,7 +2,7 @@ package account
 
 import "math"
 
-// rdp is the Rényi divergence of order α > 1 of one such mechanism, an upper bound within a relative 1e-12 of the exact value where
+// rdp is the Rényi divergence of order α ≥ 1 of one such mechanism, an upper bound within a relative 1e-12 of the exact value where
 // the comment of the case says so. It is +Inf where the kind has none. A δ of the mechanism stands beside it as slack.
 func (m *Mechanism) rdp(alpha float64) float64 {
 	switch m.Kind {
@@ -38,6 +38,9 @@ func (m *Mechanism) rho() float64 {
 // For a small r it is the logarithm of 1 + s with s = α/(2α−1)·(e^{(α−1)r} − 1) + (α−1)/(2α−1)·(e^{−αr} − 1), and the linear terms of the two
 // cancel: they are taken out by expm1x.
 func rdpLaplace(alpha, r float64) float64 {
+	if alpha == 1 {
+		return up(expm1x(-r)) // r + e^{−r} − 1, the Kullback-Leibler divergence
+	}
 	x, y := (alpha-1)*r, alpha*r
 	if x > 30 {
 		return up((x + math.Log(alpha/(2*alpha-1)) + math.Log1p((alpha-1)/alpha*math.Exp(-x-y))) / (alpha - 1))
@@ -69,6 +72,18 @@ func rdpPure(alpha, epsilon float64) float64 {
 // first of the pair. E[e^{(α−1)L}] − 1 is summed as Σ p·(e^{(α−1)l} − 1 + (e^{−l} − 1)(α−1)), every term of which is at least 0 by convexity:
 // E[e^{−L} − 1] = 0.
 func rdpAtoms(alpha float64, loss, logp []float64) float64 {
+	if alpha == 1 {
+		// E[L] = E[L + e^{−L} − 1], whose terms are at least 0.
+		sum := 0.0
+		for i, l := range loss {
+			if l > -30 {
+				sum += math.Exp(logp[i]) * expm1x(-l)
+			} else {
+				sum += math.Exp(logp[i]-l) + (l-1)*math.Exp(logp[i])
+			}
+		}
+		return up(sum)
+	}
 	top := 0.0
 	for i, l := range loss {
 		top = math.Max(top, (alpha-1)*l+logp[i])

@@ -137,8 +137,8 @@ func (in *Input) set(x member) (err error) {
 			err = refuse(x.name, "must be above 0"+rules)
 		}
 	case x.name == "order" || x.name == "alpha":
-		if in.Order, err = number(x.name, x.raw); err == nil && !(in.Order > 1 && in.Order <= 1e6) {
-			err = refuse(x.name, "must be above 1, and not absurdly large")
+		if in.Order, err = number(x.name, x.raw); err == nil && !(in.Order >= 1 && in.Order <= 1e6) {
+			err = refuse(x.name, "must be at least 1, and not absurdly large")
 		}
 	case x.name == "delta_prime":
 		if in.DeltaPrime, err = number(x.name, x.raw); err == nil && !(in.DeltaPrime > 0 && in.DeltaPrime < 1) {
@@ -197,8 +197,8 @@ func readOrders(raw json.RawMessage) ([]float64, error) {
 		if orders[i], err = number("orders", p); err != nil {
 			return nil, err
 		}
-		if !(orders[i] > 1 && orders[i] <= 1e6) {
-			return nil, refuse("orders", "must be above 1, and not absurdly large")
+		if !(orders[i] >= 1 && orders[i] <= 1e6) {
+			return nil, refuse("orders", "must be at least 1, and not absurdly large")
 		}
 	}
 	return orders, nil
