@@ -32,25 +32,25 @@ type Budgets struct {
 }
 
 // openBudgets opens ledger and answers where configuration keeps them.
-func (st *State) openBudgets(ctx context.Context, c *config.Config, fault func(error)) (err error) {
+func (st *State) openBudgets(ctx context.Context, c *config.Config, opt store.Options, fault func(error)) (err error) {
 	b, db := &Budgets{}, st.DB
-	opt := budget.Options{
+	how := budget.Options{
 		Writer: "gateway", Signer: st.Keys.Signer("budget"), Seal: st.Keys.AEAD("budget"), MaxBlocks: 4096, Slice: int64(c.Budgets.Slice),
 		Journal: func(tx store.Tx, entries []budget.Entry) error { return st.witness(tx, c.Domain, entries) },
 	}
 	if c.Budgets.Shared != nil && len(c.Datasets) > 0 {
-		if db, err = openShared(ctx, c); err != nil {
+		if db, err = openShared(ctx, c, opt.NoSync); err != nil {
 			return fmt.Errorf("opening the shared ledger of budgets: %w", err)
 		}
-		b.own, opt.Shared = db, true
-		opt.Journal = func(_ store.Tx, entries []budget.Entry) error { // which is in another database: it may overstate, and never understates
+		b.own, how.Shared = db, true
+		how.Journal = func(_ store.Tx, entries []budget.Entry) error { // which is in another database: it may overstate, and never understates
 			return st.DB.Update(ctx, func(tx store.Tx) error { return st.witness(tx, c.Domain, entries) })
 		}
 	}
-	if b.Ledger, err = budget.Open(ctx, db, opt); err != nil {
+	if b.Ledger, err = budget.Open(ctx, db, how); err != nil {
 		return errors.Join(err, b.closeOwn())
 	}
-	b.Book, err = answers.New(db, b.Ledger, answers.Options{Seal: st.Keys.AEAD("question"), Fault: fault})
+	b.Book, err = answers.New(db, leasing(b.Ledger, c), answers.Options{Seal: st.Keys.AEAD("question"), Fault: fault})
 	if err != nil {
 		return errors.Join(err, b.Ledger.Close(ctx), b.closeOwn())
 	}
@@ -370,11 +370,31 @@ func workflows(c *config.Config) map[flow.AgentID]string {
 	return all
 }
 
+// leasing is the ledger as answers charge it: where several gateways share it, questions are paid for from slices that are set
+// aside, if configuration says so.
+func leasing(l *budget.Ledger, c *config.Config) answers.Ledger {
+	if c.Budgets.Shared == nil || c.Budgets.Slice < 2 {
+		return l
+	}
+	return lessee{l}
+}
+
+type lessee struct{ *budget.Ledger }
+
+// held is how long a gateway keeps what it set aside and did not ask for.
+const held = 30 * time.Second
+
+// Reserve implements [answers.Ledger].
+func (l lessee) Reserve(ctx context.Context, c budget.Charge) (*budget.Reservation, error) {
+	c.Lease = held
+	return l.Ledger.Reserve(ctx, c)
+}
+
 // openShared opens the database that several gateways of the domain keep one ledger in.
-func openShared(ctx context.Context, c *config.Config) (store.DB, error) {
+func openShared(ctx context.Context, c *config.Config, noSync bool) (store.DB, error) {
 	url, err := c.SharedBudgets()
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenPostgres(ctx, url, budgetSchemas(), store.Options{Shared: true, Schema: "scrim_budgets"})
+	return store.OpenPostgres(ctx, url, budgetSchemas(), store.Options{Shared: true, Schema: "scrim_budgets", NoSync: noSync})
 }

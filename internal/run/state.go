@@ -71,7 +71,7 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 		err = st.openCapabilities(ctx, c)
 	}
 	if err == nil {
-		err = st.openBudgets(ctx, c, fault)
+		err = st.openBudgets(ctx, c, opt, fault)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.DB.Close())
