@@ -14,7 +14,7 @@ import (
 
 func (e *env) dpCommand() *cobra.Command {
 	return e.group("dp", "Differential privacy: what answers cost, and whether mechanisms keep what they claim",
-		e.dpAccountCommand(), e.dpCostCommand(), e.dpCalibrateCommand(), e.dpAuditCommand())
+		e.dpAccountCommand(), e.dpCostCommand(), e.dpCalibrateCommand(), e.dpStreamCommand(), e.dpAuditCommand())
 }
 
 func (e *env) dpAccountCommand() *cobra.Command {

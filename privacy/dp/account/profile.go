@@ -15,6 +15,9 @@ type profile struct {
 
 // profileOf returns false for a composition that has no such form, or too many atoms.
 func profileOf(spec []Mechanism) (*profile, bool) {
+	if !representable(spec) {
+		return nil, false
+	}
 	p := &profile{atoms: atoms{loss: []float64{0}, p: []float64{1}}, margin: 1e-12}
 	var mu2 float64
 	for i := range spec {
@@ -26,7 +29,7 @@ func profileOf(spec []Mechanism) (*profile, bool) {
 		case m.Kind == GaussianThreshold || m.Kind == Gaussian || m.Kind == RoundedGaussian || m.Kind == GDP || m.Kind == PoissonSubsampledGaussian && m.Q == 1:
 			mu2 += 2 * m.rho() * n
 			continue
-		case m.Kind == Laplace && m.count() == 1 && p.laplace == 0:
+		case m.Kind == Laplace:
 			p.laplace = m.sensitivity() / m.Scale
 			continue
 		}
@@ -39,11 +42,32 @@ func profileOf(spec []Mechanism) (*profile, bool) {
 			return nil, false
 		}
 	}
-	if mu2 > 0 && p.laplace > 0 || mu2 > 0 && len(p.atoms.p) > 1<<15 {
+	if mu2 > 0 && len(p.atoms.p) > 1<<15 {
 		return nil, false
 	}
 	p.mu = math.Sqrt(mu2)
 	return p, true
+}
+
+// representable says, before anything is enumerated, whether the kinds of mechanisms have such a form.
+func representable(spec []Mechanism) bool {
+	laplace, gaussian := int64(0), false
+	for i := range spec {
+		switch m := &spec[i]; m.Kind {
+		case Laplace:
+			laplace += m.count()
+		case PoissonSubsampledGaussian:
+			if m.Q < 1 {
+				return false
+			}
+			gaussian = true
+		case Gaussian, RoundedGaussian, GDP, GaussianThreshold:
+			gaussian = true
+		case ZCDP:
+			return false
+		}
+	}
+	return laplace == 0 || laplace == 1 && !gaussian
 }
 
 // method names the closed form.

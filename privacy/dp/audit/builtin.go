@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
@@ -20,9 +22,15 @@ type Setting struct {
 // builtins make a mechanism of scrim's, with the noise that its claim needs, on two neighbours. What they return beside it are
 // its parameters in words.
 var builtins = map[string]func(s Setting) (Pair, string, error){
-	"discrete-laplace":  laplacePair,
-	"discrete-gaussian": gaussianPair(account.DiscreteGaussian, func(r noise.Ratio) (noise.Law, error) { return noise.NewDiscreteGaussian(r) }),
-	"rounded-gaussian":  gaussianPair(account.RoundedGaussian, func(r noise.Ratio) (noise.Law, error) { return noise.NewRoundedGaussian(r) }),
+	"discrete-laplace":    laplacePair,
+	"discrete-gaussian":   gaussianPair(account.DiscreteGaussian, func(r noise.Ratio) (noise.Law, error) { return noise.NewDiscreteGaussian(r) }),
+	"rounded-gaussian":    gaussianPair(account.RoundedGaussian, func(r noise.Ratio) (noise.Law, error) { return noise.NewRoundedGaussian(r) }),
+	"staircase":           staircasePair,
+	"exponential":         exponentialPair,
+	"noisy-max":           noisyMaxPair,
+	"sparse-vector":       sparsePair,
+	"partition-selection": partitionPair,
+	"threshold":           thresholdPair,
 }
 
 // BuiltIns are the names of [BuiltIn].
@@ -61,15 +69,30 @@ func BuiltIn(name string, s Setting) (Pair, string, error) {
 }
 
 func laplacePair(s Setting) (Pair, string, error) {
-	if s.Claim.Epsilon < 1e-9 {
-		return Pair{}, "", &Error{Member: "epsilon", Rule: "must be at least 10⁻⁹"}
-	}
-	scale := new(big.Rat).Quo(new(big.Rat).SetInt64(s.Sensitivity), decimal(s.Claim.Epsilon))
-	law, err := noise.NewDiscreteLaplace(upward(scale))
+	law, err := noise.LaplaceFor(nano(s.Claim.Epsilon), s.Sensitivity)
 	if err != nil {
-		return Pair{}, "", &Error{Member: "epsilon", Rule: "must be such that sensitivity/ε is at least 1/64 and at most 2⁵²"}
+		return Pair{}, "", unfitting(err)
 	}
 	return released(law, s.Moves), "scale " + law.Scale().Rat().RatString(), nil
+}
+
+func staircasePair(s Setting) (Pair, string, error) {
+	law, err := noise.NewStaircase(noise.Ratio{Num: uint64(nano(s.Claim.Epsilon)), Den: 1e9}, s.Sensitivity)
+	if err != nil {
+		return Pair{}, "", unfitting(err)
+	}
+	return released(law, s.Moves), fmt.Sprintf("steps of %d, flat for %d", law.Sensitivity(), law.Flat()), nil
+}
+
+// nano is ε in 10⁻⁹, rounded down.
+func nano(epsilon float64) int64 { return int64(math.Floor(min(epsilon, 1e6) * 1e9)) }
+
+// unfitting is a mechanism's refusal of what a claim asks for.
+func unfitting(err error) error {
+	if bad, ok := errors.AsType[*noise.Error](err); ok {
+		return &Error{Member: "epsilon", Rule: "must be one that the mechanism can keep at this sensitivity: " + bad.Member + " " + bad.Rule}
+	}
+	return err
 }
 
 func gaussianPair(kind account.Kind, make func(noise.Ratio) (noise.Law, error)) func(s Setting) (Pair, string, error) {
@@ -96,12 +119,6 @@ func released(law noise.Law, moves int64) Pair {
 		A: draws(func(s *noise.Source) int64 { return noise.Release(s, 0, law) }),
 		B: draws(func(s *noise.Source) int64 { return noise.Release(s, moves, law) }),
 	}
-}
-
-// decimal is the shortest decimal number that reads as x, which is what was written.
-func decimal(x float64) *big.Rat {
-	r, _ := new(big.Rat).SetString(strconv.FormatFloat(x, 'g', -1, 64))
-	return r
 }
 
 // upward is r as a [noise.Ratio]: r itself where it fits, otherwise the next multiple of 2⁻ᵏ above it that does.

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"testing"
@@ -45,12 +46,12 @@ type control struct {
 func (c control) run(t *testing.T) {
 	t.Helper()
 	ctx, began := context.Background(), time.Now()
-	right, err := audit.Threshold(ctx, c.right, c.claim, audit.ThresholdOptions{})
+	right, err := audit.Threshold(ctx, c.right, c.claim, audit.ThresholdOptions{Samples: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	between := time.Now()
-	wrong, err := audit.Threshold(ctx, c.wrong, c.claim, audit.ThresholdOptions{})
+	wrong, err := audit.Threshold(ctx, c.wrong, c.claim, audit.ThresholdOptions{Samples: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,6 +228,65 @@ func TestBoundsThatAreReached(t *testing.T) {
 			if f.Refuted || f.Lower < c.least[i]*c.setting.Claim.Epsilon {
 				t.Errorf("%s with %d answers: bound %.3f, refuted %v; want at least %.3f and at most the claim",
 					c.name, n, f.Lower, f.Refuted, c.least[i]*c.setting.Claim.Epsilon)
+			}
+		}
+	}
+}
+
+// Each of scrim's mechanisms keeps what it claims, and is caught when one unit moves what it answers about thrice as far as is declared.
+func TestBuiltInsKeepTheirClaims(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range audit.BuiltIns() {
+		setting := audit.Setting{Claim: audit.Claim{Epsilon: 2}, Sensitivity: 4, Moves: 12}
+		switch name {
+		case "discrete-gaussian", "rounded-gaussian", "threshold":
+			setting.Claim.Delta = 0.01
+		case "partition-selection":
+			setting = audit.Setting{Claim: audit.Claim{Epsilon: 2, Delta: 0.01}, Sensitivity: 1, Moves: 3}
+		case "sparse-vector": // whose worst stream is not known
+			setting.Moves = 24
+		}
+		wrong, parameters, err := audit.BuiltIn(name, setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := audit.Threshold(ctx, wrong, setting.Claim, audit.ThresholdOptions{Samples: 30_000})
+		if err != nil || !f.Refuted {
+			t.Errorf("%s, %s: moved further, bound %.3f by %s, refuted %v, %v; want it caught", name, parameters, f.Lower, f.Event, f.Refuted, err)
+		}
+		setting.Moves = 0
+		right, _, err := audit.BuiltIn(name, setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := audit.Threshold(ctx, right, setting.Claim, audit.ThresholdOptions{Samples: 30_000})
+		if err != nil || g.Refuted {
+			t.Errorf("%s, %s: bound %.3f by %s, refuted %v, %v; want it to pass", name, parameters, g.Lower, g.Event, g.Refuted, err)
+		}
+		t.Logf("%s, %s: claims 2, bound %.3f by %s; moved further %.3f by %s", name, parameters, g.Lower, g.Event, f.Lower, f.Event)
+	}
+}
+
+func TestBuiltInsRefuse(t *testing.T) {
+	for member, call := range map[string]struct {
+		name    string
+		setting audit.Setting
+	}{
+		"mechanism":   {"none", audit.Setting{}},
+		"sensitivity": {"discrete-laplace", audit.Setting{Claim: audit.Claim{Epsilon: 1}, Sensitivity: -1}},
+		"moves":       {"discrete-laplace", audit.Setting{Claim: audit.Claim{Epsilon: 1}, Moves: math.MinInt64}},
+		"epsilon":     {"staircase", audit.Setting{Claim: audit.Claim{Epsilon: 0}}},
+		"delta":       {"discrete-gaussian", audit.Setting{Claim: audit.Claim{Epsilon: 1}}},
+	} {
+		_, _, err := audit.BuiltIn(call.name, call.setting)
+		if bad, ok := errors.AsType[*audit.Error](err); !ok || bad.Member != member {
+			t.Errorf("%s of %s: %v, want an error that names it", member, call.name, err)
+		}
+	}
+	for _, name := range audit.BuiltIns() {
+		for _, epsilon := range []float64{0, 1e-300, 1e-9, 1e9, math.MaxFloat64} {
+			for _, delta := range []float64{0, 1e-300, 0.999999} {
+				_, _, _ = audit.BuiltIn(name, audit.Setting{Claim: audit.Claim{Epsilon: epsilon, Delta: delta}, Sensitivity: 1 << 52}) // does not panic
 			}
 		}
 	}

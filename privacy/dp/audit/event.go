@@ -124,6 +124,7 @@ func hits(e event, values []int64) int {
 type found struct {
 	event
 	swapped bool // likelier on b than on a
+	sets    bool // made of many parts
 	score   float64
 }
 
@@ -197,12 +198,12 @@ func (c *chooser) consider(family string, x, y int, built func() event) {
 			one, other = y, x
 		}
 		if s := c.score(one, other); s > c.best[family].score {
-			c.best[family] = found{event: built(), swapped: swapped, score: s}
+			c.best[family] = found{event: built(), swapped: swapped, sets: family == "runs" || family == "residue", score: s}
 		}
 	}
 }
 
-// choose is the best event of each family.
+// choose is the best event of each family, in an order that does not depend on chance.
 func (c *chooser) choose() []found {
 	x, y := c.rays()
 	c.consider("absence", c.na-x, c.nb-y, func() event { return absence{true} })
@@ -215,7 +216,6 @@ func (c *chooser) choose() []found {
 	for _, family := range slices.Sorted(maps.Keys(c.best)) {
 		all = append(all, c.best[family])
 	}
-	slices.SortStableFunc(all, func(x, y found) int { return cmp.Compare(y.score, x.score) })
 	return all
 }
 

@@ -93,6 +93,26 @@ func GeometricLaw(rate float64) (Law, error) {
 	}, nil
 }
 
+// StaircaseLaw is the law of noise in steps of width, each as likely as the one before times e^(−epsilon), and within a step e^(−epsilon)
+// after the first flat values (Geng, Viswanath 2016).
+func StaircaseLaw(epsilon float64, width, flat int64) (Law, error) {
+	if !(epsilon > 1e-12 && epsilon <= 700) {
+		return Law{}, &Error{Member: "epsilon", Rule: "must be more than 10⁻¹² and at most 700"}
+	}
+	if width < 1 || width > 1<<52 || flat < 1 || flat > width {
+		return Law{}, &Error{Member: "flat", Rule: "must be at least 1 and at most the width, which is at most 2⁵²"}
+	}
+	w, r := float64(width), float64(flat)
+	decay := math.Exp(-epsilon)
+	side := (r + (w-r)*decay) / -math.Expm1(-epsilon) // the weights of 0, 1, 2 …, that of 0 being 1
+	return symmetric(func(x float64) float64 {
+		k := math.Floor(x / w)
+		j := x - k*w
+		rest := max(r-j, 0) + (w-max(j, r))*decay
+		return math.Exp(-k*epsilon) * (rest + decay*side) / (2*side - 1)
+	}, 1/(2*side-1)), nil
+}
+
 // TableLaw is the law of from + i with probability proportional to weight i.
 func TableLaw(from int64, weights []float64) (Law, error) {
 	n := len(weights)

@@ -10,7 +10,7 @@ import (
 // choice of events is left out, it would not choose the worst ones here.
 func TestBoundsKeepTheirRateAtTheEdgeOfDelta(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	const n, runs, alpha = 1000, 1000, 0.1
+	const n, runs, alpha = 500, 500, 0.1
 	for _, c := range []struct{ epsilon, delta, q float64 }{{0, 0.05, 0}, {1, 0.05, 0}, {1, 0.05, 0.1}, {2, 0.01, 0.05}, {0.5, 0, 0.3}, {1, 0.3, 0.05}} {
 		p := math.Exp(c.epsilon)*c.q + c.delta
 		wrong := map[string]int{}
@@ -31,7 +31,7 @@ func TestBoundsKeepTheirRateAtTheEdgeOfDelta(t *testing.T) {
 			}
 		}
 		for method, k := range wrong {
-			if k > 150 { // Binomial(1000, 0.1) is above 150 less than once in a million
+			if k > 85 { // Binomial(500, 0.1) is above 85 less than once in a million
 				t.Errorf("%+v: %d of %d bounds by %s are above ε, at rate %g", c, k, runs, method, alpha)
 			}
 		}

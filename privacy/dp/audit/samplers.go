@@ -18,11 +18,18 @@ type Sampler struct {
 
 // draws makes a Draw of a function that answers once, each goroutine with a source of its own.
 func draws(one func(s *noise.Source) int64) func() Draw {
+	return tries(func(s *noise.Source) (int64, error) { return one(s), nil })
+}
+
+// tries is draws of a function that may fail.
+func tries(one func(s *noise.Source) (int64, error)) func() Draw {
 	return func() Draw {
 		s := noise.NewSource()
-		return func(_ context.Context, dst []int64) error {
+		return func(_ context.Context, dst []int64) (err error) {
 			for i := range dst {
-				dst[i] = one(s)
+				if dst[i], err = one(s); err != nil {
+					return err
+				}
 			}
 			return nil
 		}
@@ -55,6 +62,15 @@ func Samplers() ([]Sampler, error) {
 		law, wrong = RoundedGaussianLaw(number(sigma))
 		all.add("rounded Gaussian", parameters, law, rounded.Sample, err, wrong)
 	}
+	for _, c := range []struct {
+		epsilon noise.Ratio
+		width   int64
+	}{{noise.Ratio{Num: 1, Den: 2}, 1}, {noise.Ratio{Num: 3, Den: 1}, 7}, {noise.Ratio{Num: 1, Den: 10}, 1_000_000}} {
+		staircase, err := noise.NewStaircase(c.epsilon, c.width)
+		law, wrong := StaircaseLaw(number(c.epsilon), c.width, staircase.Flat())
+		all.add("staircase", fmt.Sprintf("ε %d/%d, sensitivity %d", c.epsilon.Num, c.epsilon.Den, c.width), law, staircase.Sample, err, wrong)
+	}
+	all.choices()
 	law, wrong := TableLaw(0, []float64{1, 1, 1, 1, 1, 1, 1})
 	all.add("uniform", "below 7", law, func(s *noise.Source) int64 { return int64(s.Below(7)) }, nil, wrong)
 	law, wrong = TableLaw(0, []float64{1, 1})
@@ -74,10 +90,14 @@ type samplers struct {
 }
 
 func (s *samplers) add(mechanism, parameters string, law Law, sample func(*noise.Source) int64, errs ...error) {
+	s.make(mechanism, parameters, law, draws(sample), errs...)
+}
+
+func (s *samplers) make(mechanism, parameters string, law Law, draw func() Draw, errs ...error) {
 	for _, err := range errs {
 		if err != nil && s.err == nil {
 			s.err = fmt.Errorf("%s, %s: %w", mechanism, parameters, err)
 		}
 	}
-	s.list = append(s.list, Sampler{mechanism, parameters, law, draws(sample)})
+	s.list = append(s.list, Sampler{mechanism, parameters, law, draw})
 }

@@ -203,6 +203,9 @@ type selected struct {
 	estimate float64 // what the bound was on the answers that chose it: a little high by chance, but good to compare
 }
 
+// plainer is how much better a set of many parts must do than a threshold that says the same and is easier to read.
+const plainer = 1.02
+
 // choose finds the event and the method that give the best bound. One half of the answers proposes an event of each family, the
 // other half compares them: events of many parts fit the answers that they were made of better than they fit others.
 func choose(a, b []int64, claim Claim, alpha float64) selected {
@@ -216,7 +219,8 @@ func choose(a, b []int64, claim Claim, alpha float64) selected {
 		}
 		s := sighting{hits(f.event, one), len(one), hits(f.event, other), len(other)}
 		for _, method := range []string{byRatio, byClopperPearson} {
-			if e := s.bound(method, claim.Delta, alpha); e > best.estimate {
+			e := s.bound(method, claim.Delta, alpha)
+			if f.sets == best.sets && e > best.estimate || f.sets && e > best.estimate*plainer || !f.sets && e*plainer > best.estimate {
 				best = selected{f, method, e}
 			}
 		}

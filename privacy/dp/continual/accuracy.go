@@ -18,7 +18,7 @@ type Accuracy struct {
 }
 
 // Accuracy is that of the n-th epoch, from 0, of what is summed within it. It is known before anything is spent. It takes time
-// in proportion to horizon × band.
+// in proportion to horizon × band, and is refused beyond some tens of seconds.
 func (p Params) Accuracy(n int) (Accuracy, error) {
 	p, err := p.check()
 	if err != nil {
@@ -31,7 +31,21 @@ func (p Params) Accuracy(n int) (Accuracy, error) {
 	if err != nil {
 		return Accuracy{}, err
 	}
+	if err := e.known(); err != nil {
+		return Accuracy{}, err
+	}
 	return e.accuracy(), nil
+}
+
+// mostFactored bounds the multiplications that errors are computed with: some tens of seconds.
+const mostFactored = 1 << 34
+
+// known refuses what would take too long to say.
+func (e *epoch) known() error {
+	if len(e.c) < e.steps && len(e.c)*e.steps > mostFactored {
+		return &ParamError{"band", "times horizon is at most 2^34 where errors are asked for, unless it is the horizon"}
+	}
+	return nil
 }
 
 func (e *epoch) accuracy() Accuracy {
@@ -47,12 +61,68 @@ func (e *epoch) accuracy() Accuracy {
 			sum, plainSum = sum+v, plainSum+plain
 		}
 	} else {
-		for _, v := range rows(floats(e.c, e.scale), e.steps) {
-			most, sum = max(most, v), sum+v
+		for _, x := range factor(floats(e.c, e.scale), e.steps, e.steps) {
+			most += x * x
+			sum += most
 		}
 	}
 	root := func(v float64) float64 { return sigma * math.Sqrt(v) }
 	n := float64(e.steps)
 	a.Max, a.Mean, a.PlainMax, a.PlainMean = root(most), root(sum/n), root(plainMost), root(plainSum/n)
 	return a
+}
+
+// Deviation is the standard deviation of what is released after a step, about the true sum: of the running sums, or of those over the last width steps.
+// It counts rounding too. A width of 0 means the running sums. It takes time in proportion to the steps of the epoch × band.
+func (p Params) Deviation(step int64, width int) (float64, error) {
+	p, err := p.check()
+	if err != nil {
+		return 0, err
+	}
+	if step < 1 || width < 0 || width > p.Window {
+		return 0, ErrWindow
+	}
+	from := int64(0)
+	if width > 0 {
+		from = max(0, step-int64(width))
+	}
+	variance := 1.0 / 12 // of rounding the last release
+	if from > 0 {
+		variance += 1.0 / 12
+	}
+	for n := range p.Epochs {
+		e, err := p.epoch(n)
+		if err != nil {
+			return 0, err
+		}
+		if err := e.known(); err != nil {
+			return 0, err
+		}
+		first, last := e.first-1, e.first-1+int64(e.steps)
+		if last > from {
+			sigma := math.Ldexp(float64(e.sigma), -int(e.scale))
+			variance += sigma * sigma * e.variance(int(max(0, from-first)), int(min(step, last)-first))
+		}
+		if last >= step {
+			return math.Sqrt(variance), nil
+		}
+	}
+	return 0, ErrEnded
+}
+
+// variance is that of the noise in the sum of the epoch's steps s+1 to t, in units of the variance of one draw.
+func (e *epoch) variance(s, t int) (sum float64) {
+	if e.c == nil {
+		v, _ := treeVariance(t)
+		w, _ := treeVariance(s)
+		return v + w - 2*treeCovariance(s, t)
+	}
+	b := factor(floats(e.c, e.scale), t, e.steps)
+	for i, x := range b {
+		if i >= t-s {
+			x -= b[i-(t-s)]
+		}
+		sum += x * x
+	}
+	return sum
 }

@@ -45,6 +45,7 @@ const (
 	mostBand    = 1 << 20
 	mostMoved   = 1 << 40 // of Contribution.Most
 	mostRho     = 1_000_000_000_000
+	mostKept    = 1 << 26 // numbers of noise kept between steps
 	defaultBand = 1024
 
 	mostScale  = 40 // fractional bits of noise and coefficients
@@ -87,6 +88,7 @@ func (p Params) check() (Params, error) {
 		{c.Keys >= 1 && c.Keys <= p.Keys, "contribution.keys", "is from 1 to keys"},
 		{c.Most >= 1 && c.Most <= mostMoved, "contribution.most", "is from 1 to 2^40"},
 		{p.Band >= 0 && p.Band <= mostBand && (p.Band == 0) == (p.Method != SquareRoot), "band", "is from 1 to 2^20, and of square-root alone"},
+		{p.Band <= mostKept/max(1, min(p.Keys, mostKeys)), "band", "times keys is at most 2^26"},
 		{p.Window >= 0 && p.Window <= mostSteps, "window", "is from 0 to 2^24"},
 	} {
 		if !rule.holds {

@@ -30,7 +30,12 @@ func TestParametersThatAreRefused(t *testing.T) {
 			t.Errorf("Cost() error = %v, want a ParamError of %s", err, member)
 		}
 	}
-	p := event(continual.SquareRoot, 1<<20)
+	p := event(continual.SquareRoot, 1<<24)
+	p.Band = 1 << 11
+	if _, err := p.Accuracy(0); !errors.Is(err, continual.ErrParams) {
+		t.Errorf("errors that take an hour to say: Accuracy() error = %v, want ErrParams", err)
+	}
+	p = event(continual.SquareRoot, 1<<20)
 	p.Rho, p.Contribution.Most = 1, 1<<40
 	if _, err := p.Cost(0); !errors.Is(err, continual.ErrParams) {
 		t.Errorf("noise beyond 64 bits: Cost() error = %v, want ErrParams", err)
@@ -79,4 +84,43 @@ func bandOf(band, steps, apart int) continual.Params {
 	p := event(continual.SquareRoot, 1024)
 	p.Band, p.Contribution.Steps, p.Contribution.Apart = band, steps, apart
 	return p
+}
+
+// What is announced of a release is what Accuracy announces for the epoch, and adds up over epochs.
+func TestDeviationAgreesWithAccuracy(t *testing.T) {
+	for _, m := range []continual.Method{continual.Tree, continual.SquareRoot} {
+		p := event(m, 100)
+		p.Epochs, p.Window, p.Contribution.Most = 2, 250, 1000
+		worst, sum := 0.0, 0.0
+		for step := int64(1); step <= 100; step++ {
+			d := deviation(t, p, step, 0)
+			worst, sum = max(worst, d), sum+d*d
+		}
+		a := accuracy(t, p)
+		if math.Abs(worst-a.Max) > 1e-4 || math.Abs(math.Sqrt(sum/100)-a.Mean) > 1e-4 {
+			t.Errorf("%s: deviations up to %v, want %v; %v together, want %v", m, worst, a.Max, math.Sqrt(sum/100), a.Mean)
+		}
+		before, now := deviation(t, p, 100, 0), deviation(t, p, 164, 0)
+		alone := deviation(t, p, 164, 64) // from the seam on
+		if math.Abs(now*now-before*before-alone*alone+1.0/12) > 1e-6*now*now {
+			t.Errorf("%s: variances %v before the seam and %v after it, want them to add up to %v", m, before*before, alone*alone, now*now)
+		}
+		if all := deviation(t, p, 164, 164); all != now {
+			t.Errorf("%s: over all steps %v, want %v", m, all, now)
+		}
+		for _, bad := range []struct{ step, width int }{{0, 0}, {301, 0}, {1, -1}, {10, 251}} {
+			if _, err := p.Deviation(int64(bad.step), bad.width); err == nil {
+				t.Errorf("%s: Deviation(%d, %d) error = nil, want one", m, bad.step, bad.width)
+			}
+		}
+	}
+}
+
+func deviation(t *testing.T, p continual.Params, step int64, width int) float64 {
+	t.Helper()
+	d, err := p.Deviation(step, width)
+	if err != nil {
+		t.Fatalf("Deviation(%d, %d) error = %v", step, width, err)
+	}
+	return d
 }

@@ -170,12 +170,7 @@ func TestErrorsAreAsAnnounced(t *testing.T) {
 		}
 		for _, i := range steps {
 			sigma := math.Ldexp(float64(e.sigma), -int(e.scale))
-			want := 1.0
-			if e.c == nil {
-				want, _ = treeVariance(i)
-			} else {
-				want = rows(floats(e.c, e.scale), horizon)[i-1]
-			}
+			want := e.variance(0, i)
 			if ratio := square[i] / n / (want * sigma * sigma); ratio < 0.85 || ratio > 1.16 {
 				t.Errorf("%s, step %d: mean square of the error is %.3f of what was announced", p.Method, i, ratio)
 			}
@@ -219,5 +214,40 @@ func TestNoiseThatLeaves64BitsFailsTheStep(t *testing.T) {
 	}
 	if err == nil {
 		t.Fatal("advance() error = nil, want one")
+	}
+}
+
+// The variances that are announced are those of the program: each draw alone, of 2⁶⁰ units, tells its weight in every release, but for the
+// rounding to whole numbers.
+func TestVariancesAreThoseOfTheWeights(t *testing.T) {
+	const horizon, big = 45, 1 << 60
+	for _, p := range []Params{params(Tree, horizon, 0, 1), params(SquareRoot, horizon, 6, 1)} {
+		e := epochOf(t, p)
+		total := horizon
+		if e.c == nil {
+			total = 0
+			for l := range levels(horizon) {
+				total += horizon >> l
+			}
+		}
+		var square [horizon + 1][horizon + 1]float64 // of the weights in the sum of steps s+1 to t
+		for i := range total {
+			z := make([]int64, total)
+			z[i] = big
+			weights := append([]int64{0}, run(t, e, make([]int64, horizon), z)...)
+			for to := range weights {
+				for from := range to {
+					w := math.Ldexp(float64(weights[to]-weights[from]), mostScale) / big
+					square[from][to] += w * w
+				}
+			}
+		}
+		for to := 1; to <= horizon; to++ {
+			for from := range to {
+				if got := e.variance(from, to); math.Abs(got-square[from][to]) > 1e-4 {
+					t.Fatalf("%s, steps %d to %d: variance() = %v, want %v", p.Method, from+1, to, got, square[from][to])
+				}
+			}
+		}
 	}
 }

@@ -85,25 +85,22 @@ func square(sum *[3]uint64, h wide) {
 // participations is how many steps of a horizon one unit can be in.
 func participations(horizon, times, apart int) int { return min(times, (horizon-1)/apart+1) }
 
-// rows returns for each step t the variance of the noise in its running sum, in units of the variance of one draw: Σ_{j<t} b_j², where b are the
-// coefficients of B = A·C⁻¹, so b_t = 1 − Σ_{j≥1} c_j·b_{t−j}. With all coefficients of the square root B is C.
-func rows(c []float64, horizon int) []float64 {
-	b, v := make([]float64, horizon), make([]float64, horizon)
-	sum := 0.0
-	for t := range b {
-		if len(c) >= horizon {
-			b[t] = c[t]
-		} else {
-			x := 1.0
-			for j, w := range c[1:min(len(c), t+1)] {
-				x -= w * b[t-1-j]
-			}
-			b[t] = x
-		}
-		sum += b[t] * b[t]
-		v[t] = sum
+// factor returns the first n coefficients of B = A·C⁻¹: b_t = 1 − Σ_{j≥1} c_j·b_{t−j}. With as many coefficients as rows, B is C, since C·C = A but for the
+// rounding of the coefficients.
+func factor(c []float64, n, horizon int) []float64 {
+	b := make([]float64, n)
+	if len(c) >= horizon {
+		copy(b, c)
+		return b
 	}
-	return v
+	for t := range b {
+		x := 1.0
+		for j, w := range c[1:min(len(c), t+1)] {
+			x -= w * b[t-1-j]
+		}
+		b[t] = x
+	}
+	return b
 }
 
 func floats(c []int64, scale uint) []float64 {

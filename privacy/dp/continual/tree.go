@@ -28,6 +28,19 @@ func treeVariance(t int) (combined, plain float64) {
 	return combined, plain
 }
 
+// treeCovariance is that of the noise in the running sums of s < t steps, combined, in units of the variance of one draw. Nodes of both count with
+// their variance. The first node of t that s lacks, of level l, has the rest of s below it, and the noise of a node of level m in it with the weight
+// (2^(m+1)−1)/(2^(l+1)−1) of that node's own estimate, so their covariance is 2^m/(2^(l+1)−1).
+func treeCovariance(s, t int) (sum float64) {
+	top := bits.Len(uint(s^t)) - 1
+	for rest := s; rest > 0; rest &= rest - 1 {
+		l := bits.TrailingZeros(uint(rest))
+		below := max(l, top)
+		sum += math.Ldexp(1, l) / (math.Ldexp(2, below) - 1)
+	}
+	return sum
+}
+
 // mostWork bounds the exact search of [treeSensitivity], in additions.
 const mostWork = 1 << 28
 

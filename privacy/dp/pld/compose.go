@@ -136,7 +136,13 @@ func (s *side) epsilon(delta float64, o Options) Bound {
 		return g.epsilon(delta)
 	}
 	p := s.plan(target{delta: delta})
-	best := s.run(p, o, o.RelTol*p.epsilon).epsilonAt(delta)
+	best := s.epsilonBy(p, o, delta)
+	if !(best.Value >= 0) { // beyond what float64 holds: nothing is known but the pure ε
+		best = pure
+	}
+	if math.IsInf(best.Value, 1) && math.IsInf(pure.Value, 1) {
+		return Bound{Value: math.Inf(1)}
+	}
 	if pure.Value <= best.Value {
 		pure.Excess = min(best.Excess+pure.Value-best.Value, pure.Value)
 		pure.Excess = max(pure.Excess, best.Excess)
@@ -157,7 +163,39 @@ func (s *side) delta(epsilon float64, o Options) Bound {
 		return g.delta(epsilon)
 	}
 	p := s.plan(target{epsilon: epsilon})
-	return s.run(p, o, 10*o.RelTol/p.theta).deltaAt(epsilon)
+	b := s.deltaBy(p, o, epsilon)
+	if !(b.Value <= 1) { // beyond what float64 holds: nothing is known
+		return Bound{Value: 1, Excess: 1}
+	}
+	return b
+}
+
+// epsilonBy and deltaBy compose by the plan, and once more if δ turns out to fall faster than the plan thought: where a law is of two
+// parts, such as a sample that holds the unit and one that does not, moments see one part alone.
+func (s *side) epsilonBy(p plan, o Options, delta float64) Bound {
+	a := s.run(p, o, o.RelTol*max(p.epsilon, p.spread/8)).epsilonAt(delta)
+	for range 2 {
+		if !(a.Value > 0) || math.IsInf(a.Value, 1) || !(a.rate > 2*p.rate || a.Value < p.epsilon/2) {
+			break
+		}
+		p.rate, p.epsilon = max(a.rate, p.rate), a.Value
+		b := s.run(p, o, o.RelTol*max(a.Value, 0.1/a.rate)).epsilonAt(delta)
+		if b.Value < a.Value {
+			a = b
+		}
+	}
+	return a.Bound
+}
+
+func (s *side) deltaBy(p plan, o Options, epsilon float64) Bound {
+	a := s.run(p, o, 10*o.RelTol/max(p.theta, 1/p.spread)).deltaAt(epsilon)
+	if a.Value < 1 && a.rate > 2*p.rate {
+		p.rate = a.rate
+		if b := s.run(p, o, 10*o.RelTol/a.rate).deltaAt(epsilon); b.Value < a.Value {
+			a = b
+		}
+	}
+	return a.Bound
 }
 
 func (s *side) single() (gaussian, bool) {
@@ -173,13 +211,17 @@ const wide = 1 << 18 // a transform longer than this is worth avoiding
 // run composes by the plan such that discretisation moves ε by at most allowed, in one stage or two.
 func (s *side) run(p plan, o Options, allowed float64) *convolved {
 	g := s.grid(p, allowed, o.MaxBuckets)
-	if !g.exact && g.n > min(wide, o.MaxBuckets/2) && s.runs() >= fewRuns {
-		staged, moved := s.evolve(p, allowed/2, o.MaxBuckets)
-		if staged.runs() < s.runs() {
-			c := staged.convolve(p, staged.grid(p, allowed/2, o.MaxBuckets))
-			c.moved += moved
-			return c
-		}
+	if g.exact || g.n <= min(wide, o.MaxBuckets/2) {
+		return s.convolve(p, g)
 	}
-	return s.convolve(p, g)
+	stages, rest, ok := s.stages(p, allowed/2, min(wide, o.MaxBuckets))
+	if !ok {
+		return s.convolve(p, g)
+	}
+	staged, moved := evolve(stages, rest)
+	// A second tilt would weigh the first stage's floor far out. The first tilt alone bounds what lies above, a little farther up.
+	p.s, p.top = 0, max(p.top, (s.cumulant(p.theta, p.up)+25-p.logDelta)/p.theta)
+	c := staged.convolve(p, staged.grid(p, allowed/2, o.MaxBuckets))
+	c.moved += moved
+	return c
 }

@@ -18,7 +18,7 @@ type convolved struct {
 	infinite float64   // probability that the loss is infinite, at most
 	massErr  float64   // by what part masses may fall short
 	lossErr  float64   // by how much losses may
-	moved    float64   // about by how much discretisation raised ε
+	moved    float64   // times one more than the rate at which δ falls, about by how much discretisation raised ε
 }
 
 // convolve composes all parts of a side on a grid. Rows of the table in docs/spec/dp-pld.md name the terms of each error.
@@ -71,7 +71,7 @@ func (s *side) convolve(p plan, g grid) *convolved {
 	out.first = int64(math.Floor((p.bottom-out.offset)/g.h)) - 1
 	if last := out.first + int64(g.n) - 1; a.max+b.max > float64(last) {
 		top := out.loss(last)
-		out.above = math.Exp(a.logS + b.logS + out.logScale - (p.s+p.theta)*top)
+		out.above = math.Exp(a.logS + b.logS + out.logScale + out.massErr - (p.s+p.theta)*top)
 	}
 	return out
 }
@@ -93,9 +93,9 @@ type product struct {
 // times multiplies by the count-th power of a law's spectrum.
 func (x *product) times(q part, p plan, g grid, runs float64) {
 	k := float64(q.count)
-	up := 28 + math.Log(runs) - p.logDelta
+	up := p.up
 	lo, hi := q.law.reach(45+math.Log(runs), up)
-	sk := sink{h: g.h, theta: p.theta, lambda: q.law.cumulant(p.theta), s: p.s, fine: g.fine, step: g.step(q.law), max: math.MinInt64, buf: x.buf, edgeBuf: x.edges}
+	sk := sink{h: g.h, theta: p.theta, lambda: q.law.cumulant(p.theta, up), s: p.s, fine: g.fine, step: g.step(q.law), max: math.MinInt64, buf: x.buf, edgeBuf: x.edges}
 	if sk.step > 0 {
 		sk.offset, _, _ = q.law.pitch()
 	}
@@ -136,9 +136,7 @@ func (x *product) times(q part, p plan, g grid, runs float64) {
 	}
 	x.massErr += k * q.law.massError(lo, hi)
 	x.lossErr += k * (q.law.lossError(lo, hi) + 2*unit*math.Abs(sk.offset))
-	if sk.step == 0 {
-		x.moved += k * (p.theta + 1) * g.h * g.h / 8
-	}
+	x.moved += k * g.h * g.h / 8 * sk.width2 / sum
 	z := make([]complex128, g.n/2)
 	pack(z, sk.buf)
 	x.tr.forward(z)

@@ -25,7 +25,7 @@ func (l discreteLaplace) logs() (top, bottom, zero float64) {
 	return top, top - l.eps(), top + math.Log(-math.Expm1(-l.a))
 }
 
-func (l discreteLaplace) cumulant(theta float64) float64 {
+func (l discreteLaplace) cumulant(theta, _ float64) float64 {
 	top, bottom, zero := l.logs()
 	all := addExp(top+theta*l.eps(), bottom-theta*l.eps())
 	if l.steps == 1 {
@@ -111,7 +111,7 @@ func (g discreteGaussian) reach(down, up float64) (lo, hi float64) {
 	return off - spacing*far, off + spacing*near
 }
 
-func (g discreteGaussian) cumulant(theta float64) float64 {
+func (g discreteGaussian) cumulant(theta, _ float64) float64 {
 	r := g.delta / g.sigma
 	if g.sigma > 4 {
 		return theta * (theta + 1) / 2 * r * r
@@ -187,7 +187,7 @@ func (f few) reach(_, _ float64) (lo, hi float64) { return f.bounds() }
 func (f few) massError(lo, hi float64) float64    { return 32*unit + 4*unit*f.spacing }
 func (f few) lossError(lo, hi float64) float64    { return 16 * unit * f.spacing }
 
-func (f few) cumulant(theta float64) float64 {
+func (f few) cumulant(theta, _ float64) float64 {
 	sum := math.Inf(-1)
 	for i, m := range f.logMass {
 		sum = addExp(sum, m+theta*f.spacing*float64(1-i))
@@ -265,7 +265,7 @@ func (a *atoms) lossError(lo, hi float64) float64 {
 	return 8 * unit * (1 + math.Abs(lo) + math.Abs(hi))
 }
 
-func (a *atoms) cumulant(theta float64) float64 {
+func (a *atoms) cumulant(theta, _ float64) float64 {
 	sum := math.Inf(-1)
 	for _, x := range a.rough {
 		sum = addExp(sum, math.Log(x[1])+theta*x[0])

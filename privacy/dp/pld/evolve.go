@@ -17,7 +17,7 @@ func (s *sampled) reach(_, _ float64) (lo, hi float64) { return s.bounds() }
 func (s *sampled) massError(lo, hi float64) float64    { return s.c.massErr }
 func (s *sampled) lossError(lo, hi float64) float64    { return s.c.lossErr }
 
-func (s *sampled) cumulant(theta float64) float64 {
+func (s *sampled) cumulant(theta, _ float64) float64 {
 	var sum float64
 	for i := s.c.first; i < s.c.first+int64(s.c.n); i++ {
 		sum += s.mass(i) * math.Exp((theta-s.c.theta)*s.c.loss(i))
@@ -42,39 +42,55 @@ func (s *sampled) fill(_, _ float64, to *sink) {
 
 const fewRuns = 64 // fewer are not worth a stage of their own
 
-// evolve composes each law that runs often with itself first, about √k times on a fine grid and a small window, and takes the result
-// to be composed on a coarser one: the two-stage algorithm of Ghazi, Kamath, Kumar, Manurangsi 2022, "Faster Privacy
-// Accounting via Evolving Discretization", here with one tilt for both stages, so that errors stay relative to what
-// the tilt looks at. It returns what is left to compose and what discretisation has moved.
-func (s *side) evolve(p plan, allowed float64, limit int) (*side, float64) {
-	var out side
-	var moved float64
+// A stage is a law to be composed with itself first: each of counts times runs runs.
+type stage struct {
+	side  side
+	plan  plan
+	grid  grid
+	count int64
+}
+
+// stages plans to compose each law that runs often with itself first, about √k times on a fine grid and a small window, such that the
+// results can be composed on a coarser one: the two-stage algorithm of Ghazi, Kamath, Kumar, Manurangsi 2022, "Faster
+// Privacy Accounting via Evolving Discretization", here with one tilt for both stages, so that errors stay relative to what the
+// tilt looks at. The rest is what stays as it is. It says no if windows are too wide for that.
+func (s *side) stages(p plan, allowed float64, limit int) (out []stage, rest []part, ok bool) {
 	h := spacingFor(p, s.runs(), allowed)
 	for _, q := range s.parts {
 		if q.count < fewRuns {
-			out.parts = append(out.parts, q)
+			rest = append(rest, q)
 			continue
 		}
 		m := int64(math.Exp2(math.Round(math.Log2(float64(q.count)) / 2)))
-		for _, n := range []part{{q.law, q.count / m}, {q.law, 1}} {
-			runs := m
-			if n.count == 1 {
-				runs = q.count % m
-			}
-			if runs == 0 {
+		for _, n := range []struct{ runs, count int64 }{{m, q.count / m}, {q.count % m, 1}} {
+			if n.runs == 0 {
 				continue
 			}
-			one := &side{parts: []part{{q.law, runs}}}
-			stage := p
-			one.window(&stage, float64(q.count))
-			c := one.convolve(stage, one.gridAt(stage, h, limit))
-			moved += float64(n.count) * c.moved
-			out.parts = append(out.parts, part{&sampled{c}, n.count})
+			st := stage{side: side{parts: []part{{q.law, n.runs}}}, plan: p, count: n.count}
+			st.side.window(&st.plan, float64(q.count))
+			st.grid = st.side.gridAt(st.plan, h, limit)
+			if !st.grid.exact && !(st.grid.h <= 1.5*h) {
+				return nil, nil, false
+			}
+			out = append(out, st)
 		}
 	}
-	return &out, moved
+	return out, rest, len(out) > 0
 }
 
+// evolve runs the stages and returns what is left to compose, and what discretisation has moved.
+func evolve(stages []stage, rest []part) (*side, float64) {
+	out := &side{parts: rest}
+	var moved float64
+	for _, st := range stages {
+		c := st.side.convolve(st.plan, st.grid)
+		moved += float64(st.count) * c.moved
+		out.parts = append(out.parts, part{&sampled{c}, st.count})
+	}
+	return out, moved
+}
+
+// gridAt returns a grid of spacing h or, where limit buckets are too few for that, coarser.
 func (s *side) gridAt(p plan, h float64, limit int) grid {
 	if g, ok := s.exactGrid(p, limit); ok {
 		return g

@@ -45,11 +45,11 @@ func (t *transform) relError() float64 {
 // forward replaces x, n real numbers packed two to a slot, by its spectrum.
 func (t *transform) forward(x []complex128) {
 	m := t.n / 2
-	for half, blocks := m/2, 1; half >= 1; half, blocks = half/2, blocks*2 {
+	for l, blocks := m/2, 1; l >= 1; l, blocks = l/2, blocks*2 {
 		for s := range blocks {
 			w := t.w[s]
-			lo := x[2*half*s : 2*half*s+half]
-			hi := x[2*half*s+half : 2*half*s+2*half]
+			lo := x[2*l*s : 2*l*s+l]
+			hi := x[2*l*s+l : 2*l*s+2*l]
 			for j, u := range lo {
 				v := hi[j] * w
 				lo[j], hi[j] = u+v, u-v
@@ -61,7 +61,7 @@ func (t *transform) forward(x []complex128) {
 	for first := 2; first < m; first *= 2 {
 		for s, p := first, 2*first-1; s < p; s, p = s+1, p-1 {
 			z, y := x[s], conj(x[p])
-			even, odd := (z+y)/2, z-y
+			even, odd := half(z+y), z-y
 			odd = complex(imag(odd)/2, -real(odd)/2) * t.w[s]
 			x[s], x[p] = even+odd, conj(even-odd)
 		}
@@ -76,16 +76,16 @@ func (t *transform) inverse(x []complex128) {
 	for first := 2; first < m; first *= 2 {
 		for s, p := first, 2*first-1; s < p; s, p = s+1, p-1 {
 			z, y := x[s], conj(x[p])
-			even, odd := (z+y)/2, (z-y)/2*conj(t.w[s])
+			even, odd := half(z+y), half(z-y)*conj(t.w[s])
 			odd = complex(-imag(odd), real(odd)) // times i
 			x[s], x[p] = even+odd, conj(even-odd)
 		}
 	}
-	for half, blocks := 1, m/2; half < m; half, blocks = half*2, blocks/2 {
+	for l, blocks := 1, m/2; l < m; l, blocks = l*2, blocks/2 {
 		for s := range blocks {
 			w := conj(t.w[s])
-			lo := x[2*half*s : 2*half*s+half]
-			hi := x[2*half*s+half : 2*half*s+2*half]
+			lo := x[2*l*s : 2*l*s+l]
+			hi := x[2*l*s+l : 2*l*s+2*l]
 			for j, u := range lo {
 				v := hi[j]
 				lo[j], hi[j] = u+v, (u-v)*w
@@ -110,5 +110,7 @@ func unpack(x []float64, z []complex128) {
 		x[2*i], x[2*i+1] = real(c), imag(c)
 	}
 }
+
+func half(z complex128) complex128 { return complex(real(z)/2, imag(z)/2) }
 
 func conj(z complex128) complex128 { return complex(real(z), -imag(z)) }

@@ -5,10 +5,10 @@ import "math"
 // gaussian is the loss of N(µ, 1) against N(0, 1): normal, with mean µ²/2 and variance µ² (Sommer and others 2019, lemma 11).
 type gaussian struct{ mu float64 }
 
-func (g gaussian) bounds() (float64, float64)      { return math.Inf(-1), math.Inf(1) }
-func (g gaussian) infinite() float64               { return 0 }
-func (g gaussian) cumulant(theta float64) float64  { return theta * (theta + 1) / 2 * g.mu * g.mu }
-func (g gaussian) pitch() (float64, float64, bool) { return 0, 0, false }
+func (g gaussian) bounds() (float64, float64)        { return math.Inf(-1), math.Inf(1) }
+func (g gaussian) infinite() float64                 { return 0 }
+func (g gaussian) cumulant(theta, _ float64) float64 { return theta * (theta + 1) / 2 * g.mu * g.mu }
+func (g gaussian) pitch() (float64, float64, bool)   { return 0, 0, false }
 func (g gaussian) massError(lo, hi float64) float64 {
 	z := g.farthest(lo, hi)
 	return (64 + 8*z*z) * unit
@@ -192,7 +192,7 @@ func (g subsampled) lossError(lo, hi float64) float64 {
 }
 
 // cumulant integrates over z. Its integrand has up to two bumps of width one; a quarter of that is fine enough for what it is for.
-func (g subsampled) cumulant(theta float64) float64 {
+func (g subsampled) cumulant(theta, up float64) float64 {
 	power, from, to := theta+1, -9.0, 9.0
 	if g.add {
 		power = -theta
@@ -200,12 +200,18 @@ func (g subsampled) cumulant(theta float64) float64 {
 	if power > 0 {
 		to += power * g.mu
 	} else {
-		from += max(power*g.mu, (math.Log1p(-g.q)-math.Log(g.q)-3)/g.mu, -200)
-		from = min(from, -9)
+		from += max(power*g.mu, -31)
 	}
-	step := max(0.25, (to-from)/4000)
+	if g.add {
+		from, to = -math.Sqrt(2*up), min(to, 40)
+	} else {
+		to = min(to, g.mu+math.Sqrt(2*up))
+	}
+	n := min(2000, math.Ceil((to-from)/0.25))
+	step := (to - from) / n // so that both ends are looked at: a law that is cut off may have its mass at the cut
 	var sum, top float64 = 0, math.Inf(-1)
-	for z := from; z <= to; z += step {
+	for i := 0.0; i <= n; i++ {
+		z := from + i*step
 		e := power*g.ratio(z) - z*z/2
 		if e > top {
 			sum, top = sum*math.Exp(top-e), e

@@ -13,7 +13,7 @@ func (l laplace) reach(down, up float64) (float64, float64) { return -l.eps, l.e
 func (l laplace) massError(lo, hi float64) float64          { return 32 * unit }
 func (l laplace) lossError(lo, hi float64) float64          { return 8 * unit * l.eps }
 
-func (l laplace) cumulant(theta float64) float64 {
+func (l laplace) cumulant(theta, _ float64) float64 {
 	// ∫ e^(cx) over [-ε, ε] is 2·sinh(cε)/c for c = θ + 1/2
 	c := math.Abs(theta + 0.5)
 	area := math.Log(2 * l.eps)

@@ -8,8 +8,8 @@ type law interface {
 	bounds() (inf, sup float64)
 	// infinite is the probability that the loss is infinite.
 	infinite() float64
-	// cumulant is about ln E[exp(θL); L finite]. It steers where one looks, no bound rests on it.
-	cumulant(theta float64) float64
+	// cumulant is about ln E[exp(θL); L ≤ hi], for hi as reach has it for up. It steers where one looks, no bound rests on it.
+	cumulant(theta, up float64) float64
 	// pitch returns a spacing that is worth keeping to: losses are offset + spacing·integer if exact; otherwise, if spacing
 	// is not 0, atoms lie there.
 	pitch() (offset, spacing float64, exact bool)
@@ -36,6 +36,7 @@ type sink struct {
 
 	buf     []float64
 	sumS    float64
+	width2  float64 // sum of masses times their buckets' widths squared, over h²
 	edgeBuf []int64
 }
 
@@ -58,6 +59,7 @@ func (k *sink) put(i int64, mass float64) {
 // the part that goes to j.
 func (k *sink) split(i, j int64, mass, up float64) {
 	up = min(1, up)
+	k.width2 += mass * float64(j-i) * float64(j-i)
 	k.put(i, mass*(1-up))
 	k.put(j, mass*up*math.Exp(k.theta*k.h*float64(j-i)))
 }

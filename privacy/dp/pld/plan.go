@@ -13,10 +13,10 @@ type part struct {
 }
 
 // sums over all runs.
-func (s *side) cumulant(theta float64) float64 {
+func (s *side) cumulant(theta, up float64) float64 {
 	var sum float64
 	for _, p := range s.parts {
-		sum += float64(p.count) * p.law.cumulant(theta)
+		sum += float64(p.count) * p.law.cumulant(theta, up)
 	}
 	return sum
 }
@@ -60,6 +60,9 @@ type plan struct {
 	bottom   float64 // hardly any tilted mass lies below
 	top      float64 // hardly any mass lies above
 	s        float64 // the tilt that shows it for top
+	up       float64 // see side.cut
+	spread   float64 // about the standard deviation of the tilted sum
+	rate     float64 // about by what factor, as a logarithm, δ falls for each unit of ε
 }
 
 // easy makes the tilt a little less than best. Beyond the best one, a law with a long tail has its tilted mass far out; a little below,
@@ -71,29 +74,43 @@ func conversion(theta float64) float64 { return -math.Log1p(theta) - theta*math.
 
 // plan finds the tilt at which the bound by moments is best, and a window that holds what matters there.
 func (s *side) plan(t target) plan {
-	var p plan
+	p := plan{epsilon: t.epsilon, logDelta: -690}
 	if t.delta > 0 {
-		logInv := -math.Log(t.delta)
-		bound := func(x float64) float64 {
-			th := math.Exp(x)
-			return (s.cumulant(th) + logInv + conversion(th)) / th
-		}
-		x := least(bound, math.Log(1e-7), math.Log(1e10), 30)
-		p.theta, p.epsilon, p.logDelta = easy*math.Exp(x), max(bound(x), 0), -logInv
+		p.logDelta = math.Log(t.delta)
+	}
+	p.up = s.cut(p.logDelta)
+	epsilonBy := func(x float64) float64 {
+		th := math.Exp(x)
+		return (s.cumulant(th, p.up) - p.logDelta + conversion(th)) / th
+	}
+	deltaBy := func(x float64) float64 {
+		th := math.Exp(x)
+		return s.cumulant(th, p.up) - th*t.epsilon + conversion(th)
+	}
+	const least7, most10 = -16.1, 23.1 // 1e-7 and 1e10
+	if t.delta > 0 {
+		x := least(epsilonBy, least7, most10, 28)
+		p.theta, p.epsilon = easy*math.Exp(x), max(epsilonBy(x), 0)
 	} else {
-		bound := func(x float64) float64 {
-			th := math.Exp(x)
-			return s.cumulant(th) - th*t.epsilon + conversion(th)
+		// Where laws are cut off depends on δ, which is not known: look twice.
+		x := least(deltaBy, least7, most10, 20)
+		for range 2 {
+			p.logDelta = min(0, max(deltaBy(x), -690))
+			p.up = s.cut(p.logDelta - 5)
+			x = least(deltaBy, least7, most10, 28)
 		}
-		x := least(bound, math.Log(1e-7), math.Log(1e10), 30)
-		p.theta, p.epsilon, p.logDelta = easy*math.Exp(x), t.epsilon, min(0, max(bound(x), -690))
+		p.theta = easy * math.Exp(x)
 	}
 	if h := s.coarse(); h > 0 {
 		p.theta = min(p.theta, 40/h) // more sets one grid point apart from the next and nothing else
 	}
+	p.rate = p.theta
 	s.window(&p, 1)
 	return p
 }
+
+// cut is how improbable, as -ln, a loss of one run must be to count as infinite.
+func (s *side) cut(logDelta float64) float64 { return 28 + math.Log(s.runs()) - logDelta }
 
 // coarse is the least spacing if all laws are exact, else 0.
 func (s *side) coarse() float64 {
@@ -111,27 +128,29 @@ func (s *side) coarse() float64 {
 // window sets bottom, top and s such that mass above top, times the given number of repetitions, is a small part of δ, and tilted mass below bottom of all.
 func (s *side) window(p *plan, repeats float64) {
 	inf, sup := s.bounds()
-	at := s.cumulant(p.theta)
+	at := s.cumulant(p.theta, p.up)
 	up := 25 + math.Log(repeats) - p.logDelta
 	above := func(x float64) float64 {
 		d := math.Exp(x)
-		return (s.cumulant(p.theta+d) + up) / (p.theta + d)
+		return (s.cumulant(p.theta+d, p.up) + up) / (p.theta + d)
 	}
 	finest := 1e-3 / (1 + p.theta) // masses of this distance weigh alike
-	spread := math.Sqrt(max(s.variance(p.theta), finest*finest))
+	spread := math.Sqrt(max(s.variance(p.theta, p.up), finest*finest))
+	p.spread = spread
 	x := least(above, math.Log(1e-3/spread), math.Log(100/spread), 14)
 	p.s, p.top = math.Exp(x), above(x)
 	far := func(x float64) float64 {
 		d := math.Exp(x)
-		return (s.cumulant(p.theta+d) - at + 30 + math.Log(repeats)) / d
+		return (s.cumulant(p.theta+d, p.up) - at + 30 + math.Log(repeats)) / d
 	}
-	p.top = max(p.top, far(least(far, math.Log(1/spread), math.Log(60/spread), 10)))
+	p.top = max(p.top, far(least(far, math.Log(1e-2/spread), math.Log(60/spread), 14)))
 	down := 36 + math.Log(repeats)
 	below := func(x float64) float64 {
 		d := math.Exp(x)
-		return -(at - s.cumulant(p.theta-d) - down) / d
+		return -(at - s.cumulant(p.theta-d, p.up) - down) / d
 	}
 	p.bottom = -below(least(below, math.Log(1/spread), math.Log(60/spread), 14))
+	p.bottom = max(p.bottom, -below(math.Log(p.theta))) // never far: nothing is heavier without a tilt than with
 	p.top, p.bottom = min(p.top, sup), max(p.bottom, inf)
 	if !(p.top > p.bottom) {
 		p.bottom, p.top, p.s = inf, sup, 0
@@ -139,9 +158,9 @@ func (s *side) window(p *plan, repeats float64) {
 }
 
 // variance is about the variance of the tilted sum.
-func (s *side) variance(theta float64) float64 {
+func (s *side) variance(theta, up float64) float64 {
 	d := 0.05 * (1 + theta)
-	return (s.cumulant(theta+d) - 2*s.cumulant(theta) + s.cumulant(theta-d)) / d / d
+	return (s.cumulant(theta+d, up) - 2*s.cumulant(theta, up) + s.cumulant(theta-d, up)) / d / d
 }
 
 // least returns about where f, falling and then rising, is least: by golden section, in n evaluations.
@@ -222,7 +241,7 @@ next:
 }
 
 // grid chooses the spacing such that discretisation moves the answer by at most allowed, if limit buckets are enough.
-// A bucket of width h moves the logarithm of the θ-th moment by at most θ(θ+1)h²/8, and so ε by (θ+1)h²/8 a run.
+// A bucket of width h moves the logarithm of the θ-th moment by at most θ(θ+1)h²/8, and so ε by (θ+1)h²/8 a run; θ is how fast δ falls there.
 func (s *side) grid(p plan, allowed float64, limit int) grid {
 	if g, ok := s.exactGrid(p, limit); ok {
 		return g
@@ -253,5 +272,5 @@ func (s *side) grid(p plan, allowed float64, limit int) grid {
 func (s *side) usable(n int) float64 { return float64(n) - 8 - min(s.runs(), float64(n)/16) }
 
 func spacingFor(p plan, runs, allowed float64) float64 {
-	return math.Sqrt(8 * allowed / runs / (p.theta + 1))
+	return math.Sqrt(8 * allowed / runs / (p.rate + 1))
 }

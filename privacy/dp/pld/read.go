@@ -18,6 +18,12 @@ type reading struct {
 	gain            float64 // 1 - exp(-h)
 }
 
+// An answer comes with the rate at which δ falls there.
+type answer struct {
+	Bound
+	rate float64
+}
+
 func (c *convolved) read() *reading {
 	return &reading{
 		c: c, i: c.first + int64(c.n),
@@ -48,7 +54,7 @@ func (r *reading) factor() float64 {
 func (c *convolved) fixed() float64 { return c.infinite + c.above }
 
 // deltaAt returns δ at an ε. Any ε is answered, those near the plan's best.
-func (c *convolved) deltaAt(epsilon float64) Bound {
+func (c *convolved) deltaAt(epsilon float64) answer {
 	epsilon -= c.lossErr // losses may be that much too low
 	r := c.read()
 	for r.i > c.first && c.loss(r.i-1) > epsilon {
@@ -59,14 +65,16 @@ func (c *convolved) deltaAt(epsilon float64) Bound {
 	f := r.factor()
 	value := f*(r.delta+r.tail*open)*(1+64*unit) + c.fixed()
 	rounding := f*(r.onesDelta+r.ones*open)*c.floor + value*c.massErr
-	return Bound{Value: min(1, value), Excess: rounding + c.above + value*math.Expm1(min(c.theta*c.moved, 700)) + value*c.theta*c.lossErr}
+	rate := max(c.theta, f*r.tail*(1-open)/max(value, 1e-300))
+	moved := value * math.Expm1(min(700, rate*((rate+1)*c.moved+c.lossErr)))
+	return answer{Bound{Value: min(1, value), Excess: min(1, value, rounding+c.above+moved)}, rate}
 }
 
 // epsilonAt returns the least ε that is known to have this δ.
-func (c *convolved) epsilonAt(delta float64) Bound {
+func (c *convolved) epsilonAt(delta float64) answer {
 	rest := delta - c.fixed()
 	if !(rest > 0) {
-		return Bound{Value: math.Inf(1)}
+		return answer{Bound{Value: math.Inf(1)}, c.theta}
 	}
 	rest *= 1 - 64*unit
 	r := c.read()
@@ -90,14 +98,18 @@ func (c *convolved) epsilonAt(delta float64) Bound {
 	return c.bound(max(x, c.loss(r.i)), prev)
 }
 
-func (c *convolved) bound(x float64, r reading) Bound {
+// bound makes x an answer, read from the grid point above.
+func (c *convolved) bound(x float64, r reading) answer {
 	value := x + c.lossErr + 4*unit*math.Abs(x)
 	// what the floor and the masses' error add to δ, over the slope of δ there
 	var rounding float64
+	rate := c.theta
 	if r.tail > 0 {
 		d := -math.Expm1(min(0, x-c.loss(r.i)))
 		added := (r.onesDelta+r.ones*d)*c.floor + (r.delta+r.tail*d)*c.massErr
-		rounding = added / (r.tail * (1 - min(d, 0.99)))
+		slope := r.tail * (1 - min(d, 0.99))
+		rounding = added / slope
+		rate = max(rate, slope/max(r.delta+r.tail*d, 1e-300))
 	}
-	return Bound{Value: max(0, value), Excess: max(0, min(value, c.moved+rounding+2*c.lossErr))}
+	return answer{Bound{Value: max(0, value), Excess: max(0, min(value, (rate+1)*c.moved+rounding+2*c.lossErr))}, rate}
 }
