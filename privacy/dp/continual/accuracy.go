@@ -20,14 +20,7 @@ type Accuracy struct {
 // Accuracy is that of the n-th epoch, from 0, of what is summed within it. It is known before anything is spent. It takes time
 // in proportion to horizon × band, and is refused beyond some tens of seconds.
 func (p Params) Accuracy(n int) (Accuracy, error) {
-	p, err := p.check()
-	if err != nil {
-		return Accuracy{}, err
-	}
-	if n < 0 || n >= p.Epochs {
-		return Accuracy{}, &ParamError{"epochs", "says how many there are"}
-	}
-	e, err := p.epoch(n)
+	e, err := p.nth(n)
 	if err != nil {
 		return Accuracy{}, err
 	}

@@ -124,3 +124,31 @@ func deviation(t *testing.T, p continual.Params, step int64, width int) float64 
 	}
 	return d
 }
+
+// At ½-zCDP a stream is Gaussian with μ = 1, whose ε at a δ is known.
+func TestCostAtADelta(t *testing.T) {
+	normal := func(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+	for _, epsilon := range []float64{0.5, 1, 3} {
+		delta := normal(-epsilon+0.5) - math.Exp(epsilon)*normal(-epsilon-0.5)
+		p := event(continual.SquareRoot, 64)
+		v, err := p.CostAt(0, delta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Epsilon < int64(epsilon*1e9)-1000 || v.Epsilon > int64(epsilon*1.001e9) || math.Abs(float64(v.Delta)/1e15-delta) > 2e-15 {
+			t.Errorf("CostAt(%v) = %d nano-ε at %d femto-δ, want %v", delta, v.Epsilon, v.Delta, epsilon)
+		}
+		plain, err := p.Cost(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Epsilon, v.Delta = plain.Epsilon, plain.Delta; v != plain {
+			t.Errorf("CostAt() = %+v, want all else as in %+v", v, plain)
+		}
+	}
+	for _, bad := range []float64{0, 1, -1, math.NaN(), math.Inf(1)} {
+		if _, err := event(continual.Tree, 8).CostAt(0, bad); err == nil {
+			t.Errorf("CostAt(%v) error = nil, want one", bad)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/scrimhq/scrim/privacy/dp/noise"
@@ -100,7 +101,7 @@ func (s *Stream) add(ctx context.Context, step int64, values []int64, digest [di
 }
 
 func (s *Stream) release() Release {
-	return Release{Stream: s.name, From: 1, Step: s.step, Sums: append([]int64(nil), s.state.released...)}
+	return Release{Stream: s.name, From: 1, Step: s.step, Sums: slices.Clone(s.state.released)}
 }
 
 // keeps is how many steps before the next one have a row of their own.
@@ -124,7 +125,7 @@ func (s *Stream) write(ctx context.Context, st *state, step int64, digest [diges
 			return fmt.Errorf("sealing a step of the stream: %w", err)
 		}
 	}
-	release := Release{Stream: s.name, From: 1, Step: step, Sums: st.released}
+	release := Release{Stream: s.name, From: 1, Step: step, Sums: slices.Clone(st.released)}
 	err = s.in.db.Update(ctx, func(tx store.Tx) error {
 		const set = `UPDATE continual_streams SET step = ?, head = ? WHERE stream = ? AND instance = ? AND step = ? AND epochs = ?`
 		if err := changed(tx.Exec(set, step, head, s.name, s.instance, step-1, s.epochs)); err != nil {
@@ -178,7 +179,7 @@ func (s *Stream) turn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.state = newState(e, s.params.Keys, append([]int64(nil), s.state.released...))
+	s.state = newState(e, s.params.Keys, slices.Clone(s.state.released))
 	return s.use(e)
 }
 
