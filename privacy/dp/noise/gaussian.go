@@ -9,8 +9,8 @@ import (
 
 // DiscreteGaussian is the law P(X = x) ∝ exp(−x²/(2σ²)) over the integers.
 //
-// An integer vector of L2 sensitivity Δ plus one sample for each entry is Δ²/(2σ²)-zCDP (Canonne, Kamath, Steinke 2020, theorem 4, and by adding up
-// the entries its multivariate form, theorem 14). It is not μ-GDP for any stated μ; [RoundedGaussian] is.
+// An integer vector of L2 sensitivity Δ plus one sample for each entry is Δ²/(2σ²)-zCDP (Canonne, Kamath, Steinke 2020, on concentrated
+// differential privacy; the proof is on the page docs/spec/dp-noise.md). It is not μ-GDP for any stated μ; [RoundedGaussian] is.
 type DiscreteGaussian struct {
 	sigma Ratio
 	norm  *norm

@@ -10,7 +10,7 @@ type PartitionOptions struct {
 }
 
 // Partitions decides which partitions (groups whose very names come from the data) may be shown, by how many privacy units each has. No
-// (ε, δ)-differentially private way to decide this for one partition shows any count more often (Desfontaines, Voss, Gipson, Mandayam 2020, theorem 1).
+// (ε, δ)-differentially private way to decide this for one partition shows any count more often (Desfontaines, Voss, Gipson, Mandayam 2020; the argument is on the page docs/spec/dp-noise.md).
 //
 // With ε′ = ε/l₀, δ′ = δ/l₀ (basic composition over a unit's partitions), the probability to keep a partition of n units is π(0) = 0,
 // π(n+1) = min{ exp(ε′)·π(n) + δ′, 1 − exp(−ε′)·(1 − π(n) − δ′), 1 }.

@@ -106,6 +106,17 @@ func TestMassesAndTailsAgree(t *testing.T) {
 	}
 }
 
+// Beyond σ = 64 tails come from an integral: it is compared with the sum that is used below.
+func TestWideTailsMatchTheirSums(t *testing.T) {
+	d := must(NewDiscreteGaussian(Ratio{65, 1}))
+	for _, x := range []int64{1, 2, 30, 65, 200, 450, 715} {
+		ratio, _ := quo(d.Tail(x), quo(d.above(x), d.total())).Float64()
+		if math.Abs(ratio-1) > 1e-9 {
+			t.Errorf("P(X ≥ %d) is off by %g of itself", x, ratio-1)
+		}
+	}
+}
+
 func TestConstructorsRefuse(t *testing.T) {
 	for _, r := range []Ratio{{}, {0, 1}, {1, 0}, {1, 65}, {1<<52 + 1, 1}, {1<<63 + 1, 1 << 62}, {1 << 63, 1<<63 - 1}, {math.MaxUint64, 1}} {
 		_, err := NewDiscreteLaplace(r)
