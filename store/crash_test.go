@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // writeUntilKilled is the child: it writes from many goroutines and prints each id once Update has returned.
 func writeUntilKilled(dir string) int {
-	db, err := store.Open(context.Background(), dir, []store.Schema{storetest.Things()}, store.Options{})
+	db, err := storetest.Dir(context.Background(), dir, store.Options{}, storetest.Things())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -66,14 +66,19 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs and kills processes")
 	}
+	const kills = 12
+	survive(t, kills, "SCRIM_TEST_STORE=", func(dir string) store.DB { return openDir(t, dir, storetest.Things()) })
+}
+
+func survive(t *testing.T, kills int, env string, open func(dir string) store.DB) {
+	t.Helper()
 	dir := t.TempDir()
 	acknowledged := map[int]bool{}
-	const kills = 12
 	for range kills {
-		for _, id := range runAndKill(t, dir, time.Duration(20+rand.IntN(180))*time.Millisecond) {
+		for _, id := range runAndKill(t, dir, env, time.Duration(20+rand.IntN(180))*time.Millisecond) {
 			acknowledged[id] = true
 		}
-		db := openDir(t, dir, storetest.Things())
+		db := open(dir)
 		lost := 0
 		err := db.View(t.Context(), func(tx store.Tx) error {
 			for id := range acknowledged {
@@ -99,10 +104,10 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 }
 
 // runAndKill starts the child, kills it after it has been writing for so long, and returns the ids it acknowledged.
-func runAndKill(t *testing.T, dir string, after time.Duration) []int {
+func runAndKill(t *testing.T, dir, env string, after time.Duration) []int {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDir+"="+dir)
+	cmd.Env = append(os.Environ(), crashDir+"="+dir, env)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()

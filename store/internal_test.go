@@ -227,3 +227,25 @@ func TestPagesOfAnEarlierDatabaseStay(t *testing.T) {
 		}
 	}
 }
+
+func TestStatementsAreWrittenForPostgres(t *testing.T) {
+	for in, want := range map[string]string{
+		"SELECT a FROM t WHERE b = ? AND c IN (?, ?)":                  "SELECT a FROM t WHERE b = $1 AND c IN ($2, $3)",
+		`SELECT '?', "a?", 'it''s ?' FROM t -- ? '` + "\nWHERE b = ?":  `SELECT '?', "a?", 'it''s ?' FROM t -- ? '` + "\nWHERE b = $1",
+		"SELECT /* ? */ x'00fF', X'', max FROM t":                      `SELECT /* ? */ '\x00fF'::bytea, '\x'::bytea, max FROM t`,
+		"UPDATE t SET a = CAST(? AS BLOB), blob = 'BLOB'":              "UPDATE t SET a = CAST($1 AS BYTEA), blob = 'BLOB'",
+		"CREATE TABLE t (id BIGINT PRIMARY KEY, text TEXT, blob BLOB)": `CREATE TABLE t (id BIGINT PRIMARY KEY, text TEXT COLLATE "C", blob BYTEA)`,
+		"CREATE TABLE t (a INTEGER NOT NULL, b REAL) WITHOUT ROWID;\nALTER TABLE t ADD COLUMN c BLOB; CREATE INDEX i ON t (a) WHERE c <> 'TEXT';": "CREATE TABLE t (a BIGINT NOT NULL, b DOUBLE PRECISION)  ;\nALTER TABLE t ADD COLUMN c BYTEA; CREATE INDEX i ON t (a) WHERE c <> 'TEXT';",
+		"-- a TEXT; of a comment\nCREATE TABLE t (a TEXT DEFAULT 'x TEXT; y?')":                                                                   "-- a TEXT; of a comment\nCREATE TABLE t (a TEXT COLLATE \"C\" DEFAULT 'x TEXT; y?')",
+		"INSERT INTO t (text, integer) VALUES (1, 2)":                                                                                             "INSERT INTO t (text, integer) VALUES (1, 2)",
+	} {
+		if got, err := pgDialect(in); err != nil || got != want {
+			t.Errorf("pgDialect(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"SELECT 'a", `SELECT "a''`, "SELECT /* a", "SELECT 'a''"} {
+		if _, err := rebind(in); !errors.Is(err, ErrStatement) {
+			t.Errorf("rebind(%q) error = %v, want ErrStatement", in, err)
+		}
+	}
+}

@@ -56,8 +56,8 @@ type lag struct {
 // versions makes sure that there is a table of versions, and returns what is behind.
 func (p *Postgres) versions(ctx context.Context, l *pgLink) ([]lag, error) {
 	// Who may not create a schema may still use one that was made for him.
-	there, err := l.simple(ctx, fmt.Sprintf("SELECT to_regnamespace('\"%s\"') IS NOT NULL, to_regclass('\"%s\".store_schemas') IS NOT NULL", p.schema, p.schema))
-	if err != nil || len(there) != 2 {
+	there, err := l.simple(ctx, fmt.Sprintf("SELECT to_regnamespace('\"%s\"') IS NOT NULL, to_regclass('\"%s\".store_schemas') IS NOT NULL, to_regclass('\"%s\".store_marks') IS NOT NULL", p.schema, p.schema, p.schema))
+	if err != nil || len(there) != 3 {
 		return nil, fmt.Errorf("looking for the schema: %w", err)
 	}
 	if string(there[0]) != "t" {
@@ -71,6 +71,11 @@ func (p *Postgres) versions(ctx context.Context, l *pgLink) ([]lag, error) {
 			return nil, err
 		}
 		if _, err := l.simple(ctx, text); err != nil {
+			return nil, fmt.Errorf("preparing the migration: %w", err)
+		}
+	}
+	if string(there[2]) != "t" {
+		if _, err := l.simple(ctx, marksTable); err != nil {
 			return nil, fmt.Errorf("preparing the migration: %w", err)
 		}
 	}

@@ -253,7 +253,7 @@ func decode(raw []byte, oid uint32) (driver.Value, error) {
 		}
 		return n, nil
 	case oidBytes:
-		return append(make([]byte, 0, len(raw)), raw...), nil
+		return append([]byte(nil), raw...), nil // no bytes are nil, as from SQLite's driver
 	case oidText, oidVarchar, oidBpchar, oidName, oidUnknown:
 		return string(raw), nil
 	case oidBool:

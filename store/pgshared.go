@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,14 +31,13 @@ type sharing struct {
 // openShared opens the first connection, and migrates.
 func (p *Postgres) openShared(ctx context.Context) error {
 	p.shared = &sharing{p: p, free: make(chan *session, p.opt.Writers), broken: newFailure()}
-	s, server, err := p.connect(ctx)
+	s, _, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
-	p.server = server
 	err = p.migrate(ctx, s.pg)
 	if err == nil {
-		err = p.shared.prepare(ctx, s.pg, server)
+		err = p.shared.prepare(ctx, s.pg)
 	}
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -49,19 +49,28 @@ func (p *Postgres) openShared(ctx context.Context) error {
 	return nil
 }
 
+// marksTable has a row for each connection that writes, which counts its transactions. What became of one whose connection was lost at the commit is
+// read off there: the server's own numbers of transactions do not serve, because after a crash it gives those again that it had not yet
+// written down.
+const marksTable = `CREATE TABLE store_marks (id TEXT COLLATE "C" PRIMARY KEY, n BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL) WITH (fillfactor = 50)`
+
+// mark is a transaction: the n-th of its connection.
+type mark struct{ id, n string }
+
 // prepare makes a session one that writes.
-func (h *sharing) prepare(ctx context.Context, l *pgLink, server string) error {
-	if _, err := l.simple(ctx, sharedSettings); err != nil {
+func (h *sharing) prepare(ctx context.Context, l *pgLink) error {
+	id := rand.Text()
+	if _, err := l.simple(ctx, fmt.Sprintf(sharedSettings+`; DELETE FROM store_marks WHERE at < now() - interval '1 day'; INSERT INTO store_marks VALUES ('%s', 0, now())`, id)); err != nil {
 		return fmt.Errorf("preparing the connection: %w", err)
 	}
 	l.patience = patience
-	// The transaction has a number from the beginning, so that its outcome can be asked for by another connection.
-	l.begin = "BEGIN; SELECT pg_current_xact_id(), current_setting('fsync')"
+	l.begin = fmt.Sprintf("BEGIN; UPDATE store_marks SET n = n + 1, at = now() WHERE id = '%s' RETURNING n, current_setting('fsync')", id)
 	l.began = func(row [][]byte) error {
-		if len(row) != 2 {
+		if len(row) != 2 { // somebody took it for one that is not used any more
+			l.drop()
 			return errLost
 		}
-		l.mark = mark{xid: string(row[0]), server: server}
+		l.mark = mark{id, string(row[0])}
 		if h.p.opt.NoSync {
 			return nil
 		}
@@ -72,7 +81,7 @@ func (h *sharing) prepare(ctx context.Context, l *pgLink, server string) error {
 
 // open opens a further connection. It holds the lock as the first does: one that is held at all times keeps owners away.
 func (h *sharing) open(ctx context.Context) (*session, error) {
-	s, server, err := h.p.connect(ctx)
+	s, _, err := h.p.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +92,7 @@ func (h *sharing) open(ctx context.Context) (*session, error) {
 		err = h.stop(err)
 	}
 	if err == nil {
-		err = h.prepare(ctx, s.pg, server)
+		err = h.prepare(ctx, s.pg)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -201,9 +210,6 @@ func (h *sharing) begin(ctx context.Context, s **session) (err error) {
 	}
 }
 
-// mark is what a transaction can be found by after its connection was lost.
-type mark struct{ xid, server string }
-
 // commit commits, and finds out what became of it if the connection is lost meanwhile.
 func (h *sharing) commit(s **session) error {
 	m, pid := (*s).pg.mark, (*s).pg.c.PID()
@@ -233,32 +239,30 @@ func (h *sharing) commit(s **session) error {
 	}
 }
 
-// outcome asks a new connection about the transaction. Its number means something on the same history of the same server alone.
+// outcome asks a new connection about the transaction. The row is locked as long as the transaction is neither committed nor undone.
 func (h *sharing) outcome(ctx context.Context, m mark, pid uint32) (known, committed bool) {
-	s, server, err := h.p.connect(ctx)
+	s, _, err := h.p.connect(ctx)
 	if err != nil {
 		return false, false
 	}
 	defer func() { _ = s.close() }()
-	if timeline(server) != timeline(m.server) {
+	row, err := s.pg.simple(ctx, fmt.Sprintf("SET lock_timeout = '1s'; SELECT n, n - %s FROM store_marks WHERE id = '%s' FOR UPDATE", m.n, m.id))
+	if errors.Is(err, ErrConflict) {
+		// Its backend has not noticed yet that nobody is there. It is this process's own, so it may be ended.
+		_, _ = s.pg.simple(ctx, fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = %d AND application_name = current_setting('application_name')", pid))
 		return false, false
 	}
-	row, err := s.pg.simple(ctx, fmt.Sprintf("SELECT pg_xact_status('%s'::xid8)", m.xid))
-	if err != nil || len(row) != 1 {
+	if err != nil || len(row) != 2 {
 		return false, false
 	}
-	switch string(row[0]) {
-	case "committed":
+	switch string(row[1]) {
+	case "0":
 		return true, true
-	case "aborted":
+	case "-1":
 		return true, false
 	}
-	// Its backend may not have noticed yet. It is our own, so we may end it.
-	_, _ = s.pg.simple(ctx, fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
-	return false, false
+	return false, false // an older copy of the database was put in its place, say
 }
-
-func timeline(server string) string { return server[max(0, len(server)-8):] }
 
 // drain refuses new updates, waits for those that run, and closes the connections.
 func (h *sharing) drain() error {

@@ -199,7 +199,7 @@ set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_inter
 
 // facts are what must hold of the server.
 const facts = `SELECT pg_backend_pid(), current_setting('server_version_num')::int >= 130000, current_setting('server_encoding'), current_setting('fsync'),
-current_setting('synchronous_commit'), (pg_postmaster_start_time() AT TIME ZONE 'UTC')::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)`
+current_setting('synchronous_commit'), (pg_postmaster_start_time() AT TIME ZONE 'UTC')::text`
 
 func (p *Postgres) settle(ctx context.Context, l *pgLink) (server string, err error) {
 	if _, err := l.simple(ctx, fmt.Sprintf(settings, p.schema)); err != nil {
@@ -209,7 +209,7 @@ func (p *Postgres) settle(ctx context.Context, l *pgLink) (server string, err er
 	if err != nil {
 		return "", fmt.Errorf("asking the server: %w", err)
 	}
-	if len(row) != 7 {
+	if len(row) != 6 {
 		return "", errors.New("the server does not answer as PostgreSQL does")
 	}
 	switch {
@@ -222,14 +222,14 @@ func (p *Postgres) settle(ctx context.Context, l *pgLink) (server string, err er
 	}
 	if p.opt.NoSync {
 		_, err = l.simple(ctx, "SELECT set_config('synchronous_commit', 'off', false)")
-		return string(row[5]) + "/" + string(row[6]), err
+		return string(row[5]), err
 	}
 	if err := durable(string(row[3]), string(row[4])); err != nil {
 		return "", err
 	}
 	// Kept as it is, whatever the server is told later.
 	_, err = l.simple(ctx, fmt.Sprintf("SELECT set_config('synchronous_commit', '%s', false)", row[4]))
-	return string(row[5]) + "/" + string(row[6]), err
+	return string(row[5]), err
 }
 
 // durable returns [ErrNotDurable] unless a commit waits for the disk.

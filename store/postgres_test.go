@@ -42,6 +42,7 @@ func tryPostgres(tb testing.TB, dir string, opt store.Options, schemas ...store.
 }
 
 func TestExamOnPostgres(t *testing.T) {
+	t.Parallel()
 	for name, opt := range map[string]store.Options{
 		"exclusive": {}, "exclusive, one reader": {Window: 5 * time.Millisecond, MaxBatch: 3, Readers: 1}, "shared": {Shared: true, Writers: 1},
 	} {
@@ -54,6 +55,7 @@ func TestExamOnPostgres(t *testing.T) {
 }
 
 func TestSchemaHasOneOwner(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := openPostgres(t, dir, store.Options{}, storetest.Things())
 	for name, opt := range map[string]store.Options{"owner": {}, "shared": {Shared: true}} {
@@ -80,6 +82,7 @@ func TestSchemaHasOneOwner(t *testing.T) {
 
 // A schema is no other's business.
 func TestSchemasOfOneDatabaseAreApart(t *testing.T) {
+	t.Parallel()
 	a, b := openPostgres(t, t.TempDir(), store.Options{}, storetest.Things()), openPostgres(t, t.TempDir(), store.Options{}, storetest.Things())
 	if err := errors.Join(a.Update(t.Context(), addThing(1)), b.Update(t.Context(), addThing(1))); err != nil {
 		t.Error(err)
@@ -87,6 +90,7 @@ func TestSchemasOfOneDatabaseAreApart(t *testing.T) {
 }
 
 func TestMigrationsOnPostgres(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const one = "CREATE TABLE a (id BIGINT PRIMARY KEY, odd TEXT NOT NULL DEFAULT 'a;b?'); CREATE TABLE b (id BIGINT NOT NULL, x BLOB) WITHOUT ROWID;"
 	const two = "ALTER TABLE a ADD COLUMN name TEXT; -- a ? in a comment; \nINSERT INTO a (id, name) VALUES (1, 'one'); INSERT INTO b (id, x) VALUES (1, X'00ff');"
@@ -134,6 +138,7 @@ func TestMigrationsOnPostgres(t *testing.T) {
 
 // Many processes start at once on a database that has nothing yet.
 func TestManyMigrateAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const slow = "CREATE TABLE a (id BIGINT PRIMARY KEY); INSERT INTO a SELECT 1 FROM (SELECT pg_sleep(0.2)) AS s;"
 	var wg sync.WaitGroup
@@ -157,6 +162,7 @@ func TestManyMigrateAtOnce(t *testing.T) {
 
 // Tables that others have open are not changed under them; tables that nobody has are nobody's hindrance.
 func TestSharedTablesAreMigratedAlone(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	one, two := schema("CREATE TABLE a (id BIGINT);"), schema("CREATE TABLE a (id BIGINT);", "CREATE TABLE b (id BIGINT);")
 	old := openPostgres(t, dir, store.Options{Shared: true}, one...)
@@ -171,6 +177,7 @@ func TestSharedTablesAreMigratedAlone(t *testing.T) {
 
 // Two transactions that want the same rows in different order: one of them may run again, and none is told that all is well in vain.
 func TestConflictsAreSaid(t *testing.T) {
+	t.Parallel()
 	db := openPostgres(t, t.TempDir(), store.Options{Shared: true}, storetest.Things())
 	if err := errors.Join(db.Update(t.Context(), addThing(1)), db.Update(t.Context(), addThing(2))); err != nil {
 		t.Fatal(err)
@@ -205,6 +212,7 @@ func TestConflictsAreSaid(t *testing.T) {
 }
 
 func TestPostgresThatIsNotDurableIsRefused(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t, "fsync=on")
 	lax := pgtest.Start(t)
 	open := func(url string, opt store.Options) error {
@@ -255,6 +263,7 @@ func TestPostgresThatIsNotDurableIsRefused(t *testing.T) {
 }
 
 func TestErrorsOfPostgresHoldNoSecrets(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
 	canary := "jane.doe@example.org"
 	db, err := store.OpenPostgres(t.Context(), flow.NewSecret(server.URL("postgres")), []store.Schema{storetest.Things()}, store.Options{NoSync: true})
@@ -301,6 +310,7 @@ func TestErrorsOfPostgresHoldNoSecrets(t *testing.T) {
 
 // What a role is told about time must not cost the store its connection, and so its lock.
 func TestTimeLimitsOfARoleAreNotTheStores(t *testing.T) {
+	t.Parallel()
 	url, schema := storetest.Postgres(t, t.TempDir())
 	limits := "&idle_session_timeout=200&statement_timeout=200&idle_in_transaction_session_timeout=200&default_transaction_read_only=on"
 	db, err := store.OpenPostgres(t.Context(), flow.NewSecret(url.Expose()+limits), []store.Schema{storetest.Things()}, store.Options{NoSync: true, Schema: schema})

@@ -7,9 +7,19 @@
 // Many callers share few fsyncs: one goroutine writes, and puts every closure that waits into one transaction,
 // each in a savepoint of its own. [DB.Update] returns when that transaction is durable.
 //
-// SQL is written once for all databases: standard statements with "?" for arguments, BIGINT for integers, TEXT,
-// BLOB for bytes (written BYTEA where a database says so), and ON CONFLICT. A column declared BIGINT PRIMARY KEY is the
-// row's own key in SQLite, too: it is created there as INTEGER PRIMARY KEY.
+// SQL is written once for all databases: standard statements with "?" for arguments, and ON CONFLICT and RETURNING, which both have.
+// Migrations declare BIGINT for integers, TEXT, BLOB for bytes and REAL; PostgreSQL is told BYTEA, DOUBLE PRECISION and a text that compares by its
+// bytes. A column declared BIGINT PRIMARY KEY is the row's own key in SQLite, too: it is created there as INTEGER PRIMARY KEY. What else to mind:
+//
+//   - Values are int64, float64, text, bytes and nil; truth values are the numbers 0 and 1. Times are numbers. Empty bytes may come back as nil.
+//   - Text is UTF-8 without a zero byte, else PostgreSQL refuses it; what strangers send goes into BLOB. A key of an index has at most 2,700 bytes.
+//   - A table's key is given by who inserts. There is no rowid, no INSERT OR REPLACE, no GLOB, no LIKE without regard to case, no min or max of two arguments.
+//   - An argument needs a place that says its type: a column beside it, or CAST. "? IS NULL" has none.
+//   - Columns that may be NULL are not ordered by, because NULL comes first in one and last in the other.
+//   - Table and column names are in lower case and none of SQL's own words (some, user, order, end).
+//   - A closure returns the error of a statement that failed. On PostgreSQL all that it wrote is undone in any case.
+//   - In a shared store others write between two statements: a row that a decision rests on is locked by an UPDATE of it that comes first, in an order that is
+//     the same everywhere.
 package store
 
 import (

@@ -144,7 +144,7 @@ wait "$server"
 
 // Restart starts a server that was stopped.
 func (s *Server) Restart() error {
-	args := []string{"-c", guard, "sh", filepath.Join(s.bin, "postgres"), "-D", s.data(), "-c", "listen_addresses=", "-k", s.dir,
+	args := []string{"-c", guard, "sh", filepath.Join(s.bin, "postgres"), "-D", s.data(), "-p", "5432", "-c", "listen_addresses=", "-k", s.dir,
 		"-c", "logging_collector=off", "-c", "shared_buffers=32MB"}
 	for _, set := range s.settings {
 		args = append(args, "-c", set)
@@ -202,8 +202,11 @@ func (s *Server) Database(t testing.TB) string {
 
 // URL is that of a database's owner, with the password in it. The database postgres is always there.
 func (s *Server) URL(database string) string {
-	return fmt.Sprintf("postgres://owner:%s@/%s?host=%s&sslmode=disable", password, database, url.QueryEscape(s.dir))
+	return fmt.Sprintf("postgres://owner:%s@/%s?host=%s&port=5432&sslmode=disable", password, database, url.QueryEscape(s.dir))
 }
+
+// Socket is where the server listens.
+func (s *Server) Socket() string { return filepath.Join(s.dir, ".s.PGSQL.5432") }
 
 // Password is that of the URLs, for looking where it must not be.
 func (s *Server) Password() string { return password }
