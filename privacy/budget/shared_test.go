@@ -3,6 +3,7 @@
 package budget_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -153,4 +154,44 @@ func TestOneKeyInTwoProcesses(t *testing.T) {
 		t.Errorf("spent %d nano-ε, want 20 charges", got)
 	}
 	one.sound(t)
+}
+
+// What a killed process had reserved is nobody else's to draw for, and what it had answered is everybody's who has the key.
+func TestKilledOnASharedDatabase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs processes and a database server")
+	}
+	h, o := openShared(t, t.TempDir())
+	h.declare(t, patients(nano, 0))
+	o.First, o.Each = 1, 10_000
+	answers := map[int]string{}
+	open := 0
+	for range times(2) {
+		last := killWithin(t, o, answers)
+		time.Sleep(100 * time.Millisecond) // for what the server had still received
+		for i := o.First; i <= last; i++ {
+			got, stored, err := ask(h, i, o.Each)
+			switch known, ok := answers[i]; {
+			case ok && got != known:
+				t.Fatalf("key %d gives %q, %v; it gave %q before", i, got, err, known)
+			case !ok && stored:
+				answers[i] = got
+			case !ok && errors.Is(err, budget.ErrPending):
+				open++
+			case !ok:
+				t.Fatalf("key %d: %v, want ErrPending: who reserved it may still be there", i, err)
+			}
+		}
+		_, stored, err := ask(h, last+1, o.Each) // new, unless it was reserved just before the end
+		if err == nil && !stored || errors.Is(err, budget.ErrPending) {
+			open++
+		}
+		if keys := h.spent(t, claims, 0).Epsilon / o.Each; keys != int64(last+1) {
+			t.Fatalf("%d charges are in the sums, want one for each of %d keys", keys, last+1)
+		}
+		if r := h.sound(t); r.Open != int64(open) {
+			t.Errorf("%d charges are open, want %d", r.Open, open)
+		}
+		o.First = last + 2
+	}
 }
