@@ -211,8 +211,14 @@ func (s *search) run() (float64, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	_, err = s.private(best, false) // for its name
-	return best, s.by, err
+	ok, err := s.private(best, false) // for its name too
+	if err == nil && !ok {            // the end of the search was taken for private: no such noise is
+		err = unsupported(s.name, "has no value that keeps the guarantee")
+	}
+	if err != nil {
+		return 0, "", err
+	}
+	return best, s.by, nil
 }
 
 // ends returns the most private end first.
