@@ -67,6 +67,7 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 	d.configuration()
 	running := d.state(ctx)
 	d.disk()
+	d.budgets()
 	d.certificate()
 	d.trust(ctx)
 	if !running {
@@ -108,6 +109,26 @@ func (d *doctor) configuration() {
 	if _, err := run.Snapshot(d.c, d.models); err != nil {
 		d.say(wrong, "credentials", "%v", err)
 	}
+}
+
+// budgets says where spending on datasets is kept. What does not fit in the configuration itself is told with it.
+func (d *doctor) budgets() {
+	if len(d.c.Datasets) == 0 {
+		return
+	}
+	asked := 0
+	for _, a := range d.c.Agents {
+		asked += len(a.Questions)
+	}
+	if d.c.Budgets.Shared == nil {
+		d.say(fine, "budgets", "%s with %s, kept in this gateway's own state", count(len(d.c.Datasets), "dataset"), count(asked, "priced question"))
+		return
+	}
+	if _, err := d.c.SharedBudgets(); err != nil {
+		d.say(wrong, "budgets", "%v", err)
+		return
+	}
+	d.say(fine, "budgets", "%s with %s, kept in a database that other gateways with the same keyset may share", count(len(d.c.Datasets), "dataset"), count(asked, "priced question"))
 }
 
 // state looks at the data directory and reports whether a gateway runs on it.

@@ -222,6 +222,9 @@ func (v *validator) datasets(agents map[flow.AgentID]int) {
 	for _, name := range slices.Sorted(maps.Keys(v.c.Datasets)) {
 		d := v.c.Datasets[name]
 		v.dataset("datasets/"+name, name, &d)
+		if !v.asked(name) {
+			v.warn("datasets/"+name, "say under questions of an agent which tools or skills answer some", "nothing that is asked is charged to this budget")
+		}
 	}
 	in := map[flow.AgentID]string{}
 	for _, name := range slices.Sorted(maps.Keys(v.c.Budgets.Workflows)) {
@@ -245,6 +248,13 @@ func (v *validator) datasets(agents map[flow.AgentID]int) {
 	for i := range v.c.Agents {
 		v.questions(&v.c.Agents[i], fmt.Sprintf("agents/%d/questions", i))
 	}
+}
+
+// asked reports whether some tool or skill answers questions about a dataset.
+func (v *validator) asked(dataset string) bool {
+	return slices.ContainsFunc(v.c.Agents, func(a Agent) bool {
+		return slices.ContainsFunc(a.Questions, func(q Question) bool { return q.Dataset == dataset })
+	})
 }
 
 func (v *validator) dataset(at, name string, d *Dataset) {

@@ -110,6 +110,22 @@ func TestBudgetsAsConfigured(t *testing.T) {
 		t.Errorf("forecast %+v, %v", forecast, err)
 	}
 
+	admin, err := g.Admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := api.ReadToken(g.Config().Path(g.Config().Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/metrics", nil)
+	req.Header.Set("Authorization", "Bearer "+token.Expose())
+	rec := httptest.NewRecorder()
+	admin.ServeHTTP(rec, req)
+	if got := rec.Body.String(); !strings.Contains(got, `scrim_budget_epsilon_left{dataset="stays"} 0.5`) {
+		t.Errorf("the metrics do not tell what is left: %.300s", got)
+	}
+
 	// A larger plan gives nothing back: the ledger's stays. A smaller one counts at once.
 	for _, epsilon := range []string{"50", "0.75"} {
 		if err := os.WriteFile(file, []byte(fmt.Sprintf(budgetsYAML, digest, url, epsilon)), 0o644); err != nil {
