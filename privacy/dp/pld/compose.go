@@ -136,19 +136,19 @@ func (s *side) epsilon(delta float64, o Options) Bound {
 		return g.epsilon(delta)
 	}
 	p := s.plan(target{delta: delta})
-	best := s.epsilonBy(p, o, delta)
-	if !(best.Value >= 0) { // beyond what float64 holds: nothing is known but the pure ε
-		best = pure
+	found := s.epsilonBy(p, o, delta)
+	if !(found.Value >= 0) { // beyond what float64 holds: nothing is known but the pure ε
+		found = pure
 	}
-	if math.IsInf(best.Value, 1) && math.IsInf(pure.Value, 1) {
+	if math.IsInf(found.Value, 1) && math.IsInf(pure.Value, 1) {
 		return Bound{Value: math.Inf(1)}
 	}
-	if pure.Value <= best.Value {
-		pure.Excess = min(best.Excess+pure.Value-best.Value, pure.Value)
-		pure.Excess = max(pure.Excess, best.Excess)
+	if pure.Value <= found.Value {
+		pure.Excess = min(found.Excess+pure.Value-found.Value, pure.Value)
+		pure.Excess = max(pure.Excess, found.Excess)
 		return pure
 	}
-	return best
+	return found
 }
 
 func (s *side) delta(epsilon float64, o Options) Bound {
@@ -173,13 +173,14 @@ func (s *side) delta(epsilon float64, o Options) Bound {
 // epsilonBy and deltaBy compose by the plan, and once more if δ turns out to fall faster than the plan thought: where a law is of two
 // parts, such as a sample that holds the unit and one that does not, moments see one part alone.
 func (s *side) epsilonBy(p plan, o Options, delta float64) Bound {
-	a := s.run(p, o, o.RelTol*max(p.epsilon, p.spread/8)).epsilonAt(delta)
+	at := func(c *convolved) answer { return c.epsilonAt(delta) }
+	a := best(s.ways(p, o, o.RelTol*max(p.epsilon, p.spread/8)), at)
 	for range 2 {
 		if !(a.Value > 0) || math.IsInf(a.Value, 1) || !(a.rate > 2*p.rate || a.Value < p.epsilon/2) {
 			break
 		}
 		p.rate, p.epsilon = max(a.rate, p.rate), a.Value
-		b := s.run(p, o, o.RelTol*max(a.Value, 0.1/a.rate)).epsilonAt(delta)
+		b := best(s.ways(p, o, o.RelTol*max(a.Value, 0.1/a.rate)), at)
 		if b.Value < a.Value {
 			a = b
 		}
@@ -188,10 +189,11 @@ func (s *side) epsilonBy(p plan, o Options, delta float64) Bound {
 }
 
 func (s *side) deltaBy(p plan, o Options, epsilon float64) Bound {
-	a := s.run(p, o, 10*o.RelTol/max(p.theta, 1/p.spread)).deltaAt(epsilon)
+	at := func(c *convolved) answer { return c.deltaAt(epsilon) }
+	a := best(s.ways(p, o, 10*o.RelTol/max(p.theta, 1/p.spread)), at)
 	if a.Value < 1 && a.rate > 2*p.rate {
 		p.rate = a.rate
-		if b := s.run(p, o, 10*o.RelTol/a.rate).deltaAt(epsilon); b.Value < a.Value {
+		if b := best(s.ways(p, o, 10*o.RelTol/a.rate), at); b.Value < a.Value {
 			a = b
 		}
 	}
@@ -206,22 +208,42 @@ func (s *side) single() (gaussian, bool) {
 	return g, ok
 }
 
-const wide = 1 << 18 // a transform longer than this is worth avoiding
+const wide = 1 << 18 // buckets of a stage
 
-// run composes by the plan such that discretisation moves ε by at most allowed, in one stage or two.
-func (s *side) run(p plan, o Options, allowed float64) *convolved {
+// ways composes by the plan such that discretisation moves ε by at most allowed: at once, and where that takes more buckets than
+// there may be, in two stages too. Each result is sound, so that the better one may be taken.
+func (s *side) ways(p plan, o Options, allowed float64) []*convolved {
 	g := s.grid(p, allowed, o.MaxBuckets)
-	if g.exact || g.n <= min(wide, o.MaxBuckets/2) {
-		return s.convolve(p, g)
+	once := p
+	once.t = 0 // only a stage asks what lies below
+	out := []*convolved{s.convolve(once, g)}
+	if g.exact || g.h <= 1.5*spacingFor(p, s.runs(), allowed) {
+		return out
 	}
 	stages, rest, ok := s.stages(p, allowed/2, min(wide, o.MaxBuckets))
 	if !ok {
-		return s.convolve(p, g)
+		return out
 	}
-	staged, moved := evolve(stages, rest)
-	// A second tilt would weigh the first stage's floor far out. The first tilt alone bounds what lies above, a little farther up.
-	p.s, p.top = 0, max(p.top, (s.cumulant(p.theta, p.up)+25-p.logDelta)/p.theta)
-	c := staged.convolve(p, staged.grid(p, allowed/2, o.MaxBuckets))
+	return append(out, s.staged(p, stages, rest, allowed/2, o.MaxBuckets))
+}
+
+// staged composes the results of stages and the rest. A second tilt would weigh the stages' floor far out; the first tilt alone
+// bounds what lies above, a little farther up.
+func (s *side) staged(p plan, stages []stage, rest []part, allowed float64, limit int) *convolved {
+	left, moved := evolve(stages, rest)
+	p.s, p.t, p.top = 0, 0, max(p.top, (s.cumulant(p.theta, p.up)+25-p.logDelta)/p.theta)
+	c := left.convolve(p, left.grid(p, allowed, limit))
 	c.moved += moved
 	return c
+}
+
+// best is the least of what the ways say.
+func best(ways []*convolved, ask func(*convolved) answer) answer {
+	a := ask(ways[0])
+	for _, c := range ways[1:] {
+		if b := ask(c); !(a.Value <= b.Value) {
+			a = b
+		}
+	}
+	return a
 }

@@ -15,7 +15,9 @@ type convolved struct {
 	logScale float64   // mass is exp(θ·loss - logScale) times the probability
 	floor    float64   // what each mass may fall short by, absolutely: rounding of the transform
 	above    float64   // probability above the window, at most
+	below    float64   // likewise below it, as a mass at the first index; 0 if the plan has no t
 	infinite float64   // probability that the loss is infinite, at most
+	extra    float64   // tilted mass that earlier stages added on the safe side
 	massErr  float64   // by what part masses may fall short
 	lossErr  float64   // by how much losses may
 	moved    float64   // times one more than the rate at which δ falls, about by how much discretisation raised ε
@@ -68,10 +70,15 @@ func (s *side) convolve(p plan, g grid) *convolved {
 	out.lossErr = a.lossErr + b.lossErr + 8*unit*(math.Abs(a.offset)+math.Abs(b.offset)+math.Abs(p.top)+math.Abs(p.bottom))
 	out.infinite = min(1, -math.Expm1(a.logFinite+b.logFinite)*(1+16*unit))
 	out.moved = a.moved + b.moved
+	out.extra = a.extra + b.extra
 	out.first = int64(math.Floor((p.bottom-out.offset)/g.h)) - 1
 	if last := out.first + int64(g.n) - 1; a.max+b.max > float64(last) {
 		top := out.loss(last)
 		out.above = math.Exp(a.logS + b.logS + out.logScale + out.massErr - (p.s+p.theta)*top)
+	}
+	if p.t > 0 {
+		// For t ≥ θ, exp(θ(bottom-x)) ≤ exp(t(bottom-x)) for every loss x below bottom: the mass there, moved up to bottom.
+		out.below = math.Exp(a.logT + b.logT + p.t*out.loss(out.first))
 	}
 	return out
 }
@@ -80,14 +87,14 @@ func (c *convolved) loss(i int64) float64 { return c.offset + c.h*float64(i) }
 
 // product is the product of some parts' spectra, with what belongs to it.
 type product struct {
-	tr                          *transform
-	z                           []complex128
-	buf                         []float64
-	edges                       []int64
-	offset, logScale, scaleSize float64
-	max, floor, growth          float64
-	logS, logFinite             float64
-	massErr, lossErr, moved     float64
+	tr                             *transform
+	z                              []complex128
+	buf                            []float64
+	edges                          []int64
+	offset, logScale, scaleSize    float64
+	max, floor, growth             float64
+	logS, logT, logFinite          float64
+	massErr, lossErr, moved, extra float64
 }
 
 // times multiplies by the count-th power of a law's spectrum.
@@ -95,7 +102,7 @@ func (x *product) times(q part, p plan, g grid, runs float64) {
 	k := float64(q.count)
 	up := p.up
 	lo, hi := q.law.reach(45+math.Log(runs), up)
-	sk := sink{h: g.h, theta: p.theta, lambda: q.law.cumulant(p.theta, up), s: p.s, fine: g.fine, step: g.step(q.law), max: math.MinInt64, buf: x.buf, edgeBuf: x.edges}
+	sk := sink{h: g.h, theta: p.theta, lambda: q.law.cumulant(p.theta, up), s: p.s, t: p.t, fine: g.fine, step: g.step(q.law), max: math.MinInt64, buf: x.buf, edgeBuf: x.edges}
 	if sk.step > 0 {
 		sk.offset, _, _ = q.law.pitch()
 	}
@@ -118,7 +125,7 @@ func (x *product) times(q part, p plan, g grid, runs float64) {
 		sum, x.logFinite = 1, math.Inf(-1)
 		clear(sk.buf)
 		sk.buf[0] = 1
-		sk.sumS, sk.max = 1, 0
+		sk.sumS, sk.sumT, sk.max = 1, 1, 0
 	}
 	var square float64
 	for i, m := range sk.buf {
@@ -133,6 +140,12 @@ func (x *product) times(q part, p plan, g grid, runs float64) {
 	x.max += k * float64(sk.max)
 	if p.s > 0 {
 		x.logS += k * math.Log(sk.sumS/sum)
+	}
+	if p.t > 0 {
+		x.logT += k * math.Log(sk.sumT/sum)
+	}
+	if q, ok := q.law.(*sampled); ok {
+		x.extra += k * (float64(q.c.n)*q.c.floor + q.c.below + q.c.extra)
 	}
 	x.massErr += k * q.law.massError(lo, hi)
 	x.lossErr += k * (q.law.lossError(lo, hi) + 2*unit*math.Abs(sk.offset))

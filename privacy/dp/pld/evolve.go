@@ -25,8 +25,14 @@ func (s *sampled) cumulant(theta, _ float64) float64 {
 	return s.c.logScale + math.Log(sum)
 }
 
+// mass is at least what lies at an index. What lies below the window was folded into it as a tilted mass, and counts for too little
+// there once it is composed further: so it is put on the first index whole.
 func (s *sampled) mass(i int64) float64 {
-	return max(0, s.c.mass[i&int64(s.c.n-1)]) + s.c.floor
+	m := max(0, s.c.mass[i&int64(s.c.n-1)]) + s.c.floor
+	if i == s.c.first {
+		m += s.c.below
+	}
+	return m
 }
 
 // fill moves masses to the coarser grid. They are tilted already, by the same θ.
@@ -66,7 +72,7 @@ func (s *side) stages(p plan, allowed float64, limit int) (out []stage, rest []p
 			if n.runs == 0 {
 				continue
 			}
-			st := stage{side: side{parts: []part{{q.law, n.runs}}}, plan: p, count: n.count}
+			st := stage{side: side{parts: []part{{q.law, n.runs}}, blur: h}, plan: p, count: n.count}
 			st.side.window(&st.plan, float64(q.count))
 			st.grid = st.side.gridAt(st.plan, h, limit)
 			if !st.grid.exact && !(st.grid.h <= 1.5*h) {

@@ -5,6 +5,7 @@ import "math"
 // A side is one direction of neighbours: laws and how often each runs.
 type side struct {
 	parts []part
+	blur  float64 // spacing of a grid that cumulant is to allow for
 }
 
 type part struct {
@@ -17,6 +18,9 @@ func (s *side) cumulant(theta, up float64) float64 {
 	var sum float64
 	for _, p := range s.parts {
 		sum += float64(p.count) * p.law.cumulant(theta, up)
+	}
+	if s.blur > 0 {
+		sum += s.runs() * theta * (theta + 1) * s.blur * s.blur / 8
 	}
 	return sum
 }
@@ -60,6 +64,7 @@ type plan struct {
 	bottom   float64 // hardly any tilted mass lies below
 	top      float64 // hardly any mass lies above
 	s        float64 // the tilt that shows it for top
+	t        float64 // the tilt downwards that shows it for bottom, at least theta
 	up       float64 // see side.cut
 	spread   float64 // about the standard deviation of the tilted sum
 	rate     float64 // about by what factor, as a logarithm, δ falls for each unit of ε
@@ -149,8 +154,11 @@ func (s *side) window(p *plan, repeats float64) {
 		d := math.Exp(x)
 		return -(at - s.cumulant(p.theta-d, p.up) - down) / d
 	}
-	p.bottom = -below(least(below, math.Log(1/spread), math.Log(60/spread), 14))
-	p.bottom = max(p.bottom, -below(math.Log(p.theta))) // never far: nothing is heavier without a tilt than with
+	down1 := least(below, math.Log(1/spread), math.Log(60/spread), 14)
+	if below(math.Log(p.theta)) < below(down1) || p.theta > math.Exp(down1) {
+		down1 = math.Log(p.theta) // nothing is heavier without a tilt than with
+	}
+	p.bottom, p.t = -below(down1), math.Exp(down1)
 	p.top, p.bottom = min(p.top, sup), max(p.bottom, inf)
 	if !(p.top > p.bottom) {
 		p.bottom, p.top, p.s = inf, sup, 0

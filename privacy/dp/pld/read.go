@@ -50,6 +50,11 @@ func (r *reading) factor() float64 {
 	return math.Exp(e + r.c.massErr + 8*unit*(math.Abs(r.c.logScale)+math.Abs(e)) + 64*unit)
 }
 
+// heaviest is the largest weight that δ gives to a tilted mass: that of exp(-θd)·(1 - exp(-d)) for any d.
+func (c *convolved) heaviest() float64 {
+	return math.Exp(-c.theta*math.Log1p(1/c.theta)) / (1 + c.theta)
+}
+
 // fixed is the part of δ that no ε takes away.
 func (c *convolved) fixed() float64 { return c.infinite + c.above }
 
@@ -64,7 +69,7 @@ func (c *convolved) deltaAt(epsilon float64) answer {
 	open := -math.Expm1(min(0, epsilon-x))
 	f := r.factor()
 	value := f*(r.delta+r.tail*open)*(1+64*unit) + c.fixed()
-	rounding := f*(r.onesDelta+r.ones*open)*c.floor + value*c.massErr
+	rounding := f*((r.onesDelta+r.ones*open)*c.floor+c.extra*c.heaviest()) + value*c.massErr
 	rate := max(c.theta, f*r.tail*(1-open)/max(value, 1e-300))
 	moved := value * math.Expm1(min(700, rate*((rate+1)*c.moved+c.lossErr)))
 	return answer{Bound{Value: min(1, value), Excess: min(1, value, rounding+c.above+moved)}, rate}
@@ -106,7 +111,7 @@ func (c *convolved) bound(x float64, r reading) answer {
 	rate := c.theta
 	if r.tail > 0 {
 		d := -math.Expm1(min(0, x-c.loss(r.i)))
-		added := (r.onesDelta+r.ones*d)*c.floor + (r.delta+r.tail*d)*c.massErr
+		added := (r.onesDelta+r.ones*d)*c.floor + c.extra*c.heaviest() + (r.delta+r.tail*d)*c.massErr
 		slope := r.tail * (1 - min(d, 0.99))
 		rounding = added / slope
 		rate = max(rate, slope/max(r.delta+r.tail*d, 1e-300))
