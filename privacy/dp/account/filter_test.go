@@ -110,13 +110,25 @@ func TestCapsAreThoseOfTheFilters(t *testing.T) {
 	if n := rho / v.Rho; n != 3701 {
 		t.Errorf("a cap of %d nano-ρ admits %d of %d, want 3701", rho, n, v.Rho)
 	}
-	// No cap is beyond what its conversion proves, in 3000 bits: ρ at the best order, μ by the profile.
-	mu2, err := Mu2Cap(3_000_000_000, 1_000_000_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mu := math.Sqrt(float64(mu2) / 1e9)
-	if d := bdelta(3, mu); d.Cmp(big.NewFloat(1e-6)) > 0 {
-		t.Errorf("Mu2Cap() = %d, where δ is above 10⁻⁶", mu2)
+}
+
+// TestGaussianCapsAgainstTheOracle: no cap is beyond what the profile proves in 3000 bits, and none is short by more than two units or a
+// relative 1e-9.
+func TestGaussianCapsAgainstTheOracle(t *testing.T) {
+	for _, epsilon := range []int64{1, 10_000_000, 1_000_000_000, 30_000_000_000} {
+		for _, delta := range []int64{1, 1_000_000, 1_000_000_000, 500_000_000_000_000} {
+			cap, err := Mu2Cap(epsilon, delta)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, d := float64(epsilon)/1e9, new(big.Float).SetPrec(bits).SetRat(big.NewRat(delta, 1e15))
+			if cap > 0 && bdelta(e, math.Sqrt(float64(cap)/1e9)*(1-1e-15)).Cmp(d) > 0 {
+				t.Errorf("Mu2Cap(%d, %d) = %d, where δ is above", epsilon, delta, cap)
+			}
+			more := (float64(cap) + 2) * (1 + 1e-9)
+			if bdelta(e, math.Sqrt(more/1e9)).Cmp(d) <= 0 {
+				t.Errorf("Mu2Cap(%d, %d) = %d, and %v would do", epsilon, delta, cap, more)
+			}
+		}
 	}
 }
