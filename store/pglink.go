@@ -35,6 +35,7 @@ type pgLink struct {
 	began    func([][]byte) error
 	mark     mark    // of the transaction, if the store is shared
 	reading  *pgRows // the result that is still being read; nil: none
+	pending  string  // savepoints made and released by the session that the server was not told yet: they go with what comes next
 	prepared int     // so far, for their names
 	ending   bool    // the connection is being closed, and its statements with it
 }
@@ -53,14 +54,36 @@ func (l *pgLink) control(query string) error {
 	ctx, cancel := l.bounded(context.Background())
 	defer cancel()
 	switch query {
+	case savepoint, release:
+		l.pending += query + ";"
+		return nil
 	case beginWrite:
+		l.pending = ""
 		return l.beginWriting(ctx)
+	case rollback: // must not fail because of what it undoes
+		l.pending = ""
+		_, err := l.simple(ctx, rollback)
+		return err
 	case beginView: // the snapshot is taken by its first statement, so it holds all that was committed by now
 		_, err := l.simple(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 		return err
 	case commit:
 		return l.commit(ctx)
 	}
+	query, l.pending = l.pending+query, ""
+	_, err := l.simple(ctx, query)
+	return err
+}
+
+// ready makes the connection free for a statement.
+func (l *pgLink) ready() error {
+	if err := l.settle(); err != nil || l.pending == "" {
+		return err
+	}
+	ctx, cancel := l.bounded(context.Background())
+	defer cancel()
+	query := l.pending
+	l.pending = ""
 	_, err := l.simple(ctx, query)
 	return err
 }
@@ -75,7 +98,8 @@ func (l *pgLink) beginWriting(ctx context.Context) error {
 
 // commit commits. The server answers a COMMIT of a transaction that failed by ROLLBACK, and calls that no error.
 func (l *pgLink) commit(ctx context.Context) error {
-	all := l.c.Exec(ctx, commit)
+	all := l.c.Exec(ctx, l.pending+commit)
+	l.pending = ""
 	tag := ""
 	for all.NextResult() {
 		t, _ := all.ResultReader().Close()
@@ -152,7 +176,7 @@ func (l *pgLink) PrepareContext(ctx context.Context, query string) (driver.Stmt,
 }
 
 func (l *pgLink) prepare(ctx context.Context, name, query string) (*pgStmt, error) {
-	if err := l.settle(); err != nil {
+	if err := l.ready(); err != nil {
 		return nil, err
 	}
 	text, err := rebind(query)

@@ -93,7 +93,7 @@ func (s *pgStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (dr
 }
 
 func (s *pgStmt) send(ctx context.Context, args []driver.NamedValue) (*pgconn.ResultReader, error) {
-	if err := s.link.settle(); err != nil {
+	if err := s.link.ready(); err != nil {
 		return nil, err
 	}
 	values, formats := make([][]byte, len(args)), make([]int16, len(args))
