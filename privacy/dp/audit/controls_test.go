@@ -78,7 +78,7 @@ func TestControlNoiseThreeQuartersTooSmall(t *testing.T) {
 	control{
 		right: between(func(s *noise.Source, q int64) int64 { return noise.Release(s, q, right) }, 0, 10),
 		wrong: between(func(s *noise.Source, q int64) int64 { return noise.Release(s, q, wrong) }, 0, 10),
-		claim: audit.Claim{Epsilon: 1}, reaches: 0.9,
+		claim: audit.Claim{Epsilon: 1}, reaches: 0.85,
 	}.run(t)
 	law, err := audit.DiscreteLaplaceLaw(10)
 	if err != nil {
@@ -114,7 +114,7 @@ func TestControlSensitivityOffByOne(t *testing.T) {
 	answer := func(top int64) func(s *noise.Source, q int64) int64 {
 		return func(s *noise.Source, q int64) int64 { return noise.Release(s, min(q, top), law) }
 	}
-	control{right: between(answer(1), 0, 100), wrong: between(answer(2), 0, 100), claim: audit.Claim{Epsilon: 1}, reaches: 0.9}.run(t)
+	control{right: between(answer(1), 0, 100), wrong: between(answer(2), 0, 100), claim: audit.Claim{Epsilon: 1}, reaches: 0.85}.run(t)
 }
 
 // A caller asks again after a lost answer. The right one gives the stored answer; the wrong one draws anew, and the caller
@@ -129,7 +129,7 @@ func TestControlRetryThatDrawsAgain(t *testing.T) {
 	again := func(s *noise.Source, q int64) int64 {
 		return noise.Release(s, q, law) + noise.Release(s, q, law)
 	}
-	control{right: between(stored, 0, 10), wrong: between(again, 0, 10), claim: audit.Claim{Epsilon: 1}, reaches: 0.9}.run(t)
+	control{right: between(stored, 0, 10), wrong: between(again, 0, 10), claim: audit.Claim{Epsilon: 1}, reaches: 0.85}.run(t)
 }
 
 // A sum at the end of int64. The wrong one wraps round and is released from the other end; the right one stops there.
@@ -193,7 +193,7 @@ func TestControlForgottenContributionBound(t *testing.T) {
 	control{
 		right: between(answer, count(base, 1), count(with, 1)),
 		wrong: between(answer, count(base, math.MaxInt), count(with, math.MaxInt)),
-		claim: audit.Claim{Epsilon: 1}, reaches: 0.9,
+		claim: audit.Claim{Epsilon: 1}, reaches: 0.85,
 	}.run(t)
 }
 
