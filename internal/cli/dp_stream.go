@@ -134,7 +134,10 @@ func streamRow(raw json.RawMessage) (lines []any, id string, err error) {
 	}
 	if kind.T != nil && kind.Method == nil {
 		line, err := runningCount(*kind.T)
-		return []any{line}, kind.ID, err
+		if err != nil {
+			return nil, kind.ID, err
+		}
+		return []any{line}, kind.ID, nil
 	}
 	var row struct {
 		ID string `json:"id"`
