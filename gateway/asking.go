@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/budget"
@@ -33,15 +34,15 @@ type Quotas interface {
 // Asking is one question to a dataset on its way. Its cost is reserved after the request was changed and before it is on record,
 // so that what it costs a capability is charged in that record, and taken back if there is none; from then on it stays charged.
 // An answer that is known already comes from the book, costs nothing and goes down the road like any other. A nil Asking is a
-// call that asks no dataset. The methods are called in the order in which they are listed here, by one goroutine.
+// call that asks no dataset. The methods are called in the order in which they are listed here, by one goroutine at a time; the
+// ticket may end it from any.
 type Asking struct {
 	g       *Gateway
 	q       *Question
 	key     string
 	request [32]byte
 	plan    func(body []byte) ([]byte, error)
-	run     *asked
-	ended   bool
+	run     atomic.Pointer[asked] // nil: nothing was asked yet, or nobody waits any more
 }
 
 // asked is one asking of a book. Its goroutine follows this side from step to step, and ends when this side does.
@@ -95,7 +96,7 @@ func (a *Asking) reserve(ctx context.Context, m *Message, body []byte) error {
 	if err != nil {
 		return refuse(RulePlace, "", err, "A question to a dataset must have a form of its own: %s.", errors.Unwrap(err))
 	}
-	if a.run != nil && bytes.Equal(a.run.plan, plan) { // the message was changed anew, and asks the same
+	if run := a.run.Load(); run != nil && bytes.Equal(run.plan, plan) { // the message was changed anew, and asks the same
 		return nil
 	}
 	a.leave()
@@ -107,15 +108,16 @@ func (a *Asking) reserve(ctx context.Context, m *Message, body []byte) error {
 	if err != nil {
 		return err
 	}
-	a.run = a.g.begin(ctx, ask)
+	run := a.g.begin(ctx, ask)
+	a.run.Store(run)
 	select {
-	case <-a.run.reserved:
+	case <-run.reserved:
 		m.Cost = Loss(a.q.Cost)
-	case known := <-a.run.known:
-		a.run.hit = &known
+	case known := <-run.known:
+		run.hit = &known
 		m.Outcome = flow.Replayed
-	case <-a.run.done:
-		return a.refusal(m)
+	case <-run.done:
+		return budgetRefusal(m, run.err)
 	case <-ctx.Done():
 		a.leave()
 		return BrokenOff(ctx, ctx.Err())
@@ -185,41 +187,52 @@ func (g *Gateway) begin(ctx context.Context, ask answers.Ask) *asked {
 
 // recorded says whether the request is on record. If it is not, what was reserved is taken back before it returns.
 func (a *Asking) recorded(err error) {
+	run := a.current()
 	switch {
-	case a == nil || a.run == nil || a.run.said && a.run.hit == nil:
+	case run == nil || run.said:
 		return
-	case a.run.hit != nil:
+	case run.hit != nil:
 		if err != nil {
 			_ = a.Told(err) // it is told already
 		}
 		return
 	}
-	a.run.said = true
-	a.run.recorded <- err
+	run.said = true
+	run.recorded <- err
 	if err != nil {
-		<-a.run.done // with the padding that every refusal has
+		<-run.done // with the padding that every refusal has
 	}
+}
+
+// current is what is asked now; nil where nothing is.
+func (a *Asking) current() *asked {
+	if a == nil {
+		return nil
+	}
+	return a.run.Load()
 }
 
 // Known returns the answer if it is known already, and the tool is not to be called.
 func (a *Asking) Known() ([]byte, bool) {
-	if a == nil || a.run == nil || a.run.hit == nil {
+	run := a.current()
+	if run == nil || run.hit == nil {
 		return nil, false
 	}
-	return a.run.hit.Body, true
+	return run.hit.Body, true
 }
 
 // Within returns a context for calling the tool, which ends when its time is over.
 func (a *Asking) Within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if a == nil || a.run == nil {
+	run := a.current()
+	if run == nil {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	select {
-	case <-a.run.running:
-		stop := context.AfterFunc(a.run.until, cancel)
+	case <-run.running:
+		stop := context.AfterFunc(run.until, cancel)
 		return ctx, func() { stop(); cancel() }
-	case <-a.run.done:
+	case <-run.done:
 		cancel()
 		return ctx, cancel
 	}
@@ -231,33 +244,38 @@ func (a *Asking) Answered(content []byte, failed error) ([]byte, error) {
 	if a == nil {
 		return content, failed
 	}
-	if a.run == nil || a.ended {
+	run := a.current()
+	if run == nil {
 		return nil, refuse(RuleConflict, "", errGone, "A question to a dataset is answered once.")
 	}
 	select {
-	case a.run.reply <- reply{content, failed}:
+	case run.reply <- reply{content, failed}:
 	default: // it said something before
 		return nil, refuse(RuleConflict, "", errGone, "A question to a dataset is answered once.")
 	}
 	select {
-	case known := <-a.run.known:
+	case known := <-run.known:
 		return known.Body, nil
-	case <-a.run.done:
-		return nil, a.refusal(nil)
+	case <-run.done:
+		return nil, budgetRefusal(nil, run.err)
 	}
 }
 
 // Told ends a question whose answer was decided: with err nil it may leave when Told returns, which is at a time that does not
 // tell whether it was known before.
 func (a *Asking) Told(err error) error {
-	if a == nil || a.run == nil || a.run.given {
+	run := a.current()
+	switch {
+	case a != nil && run == nil && err == nil:
+		return refuse(RuleConflict, "", errGone, "A question to a dataset is answered once.")
+	case run == nil || run.given:
 		return err
 	}
-	a.run.given = true
-	a.run.decided <- err
-	<-a.run.done
-	if err == nil && a.run.err != nil {
-		return a.refusal(nil)
+	run.given = true
+	run.decided <- err
+	<-run.done
+	if err == nil && run.err != nil {
+		return budgetRefusal(nil, run.err)
 	}
 	return err
 }
@@ -266,19 +284,15 @@ func (a *Asking) Told(err error) error {
 func (a *Asking) end() {
 	if a != nil {
 		a.leave()
-		a.ended = true
 	}
 }
 
 // leave lets go of the asking that is under way.
 func (a *Asking) leave() {
-	if a.run != nil {
-		a.run.leave()
+	if run := a.run.Swap(nil); run != nil {
+		run.leave()
 	}
-	a.run = nil
 }
-
-func (a *Asking) refusal(m *Message) error { return budgetRefusal(m, a.run.err) }
 
 // budgetRefusal is what an asker is told of an error of book or ledger. Of budgets that others draw on too it is told no more than
 // that there is no room: what others spent is theirs.
