@@ -325,3 +325,23 @@ func FuzzCompose(f *testing.F) {
 		}
 	})
 }
+
+// TestWorkedExample is the example of docs/spec/dp-pld.md.
+func TestWorkedExample(t *testing.T) {
+	p, err := RandomizedResponse(0.5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Compose([]Term{{p, 2}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.Delta(math.Log(3))
+	if err != nil || !(d.Value >= 0.375*(1-1e-12) && d.Value <= 0.375*(1+1e-12)) {
+		t.Errorf("δ(ln 3) = %.17g, %v, want 3/8", d.Value, err)
+	}
+	e, err := c.Epsilon(0.375)
+	if err != nil || !(e.Value >= math.Log(3)*(1-1e-12) && e.Value <= math.Log(3)*(1+1e-12)) {
+		t.Errorf("ε(3/8) = %.17g, %v, want ln 3", e.Value, err)
+	}
+}
