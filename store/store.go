@@ -42,7 +42,7 @@ type Schema struct {
 // Options may be left zero.
 type Options struct {
 	Window   time.Duration // how long a transaction that already has two closures waits for more, at most a second; 0: not at all
-	MaxBatch int           // closures in one transaction; 0: 256
+	MaxBatch int           // closures in one transaction; 0: 256, and 64 on PostgreSQL
 	Readers  int           // Views at once; 0: 4
 	NoSync   bool          // for benchmarks and tests only: nothing is durable
 

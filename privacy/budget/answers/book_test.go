@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/privacy/budget/answers"
 	"github.com/scrimhq/scrim/privacy/dp/account"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 const pad = 120 * time.Millisecond
@@ -84,7 +85,7 @@ func (r *rig) clock() time.Time { return epoch.Add(time.Duration(r.now.Load())) 
 func (r *rig) open() {
 	r.t.Helper()
 	var err error
-	if r.db, err = store.Open(r.t.Context(), r.dir, []store.Schema{budget.Schema(), answers.Schema()}, store.Options{NoSync: true}); err != nil {
+	if r.db, err = storetest.Try(r.t, r.dir, store.Options{NoSync: true}, budget.Schema(), answers.Schema()); err != nil {
 		r.t.Fatal(err)
 	}
 	if r.ledger, err = budget.Open(r.t.Context(), r.db, budget.Options{Signer: r.signer, Seal: r.seal, Clock: r.clock}); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/scrimhq/scrim/privacy/dp/continual"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // TestMain also runs as the victim of TestKilledProcessDrawsNothingTwice.
@@ -34,8 +35,8 @@ func victimParams(m continual.Method) continual.Params {
 	return p
 }
 
-func victimStreams(dir string, charge func(context.Context, continual.Charge) error) (*store.SQLite, *continual.Streams, error) {
-	db, err := store.Open(context.Background(), filepath.Join(dir, "db"), []store.Schema{continual.Schema()}, store.Options{})
+func victimStreams(dir string, charge func(context.Context, continual.Charge) error) (store.DB, *continual.Streams, error) {
+	db, err := storetest.Dir(context.Background(), filepath.Join(dir, "db"), store.Options{}, continual.Schema())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,6 +94,7 @@ func TestKilledProcessDrawsNothingTwice(t *testing.T) {
 	if os.Getenv("SCRIM_LONG") == "1" {
 		rounds = 100
 	}
+	storetest.Prepare(t)
 	for round := range rounds {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "SCRIM_CONTINUAL_VICTIM="+dir)
