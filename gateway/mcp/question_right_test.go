@@ -1,6 +1,7 @@
 package mcp_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
+	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/contract"
 	"github.com/scrimhq/scrim/privacy/budget"
@@ -162,5 +165,22 @@ func TestAContractsCostIsAQuota(t *testing.T) {
 	}
 	if spent := r.Spent(t, stays); spent != 300_000_000 || u.draws.Load() != 3 {
 		t.Errorf("in the end ε = %d·10⁻⁹ and %d draws, want those of three questions", spent, u.draws.Load())
+	}
+}
+
+// Of a call that another gateway carries, nobody here could keep the answer, so it is refused before anything is charged.
+func TestQuestionsThatAnotherGatewayCarriesAreRefused(t *testing.T) {
+	t.Parallel()
+	u := newCounting(t)
+	r := newBudgetRig(t, u, nil)
+	check := &mcp.Checker{Gateway: r.Gateway, Tools: &mcp.Tools{}}
+	_, err := check.Request(t.Context(), mcp.Carried{
+		Who: func(s *gateway.Snapshot) (identity.Caller, *gateway.Agent, error) {
+			return identity.Caller{Party: ownCaller, Purposes: []flow.Purpose{"care"}, Criticality: flow.Critical}, s.Agents["records"], nil
+		},
+		Version: "2025-11-25", Method: "tools/call", Purpose: "care", Criticality: "critical", Payload: []byte(`{"name":"plain","arguments":{"text":"beds"}}`),
+	})
+	if refusal, ok := errors.AsType[*gateway.Refusal](err); !ok || refusal.Rule != gateway.RuleBudget || r.Spent(t, stays) != 0 {
+		t.Errorf("error = %v, ε = %d·10⁻⁹", err, r.Spent(t, stays))
 	}
 }
