@@ -23,6 +23,9 @@ func Compose(terms []Term, o Options) (*Composed, error) {
 	}
 	if o.RelTol == 0 {
 		o.RelTol = 1e-5
+		if len(terms) > manyParts {
+			o.RelTol = 5e-5
+		}
 	}
 	if o.MaxBuckets == 0 {
 		o.MaxBuckets = 1 << 20
