@@ -158,7 +158,10 @@ func (h *sharing) update(ctx context.Context, fn func(Tx) error) error {
 		return err
 	}
 	t := &tx{s: s, ctx: context.Background()}
-	err := h.run(t, fn)
+	err := t.run(fn)
+	if t.fatal != nil {
+		err = t.fatal
+	}
 	if err != nil {
 		if e := s.control(rollback); e != nil {
 			_ = discard(&s)
@@ -169,21 +172,6 @@ func (h *sharing) update(ctx context.Context, fn func(Tx) error) error {
 		return err
 	}
 	return h.commit(&s)
-}
-
-// run calls the closure; if that ends its goroutine, its rows are closed all the same.
-func (h *sharing) run(t *tx, fn func(Tx) error) error {
-	defer func() {
-		if !t.ended {
-			t.end()
-		}
-	}()
-	err := call(fn, t)
-	t.end()
-	if t.fatal != nil {
-		return t.fatal
-	}
-	return t.outcome(err)
 }
 
 // begin begins a transaction, on a new connection if there is none, or if a server has closed the one there was.

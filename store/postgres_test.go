@@ -4,10 +4,12 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -326,6 +328,52 @@ func TestTimeLimitsOfARoleAreNotTheStores(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A view ends with its caller's context, and the server does not work on for nobody.
+func TestAViewOfPostgresIsInterrupted(t *testing.T) {
+	t.Parallel()
+	db := openPostgres(t, t.TempDir(), store.Options{Readers: 1}, storetest.Things())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	const endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT (x + 1) % 1000 FROM c) SELECT count(*) FROM c"
+	err := db.View(ctx, func(tx store.Tx) error { return tx.QueryRow(endless).Scan(new(int)) })
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("View() error = %v, want DeadlineExceeded", err)
+	}
+	var working int
+	err = db.View(t.Context(), func(tx store.Tx) error {
+		return tx.QueryRow("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%RECURSIVE c(x)%' AND pid <> pg_backend_pid()").Scan(&working)
+	})
+	if err != nil || working != 0 {
+		t.Errorf("View() after it: error = %v, and %d statements still run; want none", err, working)
+	}
+}
+
+// A closure that ends its goroutine is undone, and the store goes on.
+func TestAClosureOnPostgresThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]store.Options{"owner": {}, "shared": {Shared: true, Writers: 1}} {
+		db := openPostgres(t, t.TempDir(), opt, storetest.Things())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_ = db.Update(t.Context(), func(tx store.Tx) error {
+				if err := addThing(1)(tx); err != nil {
+					return err
+				}
+				if _, err := tx.Query("SELECT id FROM things"); err != nil {
+					return err
+				}
+				runtime.Goexit()
+				return nil
+			})
+			t.Errorf("%s: Update() returned, want its goroutine to have ended", name)
+		})
+		wg.Wait()
+		if err := db.Update(t.Context(), addThing(1)); err != nil {
+			t.Errorf("%s: Update() after it: error = %v, want nil", name, err)
 		}
 	}
 }

@@ -237,6 +237,18 @@ func (t *tx) end() {
 	}
 }
 
+// run calls the closure. Its rows are closed also if it ends its goroutine: open ones would keep the connection from being closed.
+func (t *tx) run(fn func(Tx) error) error {
+	defer func() {
+		if !t.ended {
+			t.end()
+		}
+	}()
+	err := call(fn, t)
+	t.end()
+	return t.outcome(err)
+}
+
 // outcome is the closure's error, or that of a statement which it looked away from although nothing of it can stay.
 func (t *tx) outcome(err error) error {
 	if err == nil {

@@ -264,9 +264,7 @@ func (w *writer) alone(r *request) (bool, error) {
 		return false, nil
 	}
 	t := &tx{s: w.session, ctx: context.Background()}
-	r.err = call(r.fn, t)
-	t.end()
-	r.err = t.outcome(r.err)
+	r.err = t.run(r.fn)
 	if t.fatal != nil || r.err == nil {
 		return true, t.fatal
 	}
@@ -285,9 +283,7 @@ func (w *writer) closure(r *request) error {
 		return err
 	}
 	t := &tx{s: w.session, ctx: context.Background()}
-	r.err = call(r.fn, t)
-	t.end()
-	r.err = t.outcome(r.err)
+	r.err = t.run(r.fn)
 	if t.fatal != nil {
 		return t.fatal
 	}
