@@ -21,6 +21,9 @@ func NewNoisyMax(scale Ratio) (NoisyMax, error) {
 
 // NoisyMaxFor returns the mechanism whose ε at that score sensitivity is at most epsilonNano/10^9, for scores that may move in any direction: scale = 2Δ/ε.
 func NoisyMaxFor(epsilonNano, sensitivity int64) (NoisyMax, error) {
+	if err := checkCost("epsilon", epsilonNano, sensitivity); err != nil { // before 2Δ may wrap
+		return NoisyMax{}, err
+	}
 	if sensitivity > 1<<61 {
 		return NoisyMax{}, refuse("sensitivity", "is too large")
 	}

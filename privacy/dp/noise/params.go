@@ -30,6 +30,9 @@ func (d DiscreteLaplace) EpsilonNano(sensitivity int64) int64 {
 // GaussianFor returns the discrete Gaussian under which an integer vector is released with ρ-zCDP for ρ at most rhoNano/10^9. The sensitivity is given as its
 // square, Δ², so that √(l₀)·l∞ stays an integer: σ = Δ/√(2ρ), rounded towards more noise by less than one part in 2^50 where it is not rational.
 func GaussianFor(rhoNano, sensitivitySquared int64) (DiscreteGaussian, error) {
+	if err := checkCost("rho", rhoNano, sensitivitySquared); err != nil { // before 2ρ may wrap
+		return DiscreteGaussian{}, err
+	}
 	if rhoNano > math.MaxInt64/2 {
 		return DiscreteGaussian{}, refuse("rho", "is too large")
 	}

@@ -77,6 +77,25 @@ func TestHelpersRefuse(t *testing.T) {
 	}
 }
 
+// What is doubled on the way to a law is refused before it wraps: −2^62−1 doubled is nearly 2^63, a ρ of four billion.
+func TestNegativeParametersDoNotWrapIntoLaws(t *testing.T) {
+	for _, low := range []int64{-1, -1 << 62, -1<<62 - 1, -1<<62 - 1<<40, -1<<63 + 1, -1 << 63} {
+		for _, other := range []int64{1, 1 << 20, 1 << 40, 1 << 62, math.MaxInt64} {
+			_, ofRho := GaussianFor(low, other)
+			_, ofSquare := GaussianFor(other, low)
+			_, ofMu := RoundedGaussianFor(low, other)
+			_, ofEpsilon := NoisyMaxFor(low, other)
+			_, ofScore := NoisyMaxFor(other, low)
+			_, ofBase := ExponentialFor(other, low)
+			for i, err := range []error{ofRho, ofSquare, ofMu, ofEpsilon, ofScore, ofBase} {
+				if !errors.Is(err, ErrParams) {
+					t.Errorf("%d beside %d, helper %d: %v, want it refused", low, other, i, err)
+				}
+			}
+		}
+	}
+}
+
 func TestCostsNeverWrap(t *testing.T) {
 	d := must(NewDiscreteLaplace(Ratio{1, 64}))
 	g := must(NewRoundedGaussian(Ratio{1, 64}))
