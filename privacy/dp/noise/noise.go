@@ -101,7 +101,7 @@ func checkScale(member string, r Ratio) (Ratio, error) {
 // A sample outside int64 is given as the nearest end of the symmetric range ±(2^63−1); [Release] shows why that
 // changes no released answer.
 type Law interface {
-	// Sample draws once. It must not be called with one Source from two goroutines at once.
+	// Sample draws once. Any number of goroutines may do so at once, each with a Source of its own or all with one.
 	Sample(*Source) int64
 	// Mass is the exact probability of x, as a 256-bit number with a relative error below 2^−120.
 	Mass(x int64) *big.Float

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -302,5 +304,34 @@ func TestSparseRefuses(t *testing.T) {
 	}
 	if _, err := SparseFor(1, good); !errors.Is(err, ErrParams) {
 		t.Error("an ε that cannot be split was split")
+	}
+}
+
+// Goroutines that ask at once get c positive answers together, not each.
+func TestSparseGivesNoMoreToManyAtOnce(t *testing.T) {
+	for range 500 {
+		v := must(NewSparse(NewSource(), SparseOptions{Sensitivity: 1, Positives: 500, Threshold: 0, ThresholdScale: Ratio{1, 1}, QueryScale: Ratio{1, 1}}))
+		var positive atomic.Int64
+		begin := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				<-begin
+				for {
+					above, err := v.Above(1 << 30)
+					if err != nil {
+						return
+					}
+					if above {
+						positive.Add(1)
+					}
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		if n := positive.Load(); n != 500 || v.Left() != 0 {
+			t.Fatalf("%d positive answers, %d left; want 500 and none", n, v.Left())
+		}
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"encoding/binary"
 	"io"
 	"math/bits"
+	"sync"
 )
 
 // Source gives random bits out of a buffer that is filled from crypto/rand. Words are erased once they are given, so that
-// memory read later does not tell noise drawn earlier. One goroutine uses a Source at a time; make one for each with [NewSource].
+// memory read later does not tell noise drawn earlier. Each word is given once, however many goroutines ask: a word given twice would be the same
+// noise on two answers. They wait for each other; where that matters make a source for each with [NewSource].
 type Source struct {
-	left  int // words not given yet: none in the zero value, which has no randomness
+	mu    sync.Mutex // guards the rest, and lets go vet refuse copies, which would give the same words again
+	left  int        // words not given yet: none in the zero value, which has no randomness
 	words [sourceWords]uint64
 	coins uint64 // unused coin flips, above them a 1 as sentinel
 	raw   [8 * sourceWords]byte
@@ -28,6 +31,13 @@ func SourceFrom(r io.Reader) *Source { return &Source{from: r} }
 
 // Uint64 returns 64 random bits.
 func (s *Source) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next()
+}
+
+// next is the next word; mu is held.
+func (s *Source) next() uint64 {
 	if s.left == 0 {
 		s.fill()
 	}
@@ -54,8 +64,14 @@ func (s *Source) fill() {
 
 // Coin returns 0 or 1 with probability ½ each.
 func (s *Source) Coin() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.coin()
+}
+
+func (s *Source) coin() uint64 {
 	if s.coins <= 1 {
-		v := s.Uint64()
+		v := s.next()
 		s.coins = v>>1 | 1<<63
 		return v & 1
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -104,6 +105,36 @@ func TestBelowIsUniform(t *testing.T) {
 	for range 100 {
 		if s.Below(1) != 0 {
 			t.Fatal("a number below 1 is not 0")
+		}
+	}
+}
+
+// One source that several goroutines use gives each word once: a word given twice is the same noise on two answers.
+func TestASourceGivesEachWordOnce(t *testing.T) {
+	const goroutines, each = 4, 100_000
+	s := NewSource()
+	words := make([][]uint64, goroutines)
+	begin := make(chan struct{})
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			words[g] = make([]uint64, each)
+			<-begin
+			for i := range each {
+				words[g][i] = s.Uint64()
+				s.Coin()
+			}
+		})
+	}
+	close(begin)
+	wg.Wait()
+	seen := make(map[uint64]bool, goroutines*each)
+	for _, all := range words {
+		for _, w := range all {
+			if seen[w] || w == 0 {
+				t.Fatalf("the word %#x was given twice", w) // by chance less than once in 10⁸ runs
+			}
+			seen[w] = true
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"sync"
 )
 
 // ErrSpent says that a [Sparse] has given all the positive answers it was made for.
@@ -25,13 +26,15 @@ type SparseOptions struct {
 //
 // It is ε-differentially private for ε = Δ/ThresholdScale + 2cΔ/QueryScale, or Δ/ThresholdScale + cΔ/QueryScale if monotone; the proof for
 // discrete noise is on the page docs/spec/dp-noise.md. Several published variants of this mechanism are not private at all: those that reuse a
-// value's noise, release the noisy value, or let the noise of the values shrink as c grows. A Sparse is for one goroutine.
+// value's noise, release the noisy value, or let the noise of the values shrink as c grows.
 type Sparse struct {
 	options   SparseOptions
 	law       DiscreteLaplace
 	threshold int64 // the noise on it
-	left      int64
 	src       *Source
+
+	mu   sync.Mutex // guards left: goroutines that ask at once get c positive answers together
+	left int64
 }
 
 // NewSparse draws the threshold's noise and returns the sparse vector, or [ErrParams].
@@ -92,10 +95,16 @@ func (o SparseOptions) EpsilonNano() int64 {
 }
 
 // Left is how many positive answers may still come.
-func (v *Sparse) Left() int64 { return v.left }
+func (v *Sparse) Left() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.left
+}
 
 // Above says whether value plus fresh noise is at least the noisy threshold, or [ErrSpent] once c answers were positive.
 func (v *Sparse) Above(value int64) (bool, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.left <= 0 {
 		return false, ErrSpent
 	}
