@@ -70,3 +70,21 @@ func TestKeepProbabilityIsThatOfTheDecision(t *testing.T) {
 		}
 	}
 }
+
+// A vector of discrete Gaussians leaks more than one number that moves by the vector's L2 norm: it is one mechanism for each entry.
+// This is why the page does not let the norm stand for the sensitivity, as it may for continuous noise.
+func TestAVectorOfDiscreteGaussiansIsOneForEachEntry(t *testing.T) {
+	for _, kind := range []account.Kind{account.DiscreteGaussian, account.RoundedGaussian} {
+		norm, _, err := account.Delta([]account.Mechanism{{Kind: kind, Sigma: 1, Sensitivity: 2}}, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, _, err := account.Delta([]account.Mechanism{{Kind: kind, Sigma: 1, Count: 4}}, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if more := entries > 2*norm; more != (kind == account.DiscreteGaussian) {
+			t.Errorf("%s: δ of four entries is %v, that of their norm %v", kind, entries, norm)
+		}
+	}
+}

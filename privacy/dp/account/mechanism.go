@@ -16,7 +16,8 @@ const (
 	Gaussian Kind = "gaussian"
 	// RoundedGaussian is a continuous Gaussian rounded to integers behind an integer query, which is post-processing (as Gaussian).
 	RoundedGaussian Kind = "rounded_gaussian"
-	// DiscreteGaussian adds P(x) ∝ exp(−x²/2σ²) on the integers to an integer query (sigma, sensitivity).
+	// DiscreteGaussian adds P(x) ∝ exp(−x²/2σ²) on the integers to one integer (sigma, sensitivity). A vector is one for each entry
+	// that a unit moves: its L2 norm as the sensitivity holds for Rho and RDP, and is too little for a loss distribution.
 	DiscreteGaussian Kind = "discrete_gaussian"
 	// Laplace adds a density ∝ exp(−|x|/b) to a query of that L1 sensitivity (scale, sensitivity).
 	Laplace Kind = "laplace"
@@ -28,7 +29,8 @@ const (
 	EpsilonDelta Kind = "epsilon_delta"
 	// Pure is any mechanism known to be ε-differentially private (epsilon).
 	Pure Kind = "pure"
-	// Exponential is the exponential mechanism, or anything else of ε-bounded range (epsilon).
+	// Exponential is the exponential mechanism, or anything else of ε-bounded range (epsilon). The noisy maximum with exponential noise
+	// (permute-and-flip) is not: it is Pure.
 	Exponential Kind = "exponential"
 	// RandomizedResponse keeps a value of num_buckets with probability 1 − noise_parameter and draws it anew otherwise; one unit's
 	// value is replaced (noise_parameter, num_buckets).

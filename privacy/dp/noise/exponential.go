@@ -12,7 +12,8 @@ import (
 //
 // If one unit moves each score by at most Δ, the choice is ε-differentially private for ε = 2Δ·ln(1/b): shifting all scores alike changes no probability, so weigh them by b^(−score);
 // the weight moves by a factor between b^Δ and b^−Δ, and so does the sum of all weights. If all scores move the same way (counts, when a unit is added or removed),
-// both factors lie between 1 and b^−Δ or both between b^Δ and 1, and ε = Δ·ln(1/b) suffices.
+// both factors lie between 1 and b^−Δ or both between b^Δ and 1, and ε = Δ·ln(1/b) suffices. Either way the sum's factor is the same for all candidates, so that
+// the losses lie within an interval of length ε (bounded range), which costs ε²/8 of zCDP (Cesar, Rogers 2021).
 type Exponential struct {
 	x uint64
 	y uint

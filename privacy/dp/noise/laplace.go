@@ -80,7 +80,8 @@ func (d DiscreteLaplace) Tail(x int64) *big.Float {
 	return quo(expOver(uint64(x), d.scale), add(unity(), expOver(1, d.scale)))
 }
 
-// Geometric is the law P(X = x) = (1−b)·b^x for x ≥ 0, b = exp(−1/scale): one-sided noise, as selection uses it.
+// Geometric is the law P(X = x) = (1−b)·b^x for x ≥ 0, b = exp(−1/scale): one-sided noise, as selection uses it. A number released with it
+// is not ε-differentially private for any ε: what lies below the number never comes.
 type Geometric struct{ scale Ratio }
 
 // NewGeometric returns the law of that scale, or [ErrParams]: 1/64 ≤ scale ≤ 2^52.

@@ -11,6 +11,8 @@ import "math/big"
 // the others; that difference moves by at most 2Δ (by at most Δ in the second case, where M and the score move the same way by at most Δ each), and
 // the tail exp(−max(a,0)/scale) of the noise by at most exp(|change|/scale). Its expected score is never below that of the exponential mechanism at
 // the same ε (McKenna, Sheldon 2020).
+//
+// Unlike [Exponential] it is not of ε-bounded range: it costs ε²/2 of zCDP as whatever is ε-differentially private does, not ε²/8.
 type NoisyMax struct{ scale Ratio }
 
 // NewNoisyMax returns the mechanism of that scale, or [ErrParams]: 1/64 ≤ scale ≤ 2^52.

@@ -6,7 +6,7 @@ import "math/big"
 type PartitionOptions struct {
 	EpsilonNano int64 // for a unit's whole contribution, in 10^−9
 	DeltaFemto  int64 // for a unit's whole contribution, in 10^−15
-	PerUnit     int64 // l₀: to how many partitions one unit contributes at most
+	PerUnit     int64 // l₀: in how many partitions one unit more or less is counted at most; for units that are replaced, twice that
 }
 
 // Partitions decides which partitions (groups whose very names come from the data) may be shown, by how many privacy units each has. No
@@ -173,7 +173,8 @@ func (r *recursion) step() {
 // ThresholdFor returns the least T such that showing a noisy count only if it is at least T hides every partition that
 // one unit alone made, but for probability δ: P(l∞ + N ≥ T) ≤ δ/l₀ for each of the at most l₀ partitions of that unit, and the union bound over them
 // (Korolova, Kenthapadi, Mishra, Ntoulas 2009). The noise is charged besides. T depends on no data, so comparing with
-// it is post-processing. It returns [ErrParams] where a parameter is out of range.
+// it is post-processing. Where units are replaced δ is the same, by the proof on the page docs/spec/dp-noise.md, and the noise must be that of 2l₀ partitions. A threshold
+// for continuous noise is a little too low for these laws. It returns [ErrParams] where a parameter is out of range.
 func ThresholdFor(law Law, largest, partitions, deltaFemto int64) (int64, error) {
 	switch {
 	case largest <= 0 || largest > 1<<61:

@@ -196,6 +196,54 @@ func TestChoicesKeepTheirEpsilon(t *testing.T) {
 	}
 }
 
+// The exponential mechanism's privacy losses over all candidates lie within an interval of length ε (bounded range: Durfee, Rogers 2019), which is why
+// it is ε²/8-zCDP. Those of the noisy maximum do not, and it is not: it is charged as pure ε, ε²/2-zCDP.
+func TestOnlyTheExponentialMechanismHasBoundedRange(t *testing.T) {
+	e, m := must(ExponentialFor(nano/2, 3)), must(NoisyMaxFor(nano/2, 3))
+	a, b := []int64{0, 0}, []int64{-3, 3}
+	spread := func(p, q []*big.Float) (length, divergence float64) {
+		low, high := math.Inf(1), math.Inf(-1)
+		for i := range p {
+			f, _ := quo(p[i], q[i]).Float64()
+			w, _ := p[i].Float64()
+			low, high, divergence = min(low, math.Log(f)), max(high, math.Log(f)), divergence+w*math.Log(f)
+		}
+		return high - low, divergence
+	}
+	const rho = 0.5 * 0.5 / 8
+	if length, d := spread(e.Probabilities(a), e.Probabilities(b)); length > 0.5*(1+1e-12) || d > rho {
+		t.Errorf("exponential mechanism: losses spread over %g, divergence %g; want at most 0.5 and %g", length, d, rho)
+	}
+	if length, d := spread(m.Probabilities(a), m.Probabilities(b)); length < 0.8 || d < 2*rho || d > 4*rho {
+		t.Errorf("noisy maximum: losses spread over %g, divergence %g; if they are no more than 0.5 and %g the page is wrong", length, d, rho)
+	}
+}
+
+// Where one unit moves all scores the same way, half of ε is enough, as the page says.
+func TestChoicesCostHalfWhereScoresMoveTogether(t *testing.T) {
+	e, m := must(ExponentialFor(nano/2, 3)), must(NoisyMaxFor(nano/2, 3))
+	s := NewSource()
+	worst := [2]float64{}
+	for range 300 {
+		a, b := make([]int64, 5), make([]int64, 5)
+		for i := range a {
+			a[i] = int64(s.Below(30))
+			b[i] = a[i] + int64(s.Below(2))*3
+		}
+		for k, p := range [][2][]*big.Float{{e.Probabilities(a), e.Probabilities(b)}, {m.Probabilities(a), m.Probabilities(b)}} {
+			for i := range a {
+				f, _ := quo(p[0][i], p[1][i]).Float64()
+				worst[k] = max(worst[k], math.Abs(math.Log(f)))
+			}
+		}
+	}
+	for k, w := range worst {
+		if w > 0.25*(1+1e-9) || w < 0.1 {
+			t.Errorf("mechanism %d: privacy loss up to %g, want close to and at most 0.25", k, w)
+		}
+	}
+}
+
 func TestChoicesRefuse(t *testing.T) {
 	e, m, s := must(NewExponential(1, 1)), must(NewNoisyMax(Ratio{1, 1})), NewSource()
 	for _, scores := range [][]int64{nil, make([]int64, MaxCandidates+1)} {
