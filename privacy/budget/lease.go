@@ -126,6 +126,9 @@ func (o *giveBack) rows(b *batch) error {
 
 func (o *giveBack) run(b *batch) error {
 	s := o.slice
+	if s.left == 0 { // a transaction before this one turned out to be durable
+		return nil
+	}
 	b.append(Entry{Kind: Returned, ID: s.id, Scope: s.key.scope, Count: s.left})
 	return b.charge(s.nodes, s.blocks, s.key.cost, -s.left)
 }
