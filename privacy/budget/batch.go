@@ -232,11 +232,17 @@ func (b *batch) flush() error {
 }
 
 func (b *batch) saveRows() error {
-	var keys []rowKey
+	var keys, unused []rowKey
 	for k, r := range b.rows {
-		if r.changed {
+		switch {
+		case r.changed:
 			keys = append(keys, k)
+		case r.entries == 0:
+			unused = append(unused, k)
 		}
+	}
+	if err := b.dropRows(unused); err != nil {
+		return err
 	}
 	slices.SortFunc(keys, compareRows)
 	args := make([]any, 0, 4*len(keys))
@@ -246,6 +252,23 @@ func (b *batch) saveRows() error {
 	}
 	return insert(b.tx, 4, args, "INSERT INTO budget_sums (scope, block, entries, sums) VALUES ",
 		" ON CONFLICT (scope, block) DO UPDATE SET entries = excluded.entries, sums = excluded.sums", nil)
+}
+
+// dropRows takes away the rows that were made for charges which were then refused: whoever asks by ever new names leaves nothing behind.
+func (b *batch) dropRows(keys []rowKey) error {
+	slices.SortFunc(keys, compareRows)
+	for len(keys) > 0 {
+		n := 1
+		for n < len(keys) && keys[n].scope == keys[0].scope && keys[n].block == keys[n-1].block+1 {
+			n++
+		}
+		const drop = "DELETE FROM budget_sums WHERE scope = ? AND block >= ? AND block <= ? AND entries = 0"
+		if _, err := b.tx.Exec(drop, keys[0].scope[:], keys[0].block, keys[n-1].block); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
 }
 
 func (b *batch) saveScopes() error {
