@@ -46,6 +46,7 @@ const (
 	maxBody     = 8 << 20
 	retries     = 20
 	pruned      = 64 // rows that one answer cleans up
+	prunedByKey = 4  // keys that a new one cleans up
 )
 
 // Sealer encrypts and authenticates; what it sealed with other associated data it does not open.
@@ -171,6 +172,7 @@ func (b *Book) answer(ctx context.Context, a Ask) (Answer, error) {
 	}
 	for patience := 4 * a.Pad; ; patience -= poll {
 		found, err := b.claim(ctx, &a, id)
+		id.noted = id.noted || found.noted
 		switch {
 		case err != nil:
 			return Answer{}, err
@@ -182,9 +184,11 @@ func (b *Book) answer(ctx context.Context, a Ask) (Answer, error) {
 		case found.mine:
 			return b.compute(ctx, a, id)
 		case patience <= 0:
+			b.leave(ctx, id)
 			return Answer{}, ErrBusy
 		}
 		if err := b.await(ctx, id.question); err != nil {
+			b.leave(ctx, id)
 			return Answer{}, err
 		}
 	}
@@ -245,11 +249,12 @@ func (b *Book) compute(ctx context.Context, a Ask, id identity) (ans Answer, err
 		b.fail(ctx, id)
 		return Answer{}, ErrFailed
 	}
+	if err := r.Commit(ctx, nil); err != nil { // before it is stored: others could be given it from then on
+		b.fail(ctx, id)
+		return Answer{}, fmt.Errorf("committing what an answer cost: %w", err)
+	}
 	if body, err = b.keep(ctx, &a, id, body); err != nil {
 		return Answer{}, err
-	}
-	if err := r.Commit(ctx, nil); err != nil {
-		return Answer{}, fmt.Errorf("committing what an answer cost: %w", err)
 	}
 	return Answer{Body: body, Version: id.version, Fresh: true}, nil
 }

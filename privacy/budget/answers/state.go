@@ -19,6 +19,7 @@ type identity struct {
 	asker    []byte // nil: without a key
 	version  Version
 	now      time.Time
+	noted    bool // this asking was the first with its key, and nothing was charged for it
 }
 
 func (b *Book) identify(a *Ask) (id identity, err error) {
@@ -56,6 +57,7 @@ type found struct {
 	version  Version
 	body     []byte // sealed
 	failed   bool
+	noted    bool  // the asker's key was not known before
 	mine     bool  // nobody answers it yet, and now this process does
 	until    int64 // then whoever answers it is given up
 }
@@ -80,7 +82,9 @@ func (b *Book) claim(ctx context.Context, a *Ask, id identity) (f found, err err
 				return err
 			}
 		}
-		if f, err = b.given(tx, k.question); err != nil || f.body != nil {
+		f, err = b.given(tx, k.question)
+		f.noted = k.noted
+		if err != nil || f.body != nil {
 			return err
 		}
 		if k.before {
@@ -101,7 +105,8 @@ func (b *Book) claim(ctx context.Context, a *Ask, id identity) (f found, err err
 // known is what an asker's key stands for.
 type known struct {
 	question [32]byte
-	before   bool // it was used before
+	before   bool // it was used before, by another asking
+	noted    bool // it was not, until now
 	failed   bool
 }
 
@@ -110,7 +115,7 @@ func (b *Book) asked(tx store.Tx, a *Ask, id identity) (k known, err error) {
 	n, err := tx.Exec("INSERT INTO answers_asked (asker, request, question, failed, at) VALUES (?, ?, ?, 0, ?) ON CONFLICT (asker) DO NOTHING",
 		id.asker, a.Request[:], id.question[:], id.now.UnixNano())
 	if err != nil || n == 1 {
-		return known{question: id.question}, err
+		return known{question: id.question, noted: true}, errors.Join(err, b.pruneAsked(tx, id.now, prunedByKey))
 	}
 	var request, question []byte
 	var failed int64
@@ -120,7 +125,8 @@ func (b *Book) asked(tx store.Tx, a *Ask, id identity) (k known, err error) {
 	if subtle.ConstantTimeCompare(request, a.Request[:]) != 1 {
 		return known{}, ErrConflict
 	}
-	return known{question: [32]byte(question), before: true, failed: failed != 0}, nil
+	before := !id.noted || string(question) != string(id.question[:])
+	return known{question: [32]byte(question), before: before, failed: failed != 0}, nil
 }
 
 // lost finds out what became of a key that was used before and has no answer: somebody is at it, or it was charged by a
@@ -145,7 +151,7 @@ func (b *Book) given(tx store.Tx, question [32]byte) (found, error) {
 	if number >= 0 {
 		f.version.Begins = time.Unix(0, begins).UTC()
 	}
-	if ends != 0 {
+	if ends != 0 && number >= 0 {
 		f.version.Ends = time.Unix(0, ends).UTC()
 	}
 	return f, err
@@ -174,9 +180,9 @@ func (b *Book) advance(tx store.Tx, a *Ask, id identity) error {
 
 // take makes this process the one that answers, unless another one is at it and has time left.
 func (b *Book) take(tx store.Tx, a *Ask, id identity) (bool, error) {
-	begins, ends := int64(0), int64(0)
+	begins, ends := int64(0), id.now.UnixNano() // without a schedule it is kept as long as its asker's key
 	if id.version.Number >= 0 {
-		begins = id.version.Begins.UnixNano()
+		begins, ends = id.version.Begins.UnixNano(), 0
 	}
 	if !id.version.Ends.IsZero() {
 		ends = id.version.Ends.UnixNano()
@@ -241,6 +247,20 @@ func (b *Book) forget(ctx context.Context, id identity) {
 	}
 }
 
+// leave forgets the key of an asking that waited for another one's answer in vain: it was charged nothing, and may ask again by it.
+func (b *Book) leave(ctx context.Context, id identity) {
+	if !id.noted {
+		return
+	}
+	err := b.update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		_, err := tx.Exec("DELETE FROM answers_asked WHERE asker = ? AND question = ? AND failed = 0", id.asker, id.question[:])
+		return err
+	})
+	if err != nil {
+		b.fault(wrap("taking back a key", err))
+	}
+}
+
 func (b *Book) drop(tx store.Tx, id identity) error {
 	_, err := tx.Exec("DELETE FROM answers_given WHERE question = ? AND body IS NULL AND owner = ?", id.question[:], b.owner[:])
 	return err
@@ -248,16 +268,16 @@ func (b *Book) drop(tx store.Tx, id identity) error {
 
 // prune deletes some of what is no longer kept.
 func (b *Book) prune(tx store.Tx, now time.Time) error {
-	before := now.Add(-b.opt.Keep).UnixNano()
-	for _, q := range []string{
-		"DELETE FROM answers_asked WHERE asker IN (SELECT asker FROM answers_asked WHERE at < ? ORDER BY at LIMIT ?)",
-		"DELETE FROM answers_given WHERE question IN (SELECT question FROM answers_given WHERE ends <> 0 AND ends < ? ORDER BY ends LIMIT ?)",
-	} {
-		if _, err := tx.Exec(q, before, pruned); err != nil {
-			return err
-		}
-	}
-	return nil
+	const given = "DELETE FROM answers_given WHERE question IN (SELECT question FROM answers_given WHERE ends <> 0 AND ends < ? ORDER BY ends LIMIT ?)"
+	_, err := tx.Exec(given, now.Add(-b.opt.Keep).UnixNano(), pruned)
+	return errors.Join(err, b.pruneAsked(tx, now, pruned))
+}
+
+// pruneAsked deletes keys that are no longer remembered: more than come, whether or not anything new is answered.
+func (b *Book) pruneAsked(tx store.Tx, now time.Time, most int) error {
+	const asked = "DELETE FROM answers_asked WHERE asker IN (SELECT asker FROM answers_asked WHERE at < ? ORDER BY at LIMIT ?)"
+	_, err := tx.Exec(asked, now.Add(-b.opt.Keep).UnixNano(), int64(most))
+	return err
 }
 
 func (b *Book) open(question [32]byte, sealed []byte) ([]byte, error) {
