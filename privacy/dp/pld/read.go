@@ -72,7 +72,10 @@ func (c *convolved) deltaAt(epsilon float64) answer {
 	rounding := f*((r.onesDelta+r.ones*open)*c.floor+c.extra*c.heaviest()) + value*c.massErr
 	rate := max(c.theta, f*r.tail*(1-open)/max(value, 1e-300))
 	moved := value * math.Expm1(min(700, rate*((rate+1)*c.moved+c.lossErr)))
-	return answer{Bound{Value: min(1, value), Excess: min(1, value, rounding+c.above+moved)}, rate}
+	if !(value < 1) { // so it is when a factor overflows, too
+		return answer{Bound{Value: 1, Excess: 1}, c.theta}
+	}
+	return answer{Bound{Value: value, Excess: atMost(rounding+c.above+moved, value)}, rate}
 }
 
 // epsilonAt returns the least ε that is known to have this δ.
@@ -116,5 +119,14 @@ func (c *convolved) bound(x float64, r reading) answer {
 		rounding = added / slope
 		rate = max(rate, slope/max(r.delta+r.tail*d, 1e-300))
 	}
-	return answer{Bound{Value: max(0, value), Excess: max(0, min(value, (rate+1)*c.moved+rounding+2*c.lossErr))}, rate}
+	value = max(0, value)
+	return answer{Bound{Value: value, Excess: atMost((rate+1)*c.moved+rounding+2*c.lossErr, value)}, rate}
+}
+
+// atMost is the excess, which is never more than the value itself; one that cannot be told is all of it.
+func atMost(excess, value float64) float64 {
+	if excess >= 0 && excess < value {
+		return excess
+	}
+	return value
 }
