@@ -53,6 +53,9 @@ func (e *env) wrap(ctx context.Context, c *config.Config, w *wrapping, argv []st
 	if err != nil {
 		return err
 	}
+	if len(server.Questions) > 0 {
+		return misuse("%s answers questions that are paid for out of a budget, and a wrapped server's state is its client's alone: each would have the whole budget for itself. Put it behind \"scrim run\", with mcp.command", server.ID)
+	}
 	client, err := wrappedClient(c, w.as)
 	if err != nil {
 		return err
