@@ -43,8 +43,9 @@ func (st *State) openBudgets(ctx context.Context, c *config.Config, opt store.Op
 			return fmt.Errorf("opening the shared ledger of budgets: %w", err)
 		}
 		b.own, how.Shared = db, true
+		open := context.WithoutCancel(ctx)                             // what was under way ends in order after a signal, too
 		how.Journal = func(_ store.Tx, entries []budget.Entry) error { // which is in another database: it may overstate, and never understates
-			return st.DB.Update(ctx, func(tx store.Tx) error { return st.witness(tx, c.Domain, entries) })
+			return st.DB.Update(open, func(tx store.Tx) error { return st.witness(tx, c.Domain, entries) })
 		}
 	}
 	if b.Ledger, err = budget.Open(ctx, db, how); err != nil {
@@ -323,10 +324,10 @@ func blocksOf(b budget.Budget, over config.Over) func(time.Time) (budget.Range, 
 		switch {
 		case err != nil || over == config.OverLast:
 			return r, err
-		case b.Refresh:
-			return budget.Range{From: 0, To: r.To}, nil
+		case !b.Refresh:
+			r.To = min(r.To, b.Blocks.Count)
 		}
-		return budget.Range{From: 0, To: b.Blocks.Count}, nil
+		return budget.Range{From: 0, To: r.To}, nil
 	}
 }
 
