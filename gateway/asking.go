@@ -48,6 +48,7 @@ type Asking struct {
 // asked is one asking of a book. Its goroutine follows this side from step to step, and ends when this side does.
 type asked struct {
 	plan     []byte
+	blocks   budget.Range  // that it is charged to
 	gone     chan struct{} // closed when nobody waits any more
 	leave    func()
 	reserved chan struct{}       // closed when the cost is reserved
@@ -144,7 +145,7 @@ func (a *Asking) ask(ctx context.Context, m *Message, bound Agreed, plan []byte)
 // begin asks the book. What it calls back waits for this side.
 func (g *Gateway) begin(ctx context.Context, ask answers.Ask) *asked {
 	r := &asked{
-		plan: ask.Question.Plan, gone: make(chan struct{}), reserved: make(chan struct{}), recorded: make(chan error, 1),
+		plan: ask.Question.Plan, blocks: ask.Question.Blocks, gone: make(chan struct{}), reserved: make(chan struct{}), recorded: make(chan error, 1),
 		running: make(chan struct{}), reply: make(chan reply, 1), known: make(chan answers.Answer, 1), decided: make(chan error, 1), done: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // an answer may come by another connection than its question
@@ -248,6 +249,9 @@ func (a *Asking) Answered(content []byte, failed error) ([]byte, error) {
 	if run == nil {
 		return nil, refuse(RuleConflict, "", errGone, "A question to a dataset is answered once.")
 	}
+	if failed == nil {
+		failed = a.within(run)
+	}
 	select {
 	case run.reply <- reply{content, failed}:
 	default: // it said something before
@@ -260,6 +264,17 @@ func (a *Asking) Answered(content []byte, failed error) ([]byte, error) {
 		return nil, budgetRefusal(nil, run.err)
 	}
 }
+
+// within returns an error if a block of the dataset began since the question was charged: the tool may have read what was not
+// paid for.
+func (a *Asking) within(run *asked) error {
+	if now, err := a.q.Blocks(a.g.now()); err != nil || now != run.blocks {
+		return errBlock
+	}
+	return nil
+}
+
+var errBlock = errors.New("another block of the dataset began meanwhile")
 
 // Told ends a question whose answer was decided: with err nil it may leave when Told returns, which is at a time that does not
 // tell whether it was known before.

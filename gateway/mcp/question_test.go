@@ -305,6 +305,28 @@ func TestAFailureIsPaidForAndTellsNothing(t *testing.T) {
 	}
 }
 
+// A block that begins while the tool is at it may be in what it read, and was not charged: that answer is given to nobody.
+func TestABlockThatBeginsMeanwhileIsNotRead(t *testing.T) {
+	u := newCounting(t)
+	r := newBudgetRig(t, u, func(s *gatewaytest.Setup) {
+		s.Budgets[0].Blocks = budget.Blocks{Kind: budget.BlocksHash, Count: 2}
+		q := gatewaytest.Laplace(t, "stays", 10)
+		q.Blocks = func(time.Time) (budget.Range, error) { return budget.Range{To: min(1+u.draws.Load(), 2)}, nil }
+		s.Change = func(snap *gateway.Snapshot) {
+			snap.Questions = map[flow.AgentID]gateway.Questions{"records": {Tools: map[string]*gateway.Question{"plain": q}}}
+		}
+	})
+	if _, body := r.send(t, plainCall); strings.Contains(body, "draw") || !strings.Contains(body, "what it costs is spent") {
+		t.Errorf("an answer from data that was not paid for: %s", body)
+	}
+	if got := r.Spent(t, budget.Scope{Dataset: "stays"}); got != 100_000_000 {
+		t.Errorf("spent %d nano-ε, want one question", got)
+	}
+	if _, body := r.send(t, plainCall); !strings.Contains(body, "draw 2") {
+		t.Errorf("the same question about both blocks: %s", body)
+	}
+}
+
 func TestWhatACapabilityOrPolicyRefusesCostsNothing(t *testing.T) {
 	t.Parallel()
 	u := newCounting(t)
