@@ -135,8 +135,16 @@ func (e *env) findMechanism(ctx context.Context, q *mechanismFlags) (mechanismRe
 		return mechanismReport{}, err
 	}
 	r, err := throughProgram(ctx, q, p)
-	if how := closeProgram(); errors.Is(err, audit.ErrEnded) {
-		err = refuse("docs/spec/dp-audit.md says how a program is asked and what it answers", "the program ended with %s before it had answered", how)
+	how, rest := closeProgram()
+	const hint = "docs/spec/dp-audit.md says how a program is asked and what it answers"
+	switch {
+	case errors.Is(err, audit.ErrEnded):
+		err = refuse(hint, "the program ended with %s before it had answered", how)
+	case err != nil:
+	case rest != nil:
+		err = rest
+	case !p.Varied():
+		err = refuse(hint, "the program gave the same answer, or none, each time: nothing was audited")
 	}
 	return r, err
 }
@@ -161,8 +169,8 @@ func throughProgram(ctx context.Context, q *mechanismFlags, p *audit.Program) (r
 }
 
 // startProgram starts a program by the shell, with our standard error for its own. What it returns beside it ends the program, by the
-// end of its input and after five seconds by force, and says how it ended if that was by itself.
-func (e *env) startProgram(ctx context.Context, command string, real bool) (*audit.Program, func() string, error) {
+// end of its input and after five seconds by force, and says how it ended if that was by itself, and what is wrong with the rest of its output.
+func (e *env) startProgram(ctx context.Context, command string, real bool) (*audit.Program, func() (string, error), error) {
 	c := shell(ctx, command)
 	c.Stderr = e.err
 	c.WaitDelay = stopTime
@@ -179,16 +187,18 @@ func (e *env) startProgram(ctx context.Context, command string, real bool) (*aud
 	}
 	// Once the shell is killed a child of it may still hold the other end of the pipe.
 	release := context.AfterFunc(ctx, func() { out.Close() })
-	return audit.NewProgram(in, out, real), func() string {
-		release()
+	p := audit.NewProgram(in, out, real)
+	return p, func() (string, error) {
 		in.Close()
-		kill := time.AfterFunc(stopTime, func() { _ = c.Cancel() })
+		kill := time.AfterFunc(stopTime, func() { _ = c.Cancel(); out.Close() })
 		defer kill.Stop()
+		rest := p.Finish()
+		release()
 		_ = c.Wait()
 		if c.ProcessState.Exited() {
-			return fmt.Sprintf("status %d", c.ProcessState.ExitCode())
+			return fmt.Sprintf("status %d", c.ProcessState.ExitCode()), rest
 		}
-		return "a signal"
+		return "a signal", rest
 	}, nil
 }
 

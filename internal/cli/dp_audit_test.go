@@ -14,13 +14,15 @@ import (
 )
 
 // counter is a mechanism as somebody might write it who wants it audited (docs/spec/dp-audit.md): a count with noise of scale 1.
-// Its pair "rows" are datasets in which one person has three rows that it forgets to bound.
+// Its pair "rows" are datasets in which one person has three rows that it forgets to bound. Of "none" it answers nothing, and after "talk" it
+// writes a line that nobody asked for.
 func counter() {
 	law, err := noise.NewDiscreteLaplace(noise.Ratio{Num: 1, Den: 1})
 	if err != nil {
 		os.Exit(1)
 	}
 	source := noise.NewSource()
+	talk := false
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		var q struct {
@@ -37,11 +39,18 @@ func counter() {
 		case q.Data == "b":
 			count++
 		}
+		talk = q.Pair == "talk"
 		answers := make([]string, q.N)
 		for i := range answers {
 			answers[i] = fmt.Sprint(noise.Release(source, count, law))
+			if q.Pair == "none" {
+				answers[i] = "null"
+			}
 		}
 		fmt.Println(strings.Join(answers, " "))
+	}
+	if talk {
+		fmt.Println("that was all")
 	}
 }
 

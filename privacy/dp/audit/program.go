@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -25,6 +28,9 @@ type Program struct {
 	in     io.Writer
 	out    *bufio.Reader
 	failed error
+	begun  map[[sha256.Size]byte]bool // how lines began
+	first  *int64                     // the first answer
+	varied bool                       // there was another one
 }
 
 const (
@@ -38,8 +44,34 @@ var ErrEnded = errors.New("the program ended before it had answered")
 // NewProgram speaks to a program that reads from in and writes to out. Answers are integers of 64 bits; with real they may be
 // any numbers, and are told apart by [Ordered].
 func NewProgram(in io.Writer, out io.Reader, real bool) *Program {
-	return &Program{real: real, in: in, out: bufio.NewReaderSize(out, maxLine)}
+	return &Program{real: real, in: in, out: bufio.NewReaderSize(out, maxLine), begun: map[[sha256.Size]byte]bool{}}
 }
+
+// Varied is whether any two answers differed. Where all were the same, such as no answer each time, nothing of a mechanism was seen.
+func (p *Program) Varied() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.varied
+}
+
+// Finish reads what the program still writes, until its output ends; the caller has closed its input. A line more than was asked for is an
+// [Error]: answers taken for those of one dataset were then those of the other.
+func (p *Program) Finish() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.failed == nil {
+		b, err := p.out.ReadByte()
+		if err != nil {
+			return nil
+		}
+		if !unicode.IsSpace(rune(b)) {
+			p.failed = tooMuch
+		}
+	}
+	return p.failed
+}
+
+var tooMuch = &Error{Member: "output", Rule: "must be one line for each that asks, and nothing else"}
 
 // Pair is two neighbouring datasets of the program, named by what the program is told; the name may be empty.
 func (p *Program) Pair(name string) Pair {
@@ -63,7 +95,9 @@ func (p *Program) ask(ctx context.Context, pair, data string, dst []int64) error
 	for len(dst) > 0 && p.failed == nil {
 		if p.failed = ctx.Err(); p.failed == nil {
 			n := min(len(dst), maxAsked)
-			p.failed = p.line(question{pair, data, n}, dst[:n])
+			if p.failed = p.line(question{pair, data, n}, dst[:n]); p.failed == nil {
+				p.failed = p.seen(dst[:n])
+			}
 			dst = dst[n:]
 		}
 	}
@@ -75,6 +109,9 @@ func (p *Program) line(q question, dst []int64) error {
 	b, err := json.Marshal(q)
 	if err != nil {
 		return err
+	}
+	if p.out.Buffered() > 0 {
+		return tooMuch
 	}
 	if _, err := p.in.Write(append(b, '\n')); err != nil {
 		return fmt.Errorf("asking: %w: %w", ErrEnded, err)
@@ -89,6 +126,37 @@ func (p *Program) line(q question, dst []int64) error {
 		return fmt.Errorf("reading answers: %w", err)
 	}
 	return readAnswers(line, p.real, dst)
+}
+
+// seen looks at a line of answers. One that begins as an earlier line did is an [Error], unless nearly all answers are the same: by chance that comes
+// less than once in e¹⁰⁰ pairs of lines, so the program draws with a seed that it begins anew, and its noise can be computed.
+func (p *Program) seen(answers []int64) error {
+	if p.first == nil {
+		p.first = new(answers[0])
+	}
+	for _, v := range answers {
+		p.varied = p.varied || v != *p.first
+	}
+	const begin, others = 1024, 100
+	if len(answers) < begin {
+		return nil
+	}
+	counts, common := map[int64]int{}, 0
+	words := make([]byte, 0, 8*begin)
+	for _, v := range answers[:begin] {
+		counts[v]++
+		common = max(common, counts[v])
+		words = binary.BigEndian.AppendUint64(words, uint64(v))
+	}
+	if begin-common < others {
+		return nil
+	}
+	sum := sha256.Sum256(words)
+	if p.begun[sum] {
+		return &Error{Member: "randomness", Rule: "must be fresh for each line: two lines of answers begin with the same 1024"}
+	}
+	p.begun[sum] = true
+	return nil
 }
 
 // readAnswers reads len(dst) answers: numbers, or null or NaN for none, as a JSON list or parted by spaces.

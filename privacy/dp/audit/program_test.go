@@ -87,6 +87,15 @@ func TestAProgramThatMisbehavesEndsTheAudit(t *testing.T) {
 		"half a list": func(n int) string { return "[" + strings.Repeat("1,", n-1) + "1\n" },
 		"no number":   each("x"), "a real answer": each("1.5"), "beyond 64 bits": each("9223372036854775808"),
 		"a line without end": func(int) string { return strings.Repeat("1 ", 1<<20) }, "nothing": func(int) string { return "\n" },
+		"a line too many": func(n int) string { return strings.Repeat(strings.Repeat("1 ", n)+"\n", 2) },
+		"a seed begun anew for each line": func(n int) string {
+			r := rand.New(rand.NewPCG(5, 6))
+			var b strings.Builder
+			for range n {
+				fmt.Fprint(&b, laplace(1)(r), " ")
+			}
+			return b.String() + "\n"
+		},
 	} {
 		p := serve(t, false, func(_, _ string, n int) string { return answer(n) })
 		_, err := audit.Threshold(context.Background(), p.Pair(""), audit.Claim{Epsilon: 1}, audit.ThresholdOptions{Samples: 20_000})
@@ -100,6 +109,22 @@ func TestAProgramThatMisbehavesEndsTheAudit(t *testing.T) {
 	}
 	fromAudit, toProgram := io.Pipe()
 	fromProgram, toAudit := io.Pipe()
+	p := audit.NewProgram(toProgram, fromProgram, false)
+	go func() {
+		_, _ = bufio.NewReader(fromAudit).ReadString('\n')
+		fmt.Fprint(toAudit, "7 7 7\n")
+		fmt.Fprint(toAudit, " \n8 7 7\n") // late, so that nobody reads it as an answer
+		toAudit.Close()
+	}()
+	if err := p.Pair("").A()(context.Background(), make([]int64, 3)); err != nil || p.Varied() {
+		t.Errorf("one answer thrice: %v, varied %v", err, p.Varied())
+	}
+	var bad *audit.Error
+	if err := p.Finish(); !errors.As(err, &bad) || bad.Member != "output" {
+		t.Errorf("a line too many at the end: %v, want it found", err)
+	}
+	fromAudit, toProgram = io.Pipe()
+	fromProgram, toAudit = io.Pipe()
 	go func() { _, _ = bufio.NewReader(fromAudit).ReadString('\n'); toAudit.Close() }()
 	_, err := audit.Threshold(context.Background(), audit.NewProgram(toProgram, fromProgram, false).Pair(""), audit.Claim{}, audit.ThresholdOptions{})
 	if !errors.Is(err, audit.ErrEnded) {
