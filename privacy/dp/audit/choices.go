@@ -90,11 +90,15 @@ func sparsePair(s Setting) (Pair, string, error) {
 		fmt.Sprintf("scales %.6g and %.6g, 1 positive of %d", number(o.ThresholdScale), number(o.QueryScale), len(a)), nil
 }
 
-// partitionPair is a partition of so many units that one more makes the most of ε, and one more.
+// partitionPair is partitions of so many units that one more makes the most of ε, and of one more: all those that the one unit is in. The
+// answer is how many of them are shown.
 func partitionPair(s Setting) (Pair, string, error) {
 	p, err := noise.NewPartitions(noise.PartitionOptions{EpsilonNano: nano(s.Claim.Epsilon), DeltaFemto: femto(s.Claim.Delta), PerUnit: s.Sensitivity})
 	if err != nil {
 		return Pair{}, "", unfitting(err)
+	}
+	if s.Moves > 1024 {
+		return Pair{}, "", &Error{Member: "moves", Rule: "must be at most 1024 partitions"}
 	}
 	units := int64(1) // half of where it is certain, by symmetry the last that is multiplied by e^ε
 	if c := p.Certain(); c > 3 {
@@ -102,13 +106,17 @@ func partitionPair(s Setting) (Pair, string, error) {
 	}
 	kept := func(units int64) func() Draw {
 		return draws(func(src *noise.Source) int64 {
-			if p.Keep(src, units) {
-				return 1
+			shown := int64(0)
+			for range s.Moves {
+				shown += int64(indicator(p.Keep(src, units)))
 			}
-			return Absent
+			if shown == 0 {
+				return Absent
+			}
+			return shown
 		})
 	}
-	return Pair{A: kept(units), B: kept(units + s.Moves)}, fmt.Sprintf("kept for certain from %d units, %d a unit", p.Certain(), s.Sensitivity), nil
+	return Pair{A: kept(units), B: kept(units + 1)}, fmt.Sprintf("kept for certain from %d units, %d a unit", p.Certain(), s.Sensitivity), nil
 }
 
 // thresholdPair is a partition that only one unit is in, and nobody else: it may be shown with probability δ.
@@ -135,15 +143,12 @@ func thresholdPair(s Setting) (Pair, string, error) {
 // femto is δ in 10⁻¹⁵, rounded down.
 func femto(delta float64) int64 { return int64(math.Floor(delta * 1e15)) }
 
-// chosen makes draws from the exponential mechanism. Each goroutine has a mechanism of its own, which keeps the powers that it computed.
+// chosen makes draws from the exponential mechanism.
 func chosen(e noise.Exponential, scores []int64) func() Draw {
-	return func() Draw {
-		own := e
-		return tries(func(s *noise.Source) (int64, error) {
-			i, err := own.Choose(s, scores)
-			return int64(i), err
-		})()
-	}
+	return tries(func(s *noise.Source) (int64, error) {
+		i, err := e.Choose(s, scores)
+		return int64(i), err
+	})
 }
 
 // firstAbove is which value is the first that a sparse vector finds above its threshold, or how many there are if none is.

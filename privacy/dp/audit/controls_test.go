@@ -267,6 +267,22 @@ func TestBuiltInsKeepTheirClaims(t *testing.T) {
 	}
 }
 
+// A unit is in several partitions, one more in each; it is not several more in one, which decisions for (ε, δ) do not have to hide.
+func TestPartitionsOfOneUnitAreAuditedTogether(t *testing.T) {
+	for _, setting := range []audit.Setting{
+		{Claim: audit.Claim{Epsilon: 3, Delta: 0.2}, Sensitivity: 3}, {Claim: audit.Claim{Epsilon: 2, Delta: 0.4}, Sensitivity: 6},
+	} {
+		right, parameters, err := audit.BuiltIn("partition-selection", setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := audit.Threshold(context.Background(), right, setting.Claim, audit.ThresholdOptions{Samples: 30_000})
+		if err != nil || f.Refuted {
+			t.Errorf("%s: bound %.3f by %s, refuted %v, %v; want it to pass", parameters, f.Lower, f.Event, f.Refuted, err)
+		}
+	}
+}
+
 func TestBuiltInsRefuse(t *testing.T) {
 	for member, call := range map[string]struct {
 		name    string
