@@ -94,9 +94,6 @@ func reach(a, b map[string]int64) Reach {
 	var r Reach
 	sum, squared := new(big.Int), new(big.Int)
 	move := func(x, y int64) {
-		if x == y {
-			return
-		}
 		d := uint64(max(x, y)) - uint64(min(x, y)) // exact: the difference of two int64 fits
 		r.Cells++
 		r.Largest = max(r.Largest, d)
@@ -105,7 +102,9 @@ func reach(a, b map[string]int64) Reach {
 		squared.Add(squared, new(big.Int).Mul(one, one))
 	}
 	for cell, x := range a {
-		move(x, b[cell])
+		if y, ok := b[cell]; !ok || x != y {
+			move(x, y)
+		}
 	}
 	for cell, y := range b {
 		if _, ok := a[cell]; !ok {

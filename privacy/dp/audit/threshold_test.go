@@ -221,6 +221,12 @@ func TestSensitivityFindsTheForgottenBound(t *testing.T) {
 	if got, _, err := audit.Sensitivity(unclamped, declared, pairs); err != nil || got.Largest != math.MaxInt64-1 || got.Squared != math.MaxUint64 {
 		t.Errorf("the one that does not clamp: %+v, %v", got, err)
 	}
+	named := func(rows []row) (map[string]int64, error) { // a group of which nothing is shown but its name
+		return map[string]int64{rows[len(rows)-1].unit: 0}, nil
+	}
+	if got, over, err := audit.Sensitivity(named, declared, pairs[:1]); err != nil || got != (audit.Reach{Cells: 2}) || len(over) != 1 {
+		t.Errorf("one whose cells are named by the data: %+v, %v, %v; want two cells that differ", got, over, err)
+	}
 	asks := int64(0)
 	if _, _, err := audit.Sensitivity(func([]row) (map[string]int64, error) { asks++; return map[string]int64{"z": asks}, nil }, declared, pairs); err == nil {
 		t.Error("a question that answers otherwise each time is taken")
