@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -194,12 +195,13 @@ type scoredCanary struct {
 	in    bool
 }
 
-// guessed guesses the highest scores to be in and the lowest to be out. Equal scores stay in the order of the file, which must
-// not depend on the coins.
+// guessed guesses the highest scores to be in and the lowest to be out. Which of equal scores are guessed is drawn by lot: in the order of a file that
+// lists first who was in, every guess would be right.
 func guessed(all []scoredCanary, guesses int) (audit.Guesses, error) {
 	if guesses > len(all) {
 		return audit.Guesses{}, misuse("--guesses must be at most the number of canaries, %d", len(all))
 	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	slices.SortStableFunc(all, func(x, y scoredCanary) int {
 		switch {
 		case x.score < y.score:

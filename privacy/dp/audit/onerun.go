@@ -6,7 +6,8 @@ import "math"
 //
 // The auditor makes m canaries and puts each into the dataset or leaves it out by a fair coin of its own, all independent of
 // each other and of everything else. The mechanism runs once. Who guesses sees its output, and the canaries, but not the
-// coins; it guesses for r of them whether they were in, and abstains for the rest. v guesses are right.
+// coins; it guesses for r of them whether they were in, and abstains for the rest. v guesses are right. Which they are may depend on the output;
+// how many, only if δ is 0: the theorem for δ > 0 is about at most r guesses, whatever the output.
 type Guesses struct {
 	Canaries int // m
 	Guessed  int // r, at most m
