@@ -133,3 +133,24 @@ func TestTheBookDoesNotGrowForEver(t *testing.T) {
 		t.Errorf("%d answers are kept, and 30 of them can never be asked for again", n)
 	}
 }
+
+// An owner may declare another schedule, also one whose present version began before that of the old one: it is no clock that went back.
+func TestAnotherScheduleIsNoClockThatWentBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5)
+	r.now.Store(int64(50 * time.Hour))
+	a := r.ask("count")
+	r.must(a)
+	a.Question.Schedule.Every = 7 * 24 * time.Hour
+	if got, err := r.book.Ask(t.Context(), a); err != nil || !got.Fresh {
+		t.Errorf("by weekly versions: %+v, %v", got, err)
+	}
+	a.Question.Schedule.Every = 0
+	if got, err := r.book.Ask(t.Context(), a); err != nil || !got.Fresh {
+		t.Errorf("when the data no longer changes: %+v, %v", got, err)
+	}
+	r.now.Store(int64(20 * time.Hour))
+	if _, err := r.book.Ask(t.Context(), r.ask("sum")); !errors.Is(err, answers.ErrClock) {
+		t.Errorf("a clock that went back: %v", err)
+	}
+}

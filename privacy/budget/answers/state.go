@@ -157,19 +157,20 @@ func (b *Book) given(tx store.Tx, question [32]byte) (found, error) {
 	return f, err
 }
 
-// advance notes the version that is served, and refuses one before it: the clock went back.
+// advance notes the version that is served, and refuses one before it of the same schedule: the clock went back.
 func (b *Book) advance(tx store.Tx, a *Ask, id identity) error {
 	if id.version.Number < 0 {
 		return nil
 	}
 	begins := id.version.Begins.UnixNano()
-	_, err := tx.Exec("INSERT INTO answers_versions (dataset, begun) VALUES (?, ?) ON CONFLICT (dataset) DO UPDATE SET begun = excluded.begun WHERE answers_versions.begun < excluded.begun",
-		a.Question.Dataset, begins)
+	dataset, since, every := a.Question.Dataset, a.Question.Schedule.From.UnixNano(), int64(a.Question.Schedule.Every)
+	_, err := tx.Exec(`INSERT INTO answers_versions (dataset, since, every, begun) VALUES (?, ?, ?, ?)
+ON CONFLICT (dataset, since, every) DO UPDATE SET begun = excluded.begun WHERE answers_versions.begun < excluded.begun`, dataset, since, every, begins)
 	if err != nil {
 		return err
 	}
 	var latest int64
-	if err := tx.QueryRow("SELECT begun FROM answers_versions WHERE dataset = ?", a.Question.Dataset).Scan(&latest); err != nil {
+	if err := tx.QueryRow("SELECT begun FROM answers_versions WHERE dataset = ? AND since = ? AND every = ?", dataset, since, every).Scan(&latest); err != nil {
 		return err
 	}
 	if latest > begins {

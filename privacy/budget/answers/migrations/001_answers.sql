@@ -1,7 +1,10 @@
 -- Answers that were paid for, and who asked under which key. See docs/spec/budget-ledger.md. Times are nanoseconds since 1970.
 CREATE TABLE answers_versions (
-    dataset TEXT PRIMARY KEY NOT NULL,
-    begun   BIGINT NOT NULL             -- when the latest version that was served began: none before it is served again
+    dataset TEXT NOT NULL,
+    since   BIGINT NOT NULL,            -- schedule: when version 0 began
+    every   BIGINT NOT NULL,            -- schedule: how long a version lasts; 0: for ever
+    begun   BIGINT NOT NULL,            -- when the latest version that was served began: none before it is served again
+    PRIMARY KEY (dataset, since, every)
 );
 
 CREATE TABLE answers_given (
