@@ -110,12 +110,12 @@ const (
 // Mechanism is one mechanism as docs/spec/budgets.md lists them. Members that its kind does not have stay away.
 type Mechanism struct {
 	Mech        string `yaml:"mech" doc:"Which one it is." required:"true" enum:"laplace gaussian discrete_laplace discrete_gaussian rounded_gaussian poisson_subsampled_gaussian epsilon_delta pure exponential zcdp gdp k_randomized_response laplace_threshold gaussian_threshold truncated_geometric_partition_selection"`
-	Sensitivity Exact  `yaml:"sensitivity" doc:"How far one unit moves the value: the sum of distances for Laplace, the Euclidean norm for Gauss. Absent: 1."`
+	Sensitivity Exact  `yaml:"sensitivity" doc:"How far one unit moves the value: the sum of distances for Laplace, the Euclidean norm for gaussian and rounded_gaussian. discrete_gaussian is one integer: of a vector it is one for each entry that moves (count), never the norm. Absent: 1."`
 	Scale       Exact  `yaml:"scale" doc:"Of laplace: b in exp(−|x|/b)."`
 	A           Exact  `yaml:"a" doc:"Of discrete_laplace: a in exp(−a|x|)."`
 	Sigma       Exact  `yaml:"sigma" doc:"Of Gaussian noise: the standard deviation."`
 	Q           Exact  `yaml:"q" doc:"Of a Poisson sample: the probability with which each unit is in it."`
-	Epsilon     Exact  `yaml:"epsilon" doc:"Of epsilon_delta, pure, exponential, thresholds and partition selection: ε."`
+	Epsilon     Exact  `yaml:"epsilon" doc:"Of epsilon_delta, pure, exponential (a noisy maximum or a sparse vector is pure), thresholds and partition selection: ε."`
 	Delta       Exact  `yaml:"delta" doc:"Of epsilon_delta, laplace_threshold and partition selection: δ."`
 	Rho         Exact  `yaml:"rho" doc:"Of zcdp: ρ."`
 	Mu          Exact  `yaml:"mu" doc:"Of gdp: μ."`
