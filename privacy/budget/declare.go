@@ -69,8 +69,11 @@ func (o *setPlan) run(b *batch) error {
 	o.known, o.changed = nil, false
 	n := o.scope.last()
 	if n.level != Global {
-		if _, err := b.budgetOf(o.scope.Dataset); err != nil {
+		// Not remembered: this transaction may have declared it, and may be undone.
+		if d, _, err := b.l.planRow(b.tx, Scope{Dataset: o.scope.Dataset}.node(Global).key); err != nil {
 			return err
+		} else if d == nil {
+			return &Error{Rule: ErrUnknown, Scope: Scope{Dataset: o.scope.Dataset}}
 		}
 	}
 	now, made, err := b.lockPlan(n.key)
