@@ -25,14 +25,13 @@ func mills(x float64) float64 {
 func logDeltaGaussian(epsilon, mu float64) float64 {
 	a := epsilon/mu - mu/2
 	if a < -5 {
-		// δ is near 1: the complement 1 − δ = Φ(a) + e^ε Φ̄(b) has no cancellation.
-		var rest float64
-		if b := a + mu; b > -30 {
-			rest = math.Exp(epsilon-b*b/2) / math.Sqrt(2*math.Pi) * mills(b)
-		} else {
-			rest = math.Exp(epsilon)
+		b := a + mu
+		bell := math.Exp(-a*a/2) / math.Sqrt(2*math.Pi)
+		if b < 0 {
+			// ε is below 0, and δ = 1 − e^ε + e^ε Φ(b) − Φ(a), which is positive in both of its parts.
+			return math.Log(math.Min(1, -math.Expm1(epsilon)+bell*millsDrop(-b, mu)))
 		}
-		return math.Log1p(-math.Min(1, 0.5*math.Erfc(-a/math.Sqrt2)+rest))
+		return math.Log1p(-math.Min(1, bell*(mills(-a)+mills(b)))) // Φ(a) + e^ε Φ̄(b) is tiny
 	}
 	d := millsDrop(a, mu)
 	if !(d > 0) {
@@ -72,9 +71,10 @@ var (
 	legendreW = [5]float64{0.2955242247147529, 0.2692667193099963, 0.2190863625159820, 0.1494513491505806, 0.0666713443086881}
 )
 
-// logMargin is added to ln δ so that it is an upper bound: a hundred times the error that the comparison with 300 bits finds.
+// logMargin is added to ln δ so that it is an upper bound: a hundred times the error that the comparison with 300 bits finds. Where a is
+// below 0, δ is no tail and nothing of it grows with a.
 func logMargin(epsilon, mu float64) float64 {
-	a := epsilon/mu - mu/2
+	a := math.Max(0, epsilon/mu-mu/2)
 	return 1e-12 * (1 + a*a/10)
 }
 

@@ -54,8 +54,7 @@ func (m *Mechanism) responseAtoms() (atoms, bool) {
 	if n >= maxAtoms/2 {
 		return atoms{}, false
 	}
-	c := math.Log1p(k * (1 - p) / p)
-	keep, flip, other := math.Log1p(-p+p/k), math.Log(p/k), math.Log(p*(k-2)/k)
+	c, keep, flip, other := responseLaw(p, k)
 	if k == 2 {
 		var a atoms
 		for i := n; i >= 0; i-- {

@@ -76,7 +76,7 @@ func bdelta(epsilon, mu float64) *big.Float {
 
 func TestGaussianProfileAgainstTheOracle(t *testing.T) {
 	worst := 0.0
-	for _, mu := range []float64{1e-4, 0.01, 0.1, 0.3, 0.5, 0.501, 1, 2, 5, 20} {
+	for _, mu := range []float64{1e-10, 1e-6, 1e-4, 0.01, 0.1, 0.3, 0.5, 0.501, 1, 2, 5, 20} {
 		for _, a := range []float64{-30, -6, -5.001, -4.999, -2, -0.5, 0, 0.5, 2, 4.9, 5.1, 8, 20, 30} { // in deviations
 			e := mu * (a + mu/2)
 			exact := bdelta(e, mu)
@@ -86,16 +86,42 @@ func TestGaussianProfileAgainstTheOracle(t *testing.T) {
 			}
 			f, _ := exact.Float64()
 			rel := got/f - 1
-			worst = math.Max(worst, rel/(1+a*a/10))
+			room := 1 + math.Max(a, 0)*math.Max(a, 0)/10
+			worst = math.Max(worst, rel/room)
 			if f < 1e-300 {
 				continue
 			}
-			if rel > 5e-12*(1+a*a/10) {
+			if rel > 5e-12*room {
 				t.Errorf("deltaGaussian(%v, %v) = %v, want %v: too high by %.2g", e, mu, got, f, rel)
 			}
 		}
 	}
 	t.Logf("worst excess: %.2g of the margin's unit", worst)
+}
+
+// TestResponseThatHardlyTells holds randomised response with p near 1 against what is a closed form of few terms: δ(0) = 1 − p, and at order 2
+// ln(1 + (1−p)²(1/f + 1/t)) with the probabilities t of the true value and f of another.
+func TestResponseThatHardlyTells(t *testing.T) {
+	for _, p := range []float64{1e-6, 0.3, 0.5, 0.99, 0.999916, 1 - 1e-7, 1 - 1e-9} {
+		for _, k := range []int64{2, 4, 1000, 1e12} {
+			m := Mechanism{Kind: RandomizedResponse, NoiseParameter: p, NumBuckets: k}
+			d := bsub(bigf(1), bigf(p))
+			got, _, err := Delta([]Mechanism{m}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want, _ := d.Float64(); bigf(got).Cmp(d) < 0 || got > want*(1+1e-11) {
+				t.Errorf("p = %v, K = %d: δ(0) = %v, want %v", p, k, got, want)
+			}
+			f := bquo(bigf(p), bigf(float64(k)))
+			chi := bmul(bmul(d, d), badd(bquo(bigf(1), f), bquo(bigf(1), badd(d, f))))
+			x, _ := chi.Float64()
+			want := math.Log1p(x)
+			if r := m.rdp(2); r < want*(1-1e-15) || r > want*(1+1e-11) {
+				t.Errorf("p = %v, K = %d: D₂ = %v, want %v, off by %.2g", p, k, r, want, r/want-1)
+			}
+		}
+	}
 }
 
 // TestAnUnsoundFormulaIsSeen is the positive control of the comparison: a profile that is low by a relative 1e-11 does not pass it.

@@ -110,13 +110,22 @@ func rdpAtoms(alpha float64, loss, logp []float64) float64 {
 	return up(math.Log1p(s) / (alpha - 1))
 }
 
+// responseLaw is K-ary randomised response: the loss c of the value that was kept, and the logarithms of the probabilities of that value, of the one
+// value that tells of the neighbour, and of all others together. 1 − p is a float64 for p ≥ ½, and so nothing cancels near p = 1.
+func responseLaw(p, k float64) (c, keep, flip, other float64) {
+	keep = math.Log((1 - p) + p/k)
+	if p < 0.5 {
+		keep = math.Log1p(-p + p/k)
+	}
+	return math.Log1p(k * (1 - p) / p), keep, math.Log(p / k), math.Log(p * (k - 2) / k)
+}
+
 // rdpResponse is exact for K-ary randomised response under replacement: the losses are ±c and 0.
 func rdpResponse(alpha, p, k float64) float64 {
-	keep, other := math.Log1p(-p+p/k), math.Log(p/k)
-	c := keep - other
-	loss, logp := []float64{c, -c}, []float64{keep, other}
+	c, keep, flip, other := responseLaw(p, k)
+	loss, logp := []float64{c, -c}, []float64{keep, flip}
 	if k > 2 {
-		loss, logp = append(loss, 0), append(logp, math.Log(p*(k-2)/k))
+		loss, logp = append(loss, 0), append(logp, other)
 	}
 	return rdpAtoms(alpha, loss, logp)
 }
