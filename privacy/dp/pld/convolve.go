@@ -74,7 +74,7 @@ func (s *side) convolve(p plan, g grid) *convolved {
 	out.first = int64(math.Floor((p.bottom-out.offset)/g.h)) - 1
 	if last := out.first + int64(g.n) - 1; a.max+b.max > float64(last) {
 		top := out.loss(last)
-		out.above = math.Exp(a.logS + b.logS + out.logScale + out.massErr - (p.s+p.theta)*top)
+		out.above = math.Exp(a.logS + b.logS + out.logScale + out.massErr - (p.s+p.theta)*top + 4*unit*math.Abs((p.s+p.theta)*top))
 	}
 	if p.t > 0 {
 		// For t ≥ θ, exp(θ(bottom-x)) ≤ exp(t(bottom-x)) for every loss x below bottom: the mass there, moved up to bottom.
@@ -97,12 +97,19 @@ type product struct {
 	massErr, lossErr, moved, extra float64
 }
 
+// tilted is k times the logarithm of a mean of tilts that were all divided by exp(by), rounded up. Tilts that were too small for float64 add less
+// than 1e-300 to the mean.
+func tilted(k, mean, by float64) float64 {
+	l := math.Log(mean + 1e-300)
+	return k * (l + by + 8*unit*(math.Abs(l)+math.Abs(by)))
+}
+
 // times multiplies by the count-th power of a law's spectrum.
 func (x *product) times(q part, p plan, g grid, runs float64) {
 	k := float64(q.count)
 	up := p.up
 	lo, hi := q.law.reach(45+math.Log(runs), up)
-	sk := sink{h: g.h, theta: p.theta, lambda: q.law.cumulant(p.theta, up), s: p.s, t: p.t, fine: g.fine, step: g.step(q.law), max: math.MinInt64, buf: x.buf, edgeBuf: x.edges}
+	sk := sink{h: g.h, theta: p.theta, lambda: q.law.cumulant(p.theta, up), s: p.s, t: p.t, high: hi, low: lo, fine: g.fine, step: g.step(q.law), max: math.MinInt64, buf: x.buf, edgeBuf: x.edges}
 	if sk.step > 0 {
 		sk.offset, _, _ = q.law.pitch()
 	}
@@ -139,10 +146,10 @@ func (x *product) times(q part, p plan, g grid, runs float64) {
 	x.offset += k * sk.offset
 	x.max += k * float64(sk.max)
 	if p.s > 0 {
-		x.logS += k * math.Log(sk.sumS/sum)
+		x.logS += tilted(k, sk.sumS/sum, p.s*hi)
 	}
 	if p.t > 0 {
-		x.logT += k * math.Log(sk.sumT/sum)
+		x.logT += tilted(k, sk.sumT/sum, -p.t*lo)
 	}
 	if q, ok := q.law.(*sampled); ok {
 		x.extra += k * (float64(q.c.n)*q.c.floor + q.c.below + q.c.extra)

@@ -30,13 +30,14 @@ type sink struct {
 	h, offset     float64
 	theta, lambda float64
 	s, t          float64 // further tilts, for bounds of what lies above the window and below: not used if 0
+	high, low     float64 // the losses where these tilts are 1, about the law's ends: no tilt overflows
 	fine          float64 // buckets farther away from the centre than fine·h grow with their distance
 	max           int64   // the largest index that was put
 	step          int64   // an exact law's spacing over h; 0 if the law is not exact here
 
 	buf     []float64
-	sumS    float64 // of masses times exp(s·loss)
-	sumT    float64 // of masses times exp(-t·loss)
+	sumS    float64 // of masses times exp(s·(loss - high))
+	sumT    float64 // of masses times exp(-t·(loss - low))
 	width2  float64 // sum of masses times their buckets' widths squared, over h²
 	edgeBuf []int64
 }
@@ -50,10 +51,10 @@ func (k *sink) put(i int64, mass float64) {
 	k.buf[i&int64(len(k.buf)-1)] += mass
 	k.max = max(k.max, i)
 	if k.s > 0 {
-		k.sumS += mass * math.Exp(k.s*k.at(i))
+		k.sumS += mass * math.Exp(k.s*(k.at(i)-k.high))
 	}
 	if k.t > 0 {
-		k.sumT += mass * math.Exp(-k.t*k.at(i))
+		k.sumT += mass * math.Exp(-k.t*(k.at(i)-k.low))
 	}
 }
 

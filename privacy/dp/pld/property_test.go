@@ -345,3 +345,31 @@ func TestWorkedExample(t *testing.T) {
 		t.Errorf("ε(3/8) = %.17g, %v, want ln 3", e.Value, err)
 	}
 }
+
+// TestNarrowNoiseBesideABox composes noise of a narrow loss with a box of a wide one: the tilt that shows the window's top, e^18000 at the box's
+// loss, is beyond float64. The truth lies between the boxes that lose what the narrow part loses at most less or more.
+func TestNarrowNoiseBesideABox(t *testing.T) {
+	for _, delta := range []float64{1e-4, 1e-3, 1e-2} {
+		g, err := SubsampledGaussian(11, 1e-3, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := EpsilonDelta(0.07, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Compose([]Term{{g, 14}, {b, 1}}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Epsilon(delta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The box alone has δ = (1 − e^{ε−0.07})·e^0.07/(1 + e^0.07); the narrow part moves losses by less than 1e-3.
+		alone := 0.07 + math.Log1p(-delta*(1+math.Exp(-0.07)))
+		if !(got.Value >= alone && got.Value <= alone+1e-3) {
+			t.Errorf("δ = %g: ε is %v, want a little above %v", delta, got.Value, alone)
+		}
+	}
+}
