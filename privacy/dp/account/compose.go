@@ -50,7 +50,7 @@ func epsilonBest(spec []Mechanism, delta float64) (float64, string, error) {
 			if b.Value <= best {
 				best, by = b.Value, "pld"
 			}
-			if b.Excess <= 0.01*b.Value {
+			if b.Excess <= 0.01*b.Value && !math.IsInf(b.Value, 1) {
 				return best, by, nil
 			}
 		}

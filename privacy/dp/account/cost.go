@@ -84,8 +84,8 @@ func (m *Mechanism) slackExact() *big.Rat {
 
 // response is the c of randomised response, (1 − p + p/K)/(p/K) = e^c, rounded up.
 func (m *Mechanism) response() float64 {
-	k := float64(m.NumBuckets)
-	return up(math.Log1p(k * (1 - m.NoiseParameter) / m.NoiseParameter))
+	c, _, _, _ := responseLaw(m.NoiseParameter, float64(m.NumBuckets))
+	return up(c)
 }
 
 // rhoExact is the ρ of one mechanism: Δ²/2σ² for Gaussian noise (Bun and Steinke 2016, proposition 1.6; Canonne, Kamath and Steinke

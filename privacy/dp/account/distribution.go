@@ -30,7 +30,8 @@ func distribution(spec []Mechanism) (*pld.Composed, error) {
 		case PoissonSubsampledGaussian:
 			law, err = pld.SubsampledGaussian(m.Sigma, m.Q, m.sensitivity())
 		case RandomizedResponse:
-			law, err = pld.RandomizedResponse(m.NoiseParameter, m.NumBuckets)
+			// p is a decimal, and near 1 its float64 may say less of 1 − p: the next one below is surely no less revealing.
+			law, err = pld.RandomizedResponse(math.Nextafter(m.NoiseParameter, 0), m.NumBuckets)
 		case EpsilonDelta, Pure, Exponential, LaplaceThreshold, PartitionSelection:
 			law, err = pld.EpsilonDelta(m.Epsilon, m.Delta)
 		default:

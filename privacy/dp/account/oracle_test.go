@@ -102,10 +102,11 @@ func TestGaussianProfileAgainstTheOracle(t *testing.T) {
 // TestResponseThatHardlyTells holds randomised response with p near 1 against what is a closed form of few terms: δ(0) = 1 − p, and at order 2
 // ln(1 + (1−p)²(1/f + 1/t)) with the probabilities t of the true value and f of another.
 func TestResponseThatHardlyTells(t *testing.T) {
-	for _, p := range []float64{1e-6, 0.3, 0.5, 0.99, 0.999916, 1 - 1e-7, 1 - 1e-9} {
+	for _, p := range []float64{1e-6, 0.3, 0.5, 0.99, 0.999916, 0.9999999, 0.9999999989} {
 		for _, k := range []int64{2, 4, 1000, 1e12} {
+			q := new(big.Float).SetPrec(bits).SetRat(ratOf(p))
 			m := Mechanism{Kind: RandomizedResponse, NoiseParameter: p, NumBuckets: k}
-			d := bsub(bigf(1), bigf(p))
+			d := bsub(bigf(1), q)
 			got, _, err := Delta([]Mechanism{m}, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -113,7 +114,7 @@ func TestResponseThatHardlyTells(t *testing.T) {
 			if want, _ := d.Float64(); bigf(got).Cmp(d) < 0 || got > want*(1+1e-11) {
 				t.Errorf("p = %v, K = %d: δ(0) = %v, want %v", p, k, got, want)
 			}
-			f := bquo(bigf(p), bigf(float64(k)))
+			f := bquo(q, bigf(float64(k)))
 			chi := bmul(bmul(d, d), badd(bquo(bigf(1), f), bquo(bigf(1), badd(d, f))))
 			x, _ := chi.Float64()
 			want := math.Log1p(x)

@@ -1,6 +1,9 @@
 package account
 
-import "math"
+import (
+	"math"
+	"math/big"
+)
 
 // rdp is the Rényi divergence of order α ≥ 1 of one such mechanism, an upper bound within a relative 1e-12 of the exact value where
 // the comment of the case says so. It is +Inf where the kind has none. A δ of the mechanism stands beside it as slack.
@@ -111,13 +114,14 @@ func rdpAtoms(alpha float64, loss, logp []float64) float64 {
 }
 
 // responseLaw is K-ary randomised response: the loss c of the value that was kept, and the logarithms of the probabilities of that value, of the one
-// value that tells of the neighbour, and of all others together. 1 − p is a float64 for p ≥ ½, and so nothing cancels near p = 1.
+// value that tells of the neighbour, and of all others together. 1 − p is that of the decimal that p stands for, so that nothing cancels near p = 1.
 func responseLaw(p, k float64) (c, keep, flip, other float64) {
-	keep = math.Log((1 - p) + p/k)
+	rest, _ := new(big.Rat).Sub(ratInt(1), ratOf(p)).Float64()
+	keep = math.Log(rest + p/k)
 	if p < 0.5 {
 		keep = math.Log1p(-p + p/k)
 	}
-	return math.Log1p(k * (1 - p) / p), keep, math.Log(p / k), math.Log(p * (k - 2) / k)
+	return math.Log1p(k * rest / p), keep, math.Log(p / k), math.Log(p * (k - 2) / k)
 }
 
 // rdpResponse is exact for K-ary randomised response under replacement: the losses are ±c and 0.
