@@ -128,7 +128,9 @@ func prepared(spec []Mechanism) ([]Mechanism, error) {
 	for _, m := range spec {
 		m = m.withSigma()
 		n := m.count()
-		m.Count, m.Sensitivity = 0, m.sensitivity()
+		if m.Count = 0; m.Sensitivity == 1 { // which is what is left out
+			m.Sensitivity = 0
+		}
 		i, known := place[m]
 		if !known {
 			i = len(all)

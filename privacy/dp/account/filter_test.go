@@ -56,6 +56,7 @@ func TestBasicCountsAreExact(t *testing.T) {
 		{"all of δ for the deviation", []Mechanism{{Kind: Pure, Epsilon: 0.05}}, FilterAdvanced, 3, 1e-6, 1e-6, 117},
 		{"half of δ for the slack", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.01, Delta: 1e-8}}, FilterZCDP, 3, 1e-6, 0, 50},
 		{"half of δ for the conversion", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.01, Delta: 1e-14}}, FilterZCDP, 3, 2e-6, 0, 3701},
+		{"a batch of boxes", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.01, Delta: 1e-9}}, FilterBatch, 1, 1e-6, 0, 525},
 		{"δ of the mechanisms bounds them", []Mechanism{{Kind: EpsilonDelta, Epsilon: 0.05, Delta: 1e-7}}, FilterAdvanced, 3, 1e-6, 0, 5},
 	} {
 		if got, _, err := maxCount(c.spec, c.f, limit{epsilon: c.e, delta: c.d, prime: c.prime}); got != c.want || err != nil {
