@@ -11,7 +11,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -43,9 +42,7 @@ func serve(ctx context.Context, file string) error {
 
 // counts holds one line for each person.
 type counts struct {
-	lines []byte
-
-	mu     sync.Mutex // guards source, which serves one draw at a time
+	lines  []byte
 	source *noise.Source
 	law    noise.DiscreteLaplace
 }
@@ -82,8 +79,6 @@ func (c *counts) count(_ context.Context, _ *mcp.CallToolRequest, q query) (*mcp
 
 // release adds noise last, in integers.
 func (c *counts) release(n int64) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return noise.Release(c.source, n, c.law)
 }
 

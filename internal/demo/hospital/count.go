@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -28,9 +27,8 @@ const (
 	countWithin = 12 // 4 ln 20, rounded up
 )
 
-// counter draws noise for one call at a time.
+// counter draws noise.
 type counter struct {
-	mu     sync.Mutex
 	source *noise.Source
 	law    noise.DiscreteLaplace
 }
@@ -41,8 +39,6 @@ func newCounter() (*counter, error) {
 }
 
 func (c *counter) release(n int64) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return noise.Release(c.source, n, c.law)
 }
 
