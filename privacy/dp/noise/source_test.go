@@ -34,7 +34,7 @@ func TestOnlyTestsChooseRandomness(t *testing.T) {
 			return err
 		}
 		files++
-		if !bytes.Contains(text, []byte("SourceFrom(")) {
+		if !bytes.Contains(text, []byte("SourceFrom")) {
 			return nil
 		}
 		uses++
