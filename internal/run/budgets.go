@@ -38,7 +38,10 @@ func (st *State) openBudgets(ctx context.Context, c *config.Config, opt store.Op
 		Writer: "gateway", Signer: st.Keys.Signer("budget"), Seal: st.Keys.AEAD("budget"), MaxBlocks: 4096, Slice: int64(c.Budgets.Slice),
 		Journal: func(tx store.Tx, entries []budget.Entry) error { return st.witness(tx, c.Domain, entries) },
 	}
-	if c.Budgets.Shared != nil && len(c.Datasets) > 0 {
+	if c.Budgets.Shared != nil { // also without a dataset: a reload may bring one
+		if err := st.noneOwn(ctx); err != nil {
+			return err
+		}
 		if db, err = openShared(ctx, c, opt.NoSync); err != nil {
 			return fmt.Errorf("opening the shared ledger of budgets: %w", err)
 		}
@@ -57,6 +60,21 @@ func (st *State) openBudgets(ctx context.Context, c *config.Config, opt store.Op
 	}
 	st.Budgets = b
 	return b.know(c)
+}
+
+// noneOwn refuses a shared ledger where the gateway had one of its own: what was spent by that would be there again.
+func (st *State) noneOwn(ctx context.Context) error {
+	declared := 0
+	err := st.DB.View(ctx, func(tx store.Tx) error {
+		return tx.QueryRow("SELECT count(*) FROM budget_scopes WHERE level = ?", int64(budget.Global)).Scan(&declared)
+	})
+	if err == nil && declared > 0 {
+		err = store.ErrElsewhere
+	}
+	if err != nil {
+		return fmt.Errorf("budgets.shared: looking for a ledger of this gateway's own: %w", err)
+	}
+	return nil
 }
 
 // know takes up what configuration says of questions.

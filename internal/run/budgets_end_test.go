@@ -4,6 +4,7 @@ package run_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,5 +62,59 @@ func TestAnOrderlyEndGivesSlicesBack(t *testing.T) {
 	all, err := st.Budgets.Ledger.Remaining(t.Context(), budget.Scope{Dataset: "stays"}, budget.Range{})
 	if err != nil || len(all) != 1 || all[0].Spent != cost {
 		t.Errorf("%+v, %v, want the cost of one question", all, err)
+	}
+}
+
+// A shared ledger is the one that counts as soon as it is configured, also before there is a dataset, which a reload may bring. And
+// what was spent in the gateway's own ledger is not forgotten for a shared one that is configured later.
+func TestTheSharedLedgerIsTheOnlyOne(t *testing.T) {
+	pg := pgtest.Common(t)
+	_, digest := identity.NewKey()
+	kept := func() string {
+		t.Helper()
+		secret := filepath.Join(t.TempDir(), "budgets.url")
+		if err := os.WriteFile(secret, []byte(pg.Database(t)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("budgets: {shared: {file: %q}}\n", secret)
+	}
+	with := fmt.Sprintf(budgetsYAML, digest, "http://127.0.0.1:9", "3")
+	shared := kept()
+	file := lay(t, "version: 1\ndomain: clinic\n"+shared, budgetsFiles)
+	declare := func(yaml string) error {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		st, err := run.OpenState(t.Context(), load(t, file), store.Options{NoSync: true})
+		if err != nil {
+			return err
+		}
+		b := budget.Budget{Dataset: "stays", Unit: budget.Unit{Name: "patient"}, Plan: budget.Plan{Epsilon: 1_000_000_000}}
+		return errors.Join(st.Budgets.Ledger.Declare(t.Context(), b), st.Close())
+	}
+	if err := declare("version: 1\ndomain: clinic\n" + shared); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(with+shared), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st, err := run.OpenState(t.Context(), load(t, file), store.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := st.Budgets.Ledger.Budgets(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("the shared ledger has %d budgets, %v, want the one that was declared", len(all), err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	file = lay(t, with, budgetsFiles)
+	if err := declare(with); err != nil {
+		t.Fatal(err)
+	}
+	if err := declare(with + kept()); !errors.Is(err, store.ErrElsewhere) {
+		t.Errorf("a shared ledger after one of its own: error = %v, want ErrElsewhere", err)
 	}
 }
