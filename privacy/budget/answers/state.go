@@ -119,7 +119,11 @@ func (b *Book) asked(tx store.Tx, a *Ask, id identity) (k known, err error) {
 	}
 	var request, question []byte
 	var failed int64
-	if err := tx.QueryRow("SELECT request, question, failed FROM answers_asked WHERE asker = ?", id.asker).Scan(&request, &question, &failed); err != nil {
+	const hold = "UPDATE answers_asked SET failed = failed WHERE asker = ? RETURNING request, question, failed" // so that two with one key decide one after the other
+	switch err := tx.QueryRow(hold, id.asker).Scan(&request, &question, &failed); {
+	case errors.Is(err, sql.ErrNoRows): // it was taken back since
+		return known{}, store.ErrConflict
+	case err != nil:
 		return known{}, err
 	}
 	if subtle.ConstantTimeCompare(request, a.Request[:]) != 1 {
