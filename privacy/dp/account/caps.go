@@ -82,15 +82,6 @@ func rhoOf(epsilon, delta float64) float64 {
 	return math.Max(0, f(argmax(f, -20, 40)))
 }
 
-// epsilonZCDP is the least ε that some order proves of ρ-zCDP, not below 0.
-func epsilonZCDP(rho, delta float64) float64 {
-	f := func(t float64) float64 {
-		alpha := 1 + math.Exp(t)
-		return -(alpha*rho + rdpPrice(alpha, delta))
-	}
-	return math.Max(0, -f(argmax(f, -20, 40)))
-}
-
 // argmax looks for the maximum of f over [lo, hi] on a grid and then by golden sections about its best point.
 func argmax(f func(float64) float64, lo, hi float64) float64 {
 	const steps = 240

@@ -29,7 +29,8 @@ func floats(q int64, noise func(r *rand.Rand) int64) func() audit.Draw {
 
 func laplace(scale float64) func(r *rand.Rand) int64 {
 	return func(r *rand.Rand) int64 {
-		return int64(math.Floor(r.ExpFloat64()*scale)) - int64(math.Floor(r.ExpFloat64()*scale))
+		up, down := r.ExpFloat64()*scale, r.ExpFloat64()*scale
+		return int64(math.Floor(up)) - int64(math.Floor(down))
 	}
 }
 

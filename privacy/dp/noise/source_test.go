@@ -3,18 +3,12 @@ package noise
 import (
 	"bytes"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 )
-
-// fixed is a source of reproducible words for known-answer tests: ChaCha8 with a key of equal bytes.
-func fixed(key byte) *Source {
-	return SourceFrom(rand.NewChaCha8([32]byte(bytes.Repeat([]byte{key}, 32))))
-}
 
 func TestOnlyTestsChooseRandomness(t *testing.T) {
 	root := os.DirFS("../../..")

@@ -123,6 +123,6 @@ func sumAtLeast(a, b, c, d int64) bool {
 		lo, carry = bits.Add64(lo, uint64(v), 0)
 		hi, _ = bits.Add64(hi, uint64(v>>63), carry)
 	}
-	lo, carry = bits.Add64(lo, 2, 0)
+	_, carry = bits.Add64(lo, 2, 0)
 	return int64(hi+carry) >= 0
 }

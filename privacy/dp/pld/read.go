@@ -86,7 +86,7 @@ func (c *convolved) epsilonAt(delta float64) answer {
 	}
 	rest *= 1 - 64*unit
 	r := c.read()
-	prev := *r
+	var prev reading
 	for {
 		prev = *r
 		if !r.down() {
