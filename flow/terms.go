@@ -65,6 +65,13 @@ type Cost struct {
 	DeltaPico   int64 `json:"delta_pico,omitempty"`   // δ · 10¹²
 }
 
+// Decimal writes n · 10^−places, n not negative, without rounding and without zeros at its end.
+func Decimal(n int64, places int) string {
+	s := fmt.Sprintf("%0*d", places+1, n)
+	s = strings.TrimRight(s[:len(s)-places]+"."+s[len(s)-places:], "0")
+	return strings.TrimSuffix(s, ".")
+}
+
 // Outcome is how a flow ended.
 type Outcome string
 

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
@@ -88,15 +86,7 @@ func amount(n int64, places int) Amount {
 	if n == account.Infinite {
 		return "infinite"
 	}
-	s := strconv.FormatInt(n, 10)
-	if len(s) <= places {
-		s = strings.Repeat("0", places-len(s)+1) + s
-	}
-	whole, part := s[:len(s)-places], strings.TrimRight(s[len(s)-places:], "0")
-	if part == "" {
-		return Amount(whole)
-	}
-	return Amount(whole + "." + part)
+	return Amount(flow.Decimal(n, places))
 }
 
 // ShowBudgets returns budgets and quotas with what was spent; of one dataset if the request names one.
@@ -140,8 +130,8 @@ func (s *Spending) view(st budget.Standing) StandingView {
 	}
 	v.Epsilon, v.Delta = amount(st.Plan.Epsilon, 9), amount(st.Plan.Delta, 15)
 	for _, f := range st.Plan.Menu.Filters() {
-		sum, most, places := sumOf(f, st)
-		v.Filters = append(v.Filters, FilterView{Filter: f.String(), Spent: amount(sum, places), Cap: amount(most, places), Fits: st.Fits.Has(f)})
+		sum, most := sumOf(f, st)
+		v.Filters = append(v.Filters, FilterView{Filter: f.String(), Spent: amount(sum, 9), Cap: amount(most, 9), Fits: st.Fits.Has(f)})
 	}
 	for _, q := range s.questions(st.Scope.Dataset) {
 		n := st.More(q.Cost)
@@ -153,17 +143,17 @@ func (s *Spending) view(st budget.Standing) StandingView {
 	return v
 }
 
-// sumOf is the sum that a filter looks at, its cap, and the places of both.
-func sumOf(f budget.Filter, st budget.Standing) (sum, most int64, places int) {
+// sumOf is the sum that a filter looks at and its cap, both in nano.
+func sumOf(f budget.Filter, st budget.Standing) (sum, most int64) {
 	switch {
 	case f == budget.Basic:
-		return st.Spent.Epsilon, st.Caps.Epsilon, 9
+		return st.Spent.Epsilon, st.Caps.Epsilon
 	case f == budget.ZCDP:
-		return st.Spent.Rho, st.Caps.Rho, 9
+		return st.Spent.Rho, st.Caps.Rho
 	case f == budget.GDP:
-		return st.Spent.Mu2, st.Caps.Mu2, 9
+		return st.Spent.Mu2, st.Caps.Mu2
 	}
-	return st.Spent.RDP[f-budget.RDP2], st.Caps.RDP[f-budget.RDP2], 9
+	return st.Spent.RDP[f-budget.RDP2], st.Caps.RDP[f-budget.RDP2]
 }
 
 // Left is the share of a plan that is left by the filter that has most room; 1 without a plan. It is for people to look at: what is
@@ -174,7 +164,7 @@ func Left(st budget.Standing) float64 {
 	}
 	best := 0.0
 	for _, f := range st.Fits.Filters() {
-		if sum, most, _ := sumOf(f, st); most > 0 && sum <= most {
+		if sum, most := sumOf(f, st); most > 0 && sum <= most {
 			best = max(best, 1-float64(sum)/float64(most))
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -54,15 +53,11 @@ func (e *env) checkCommand() *cobra.Command {
 }
 
 func (e *env) readContent(args []string) ([]byte, error) {
-	in, name := e.in, "standard input"
-	if len(args) == 1 && args[0] != "-" {
-		f, err := os.Open(args[0])
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in, name = f, args[0]
+	in, name, err := e.open(args)
+	if err != nil {
+		return nil, err
 	}
+	defer in.Close()
 	b, err := io.ReadAll(io.LimitReader(in, maxChecked+1))
 	switch {
 	case err != nil:

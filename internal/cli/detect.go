@@ -125,6 +125,7 @@ func (e *env) printFindings(id json.RawMessage, text string, found []detect.Find
 	return w.Flush()
 }
 
+// open opens the file that a command was given, or standard input for - and for none, and says what it is called.
 func (e *env) open(args []string) (io.ReadCloser, string, error) {
 	if len(args) == 0 || args[0] == "-" {
 		return io.NopCloser(e.in), "standard input", nil

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -23,20 +22,22 @@ func (e *env) dpAccountCommand() *cobra.Command {
 			"one row after the other, or a file with a member values. Prints a JSON line for each with id, value and by, which names the\n"+
 			"method. A row that has no answer gets a line with id and error, and the exit status is 1; the others are still answered.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			in := e.in
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in = f
+			in, _, err := e.open(args)
+			if err != nil {
+				return err
 			}
+			defer in.Close()
 			return e.accountRows(ctx, in)
 		})
 	c.Flags().Bool("json", true, "print JSON lines; there is no other form")
 	_ = c.Flags().MarkHidden("json")
 	return c
+}
+
+// rowError is the line of a row that has no answer.
+type rowError struct {
+	ID    string `json:"id"`
+	Error string `json:"error"`
 }
 
 // accountRows answers every row, those behind a bad one too.
@@ -59,10 +60,7 @@ func (e *env) accountRows(ctx context.Context, in io.Reader) error {
 			if id == "" {
 				id = fmt.Sprintf("row %d", n)
 			}
-			broken = out.Encode(struct {
-				ID    string `json:"id"`
-				Error string `json:"error"`
-			}{id, err.Error()})
+			broken = out.Encode(rowError{id, err.Error()})
 		}
 		if broken == nil {
 			broken = ctx.Err()

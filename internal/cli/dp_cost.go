@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/dp/account"
 )
 
@@ -100,9 +100,7 @@ func fixed(x int64, places int) string {
 	if x == account.Infinite {
 		return "no bound"
 	}
-	s := fmt.Sprintf("%0*d", places+1, x)
-	s = strings.TrimRight(s[:len(s)-places]+"."+s[len(s)-places:], "0")
-	return strings.TrimSuffix(s, ".")
+	return flow.Decimal(x, places)
 }
 
 // ceilText writes six digits, rounded up.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -25,15 +24,11 @@ func (e *env) dpStreamCommand() *cobra.Command {
 			"of a running count at noise multiplier 1 by every method. A row that is not valid gets a line with its error, and the exit\n"+
 			"status is 1; the others are still answered.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			in := e.in
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in = f
+			in, _, err := e.open(args)
+			if err != nil {
+				return err
 			}
+			defer in.Close()
 			return e.streamRows(ctx, in)
 		})
 }
@@ -61,10 +56,7 @@ func (e *env) streamRows(ctx context.Context, in io.Reader) error {
 			if id == "" {
 				id = fmt.Sprintf("row %d", i+1)
 			}
-			lines = []any{struct {
-				ID    string `json:"id"`
-				Error string `json:"error"`
-			}{id, err.Error()}}
+			lines = []any{rowError{id, err.Error()}}
 		}
 		for _, line := range lines {
 			if err := out.Encode(line); err != nil {

@@ -234,16 +234,9 @@ func countsClause(g *Grant) string {
 		}
 	}
 	if g.Cost != nil {
-		parts = append(parts, "ε "+fixed(g.Cost.EpsilonNano, 9), "δ "+fixed(g.Cost.DeltaPico, 12))
+		parts = append(parts, "ε "+flow.Decimal(g.Cost.EpsilonNano, 9), "δ "+flow.Decimal(g.Cost.DeltaPico, 12))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// fixed writes n · 10⁻ᵈ without rounding.
-func fixed(n int64, d int) string {
-	s := fmt.Sprintf("%0*d", d+1, n)
-	s = strings.TrimRight(s[:len(s)-d]+"."+s[len(s)-d:], "0")
-	return strings.TrimSuffix(s, ".")
 }
 
 func list[S ~string](words []S, and, all, none string) string {

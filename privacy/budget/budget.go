@@ -18,7 +18,6 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -154,7 +153,7 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 func (l *Ledger) begin(ctx context.Context) error {
 	for try := 0; ; try++ {
 		err := l.db.Update(ctx, l.beginChain)
-		if try == tries || !errors.Is(err, errRace) && !errors.Is(err, store.ErrConflict) {
+		if try == tries || !inTheWay(err) {
 			return err
 		}
 	}

@@ -103,6 +103,9 @@ func (l *Ledger) take(group []*request) []*request {
 // errRace undoes a transaction in which another process was faster, so that it runs again.
 var errRace = errors.New("another process was faster")
 
+// inTheWay reports whether a transaction was undone because of another one, and may run again.
+func inTheWay(err error) bool { return errors.Is(err, errRace) || errors.Is(err, store.ErrConflict) }
+
 // tries bounds how often a transaction runs that others were in the way of.
 const tries = 20
 
@@ -119,7 +122,7 @@ func (l *Ledger) transact(group []*request) {
 	for try := 0; err == nil; try++ {
 		b = newBatch(l, mine)
 		err = l.db.Update(context.Background(), b.run)
-		if err == nil || try == tries || !errors.Is(err, errRace) && !errors.Is(err, store.ErrConflict) {
+		if err == nil || try == tries || !inTheWay(err) {
 			break
 		}
 		err = nil

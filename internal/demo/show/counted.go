@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"strings"
 
-	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/demo"
 	"github.com/scrimhq/scrim/internal/demo/hospital"
 	"github.com/scrimhq/scrim/internal/demo/node"
@@ -65,7 +63,7 @@ func (s *system) counted(ctx context.Context, f *facts) error {
 		return err
 	}
 	var err error
-	c.refused, err = s.overQuota(ctx)
+	c.refused, err = s.lastRefusal(ctx, demo.Hospital, gateway.RuleBudget)
 	return err
 }
 
@@ -100,23 +98,6 @@ func (s *system) standings(ctx context.Context, c *counts) (int64, error) {
 	return c.all.Spent.Epsilon, nil
 }
 
-// overQuota finds the refusal of the last question in the hospital's journal.
-func (s *system) overQuota(ctx context.Context) (refusal, error) {
-	var r refusal
-	for e, err := range s.gateways[demo.Hospital].Log.Entries(ctx, audit.Query{}) {
-		if err != nil {
-			return r, fmt.Errorf("reading the journal: %w", err)
-		}
-		if e.Event.Outcome == flow.Refused && strings.HasPrefix(e.Event.Reason, "budget") {
-			r = refusal{by: demo.Hospital, text: strings.TrimSpace(strings.TrimPrefix(e.Event.Reason, "budget")), reference: string(e.Event.Flow.ID), entry: e.Seq}
-		}
-	}
-	if r.entry == 0 {
-		return r, errors.New("the hospital's journal does not tell of a question too many")
-	}
-	return r, nil
-}
-
 func (p *printer) counted(f *facts) {
 	c := &f.counts
 	p.heading(7, "Counts for research, out of a budget")
@@ -125,7 +106,7 @@ func (p *printer) counted(f *facts) {
 	p.line("")
 	rows := make([][]cell, 0, len(c.asked))
 	for _, a := range c.asked {
-		cost := cell{"ε " + epsilon(a.cost), plain}
+		cost := cell{"ε " + flow.Decimal(a.cost, 9), plain}
 		if a.cost == 0 {
 			cost = cell{"nothing: the stored answer to the same question", good}
 		}
@@ -135,15 +116,6 @@ func (p *printer) counted(f *facts) {
 	p.line("")
 	p.para(3, "one more", bold, append(words(bad, "refused"), words(plain, fmt.Sprintf("by the gateway of the %s: %s (reference %s, entry %d); it depends on declared costs alone", c.refused.by, c.refused.text, c.refused.reference, c.refused.entry))...))
 	p.para(3, "records asked", faint, words(plain, fmt.Sprintf("%d times, for four calls", c.calls)))
-	p.para(3, "for everybody", faint, words(plain, fmt.Sprintf("ε %s of %s is spent: this is the claim, for all recipients together and for all time", epsilon(c.all.Spent.Epsilon), epsilon(c.all.Plan.Epsilon))))
-	p.para(3, "for the lab", faint, words(plain, fmt.Sprintf("ε %s of %s: a quota, which carries no claim, since recipients talk to each other", epsilon(c.lab.Spent.Epsilon), epsilon(c.lab.Plan.Epsilon))))
-}
-
-// epsilon writes nano-ε as a decimal number.
-func epsilon(nano int64) string {
-	if nano == math.MaxInt64 {
-		return "∞"
-	}
-	text := strings.TrimRight(fmt.Sprintf("%d.%09d", nano/1e9, nano%1e9), "0")
-	return strings.TrimSuffix(text, ".")
+	p.para(3, "for everybody", faint, words(plain, fmt.Sprintf("ε %s of %s is spent: this is the claim, for all recipients together and for all time", flow.Decimal(c.all.Spent.Epsilon, 9), flow.Decimal(c.all.Plan.Epsilon, 9))))
+	p.para(3, "for the lab", faint, words(plain, fmt.Sprintf("ε %s of %s: a quota, which carries no claim, since recipients talk to each other", flow.Decimal(c.lab.Spent.Epsilon, 9), flow.Decimal(c.lab.Plan.Epsilon, 9))))
 }

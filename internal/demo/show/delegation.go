@@ -162,7 +162,7 @@ func (s *system) overreached(ctx context.Context, sub *agent.Client, child capab
 	if err == nil {
 		return errors.New("a capability for one use was used twice")
 	}
-	if d.twice, err = s.lastRefusal(ctx, demo.Insurer); err != nil {
+	if d.twice, err = s.lastRefusal(ctx, demo.Insurer, gateway.RuleCapability); err != nil {
 		return err
 	}
 	_, err = agent.Hand(child, key, agent.Recipient{Key: key.Public()}, capability.Grant{Levels: map[flow.Label]flow.Level{"*": flow.Raw}}, time.Now())
@@ -200,26 +200,26 @@ func (s *system) revokedRoot(ctx context.Context, intake, sub *agent.Client, roo
 	for time.Since(began) < 5*time.Second {
 		if err := s.asksAt(ctx, there, s.base[demo.Insurer]+"/a2a/"+string(demo.PriorAuth), child); err != nil {
 			d.revoked = time.Since(began)
-			d.dead, err = s.lastRefusal(ctx, demo.Insurer)
+			d.dead, err = s.lastRefusal(ctx, demo.Insurer, gateway.RuleCapability)
 			return err
 		}
 	}
 	return errors.New("a capability whose root was revoked is still taken")
 }
 
-// lastRefusal is the newest refusal by a capability in a domain's journal.
-func (s *system) lastRefusal(ctx context.Context, d flow.DomainID) (refusal, error) {
+// lastRefusal is the newest refusal by a rule in a domain's journal.
+func (s *system) lastRefusal(ctx context.Context, d flow.DomainID, rule gateway.Rule) (refusal, error) {
 	var r refusal
 	for e, err := range s.gateways[d].Log.Entries(ctx, audit.Query{}) {
 		if err != nil {
 			return r, fmt.Errorf("reading the journal: %w", err)
 		}
-		if e.Event.Outcome == flow.Refused && strings.HasPrefix(e.Event.Reason, string(gateway.RuleCapability)) {
-			r = refusal{by: d, text: strings.TrimSpace(strings.TrimPrefix(e.Event.Reason, string(gateway.RuleCapability))), reference: string(e.Event.Flow.ID), entry: e.Seq}
+		if e.Event.Outcome == flow.Refused && strings.HasPrefix(e.Event.Reason, string(rule)) {
+			r = refusal{by: d, text: strings.TrimSpace(strings.TrimPrefix(e.Event.Reason, string(rule))), reference: string(e.Event.Flow.ID), entry: e.Seq}
 		}
 	}
 	if r.entry == 0 {
-		return r, fmt.Errorf("%s refused nothing by a capability", d)
+		return r, fmt.Errorf("%s refused nothing by rule %s", d, rule)
 	}
 	return r, nil
 }

@@ -49,15 +49,9 @@ const (
 	prunedByKey = 4  // keys that a new one cleans up
 )
 
-// Sealer encrypts and authenticates; what it sealed with other associated data it does not open.
-type Sealer interface {
-	Seal(plain, ad []byte) ([]byte, error)
-	Open(sealed, ad []byte) ([]byte, error)
-}
-
 // Options may be left zero but for Seal.
 type Options struct {
-	Seal  Sealer           // of stored answers; processes that share a store share its key
+	Seal  budget.Sealer    // of stored answers; processes that share a store share its key
 	Clock func() time.Time // nil: time.Now
 	Pad   time.Duration    // whatever the outcome is, it leaves this long after it was asked for, or a multiple of it; 0: half a second
 	Keep  time.Duration    // how long a key is remembered, and an answer after its version ended; 0: 30 days
