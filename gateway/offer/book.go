@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -23,13 +22,7 @@ import (
 var migrations embed.FS
 
 // Schema is the tables of negotiations and contracts.
-func Schema() store.Schema {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the embedded folder is named wrongly
-	}
-	return store.Schema{Name: "gateway/offer", FS: sub}
-}
+func Schema() store.Schema { return store.Schema{Name: "gateway/offer", FS: migrations} }
 
 // State is how far a negotiation is.
 type State string

@@ -8,7 +8,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -25,13 +24,7 @@ import (
 var migrations embed.FS
 
 // Schema is the tables of pinned domains.
-func Schema() store.Schema {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the embedded folder is named wrongly
-	}
-	return store.Schema{Name: "gateway/peers", FS: sub}
-}
+func Schema() store.Schema { return store.Schema{Name: "gateway/peers", FS: migrations} }
 
 // Journal is the part of the evidence that is written here.
 type Journal interface {

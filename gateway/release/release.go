@@ -6,7 +6,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
@@ -24,13 +23,7 @@ const Protocol = "scrim/table"
 var migrations embed.FS
 
 // Schema is the table of releases that were begun.
-func Schema() store.Schema {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the embedded folder is named wrongly
-	}
-	return store.Schema{Name: "gateway/release", FS: sub}
-}
+func Schema() store.Schema { return store.Schema{Name: "gateway/release", FS: migrations} }
 
 // Office decides releases and puts them on record. All fields without a default named are needed. It is safe for concurrent use.
 type Office struct {

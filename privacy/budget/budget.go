@@ -19,7 +19,6 @@ import (
 	"crypto/ed25519"
 	"embed"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -30,13 +29,7 @@ import (
 var migrations embed.FS
 
 // Schema is the ledger's tables.
-func Schema() store.Schema {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the embedded folder is named wrongly
-	}
-	return store.Schema{Name: "privacy/budget", FS: sub}
-}
+func Schema() store.Schema { return store.Schema{Name: "privacy/budget", FS: migrations} }
 
 // Sealer keeps what is stored from who reads the database. An AEAD of privacy/vault is one.
 type Sealer interface {
