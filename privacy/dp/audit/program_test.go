@@ -110,12 +110,12 @@ func TestAProgramThatMisbehavesEndsTheAudit(t *testing.T) {
 	fromAudit, toProgram := io.Pipe()
 	fromProgram, toAudit := io.Pipe()
 	p := audit.NewProgram(toProgram, fromProgram, false)
-	go func() {
-		_, _ = bufio.NewReader(fromAudit).ReadString('\n')
-		fmt.Fprint(toAudit, "7 7 7\n")
-		fmt.Fprint(toAudit, " \n8 7 7\n") // late, so that nobody reads it as an answer
-		toAudit.Close()
-	}()
+	go func(asked io.Reader, answer io.WriteCloser) {
+		_, _ = bufio.NewReader(asked).ReadString('\n')
+		fmt.Fprint(answer, "7 7 7\n")
+		fmt.Fprint(answer, " \n8 7 7\n") // late, so that nobody reads it as an answer
+		answer.Close()
+	}(fromAudit, toAudit)
 	if err := p.Pair("").A()(context.Background(), make([]int64, 3)); err != nil || p.Varied() {
 		t.Errorf("one answer thrice: %v, varied %v", err, p.Varied())
 	}
@@ -125,7 +125,10 @@ func TestAProgramThatMisbehavesEndsTheAudit(t *testing.T) {
 	}
 	fromAudit, toProgram = io.Pipe()
 	fromProgram, toAudit = io.Pipe()
-	go func() { _, _ = bufio.NewReader(fromAudit).ReadString('\n'); toAudit.Close() }()
+	go func(asked io.Reader, answer io.Closer) {
+		_, _ = bufio.NewReader(asked).ReadString('\n')
+		answer.Close()
+	}(fromAudit, toAudit)
 	_, err := audit.Threshold(context.Background(), audit.NewProgram(toProgram, fromProgram, false).Pair(""), audit.Claim{}, audit.ThresholdOptions{})
 	if !errors.Is(err, audit.ErrEnded) {
 		t.Errorf("a program that ends: %v, want ErrEnded", err)
