@@ -107,7 +107,7 @@ type LikePart struct {
 type ArithOp uint8
 
 // The operators. Div and Mod round towards zero and are NULL where r is zero; Div takes both with any places, and As says those of the
-// result.
+// result. Mod, Least and Greatest take the same places; Least and Greatest are NULL where either side is.
 const (
 	Add ArithOp = iota
 	Sub

@@ -19,11 +19,16 @@ type Scan struct {
 }
 
 // Field is one column as it is read. What the source holds is converted to Type: what cannot be, NaN among it, is NULL; a number
-// is rounded down to the type's places and clamped to its bounds.
+// is rounded down to the type's places and clamped to its bounds; infinities are clamped too. Text is a number if it is decimal, with
+// or without sign, fraction and exponent; Truth is read of true and false, t and f, 1 and 0; Date and Time of ISO 8601, UTC where no zone is
+// named, and a time is a date by its day in UTC. Bytes that are no UTF-8 are NULL.
 type Field struct {
 	Source string // its name in the table
 	As     string // its name in the relation
 	Type   Type
+	// Exact is for columns that name units or refer to rows: a number that the type cannot hold as it is, and a date or time
+	// beyond the bounds, is NULL. Clamping would make one unit of several, and one unit would then move an answer by more than its bounds.
+	Exact bool
 }
 
 // Filter keeps the rows for which Where is true.
