@@ -239,6 +239,8 @@ func valueOf(p map[string]any) string {
 		return "duration"
 	case p["format"] == "date-time":
 		return "time"
+	case slices.Contains(list, any("boolean")) && slices.Contains(list, any("number")):
+		return "value"
 	case slices.Contains(list, any("boolean")):
 		return "`true` `false`"
 	case slices.Contains(list, any("integer")):
@@ -249,7 +251,7 @@ func valueOf(p map[string]any) string {
 
 func plural(word string) string {
 	switch word {
-	case "mapping", "text", "number":
+	case "mapping", "text", "number", "value":
 		return word + "s"
 	case "list of texts":
 		return "lists of texts"

@@ -39,6 +39,7 @@ type Field struct {
 	Label    flow.Label // [flow.Unlabelled] if the contract gives none
 	Tier     flow.Tier  // by classification, else that of the label
 	Types    Types
+	Logical  string `json:"-"` // the standard's own word for the type, such as "date"; "" if the contract gives none
 	Required bool
 	IsUnit   bool // the column is the dataset's unit column
 	Unit     string

@@ -235,7 +235,7 @@ func (p *contractParser) column(d *Dataset, n *yaml.Node, place, column string) 
 		if !ok {
 			p.wrong(member(n, "logicalType"), place+"/logicalType", "", "not a logical type of the standard")
 		}
-		f.Types = types
+		f.Types, f.Logical = types, logical
 	}
 	custom := p.custom(n, place, "scrim.label", "scrim.unit", "scrim.bounds")
 	f.Label, f.Tier = p.fieldLabel(n, place, custom["scrim.label"])

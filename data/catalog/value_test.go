@@ -182,6 +182,7 @@ func TestContract(t *testing.T) {
 		"claims/address.city": {Label: "location/city", Tier: flow.Internal, Types: StringType},
 	} {
 		want.Name, want.Dataset, want.Column, want.Unit = name, "claims", name[len("claims/"):], "patient"
+		want.Logical = want.Types.String()
 		if got, ok := c.Field(name); !ok || got != want {
 			t.Errorf("%s is %+v, want %+v", name, got, want)
 		}

@@ -26,7 +26,13 @@ type Dataset struct {
 	Quotas   []Quota  `yaml:"quotas" doc:"Limits for single domains, workflows and agents. They keep one from using up what is there for all, and carry no claim."`
 	Refresh  bool     `yaml:"refresh" doc:"Each block of time has a budget of its own, so that new data brings a new one. Needs a unit with a window and blocks of time that the window divides."`
 	Versions Versions `yaml:"versions" doc:"When the data counts as changed. A question that is asked again on the same version gets the same answer and costs nothing. Absent: every question is paid for anew."`
+	Formal   *bool    `yaml:"formal" doc:"Rows leave through the ledger alone: no policy lets any out as a table. Absent: what the data contract says, or, where none describes the dataset, true. With false answers say that they carry no formal claim."`
 	Pad      Duration `yaml:"pad" doc:"Answers and refusals leave a multiple of this time after the question came, so that none tells whether it was known before. The tool has three quarters of it; what takes longer fails, and is paid for." default:"2s" min:"20ms" max:"10m"`
+
+	Source Source           `yaml:"source" doc:"Where the data lies that agents ask about in SQL (docs/spec/questions.md). Absent: nobody does."`
+	Tables map[string]Table `yaml:"tables" keys:"name" doc:"The tables of the source that questions may use, by the name that questions give them."`
+	Limits QueryLimits      `yaml:"limits" doc:"How much one unit contributes to an answer in SQL."`
+	SQL    SQL              `yaml:"sql" doc:"What questions in SQL cost."`
 }
 
 // Unit is the privacy unit.
@@ -222,8 +228,9 @@ func (v *validator) datasets(agents map[flow.AgentID]int) {
 	for _, name := range slices.Sorted(maps.Keys(v.c.Datasets)) {
 		d := v.c.Datasets[name]
 		v.dataset("datasets/"+name, name, &d)
-		if !v.asked(name) {
-			v.warn("datasets/"+name, "say under questions of an agent which tools or skills answer some", "nothing that is asked is charged to this budget")
+		v.queried(name, &d)
+		if !d.Asked() && !v.asked(name) {
+			v.warn("datasets/"+name, "give it a source, or say under questions of an agent which tools or skills answer some", "nothing that is asked is charged to this budget")
 		}
 	}
 	in := map[flow.AgentID]string{}

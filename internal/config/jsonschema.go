@@ -90,6 +90,8 @@ func typeSchema(t reflect.Type, tag reflect.StructTag) map[string]any {
 		return map[string]any{"type": []string{"string", "number"}, "pattern": `^[0-9]{1,7}(\.[0-9]{0,12})?$`, "minimum": 0}
 	case reflect.TypeFor[Exact]():
 		return map[string]any{"type": []string{"string", "number"}, "pattern": `^[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$`, "minimum": 0}
+	case reflect.TypeFor[Literal]():
+		return map[string]any{"type": []string{"string", "number", "boolean"}, "maxLength": 256}
 	case reflect.TypeFor[Duration]():
 		return map[string]any{"type": "string", "pattern": `^([0-9]+d|([0-9.]+(ns|us|µs|ms|s|m|h))+|0)$`}
 	case reflect.TypeFor[Size]():

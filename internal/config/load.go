@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/detect"
+	"github.com/scrimhq/scrim/privacy/dp/query"
 )
 
 // loaded is what Parse learned beside the fields.
@@ -30,6 +31,7 @@ type loaded struct {
 	places   map[string]place
 	taxonomy *flow.Taxonomy
 	catalog  *catalog.Catalog
+	queried  map[string]*query.Dataset
 	trees    deidentify.Hierarchies
 	rules    *detect.Rules
 	warnings Mistakes

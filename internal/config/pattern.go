@@ -40,6 +40,7 @@ var patterns = map[string]pattern{
 	"trust-domain": {re: regexp.MustCompile(`^[a-z0-9._-]{1,255}$`), check: isTrustDomain, what: "the name of a trust domain", hint: "lower-case letters, digits, dots, dashes and underscores"},
 	"workload-api": {re: regexp.MustCompile(`^(unix|tcp|npipe):`), check: isWorkloadAPI, what: "the address of a Workload API", hint: "such as unix:///run/spire/agent.sock, or tcp:// with an address of this machine and a port"},
 	"schema":       {re: regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`), check: isSchema, what: "the name of a database's schema", hint: "lower-case letters, digits and underscores, at most 63, and none of PostgreSQL's own"},
+	"name":         {re: regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`), what: "a name that a question can use", hint: "lower-case letters, digits and underscores, at most 63; what the source calls it is another key"},
 	"path":         {re: regexp.MustCompile(`^/`), what: "a pattern of places", hint: `it begins with /, such as "/**"`},
 }
 

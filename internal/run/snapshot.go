@@ -144,15 +144,21 @@ func PolicyOptions(c *config.Config) policy.Options {
 	for _, contract := range c.Catalog().Contracts() {
 		for _, d := range contract.Datasets {
 			known[d.Name] = true
-			e.Datasets = append(e.Datasets, policy.Dataset{Name: d.Name, Formal: d.Formal})
+			e.Datasets = append(e.Datasets, policy.Dataset{Name: d.Name, Formal: d.Formal || declaredFormal(c, d.Name)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
 		if !known[name] {
-			e.Datasets = append(e.Datasets, policy.Dataset{Name: name, Formal: true}) // rows that left beside the ledger would make its claim void
+			e.Datasets = append(e.Datasets, policy.Dataset{Name: name, Formal: c.FormalDataset(name)})
 		}
 	}
 	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}
+}
+
+// declaredFormal reports whether a dataset of a data contract is declared here too, and formal.
+func declaredFormal(c *config.Config, name string) bool {
+	_, ok := c.Datasets[name]
+	return ok && c.FormalDataset(name)
 }
 
 // fetch is how files are fetched that messages name by an address; nil where none are.
