@@ -57,7 +57,7 @@ type From interface{ from() }
 // Table is a table or CTE.
 type Table struct {
 	Pos   Pos
-	Name  string // schema.name if it was written so
+	Name  string // schema.name if it was written so; as it was quoted, otherwise in lower case
 	Alias string
 }
 
@@ -110,7 +110,7 @@ type (
 		Node
 		Table, Name string
 	}
-	// Number is a decimal literal as it was written, with its sign folded in.
+	// Number is a decimal literal with its sign folded in, written plainly: -?digits(.digits)?, at most 60 digits.
 	Number struct {
 		Node
 		Text string
@@ -127,7 +127,7 @@ type (
 	}
 	// Null is NULL.
 	Null struct{ Node }
-	// Interval is INTERVAL '…', as months, days and microseconds.
+	// Interval is INTERVAL '…', as months, days and microseconds, each within 10,000 years.
 	Interval struct {
 		Node
 		Months, Days, Micros int64
@@ -144,7 +144,7 @@ type (
 		Op   string
 		L, R Expr
 	}
-	// Call is a function or aggregate, by its lower-case name.
+	// Call is a function or aggregate, by its lower-case name, which is one of [Functions]. EXTRACT(part FROM x) has the part as Text.
 	Call struct {
 		Node
 		Name     string
