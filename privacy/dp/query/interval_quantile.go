@@ -1,0 +1,83 @@
+package query
+
+import (
+	"math"
+	"math/big"
+)
+
+// quantileSpan inverts the noisy distribution: the cells that the q-quantile without noise may lie in.
+//
+// Let R(k) = (rows in cells before k) − q·(all rows) = (1−q)·(rows before k) − q·(rows from k on), without noise. The quantile's cell k*
+// has R(k*) ≤ 0 ≤ R(k*+1), and does not depend on noise. The noisy R̂(k) is unbiased, and being the least-squares estimate varies no more
+// than what the fewest nodes before and after k would give, σ²((1−q)²·n + q²·m) for n and m nodes (Gauss-Markov). So but for a probability
+// of a, half of it on either side, R̂(k*) ≤ w(k*) and R̂(k*+1) ≥ −w(k*+1), with w(k) the half-width of one node's noise times
+// √((1−q)²n + q²m); and every k for which both hold is in the interval. Of Gaussian noise a sum is Gaussian again, so that w is right; of
+// Laplace noise, sums have lighter tails than one draw of their variance (tested by TestQuantileIntervalsCover).
+func (g *releasedGroup) quantileSpan(a *Aggregate, al alpha) span {
+	m := a.Measures[0]
+	s := g.of.trees[m]
+	z := g.tree(m)[:s.leaves]
+	total := int64(0)
+	for _, x := range z {
+		total += x
+	}
+	q := float64(a.Q[0]) / float64(a.Q[1])
+	half := float64(g.of.laws[m].halfWidth(al)) + 1
+	w := func(k int) float64 {
+		n, m := float64(s.prefix[k]), float64(s.suffix[k])
+		return half * math.Sqrt((1-q)*(1-q)*n+q*q*m)
+	}
+	first, last := -1, -1
+	before := 0.0
+	all := float64(total) / (1 << fine)
+	for k := range z {
+		after := before + float64(z[k])/(1<<fine)
+		if before-q*all <= w(k) && after-q*all >= -w(k+1) {
+			if first < 0 {
+				first = k
+			}
+			last = k
+		}
+		before = after
+	}
+	if first < 0 {
+		return span{}
+	}
+	bins := &g.of.plan.Relation.Bins[g.of.plan.Measures[m].Bins]
+	lo := g.edge(bins.Low, bins.Width, first, nil, a.Type.Places)
+	hi := g.edge(bins.Low, bins.Width, last, big.NewRat(bins.Width-1, 1), a.Type.Places)
+	if first == 0 { // the first cell holds what lies below it, the last what lies above
+		lo = a.low()
+	}
+	if last == s.leaves-1 {
+		hi = a.high()
+	}
+	return span{lo, hi}.within(a.low(), a.high())
+}
+
+// histogram is the noisy bars, each with an interval of its own.
+func (g *releasedGroup) histogram(a *Aggregate) []Bar {
+	m := a.Measures[0]
+	s := g.of.trees[m]
+	z := g.tree(m)
+	half := g.of.laws[m].halfWidth(wholeAlpha)
+	bars := make([]Bar, 0, s.leaves)
+	for i := range s.leaves {
+		from, to := g.barEdges(a, m, i)
+		n := (z[i] + 1<<(fine-1)) >> fine // to the nearest row
+		if len(s.sizes) == 1 {
+			n = g.nodes[m][i] // exactly as it was drawn
+		}
+		bars = append(bars, Bar{decimalText(from, a.Type.Places), decimalText(to, a.Type.Places),
+			decimalText(big.NewRat(n, 1), 0), decimalText(big.NewRat(n-half, 1), 0), decimalText(big.NewRat(n+half, 1), 0)})
+	}
+	return bars
+}
+
+func (g *releasedGroup) barEdges(a *Aggregate, m, i int) (from, to *big.Rat) {
+	if len(a.Edges) == g.of.trees[m].leaves+1 {
+		return decimal(a.Edges[i], a.Type.Places), decimal(a.Edges[i+1], a.Type.Places)
+	}
+	bins := &g.of.plan.Relation.Bins[g.of.plan.Measures[m].Bins]
+	return g.edge(bins.Low, bins.Width, i, nil, a.Type.Places), g.edge(bins.Low, bins.Width, i+1, nil, a.Type.Places)
+}

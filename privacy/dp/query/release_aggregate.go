@@ -1,0 +1,180 @@
+package query
+
+import (
+	"math/big"
+)
+
+// made is an aggregate that was computed.
+type made struct {
+	done  bool
+	value datum
+}
+
+// Bar is one bar of a histogram.
+type Bar struct {
+	From  string `json:"from"` // closed
+	To    string `json:"to"`   // open, but for the last bar
+	Value string `json:"value"`
+	Low   string `json:"low"`
+	High  string `json:"high"`
+}
+
+// aggregate computes an aggregate of the group from its noisy numbers, once.
+func (g *releasedGroup) aggregate(i int) made {
+	if !g.made[i].done {
+		g.made[i] = made{true, g.compute(&g.of.plan.Aggregates[i])}
+	}
+	return g.made[i]
+}
+
+func (g *releasedGroup) compute(a *Aggregate) datum {
+	switch a.Kind {
+	case CountAggregate, SumAggregate:
+		return number(g.sum(a.Measures[0]))
+	case AvgAggregate:
+		n := g.sum(a.Measures[1])
+		if n.Sign() <= 0 {
+			return nothing
+		}
+		x := new(big.Rat).Quo(g.sum(a.Measures[0]), n)
+		return number(clampRat(x.Add(x, a.centre()), a.low(), a.high()))
+	case VarianceAggregate, StdDevAggregate:
+		return g.variance(a)
+	case QuantileAggregate:
+		return g.quantile(a)
+	case HistogramAggregate:
+		return datum{bars: g.histogram(a)}
+	}
+	return nothing
+}
+
+// sum is a noisy number of the group, in whole units of its column.
+func (g *releasedGroup) sum(measure int) *big.Rat {
+	return decimal(g.sums[measure], g.of.plan.Measures[measure].Places)
+}
+
+// width is the half-width of its noise, likewise.
+func (g *releasedGroup) width(measure int, a alpha) *big.Rat {
+	return decimal(g.of.laws[measure].halfWidth(a), g.of.plan.Measures[measure].Places)
+}
+
+func (g *releasedGroup) sumSpan(measure int, a alpha) span {
+	return around(g.sum(measure), g.width(measure, a))
+}
+
+func (a *Aggregate) centre() *big.Rat { return decimal(a.Centre, a.Type.Places) }
+func (a *Aggregate) low() *big.Rat    { return decimal(a.Type.Min, a.Type.Places) }
+func (a *Aggregate) high() *big.Rat   { return decimal(a.Type.Max, a.Type.Places) }
+
+// mostVariance is that of numbers half of which are at either bound: (max − min)²/4, and of a sample twice that, since n/(n−1) ≤ 2.
+func (a *Aggregate) mostVariance() *big.Rat {
+	d := new(big.Rat).Sub(a.high(), a.low())
+	d.Mul(d, d)
+	if a.Sample {
+		return d.Mul(d, big.NewRat(1, 2))
+	}
+	return d.Mul(d, big.NewRat(1, 4))
+}
+
+func clampRat(x, lo, hi *big.Rat) *big.Rat { return greatest(lo, least(x, hi)) }
+
+// variance is Σ(x−c)²/n − (Σ(x−c)/n)².
+func (g *releasedGroup) variance(a *Aggregate) datum {
+	n := g.sum(a.Measures[2])
+	one := big.NewRat(1, 1)
+	if n.Sign() <= 0 || a.Sample && n.Cmp(one) <= 0 {
+		return nothing
+	}
+	v := new(big.Rat).Quo(g.sum(a.Measures[0]), n)
+	mean := new(big.Rat).Quo(g.sum(a.Measures[1]), n)
+	v.Sub(v, mean.Mul(mean, mean))
+	if a.Sample {
+		v.Mul(v, new(big.Rat).Quo(n, new(big.Rat).Sub(n, one)))
+	}
+	v = clampRat(v, new(big.Rat), a.mostVariance())
+	if a.Kind == StdDevAggregate {
+		v = root(v)
+	}
+	return number(v)
+}
+
+// aggregateSpan is the interval of an aggregate, of whose measures each is within its own but for a probability of a.
+func (g *releasedGroup) aggregateSpan(i int, al alpha) span {
+	a := &g.of.plan.Aggregates[i]
+	switch a.Kind {
+	case CountAggregate, SumAggregate:
+		return g.sumSpan(a.Measures[0], al)
+	case AvgAggregate:
+		s := g.sumSpan(a.Measures[0], al).div(g.rows(a.Measures[1], al))
+		return s.add(point(a.centre())).within(a.low(), a.high())
+	case VarianceAggregate, StdDevAggregate:
+		return g.varianceSpan(a, al)
+	case QuantileAggregate:
+		return g.quantileSpan(a, al)
+	}
+	return span{}
+}
+
+// rows is the interval of a count of rows of which there is at least one: with none the aggregate is NULL, and has no interval.
+func (g *releasedGroup) rows(measure int, al alpha) span {
+	s := g.sumSpan(measure, al)
+	one := big.NewRat(1, 1)
+	if s.hi.Cmp(one) < 0 {
+		return span{}
+	}
+	return span{greatest(s.lo, one), s.hi}
+}
+
+// varianceSpan is interval arithmetic over the three numbers.
+func (g *releasedGroup) varianceSpan(a *Aggregate, al alpha) span {
+	n := g.rows(a.Measures[2], al)
+	s := g.sumSpan(a.Measures[0], al).div(n).add(g.sumSpan(a.Measures[1], al).div(n).square().neg())
+	if a.Sample && n.known() {
+		one := big.NewRat(1, 1)
+		if n.lo.Cmp(big.NewRat(2, 1)) < 0 {
+			n.lo = big.NewRat(2, 1)
+		}
+		n.hi = greatest(n.hi, n.lo)
+		factor := func(n *big.Rat) *big.Rat { return new(big.Rat).Quo(n, new(big.Rat).Sub(n, one)) }
+		s = s.mul(span{factor(n.hi), factor(n.lo)})
+	}
+	s = s.within(new(big.Rat), a.mostVariance())
+	if a.Kind == StdDevAggregate && s.known() {
+		up := root(s.hi)
+		s = span{root(s.lo), up.Add(up, new(big.Rat).SetFrac64(1, 1<<62))}
+	}
+	return s
+}
+
+// leaves are the fitted counts of a tree, computed once.
+func (g *releasedGroup) tree(measure int) []int64 {
+	if g.fitted[measure] == nil {
+		g.fitted[measure] = g.of.trees[measure].fit(g.nodes[measure])
+	}
+	return g.fitted[measure]
+}
+
+// quantile is a value of the cell that the quantile lies in, in proportion to how far.
+func (g *releasedGroup) quantile(a *Aggregate) datum {
+	m := a.Measures[0]
+	s := g.of.trees[m]
+	at, ok := s.quantile(g.tree(m), uint64(a.Q[0]), uint64(a.Q[1]))
+	if !ok {
+		return nothing
+	}
+	bins := &g.of.plan.Relation.Bins[g.of.plan.Measures[m].Bins]
+	x := big.NewRat(int64(at.part), unit)
+	x.Mul(x, new(big.Rat).SetInt64(bins.Width-1))
+	return number(clampRat(g.edge(bins.Low, bins.Width, at.cell, x, a.Type.Places), a.low(), a.high()))
+}
+
+// edge is low + width·cell + more, in whole units.
+func (g *releasedGroup) edge(low, width int64, cell int, more *big.Rat, places int) *big.Rat {
+	x := new(big.Int).Mul(big.NewInt(width), big.NewInt(int64(cell)))
+	x.Add(x, big.NewInt(low))
+	r := new(big.Rat).SetInt(x)
+	if more != nil {
+		r.Add(r, more)
+	}
+	return r.Quo(r, new(big.Rat).SetInt(pow10(places)))
+}
