@@ -65,3 +65,26 @@ func FoldType(op AggOp, t Type, most int64) (Type, error) {
 	}
 	return Type{}, fmt.Errorf("an aggregate of %v: %w", t.Kind, ErrKind)
 }
+
+// Scans are the scans of a relation, in no order; a table that is read twice is there twice.
+func Scans(r Rel) []*Scan {
+	switch r := r.(type) {
+	case *Scan:
+		return []*Scan{r}
+	case *Filter:
+		return Scans(r.In)
+	case *Project:
+		return Scans(r.In)
+	case *Join:
+		return append(Scans(r.Left), Scans(r.Right)...)
+	case *Union:
+		var out []*Scan
+		for _, a := range r.Arms {
+			out = append(out, Scans(a)...)
+		}
+		return out
+	case *Fold:
+		return Scans(r.In)
+	}
+	return nil
+}
