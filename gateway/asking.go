@@ -412,6 +412,10 @@ type quotas struct {
 // datasets are those that questions are asked about, each once.
 func (s *Snapshot) datasets() (all []string) {
 	seen := map[string]bool{}
+	for name := range s.Datasets {
+		seen[name] = true
+		all = append(all, name)
+	}
 	for _, qs := range s.Questions {
 		for _, among := range []map[string]*Question{qs.Tools, qs.Skills} {
 			for _, q := range among {

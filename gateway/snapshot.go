@@ -40,6 +40,7 @@ type Snapshot struct {
 	Grants      Grants                     // what agents of the domain may have capabilities for
 	Groups      map[flow.Purpose]string    // purpose → the group whose tokens it shares; absent: the purpose alone
 	Questions   map[flow.AgentID]Questions // by who answers them
+	Datasets    map[string]*Dataset        // that the gateway answers questions about itself
 	Workflows   map[flow.AgentID]string    // of agents that work together, for quotas
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched

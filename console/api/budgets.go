@@ -124,13 +124,13 @@ func (s *Spending) questions(dataset string) []Question {
 }
 
 func (s *Spending) view(st budget.Standing) StandingView {
-	v := StandingView{Scope: st.Scope.String(), Level: st.Level.String(), Claims: st.Level == budget.Global, Block: st.Block, Entries: st.Entries, Left: Left(st)}
+	v := StandingView{Scope: st.Scope.String(), Level: st.Level.String(), Claims: st.Level == budget.Global, Block: st.Block, Entries: st.Entries, Left: st.Left()}
 	if st.Plan == nil {
 		return v
 	}
 	v.Epsilon, v.Delta = amount(st.Plan.Epsilon, 9), amount(st.Plan.Delta, 15)
 	for _, f := range st.Plan.Menu.Filters() {
-		sum, most := sumOf(f, st)
+		sum, most := st.Of(f)
 		v.Filters = append(v.Filters, FilterView{Filter: f.String(), Spent: amount(sum, 9), Cap: amount(most, 9), Fits: st.Fits.Has(f)})
 	}
 	for _, q := range s.questions(st.Scope.Dataset) {
@@ -141,34 +141,6 @@ func (s *Spending) view(st budget.Standing) StandingView {
 		v.More = append(v.More, QuestionRoom{q.Label, n})
 	}
 	return v
-}
-
-// sumOf is the sum that a filter looks at and its cap, both in nano.
-func sumOf(f budget.Filter, st budget.Standing) (sum, most int64) {
-	switch {
-	case f == budget.Basic:
-		return st.Spent.Epsilon, st.Caps.Epsilon
-	case f == budget.ZCDP:
-		return st.Spent.Rho, st.Caps.Rho
-	case f == budget.GDP:
-		return st.Spent.Mu2, st.Caps.Mu2
-	}
-	return st.Spent.RDP[f-budget.RDP2], st.Caps.RDP[f-budget.RDP2]
-}
-
-// Left is the share of a plan that is left by the filter that has most room; 1 without a plan. It is for people to look at: what is
-// admitted is decided in integers.
-func Left(st budget.Standing) float64 {
-	if st.Plan == nil {
-		return 1
-	}
-	best := 0.0
-	for _, f := range st.Fits.Filters() {
-		if sum, most := sumOf(f, st); most > 0 && sum <= most {
-			best = max(best, 1-float64(sum)/float64(most))
-		}
-	}
-	return best
 }
 
 // SetBudget lowers the budget of a dataset, or sets or takes away the quota of a scope below it.
@@ -368,7 +340,7 @@ func (s *Spending) recent(ctx context.Context, dataset string, since time.Time) 
 }
 
 func forecast(st budget.Standing, n int64, sum account.Vector, over time.Duration, now time.Time) ForecastView {
-	v := ForecastView{Dataset: st.Scope.Dataset, Block: st.Block, Charges: n, Left: Left(st), More: -1}
+	v := ForecastView{Dataset: st.Scope.Dataset, Block: st.Block, Charges: n, Left: st.Left(), More: -1}
 	if n == 0 {
 		return v
 	}

@@ -211,6 +211,9 @@ func (o *ownCall) list() []byte {
 	return out.end()
 }
 
+// maxOwnID bounds a caller's own name of a call.
+const maxOwnID = 512
+
 func (o *ownCall) call() ([]byte, error) {
 	n, ok := memberAt(&o.doc, "params", "name")
 	if !ok || o.doc.Nodes[n].Kind != json.String {
@@ -228,8 +231,15 @@ func (o *ownCall) call() ([]byte, error) {
 		}
 		arguments = o.doc.Raw(n)
 	}
+	id := ""
+	if n, ok := memberAt(&o.doc, "params", "_meta", wire.MetaFlowID); ok {
+		if o.doc.Nodes[n].Kind != json.String || len(o.doc.Raw(n)) > maxOwnID {
+			return nil, gateway.Refuse(gateway.RulePlace, nil, "The id of the call is not a short text.")
+		}
+		id = o.doc.Text(n)
+	}
 	var err error
-	o.answer, err = t.Call(o.r.Context(), &offer.Call{Snapshot: o.snap, Face: o.Face, Caller: o.caller, Authority: o.authority, Flow: o.flow, Arguments: arguments})
+	o.answer, err = t.Call(o.r.Context(), &offer.Call{Snapshot: o.snap, Face: o.Face, Caller: o.caller, Authority: o.authority, Flow: o.flow, ID: id, Arguments: arguments})
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type Call struct {
 	Authority *gateway.Authority // by what right it asks: what may be told is bounded by it; nil: not
 	Agent     flow.AgentID       // at whose address it was called; "" at the gateway's own
 	Flow      flow.Flow          // ID, From, Protocol, Method, and what purpose and criticality the request's headers name
+	ID        string             // the caller's own name of this call, by which it is known again if it is sent again; "": none
 	Arguments []byte             // a JSON object, within the snapshot's limits and without duplicate keys
 }
 

@@ -117,7 +117,7 @@ func (b *Budgets) left(ctx context.Context) map[string]float64 {
 		}
 		least := 1.0
 		for _, st := range standings {
-			least = min(least, api.Left(st))
+			least = min(least, st.Left())
 		}
 		out[one.Dataset] = least * float64(one.Plan.Epsilon) / 1e9
 	}

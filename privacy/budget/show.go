@@ -31,6 +31,34 @@ func (s Standing) More(v account.Vector) int64 {
 	return s.Plan.more(s.Caps, s.Spent, v)
 }
 
+// Of returns the sum that a filter looks at and its cap, both in nano.
+func (s Standing) Of(f Filter) (sum, most int64) {
+	switch {
+	case f == Basic:
+		return s.Spent.Epsilon, s.Caps.Epsilon
+	case f == ZCDP:
+		return s.Spent.Rho, s.Caps.Rho
+	case f == GDP:
+		return s.Spent.Mu2, s.Caps.Mu2
+	}
+	return s.Spent.RDP[f-RDP2], s.Caps.RDP[f-RDP2]
+}
+
+// Left is the share of the plan that is left by the filter that has most room; 1 without a plan. It is for people to look at: what is
+// admitted is decided in integers.
+func (s Standing) Left() float64 {
+	if s.Plan == nil {
+		return 1
+	}
+	best := 0.0
+	for _, f := range s.Fits.Filters() {
+		if sum, most := s.Of(f); most > 0 && sum <= most {
+			best = max(best, 1-float64(sum)/float64(most))
+		}
+	}
+	return best
+}
+
 func standing(n node, block int64, plan *Entry, t *total, entries int64) Standing {
 	s := Standing{Scope: n.Scope, Level: n.level, Block: block, Spent: t.vector(), Entries: entries}
 	if plan != nil && plan.Plan != nil {
