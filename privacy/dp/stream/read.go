@@ -107,9 +107,9 @@ func (w *worker) info(ctx context.Context) (Info, continual.Params, error) {
 	r, err := w.p.row(ctx, plan)
 	switch {
 	case errors.Is(err, errNoRow):
-		r.params = plan.params
+		r.params, err = plan.params, nil
 	case errors.Is(err, ErrChanged):
-		r.params, halt = plan.params, Changed
+		r.params, halt, err = plan.params, Changed, nil
 	case err != nil:
 		return Info{}, r.params, err
 	}

@@ -39,20 +39,12 @@ func (w *worker) next(ctx context.Context) (time.Duration, error) {
 	_, err = w.sums.Add(ctx, local, values)
 	switch {
 	case errors.Is(err, continual.ErrConflict), errors.Is(err, continual.ErrPast), errors.Is(err, continual.ErrGap):
-		// Another process took the step meanwhile, perhaps by rows that this one did not see. What that one released stands.
-		w.sums = nil
-		return w.taken(ctx, step)
+		w.sums = nil // another process took the step meanwhile, perhaps by rows that this one did not see: what that one released stands
 	case err != nil:
 		w.sums = nil // what is stored says whether the step was taken
 		return 0, fmt.Errorf("taking step %d: %w", step, err)
 	}
-	return 0, nil
-}
-
-// taken is nil if a step was released, and an error if the store has no trace of who took it.
-func (w *worker) taken(ctx context.Context, step int64) (time.Duration, error) {
-	last, err := w.know(ctx)
-	if err == nil && last < step {
+	if last, err = w.know(ctx); err == nil && last < step { // the sums know of a step that nothing was released of
 		err = ErrSetBack
 	}
 	return 0, err
@@ -117,7 +109,7 @@ func (w *worker) values(ctx context.Context, step int64) ([]int64, error) {
 	return w.plan.values(ctx, src, step)
 }
 
-// Values is what one step adds, without noise: as secret as the data. It is for audits.
+// values is what one step adds, without noise: as secret as the data.
 func (p *Plan) values(ctx context.Context, src Source, step int64) ([]int64, error) {
 	b, err := p.at(step)
 	if err != nil {
@@ -189,10 +181,15 @@ func (w *worker) charge(ctx context.Context, term int64, c continual.Charge) err
 			return err
 		}
 	}
-	r, err := w.p.opt.Ledger.Reserve(ctx, budget.Charge{
+	asked := budget.Charge{
 		Scope: budget.Scope{Dataset: w.plan.Dataset}, Blocks: w.plan.grid.blocks(term), Cost: cost,
 		Key: c.Key, Request: w.request(term, c), Label: "stream " + w.plan.Name,
-	})
+	}
+	r, err := w.p.opt.Ledger.Reserve(ctx, asked)
+	for try := 0; errors.Is(err, budget.ErrPending) && try < 5; try++ { // another process is at it, or died: what is still there is durable
+		time.Sleep(20 * time.Millisecond)
+		r, err = w.p.opt.Ledger.Reserve(ctx, asked)
+	}
 	if errors.Is(err, budget.ErrLost) || errors.Is(err, budget.ErrPending) {
 		return nil
 	}
