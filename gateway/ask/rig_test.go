@@ -152,6 +152,8 @@ func newRig(t testing.TB, change func(*gatewaytest.Setup)) *rig {
 	s := &ask.Service{Gateway: r.Gateway, Language: r.words, Ledger: r.Budgets}
 	mux := http.NewServeMux()
 	mux.Handle("/mcp/scrim", &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: offer.New(s.Tools()...)})
+	mux.Handle(ask.Path, &ask.API{Service: s})
+	mux.Handle(ask.Path+"/", &ask.API{Service: s})
 	srv := httptest.NewServer(r.Door(mux))
 	t.Cleanup(srv.Close)
 	r.url = srv.URL
@@ -206,6 +208,31 @@ func (r *rig) as(show func(*http.Request, []byte), tool, arguments string, more 
 		return "", string(raw)
 	}
 	return string(out.Result.Structured), ""
+}
+
+// http calls the HTTP API.
+func (r *rig) http(method, path, body string, show func(*http.Request, []byte), header ...string) (int, string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
+	must(r.t, err)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Scrim-Purpose", "study")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	show(req, []byte(body))
+	res, err := http.DefaultClient.Do(req)
+	must(r.t, err)
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	must(r.t, err)
+	return res.StatusCode, string(raw)
+}
+
+func key(name string) func(*http.Request, []byte) {
+	return func(req *http.Request, _ []byte) { req.Header.Set("Authorization", "Bearer "+name) }
 }
 
 func must(t testing.TB, err error) {
