@@ -194,11 +194,12 @@ func (d Postgres) Most(k relation.Kind, x string) string {
 	return "MAX(" + x + ")"
 }
 
-// Hash implements [Dialect]: the hashes that PostgreSQL partitions tables by, each seeded with the one before.
+// Hash implements [Dialect]: the hashes that PostgreSQL partitions tables by, each seeded with the one before. That of a number folds its halves
+// together, so that NULL stands for a number that no small one is alike to; what is alike is ordered by the keys.
 func (d Postgres) Hash(seed []string, unit, group, cell []Hashed) string {
 	h := "hashint8extended(" + seed[1] + ", " + seed[0] + ")"
 	for _, x := range slices.Concat(unit, group, cell) {
-		v, function, absent := x.SQL, "hashint8extended", "6148914691236517205"
+		v, function, absent := x.SQL, "hashint8extended", "9167800266760650753"
 		switch x.Kind {
 		case relation.Text:
 			function, absent = "hashtextextended", `'<NULL>' COLLATE "C"`

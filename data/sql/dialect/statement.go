@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
 )
@@ -44,6 +45,21 @@ func (s *Statement) Args(seed relation.Seed) []any {
 
 // Width is how many columns the result has.
 func (s *Statement) Width() int { return 3 + len(s.Keys) + s.Sums }
+
+// Cell reads the i-th column of a row from text, which nil is NULL of.
+func (s *Statement) Cell(i int, text []byte) (any, error) {
+	if text == nil {
+		return nil, nil
+	}
+	if k := i - 2; k >= 0 && k < len(s.Keys) && s.Keys[k] == relation.Text {
+		return string(text), nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		return nil, ErrResult // the error repeats the text
+	}
+	return n, nil
+}
 
 // ErrResult means that an engine answered with something that is no result of the statement.
 var ErrResult = errors.New("the source answered with something else than was asked for")
