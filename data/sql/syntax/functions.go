@@ -15,7 +15,7 @@ var functions = map[string]bool{
 	"percentile_cont": true, "percentile_disc": true, "quantile": true, "histogram": true,
 	// numbers
 	"abs": true, "sign": true, "round": true, "floor": true, "ceil": true, "ceiling": true, "trunc": true, "mod": true, "div": true,
-	"clamp": true, "width_bucket": true,
+	"clamp": true, "bucket": true, "width_bucket": true,
 	// any value
 	"coalesce": true, "nullif": true, "greatest": true, "least": true,
 	// text

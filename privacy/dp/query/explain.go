@@ -90,10 +90,10 @@ func (pr *Priced) mechanisms() []Mechanism {
 		l1, square := pr.norms(m)
 		scale := decimal(1, m.Places)
 		scale.Mul(scale, pr.laws[i].scale.Rat())
-		x := Mechanism{Of: pr.measureText(i), Noise: "discrete_laplace", Scale: ratioText(scale), Sensitivity: decimalText(new(big.Rat).SetFrac(l1, pow10(m.Places)), mostDigits)}
+		x := Mechanism{Of: pr.measureText(i), Noise: "discrete_laplace", Scale: ratioText(scale), Sensitivity: decimalText(timesRat(l1, decimal(1, m.Places)), mostDigits)}
 		if pr.noise == GaussianNoise {
 			x.Noise, x.Sigma, x.Scale = "rounded_gaussian", x.Scale, ""
-			x.Sensitivity = decimalText(new(big.Rat).SetFrac(square, pow10(2*m.Places)), mostDigits)
+			x.Sensitivity = decimalText(timesRat(square, decimal(1, 2*m.Places)), mostDigits)
 		}
 		if m.Bins >= 0 {
 			x.Levels = m.Levels
@@ -237,3 +237,5 @@ func approx(x float64) string {
 	}
 	return strconv.FormatFloat(y, 'f', -1, 64)
 }
+
+func timesRat(n *big.Int, x *big.Rat) *big.Rat { return new(big.Rat).Mul(new(big.Rat).SetInt(n), x) }

@@ -43,7 +43,7 @@ type Measure struct {
 	Most   int64
 	Levels int   // of bins: how many levels of nodes get noise, so that each row moves so many numbers; else 1
 	Fanout int   // of bins: children of a node
-	Places int   // decimal places of the number
+	Places int   // decimal places of the number; negative where it counts coarser steps: of 10^−Places
 	Weight int64 // relative importance when a budget is split; 1 unless a question says otherwise
 }
 

@@ -40,6 +40,9 @@ func datumOf(v relation.Value, places int) datum {
 
 // decimal is v·10^−places.
 func decimal(v int64, places int) *big.Rat {
+	if places < 0 { // a number of coarser steps than ones
+		return new(big.Rat).SetInt(new(big.Int).Mul(big.NewInt(v), pow10(-places)))
+	}
 	return new(big.Rat).SetFrac(big.NewInt(v), pow10(places))
 }
 
