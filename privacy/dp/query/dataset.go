@@ -12,6 +12,7 @@ type Dataset struct {
 	Name   string
 	Unit   string        // what the privacy unit is called, such as patient
 	Window time.Duration // of units that are bounded in time: a unit's row belongs to (unit, window)
+	Origin time.Time     // where windows begin, as the budget's blocks do; zero: 1970-01-01
 	Formal bool          // rows leave through the ledger alone; without it answers say "no formal claim"
 	Tables []Table
 	Limits Limits
@@ -19,9 +20,9 @@ type Dataset struct {
 
 // Limits are what questions get if they say nothing, and the most that they may ask for.
 type Limits struct {
-	Rows, MostRows     int64 // rows of a unit that count in one group
-	Groups, MostGroups int64 // groups that a unit counts in
-	MostCells          int   // groups of public domains in one answer
+	Rows, MostRows     int64 // rows of a unit that count in one group; 0: one, and no more than questions get
+	Groups, MostGroups int64 // groups that a unit counts in; likewise
+	MostCells          int   // groups of public domains in one answer; 0: 10,000
 }
 
 // Table is one table of a dataset.
