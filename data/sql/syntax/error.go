@@ -14,7 +14,12 @@ type Error struct {
 	Rule         string // stable, such as window-function
 	Text         string
 	Hint         string // the nearest allowed form; "": there is none
+
+	cause error
 }
+
+// Unwrap returns [ErrSlow] or [ErrBroken] where a text was too much for the grammar.
+func (e *Error) Unwrap() error { return e.cause }
 
 // Error implements error.
 func (e *Error) Error() string {

@@ -310,7 +310,9 @@ func (r *reader) call(n *node) Expr {
 		return nil
 	}
 	c.Args = r.exprs(n.list("args"))
-	c.Star = n.truth("agg_star")
+	if c.Star = n.truth("agg_star"); c.Star && c.Name != "count" {
+		r.refuse(n.at, "star", "of functions only count takes a star", "use count(*)")
+	}
 	c.Distinct = n.truth("agg_distinct")
 	c.Filter = r.optional(n.take("agg_filter"))
 	if n.truth("agg_within_group") {

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -94,6 +95,10 @@ func (r *reader) with(v any) []CTE {
 	for _, v := range n.list("ctes") {
 		c := r.node(v)
 		cte := CTE{Pos: c.at, Name: r.name(c.at, c.str("ctename"))}
+		if slices.ContainsFunc(out, func(o CTE) bool { return o.Name == cte.Name }) {
+			r.refuse(c.at, "with", "two queries of WITH have the same name", "give each a name of its own")
+			return nil
+		}
 		for _, s := range c.names("aliascolnames") {
 			cte.Columns = append(cte.Columns, r.name(c.at, s))
 		}
@@ -137,7 +142,7 @@ func (r *reader) selectList(n *node) *Select {
 		s.GroupBy = append(s.GroupBy, r.expr(v))
 	}
 	s.Having = r.optional(n.take("havingClause"))
-	if len(s.Items) == 0 && len(n.list("valuesLists")) == 0 {
+	if len(s.Items) == 0 && n.fields["valuesLists"] == nil {
 		r.refuse(n.at, "empty-select", "the SELECT list is empty", shape)
 	}
 	if r.err != nil {
