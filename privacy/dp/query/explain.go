@@ -138,6 +138,7 @@ type Explanation struct {
 
 	Remaining *Remaining `json:"remaining,omitempty"` // filled in by whoever knows the budget
 	Offer     *Offer     `json:"offer,omitempty"`     // what there is room for, where there is none for this
+	Others    []Offer    `json:"others,omitempty"`    // more of [Plan.Affordable]
 }
 
 // Bounds are how much of one unit counts.

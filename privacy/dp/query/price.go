@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"slices"
 
+	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/privacy/dp/account"
 	"github.com/scrimhq/scrim/privacy/dp/noise"
 )
@@ -229,16 +231,25 @@ func (pr *Priced) selectGroups(weights int64) (int64, error) {
 	if !pr.plan.Private() {
 		return t.Epsilon, nil
 	}
-	if t.SelectionDelta == 0 {
-		return 0, &TermsError{"delta", "is needed where groups are not known beforehand, and this dataset has none for it"}
-	}
-	pr.chosen = selectionTerms{t.Epsilon / (weights + 1), t.SelectionDelta}
-	var err error
-	pr.selection, err = noise.NewPartitions(noise.PartitionOptions{EpsilonNano: pr.chosen.epsilon, DeltaFemto: t.SelectionDelta, PerUnit: pr.groups})
-	if err != nil {
-		return 0, &TermsError{"epsilon", "is too small, or too large, to select groups with"}
+	if err := pr.selectWith(t.Epsilon / (weights + 1)); err != nil {
+		return 0, err
 	}
 	return t.Epsilon - pr.chosen.epsilon, nil
+}
+
+// selectWith sets the selection of groups.
+func (pr *Priced) selectWith(epsilon int64) error {
+	delta := pr.terms.SelectionDelta
+	if delta == 0 {
+		return &TermsError{"delta", "is needed where groups are not known beforehand, and this dataset has none for it"}
+	}
+	var err error
+	pr.selection, err = noise.NewPartitions(noise.PartitionOptions{EpsilonNano: epsilon, DeltaFemto: delta, PerUnit: pr.groups})
+	if err != nil {
+		return &TermsError{"epsilon", "is too small, or too large, to select groups with"}
+	}
+	pr.chosen = selectionTerms{epsilon, delta}
+	return nil
 }
 
 // norms are Δ₁ and Δ₂² of a measure.
@@ -348,10 +359,16 @@ func rootAbove(v *big.Rat) (noise.Ratio, bool) {
 func (pr *Priced) Cost() account.Vector { return pr.cost }
 
 // Spec is the mechanisms that the cost is made of.
-func (pr *Priced) Spec() []account.Mechanism { return append([]account.Mechanism(nil), pr.spec...) }
+func (pr *Priced) Spec() []account.Mechanism { return slices.Clone(pr.spec) }
 
 // Plan is what is asked.
 func (pr *Priced) Plan() *Plan { return pr.plan }
+
+// Scans are what is read for the answer.
+func (pr *Priced) Scans() []relation.Scan { return slices.Clone(pr.plan.Scans) }
+
+// Restricted is whether rows are limited to the blocks of time that are paid for.
+func (pr *Priced) Restricted() bool { return pr.plan.Restricted }
 
 // Noise is the kind of noise that was decided on.
 func (pr *Priced) Noise() string { return pr.noise }
