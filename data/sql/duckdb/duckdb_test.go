@@ -144,6 +144,36 @@ func TestFilesOfEveryFormatAndADatabase(t *testing.T) {
 	}
 }
 
+func TestTypesOfColumns(t *testing.T) {
+	dir := t.TempDir()
+	all := []string{"1::TINYINT", "1::BIGINT", "1::UBIGINT", "1::HUGEINT", "1.5::DECIMAL(9,2)", "1::DOUBLE", "'a'", "uuid()", "true", "DATE '2020-01-01'",
+		"TIMESTAMP '2020-01-01'", "TIMESTAMP '2020-01-01'::TIMESTAMPTZ", "[1]", "{'a': 1}", "TIME '10:00'", "'x'::BLOB", "'a'::ENUM('a','b')", "INTERVAL 1 DAY"}
+	want := "integer integer decimal decimal decimal float text text truth date timestamp instant other other other other text other"
+	var list []string
+	for i, x := range all {
+		list = append(list, fmt.Sprintf("%s AS c%02d", x, i))
+	}
+	prepare(t, "ATTACH '"+dir+"/t.duckdb' AS d", "CREATE TABLE d.t AS SELECT "+strings.Join(list, ", "), "DETACH d")
+	var out strings.Builder
+	in, lines := io.Pipe()
+	go func() {
+		_ = process.WriteLine(lines, process.Request{Version: process.Version, Source: process.Source{Database: dir + "/t.duckdb", Memory: 1 << 28, Threads: 1}})
+	}()
+	answers, w := io.Pipe()
+	go func() { _ = duckdb.Serve(in, w) }()
+	var r process.Response
+	if err := process.ReadLine(bufio.NewReader(answers), &r); err != nil || len(r.Tables) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, n := range r.Tables[0].Types {
+		out.WriteString(string(n) + " ")
+	}
+	if got := strings.TrimSpace(out.String()); got != want {
+		t.Errorf("types %s\nwant  %s", got, want)
+	}
+	_ = lines.Close()
+}
+
 // What is read is what the patterns match when a question is asked, and links are followed to where they point then.
 func TestFilesAreLookedUpForEveryQuestion(t *testing.T) {
 	dir := t.TempDir()

@@ -151,10 +151,15 @@ func views(ctx context.Context, db *sql.DB, tables []process.Table) error {
 		if err != nil {
 			return failed(process.FailedSource)
 		}
-		t.Columns, err = rows.Columns()
+		t.Columns, t.Types = nil, nil
+		columns, err := rows.ColumnTypes()
+		for _, c := range columns {
+			t.Columns, t.Types = append(t.Columns, c.Name()), append(t.Types, native(c.DatabaseTypeName()))
+		}
 		if closed := rows.Close(); err != nil || closed != nil {
 			return failed(process.FailedSource)
 		}
+		t.Format, t.Files = "", nil // an answer says nothing of where they lie
 	}
 	return nil
 }
@@ -191,15 +196,15 @@ func header(files []string) ([]string, error) {
 
 // attached lists the tables of the database, which is where names without one are looked up.
 func attached(ctx context.Context, db *sql.DB) ([]process.Table, error) {
-	rows, err := db.QueryContext(ctx, "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = 'source' ORDER BY ALL")
+	rows, err := db.QueryContext(ctx, "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = 'source' ORDER BY ALL")
 	if err != nil {
 		return nil, failed(process.FailedSource)
 	}
 	defer func() { _ = rows.Close() }()
 	var tables []process.Table
 	for rows.Next() {
-		var schema, table, column string
-		if err := rows.Scan(&schema, &table, &column); err != nil {
+		var schema, table, column, kind string
+		if err := rows.Scan(&schema, &table, &column, &kind); err != nil {
 			return nil, err
 		}
 		if schema != "main" {
@@ -209,9 +214,36 @@ func attached(ctx context.Context, db *sql.DB) ([]process.Table, error) {
 			tables = append(tables, process.Table{Name: table})
 		}
 		last := &tables[len(tables)-1]
-		last.Columns = append(last.Columns, column)
+		last.Columns, last.Types = append(last.Columns, column), append(last.Types, native(kind))
 	}
 	return tables, rows.Err()
+}
+
+// native is what the protocol calls a type of DuckDB.
+func native(kind string) process.Native {
+	name, _, _ := strings.Cut(kind, "(")
+	if strings.HasSuffix(kind, "]") {
+		return process.NativeOther
+	}
+	switch name {
+	case "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER":
+		return process.NativeInteger
+	case "UBIGINT", "HUGEINT", "UHUGEINT", "DECIMAL":
+		return process.NativeDecimal
+	case "FLOAT", "DOUBLE":
+		return process.NativeFloat
+	case "VARCHAR", "UUID", "ENUM":
+		return process.NativeText
+	case "BOOLEAN":
+		return process.NativeTruth
+	case "DATE":
+		return process.NativeDate
+	case "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS":
+		return process.NativeTimestamp
+	case "TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE":
+		return process.NativeInstant
+	}
+	return process.NativeOther
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

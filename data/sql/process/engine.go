@@ -151,18 +151,9 @@ func (e *Engine) Ask(ctx context.Context, s Statement, yield func([]relation.Val
 	})
 }
 
-// Check reports the first table or column of the scans that is not there.
+// Check reports the first table or column of the scans that is not there, or holds nothing that could be read.
 func (e *Engine) Check(ctx context.Context, scans []relation.Scan) error {
-	columns := map[string]map[string]bool{}
-	err := e.ask(ctx, Request{}, func(r *Response) error {
-		for _, t := range r.Tables {
-			columns[t.Name] = map[string]bool{}
-			for _, c := range t.Columns {
-				columns[t.Name][c] = true
-			}
-		}
-		return nil
-	})
+	columns, err := e.columns(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,12 +163,32 @@ func (e *Engine) Check(ctx context.Context, scans []relation.Scan) error {
 			return fmt.Errorf("there is no table %q", s.Table)
 		}
 		for _, f := range s.Fields {
-			if !have[f.Source] {
+			switch native, ok := have[f.Source]; {
+			case !ok:
 				return fmt.Errorf("table %q has no column %q", s.Table, f.Source)
+			case native == NativeOther:
+				return fmt.Errorf("column %q of table %q holds no numbers, text, truth values, dates or times", f.Source, s.Table)
 			}
 		}
 	}
 	return nil
+}
+
+// columns asks what is there.
+func (e *Engine) columns(ctx context.Context) (map[string]map[string]Native, error) {
+	columns := map[string]map[string]Native{}
+	return columns, e.ask(ctx, Request{}, func(r *Response) error {
+		for _, t := range r.Tables {
+			if len(t.Types) != len(t.Columns) {
+				return errWire
+			}
+			columns[t.Name] = map[string]Native{}
+			for i, c := range t.Columns {
+				columns[t.Name][c] = t.Types[i]
+			}
+		}
+		return nil
+	})
 }
 
 // stopped wraps an error of yield: it is the caller's own and goes back as it is.

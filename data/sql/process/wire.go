@@ -30,10 +30,27 @@ type Source struct {
 // Table is files that are read as one table.
 type Table struct {
 	Name    string   `json:"name"`
-	Format  Format   `json:"format"`
-	Files   []string `json:"files"`             // patterns; what they match is looked up for every question
+	Format  Format   `json:"format,omitempty"`
+	Files   []string `json:"files,omitempty"`   // patterns; what they match is looked up for every question
 	Columns []string `json:"columns,omitempty"` // of JSON: the members that are read
+	Types   []Native `json:"types,omitempty"`   // in an answer: what each column holds
 }
+
+// Native is what a column of a table holds.
+type Native string
+
+// What a column may hold.
+const (
+	NativeInteger   Native = "integer" // whole numbers of at most 64 bits
+	NativeDecimal   Native = "decimal" // other exact numbers
+	NativeFloat     Native = "float"
+	NativeText      Native = "text" // or what casts to text without fail
+	NativeTruth     Native = "truth"
+	NativeDate      Native = "date"
+	NativeTimestamp Native = "timestamp" // without zone
+	NativeInstant   Native = "instant"   // with zone
+	NativeOther     Native = "other"     // no single values, or none that a question can use
+)
 
 // Format is how files are written.
 type Format string
