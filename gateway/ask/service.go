@@ -24,6 +24,7 @@ type Service struct {
 	Gateway  *gateway.Gateway
 	Ledger   Standings // nil: nothing is told of budgets
 	Language Language
+	Streams  Streams          // nil: none are published
 	Clock    func() time.Time // nil: time.Now
 }
 

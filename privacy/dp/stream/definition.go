@@ -69,8 +69,9 @@ type Plan struct {
 
 	relation relation.Bounded // of all time; each step narrows it
 	clocks   map[string]clock // of the tables whose rows have a time
-	sum      int              // index of relation.Sums
-	places   int              // decimal places of the sums
+	scans    []relation.Scan
+	sum      int // index of relation.Sums
+	places   int // decimal places of the sums
 	cells    int
 	column   string // what the sum is called
 	formal   bool
@@ -84,7 +85,7 @@ func (p *Plan) Params() continual.Params { return p.params }
 
 // New makes a stream of a question that was compiled.
 func New(b budget.Budget, d *query.Dataset, q *query.Plan, def Definition) (*Plan, error) {
-	p := &Plan{Definition: def, Unit: b.Unit, Keys: q.Keys, relation: q.Relation, formal: d.Formal}
+	p := &Plan{Definition: def, Unit: b.Unit, Keys: q.Keys, relation: q.Relation, scans: q.Scans, formal: d.Formal}
 	if err := p.measure(q); err != nil {
 		return nil, err
 	}

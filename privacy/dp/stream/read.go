@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
@@ -96,6 +97,23 @@ func (p *Publisher) Stream(ctx context.Context, dataset, name string) (Info, err
 	}
 	in, _, err := w.info(ctx)
 	return in, err
+}
+
+// Scans are the columns that a stream is made of, those of time among them; nil if there is none.
+func (p *Publisher) Scans(dataset, name string) []relation.Scan {
+	w := p.worker(dataset, name)
+	if w == nil {
+		return nil
+	}
+	all := []relation.Scan{}
+	for _, s := range w.plan.scans {
+		one := relation.Scan{Table: s.Table, Fields: slices.Clone(s.Fields)}
+		if c, ok := w.plan.clocks[s.Table]; ok {
+			one.Fields = append(one.Fields, relation.Field{Source: c.source, As: timeName, Type: c.typ, Exact: true})
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 // info tells of a stream, with the parameters that it has.

@@ -1,0 +1,177 @@
+package ask_test
+
+import (
+	"context"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/data/sql/relation"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/ask"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+	"github.com/scrimhq/scrim/gateway/mcp"
+	"github.com/scrimhq/scrim/gateway/offer"
+	"github.com/scrimhq/scrim/policy/capability"
+	"github.com/scrimhq/scrim/privacy/dp/stream"
+)
+
+// published is one stream, and one of a dataset that nobody has.
+type published struct {
+	asked []stream.Ask
+	err   error
+}
+
+func (p *published) List(context.Context) ([]stream.Info, error) {
+	return []stream.Info{{Dataset: "stays", Stream: "admissions", Every: "1h0m0s"}, {Dataset: "nowhere", Stream: "admissions", Every: "1h0m0s"}}, nil
+}
+
+func (p *published) Stream(context.Context, string, string) (stream.Info, error) {
+	all, _ := p.List(context.Background())
+	return all[0], p.err
+}
+
+func (p *published) Read(_ context.Context, a stream.Ask) (*stream.Reading, error) {
+	p.asked = append(p.asked, a)
+	all, _ := p.List(context.Background())
+	return &stream.Reading{Info: all[0], Points: []stream.Point{{Step: int64(len(p.asked))}}}, p.err
+}
+
+func (p *published) Scans(dataset, name string) []relation.Scan {
+	if name != "admissions" {
+		return nil
+	}
+	return []relation.Scan{{Table: "clinic", Fields: []relation.Field{{Source: "src_patient"}, {Source: "src_ward"}}}}
+}
+
+// streaming is a rig whose service has a stream.
+func streaming(t *testing.T, change func(*gatewaytest.Setup)) (*rig, *published) {
+	t.Helper()
+	r, p := newRig(t, change), &published{}
+	s := &ask.Service{Gateway: r.Gateway, Language: r.words, Ledger: r.Budgets, Streams: p}
+	mux := http.NewServeMux()
+	mux.Handle("/mcp/scrim", &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: offer.New(s.Tools()...)})
+	srv := httptest.NewServer(r.Door(mux))
+	t.Cleanup(srv.Close)
+	r.url = srv.URL
+	return r, p
+}
+
+const admissions = `{"dataset":"stays","stream":"admissions","window":24,"points":3,"until":"2026-03-02T12:00:00Z"}`
+
+func TestReadingAStreamCostsNothingAndIsRecorded(t *testing.T) {
+	t.Parallel()
+	r, p := streaming(t, nil)
+	got, refused := r.call("key-lab", "read_stream", admissions)
+	var reading struct {
+		Stream string
+		Points []struct{ Step int64 }
+	}
+	if err := stdjson.Unmarshal([]byte(got), &reading); err != nil || reading.Stream != "admissions" || len(reading.Points) != 1 {
+		t.Fatalf("%s %s", got, refused)
+	}
+	if a := p.asked[0]; a.Dataset != "stays" || a.Over != 24*time.Hour || a.Points != 3 || a.Until.Hour() != 12 {
+		t.Errorf("it was asked for %+v", a)
+	}
+	if spent := r.Spent(t, scope); spent != 0 {
+		t.Errorf("ε = %d·10⁻⁹ was charged", spent)
+	}
+	var rows []string
+	for _, ev := range r.Events() {
+		rows = append(rows, fmt.Sprint(ev.Flow.Direction == flow.Response)+" "+string(ev.Outcome)+" "+ev.Flow.Subject)
+	}
+	if len(rows) != 2 || rows[0] != "false released read_stream" || rows[1] != "true released read_stream" {
+		t.Errorf("on record is %q", rows)
+	}
+	// A retry gets what it got, whatever was released since.
+	first, _ := r.call("key-lab", "read_stream", admissions, "id", "one")
+	if again, _ := r.call("key-lab", "read_stream", admissions, "id", "one"); again != first || len(p.asked) != 2 {
+		t.Errorf("a retry is answered %s, at first it was %s, and streams were read %d times", again, first, len(p.asked))
+	}
+}
+
+// Which streams there are is nothing that one learns who may not read them.
+func TestWhoMayReadNoStreamCannotTellWhichThereAre(t *testing.T) {
+	t.Parallel()
+	r, p := streaming(t, nil)
+	without := func(s string) string { return reference.ReplaceAllString(s, "") }
+	_, forbidden := r.call("key-mute", "read_stream", admissions)
+	_, purpose := r.call("key-lab", "read_stream", admissions, "Scrim-Purpose", "care")
+	for _, unknown := range []string{`{"dataset":"stays","stream":"other"}`, `{"dataset":"nowhere","stream":"admissions"}`} {
+		for _, key := range []string{"key-mute", "key-lab"} {
+			if _, refused := r.call(key, "read_stream", unknown); refused == "" || without(refused) != without(forbidden) || without(purpose) != without(forbidden) {
+				t.Errorf("%s %s:\n%s\n%s\n%s", key, unknown, refused, forbidden, purpose)
+			}
+		}
+	}
+	if list, _ := r.call("key-mute", "streams", `{}`); list != `{"streams":[]}` {
+		t.Errorf("who may read none is told of %s", list)
+	}
+	if list, _ := r.call("key-lab", "streams", `{}`); strings.Count(list, `"admissions"`) != 1 || strings.Contains(list, "nowhere") {
+		t.Errorf("who may read one is told of %s", list)
+	}
+	if len(p.asked) != 0 {
+		t.Error("a stream was read for who may not")
+	}
+}
+
+func TestStreamsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	r, p := streaming(t, nil)
+	for arguments, want := range map[string]string{
+		`{"dataset":"stays","stream":"admissions","window":-1}`:       "one to 16777216",
+		`{"dataset":"stays","stream":"admissions","window":99999999}`: "one to 16777216",
+		`{"dataset":"stays","stream":"admissions","epsilon":1}`:       "form",
+		`{"dataset":"stays"}`: "names no dataset, or no stream",
+	} {
+		if _, refused := r.call("key-lab", "read_stream", arguments); !strings.Contains(refused, want) {
+			t.Errorf("%s is refused with %q, want %q in it", arguments, refused, want)
+		}
+	}
+	for err, want := range map[error]string{stream.ErrNotKept: "not kept", errors.New("/secret/place"): "could not be read"} {
+		p.err = err
+		if _, refused := r.call("key-lab", "read_stream", admissions); !strings.Contains(refused, want) || strings.Contains(refused, "secret") {
+			t.Errorf("%v is refused with %q", err, refused)
+		}
+	}
+}
+
+// A capability admits streams that are made of what it names alone, and reading takes a use.
+func TestACapabilityBoundsWhichStreamsAreRead(t *testing.T) {
+	t.Parallel()
+	d := gatewaytest.NewDomains(t, gatewaytest.Own, gatewaytest.Other)
+	r, p := streaming(t, func(s *gatewaytest.Setup) { s.Domains = d })
+	root := d.Root(t, gatewaytest.Own, capability.Grant{
+		Agent: "lab", Uses: new(int64(2)), Counted: gatewaytest.Own, Techniques: []string{"aggregate"}, Datasets: map[string][]string{"stays": {"ward", "age"}},
+	})
+	for name, h := range map[string]*gatewaytest.Holder{
+		"a column":  root.Child(t, capability.Grant{Datasets: map[string][]string{"stays": {"age"}}}),
+		"a dataset": root.Child(t, capability.Grant{Datasets: map[string][]string{}}),
+		"technique": root.Child(t, capability.Grant{Techniques: []string{}}),
+		"tool":      root.Child(t, capability.Grant{Tools: map[string]capability.Arguments{"scrim/query": nil}}),
+	} {
+		if got, refused := r.by(h, "read_stream", admissions); got != "" || refused == "" {
+			t.Errorf("without %s: %s", name, got)
+		}
+	}
+	for range 3 { // a retry takes no use
+		if got, refused := r.by(root, "read_stream", admissions, "id", "one"); got == "" {
+			t.Errorf("what it covers: %s", refused)
+		}
+	}
+	if got, refused := r.by(root, "read_stream", admissions); got == "" {
+		t.Errorf("its second use: %s", refused)
+	}
+	if got, refused := r.by(root, "read_stream", admissions); got != "" || !strings.Contains(refused, "use") {
+		t.Errorf("its third of two uses: %s %s", got, refused)
+	}
+	if len(p.asked) != 3 { // the third was read, and not given
+		t.Errorf("streams were read %d times", len(p.asked))
+	}
+}
