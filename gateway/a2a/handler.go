@@ -45,6 +45,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := flow.AgentID(name)
 	r = r.WithContext(gateway.WithHops(r.Context(), r.Header))
 	switch {
+	case id == offer.Server && len(h.Own.Tools()) > 0 && (rest == wellKnown[1:] || rest == oldWellKnown[1:]) && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		h.ownCard(w, r, rest == oldWellKnown[1:])
 	case (rest == wellKnown[1:] || rest == oldWellKnown[1:]) && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		h.card(w, r, id, rest == oldWellKnown[1:])
 	case rest == "" && r.Method == http.MethodPost:
@@ -100,6 +102,8 @@ type call struct {
 	anew      bool            // an earlier answer goes down the road once more
 	asking    *gateway.Asking // the question to a dataset that it is; nil: none
 	own       *offer.Tool     // what the gateway answers by itself; nil: the call is for the agent
+
+	skillArguments []byte // of a message to the gateway's own agent
 }
 
 func (c *call) serve() {
@@ -113,7 +117,11 @@ func (c *call) serve() {
 	defer stop()
 	c.r = c.r.WithContext(ctx)
 	if c.own != nil {
-		if err := c.answerOwn(ctx); err != nil {
+		answer := c.answerOwn
+		if c.ownAgent() {
+			answer = c.answerSkill
+		}
+		if err := answer(ctx); err != nil {
 			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
 		}
 		return
@@ -174,6 +182,9 @@ func (c *call) read(ctx context.Context) error {
 	if err := c.front.address(c); err != nil {
 		return err
 	}
+	if c.ownAgent() {
+		return c.readOwn()
+	}
 	if c.agent, err = c.snap.Reach(c.h.Face, caller.Party, c.agentID); err != nil {
 		return err
 	}
@@ -184,6 +195,24 @@ func (c *call) read(ctx context.Context) error {
 	if err := c.readVersion(); err != nil {
 		return err
 	}
+	if err := c.readCall(); err != nil {
+		return err
+	}
+	if c.ownMethod() {
+		return nil
+	}
+	if c.table(flow.Request, false) == nil {
+		return c.unknownMethod()
+	}
+	c.flow.Method = c.rpc.Method
+	if c.a2a, err = c.dialect().read(&c.doc, c.rpc); err != nil {
+		return gateway.Refuse(gateway.RulePlace, err, "The message has not the form of %s.", c.rpc.Method)
+	}
+	return c.why(ctx)
+}
+
+// readCall reads the body as an envelope of JSON-RPC.
+func (c *call) readCall() (err error) {
 	if c.body, err = c.front.open(c); err != nil {
 		return err
 	}
@@ -198,17 +227,7 @@ func (c *call) read(ctx context.Context) error {
 	if c.rpc.Kind != wire.Call {
 		return gateway.Refuse(gateway.RuleMalformed, nil, "The message is not a JSON-RPC 2.0 call.")
 	}
-	if c.ownMethod() {
-		return nil
-	}
-	if c.table(flow.Request, false) == nil {
-		return c.unknownMethod()
-	}
-	c.flow.Method = c.rpc.Method
-	if c.a2a, err = c.dialect().read(&c.doc, c.rpc); err != nil {
-		return gateway.Refuse(gateway.RulePlace, err, "The message has not the form of %s.", c.rpc.Method)
-	}
-	return c.why(ctx)
+	return nil
 }
 
 // unknownMethod refuses a method, and says so if it is one of another version than the caller names, or of none named.

@@ -18,6 +18,7 @@ import (
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/ask"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/identity"
@@ -151,10 +152,20 @@ func newRig(t testing.TB, change func(*gatewaytest.Setup)) *rig {
 	r := &rig{Rig: gatewaytest.New(t, setup), t: t, words: &words{}}
 	s := &ask.Service{Gateway: r.Gateway, Language: r.words, Ledger: r.Budgets}
 	mux := http.NewServeMux()
-	mux.Handle("/mcp/scrim", &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: offer.New(s.Tools()...)})
+	own := offer.New(s.Tools()...)
+	cards := &a2a.Cards{Signer: r.Keys.Signer("card"), KeyID: r.Keys.ID()}
+	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Own: own}
+	mux.Handle("/mcp/scrim", &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: own})
+	mux.Handle("/a2a/", in)
+	mux.Handle("/out/a2a/", &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Own: own})
+	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in))
 	mux.Handle(ask.Path, &ask.API{Service: s})
 	mux.Handle(ask.Path+"/", &ask.API{Service: s})
-	srv := httptest.NewServer(r.Door(mux))
+	srv := httptest.NewUnstartedServer(r.Door(mux))
+	srv.Config.Protocols = new(http.Protocols)
+	srv.Config.Protocols.SetHTTP1(true)
+	srv.Config.Protocols.SetUnencryptedHTTP2(true) // for gRPC
+	srv.Start()
 	t.Cleanup(srv.Close)
 	r.url = srv.URL
 	return r
