@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
+	"github.com/scrimhq/scrim/gateway/ask"
 	"github.com/scrimhq/scrim/gateway/grants"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
@@ -58,6 +59,8 @@ type Gateway struct {
 	bridges *bridges // nil where no program is fronted
 	tools   *mcp.Tools
 	terms   *offer.Terms
+	sources sources
+	asks    *ask.Service
 	cert    certificate
 	trust   *trust
 	pushes  *a2a.Pushes
@@ -117,6 +120,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	r.config.Store(c)
 	r.revocations = r.exchange()
 	r.join(snap)
+	retire := r.sources.attach(c, snap, r.seed)
 	t.believe(st.Peers)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
@@ -133,7 +137,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	if err := st.Budgets.declare(ctx, c, r.fault); err != nil {
+	if err := errors.Join(retire(), st.Budgets.declare(ctx, c, r.fault)); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
@@ -157,6 +161,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		t := r.Config().Terms
 		return offer.Limits{Rate: t.Rate, Variants: t.Variants}
 	}}
+	r.asks = &ask.Service{Gateway: r.Gateway, Ledger: st.Budgets.Ledger, Language: ask.SQL{}}
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
@@ -236,6 +241,9 @@ func (r *Gateway) doors() http.Handler {
 		mux.Handle(gateway.NoncePath, gateway.ServeNonce(r.trust.nonces))
 	}
 	mux.Handle(gateway.HandlePath, r.handles())
+	questions := &ask.API{Service: r.asks}
+	mux.Handle(ask.Path, questions)
+	mux.Handle(ask.Path+"/", questions)
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
@@ -247,7 +255,7 @@ func (r *Gateway) Close() error {
 	if r.bridges != nil {
 		err = r.bridges.Close()
 	}
-	return errors.Join(err, r.State.Close())
+	return errors.Join(err, r.sources.close(), r.State.Close())
 }
 
 // Handler is the data port.
@@ -295,8 +303,12 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
 	r.join(snap)
+	retire := r.sources.attach(next, snap, r.seed)
 	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	if err := retire(); err != nil {
+		r.log.Error("closing sources of the configuration before", "error", err)
 	}
 	if err := r.Peers.Configure(ctx, peerSettings(next)); err != nil {
 		r.log.Error("peers are not as the new configuration has them; reload again", "error", err)

@@ -64,6 +64,9 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	if s.Questions, err = questions(c); err != nil {
 		return nil, err
 	}
+	if s.Datasets, err = asked(c); err != nil {
+		return nil, err
+	}
 	s.Workflows = workflows(c)
 	for _, g := range c.MCPGroups {
 		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}

@@ -97,6 +97,9 @@ func (k *Keyring) Signer(name string) crypto.Signer {
 	return signer{key: ed25519.NewKeyFromSeed(k.forever(ed25519.SeedSize, "scrim signer 1", name))}
 }
 
+// Seed returns the key of that name for a keyed hash that nobody else computes; it stays the same for the life of the keyring.
+func (k *Keyring) Seed(name string) [32]byte { return [32]byte(k.forever(32, "scrim seed 1", name)) }
+
 // AEAD returns the authenticated encryption of that name. What one name sealed, another does not open.
 func (k *Keyring) AEAD(name string) *AEAD { return &AEAD{keyring: k, name: name} }
 

@@ -1,0 +1,218 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scrimhq/scrim/data/sql/pushdown"
+	"github.com/scrimhq/scrim/data/sql/relation"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/privacy/budget/answers"
+	"github.com/scrimhq/scrim/privacy/dp/query"
+)
+
+// asked are the datasets of a configuration that the gateway answers questions about itself; nothing is opened, and their data cannot be reached.
+func asked(c *config.Config) (map[string]*gateway.Dataset, error) {
+	all := map[string]*gateway.Dataset{}
+	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
+		q := c.Queried(name)
+		if q == nil {
+			continue
+		}
+		d := c.Datasets[name]
+		b := Declaration(name, d)
+		out := &gateway.Dataset{
+			Query: q, Plan: b.Plan, Blocks: b.Blocks, Refresh: b.Refresh, Pad: time.Duration(d.Pad), Tell: d.SQL.Tell == config.TellAll,
+			Schedule: answers.Schedule{From: d.Versions.From, Every: time.Duration(d.Versions.Every)},
+			Costs:    costs(d),
+			Engine:   func(context.Context) (relation.Engine, error) { return nil, errUnreached },
+		}
+		var err error
+		if out.Catalog, err = sense(q, d); err != nil {
+			return nil, fmt.Errorf("dataset %s: %w", name, err)
+		}
+		all[name] = out
+	}
+	return all, nil
+}
+
+var errUnreached = errors.New("the source is not reached from here")
+
+// costs are what questions cost that say nothing, and at most.
+func costs(d config.Dataset) gateway.Costs {
+	c := gateway.Costs{Epsilon: nano(d.SQL.Epsilon), Most: nano(d.SQL.Most), Delta: femto(d.SQL.Delta), Selection: femto(d.SQL.Selection)}
+	if !d.SQL.Most.Given() {
+		c.Most = nano(d.Epsilon)
+	}
+	if !d.SQL.Delta.Given() {
+		c.Delta = femto(d.Delta) / 1000
+	}
+	if !d.SQL.Selection.Given() {
+		c.Selection = femto(d.Delta) / 1000
+	}
+	return c
+}
+
+// sense stands for whatever gives a question its meaning beside its plan: what the dataset is, and where it lies.
+func sense(q *query.Dataset, d config.Dataset) ([32]byte, error) {
+	text, err := json.Marshal(struct {
+		Query  *query.Dataset
+		Blocks config.Blocks
+		Source string
+	}{q, d.Blocks, sourcePrint(d)})
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return sha256.Sum256(text), nil
+}
+
+// sourcePrint is the same for two configurations of a dataset whose data is reached in one way.
+func sourcePrint(d config.Dataset) string {
+	type files struct {
+		Table string
+		Files []string
+	}
+	var tables []files
+	for _, name := range slices.Sorted(maps.Keys(d.Tables)) {
+		tables = append(tables, files{name, d.Tables[name].Files})
+	}
+	s := d.Source
+	postgres := ""
+	if s.Postgres != nil {
+		postgres = s.Postgres.Env + "\x00" + s.Postgres.File
+	}
+	text, err := json.Marshal(struct {
+		SQLite, Postgres, Files string
+		DuckDB                  *config.DuckDB
+		Tables                  []files
+		Time                    config.Duration
+	}{s.SQLite, postgres, s.Files, s.DuckDB, tables, d.Pad})
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	return string(text)
+}
+
+// sources are the engines of datasets: each is opened at the first question, and stays until a configuration is in force that has it otherwise.
+type sources struct {
+	mu  sync.Mutex
+	now map[string]*dataSource // of the configuration in force, by dataset; guarded by mu
+}
+
+// dataSource is one engine with those who use it.
+type dataSource struct {
+	print string
+	open  func(context.Context) (relation.Engine, error)
+
+	mu     sync.Mutex // guards the fields below; held while the engine is opened
+	engine relation.Engine
+	users  int
+	gone   bool // it is closed when nobody uses it any more
+}
+
+// attach gives the datasets of a snapshot their engines: those that are open already where nothing changed. The snapshot must not be in use yet.
+// Once it is in force, what it returns closes all others as soon as nobody uses them.
+func (s *sources) attach(c *config.Config, snap *gateway.Snapshot, seed func(dataset string) [32]byte) (retire func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := map[string]*dataSource{}
+	for name, d := range snap.Datasets {
+		print := sourcePrint(c.Datasets[name])
+		one := s.now[name]
+		if one == nil || one.print != print {
+			one = &dataSource{print: print, open: func(ctx context.Context) (relation.Engine, error) { return openSource(ctx, c, c.Datasets[name]) }}
+		}
+		next[name], d.Seed, d.Engine = one, seed(name), one.use
+	}
+	return func() error { return s.put(next) }
+}
+
+// put has these sources in force and no others.
+func (s *sources) put(next map[string]*dataSource) error {
+	s.mu.Lock()
+	old := s.now
+	s.now = next
+	s.mu.Unlock()
+	var errs []error
+	for name, one := range old {
+		if next[name] != one {
+			errs = append(errs, one.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *sources) close() error { return s.put(nil) }
+
+// seed keys the hashes by which rows and groups of a unit are chosen. It stays the same for the life of the keyset.
+func (r *Gateway) seed(dataset string) [32]byte { return r.Keys.Seed("questions/" + dataset) }
+
+// use opens the source if it is not open. What it returns must be closed, which leaves the source open for others.
+func (s *dataSource) use(ctx context.Context) (relation.Engine, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engine == nil {
+		var err error
+		if s.engine, err = s.open(ctx); err != nil {
+			return nil, fmt.Errorf("opening a source: %w", err)
+		}
+	}
+	s.users++
+	return &lent{Engine: s.engine, back: sync.OnceValue(s.back)}, nil
+}
+
+type lent struct {
+	relation.Engine
+	back func() error
+}
+
+// Close implements [relation.Engine] by giving the engine back.
+func (l *lent) Close() error { return l.back() }
+
+func (s *dataSource) back() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users--
+	return s.end()
+}
+
+func (s *dataSource) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	return s.end()
+}
+
+// end closes the engine if it is gone and nobody uses it. Who still asks by an old configuration opens it anew, for that one question.
+func (s *dataSource) end() error {
+	if !s.gone || s.users > 0 || s.engine == nil {
+		return nil
+	}
+	err := s.engine.Close()
+	s.engine = nil
+	return err
+}
+
+// openSource opens the engine of a dataset.
+func openSource(_ context.Context, c *config.Config, d config.Dataset) (relation.Engine, error) {
+	opt := pushdown.Options{Timeout: time.Duration(d.Pad)}
+	switch s := d.Source; {
+	case s.SQLite != "":
+		return pushdown.SQLite(c.Path(s.SQLite), opt)
+	case s.Postgres != nil:
+		url, err := c.SourceURL(s.Postgres)
+		if err != nil {
+			return nil, err
+		}
+		return pushdown.Postgres(url.Expose(), opt)
+	}
+	return nil, errUnreached
+}
