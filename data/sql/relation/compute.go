@@ -132,12 +132,33 @@ func arith(e *Arith, l, r int64) (int64, bool) {
 	if e.Op == Mod {
 		return l % r, true
 	}
+	lf, rf := e.Factors()
+	return l * lf / (r * rf), true
+}
+
+// At is the part of one date or time of the operand's kind.
+func (e *Part) At(v int64) int64 { return part(e.Of, e.X.Type().Kind, v) }
+
+// At is the beginning of the part that one date or time of the operand's kind lies in.
+func (e *Trunc) At(v int64) int64 { return trunc(e.To, e.X.Type().Kind, v) }
+
+// At is one number with the other places.
+func (e *Scale) At(v int64) int64 {
+	v, _ = scale(v, e.As.Places-e.X.Type().Places)
+	return v
+}
+
+// Factors are what the operands of a division are multiplied with before they are divided.
+func (e *Arith) Factors() (l, r int64) {
 	if k := e.As.Places + e.R.Type().Places - e.L.Type().Places; k >= 0 {
-		return l * pow10[k] / r, true
+		return pow10[k], 1
 	} else {
-		return l / (r * pow10[-k]), true
+		return 1, pow10[-k]
 	}
 }
+
+// At is the function of one text; of Length it is not.
+func (e *Letters) At(s string) string { return letters(e.Op, s).Text }
 
 func same(a, b Value) bool { return a.Int == b.Int && a.Text == b.Text }
 
@@ -205,3 +226,6 @@ func (e *Like) Match(s string) bool {
 	}
 	return true
 }
+
+// Count is the length of one text.
+func (e *Letters) Count(s string) int64 { return letters(Length, s).Int }

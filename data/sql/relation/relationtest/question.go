@@ -85,7 +85,7 @@ func (g *maker) private(depth int) (relation.Rel, string) {
 	if depth == 0 {
 		return g.table(false)
 	}
-	switch g.rng.IntN(9) {
+	switch g.rng.IntN(11) {
 	case 0, 1:
 		in, unit := g.private(depth - 1)
 		return &relation.Filter{In: in, Where: g.truth(in.Columns(), 3)}, unit
