@@ -1,0 +1,111 @@
+package querytest_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/scrimhq/scrim/data/sql/relation"
+	"github.com/scrimhq/scrim/privacy/dp/query"
+	"github.com/scrimhq/scrim/privacy/dp/query/querytest"
+)
+
+var seed = relation.Seed{3, 1, 4, 1, 5, 9, 31: 2}
+
+// clinic has every kind of table: of units, that refer to one, and public; and every kind of column.
+func clinic() *query.Dataset {
+	id := relation.Widest(relation.Number, 0)
+	words := func(ws ...string) (out []relation.Value) {
+		for _, w := range ws {
+			out = append(out, relation.Value{Kind: relation.Text, Text: w})
+		}
+		return out
+	}
+	day := relation.DateType(18262, 20818) // 2020-01-01 to 2026-12-31
+	return &query.Dataset{
+		Name: "clinic", Unit: "patient", Formal: true,
+		Limits: query.Limits{Rows: 3, MostRows: 6, Groups: 2, MostGroups: 4, MostCells: 200},
+		Tables: []query.Table{
+			{Name: "patients", Source: "patients", Unit: []string{"id"}, Columns: []query.Column{
+				{Name: "id", Source: "pid", Type: id}, {Name: "name", Type: relation.TextType, NoKey: true}, {Name: "born", Type: day, Bounded: true},
+				{Name: "sex", Type: relation.TextType, Values: words("a", "b", "icu")}, {Name: "weight", Type: relation.NumberType(1, 0, 3000), Bounded: true},
+				{Name: "smoker", Type: relation.TruthType}}},
+			{Name: "stays", Source: "stays", Unit: []string{"patient_id"}, Time: "admitted", Columns: []query.Column{
+				{Name: "stay", Type: id}, {Name: "patient_id", Type: id}, {Name: "admitted", Type: relation.TimeType(18262*86400e6, 20819*86400e6-1), Bounded: true},
+				{Name: "left_on", Type: day, Bounded: true}, {Name: "ward", Type: relation.TextType, Values: words("icu", "a", "it's")},
+				{Name: "diagnosis", Type: relation.TextType}, {Name: "age", Type: relation.NumberType(0, 0, 120), Bounded: true},
+				{Name: "balance", Type: relation.NumberType(2, -50_000, 100_000), Bounded: true}, {Name: "code", Type: id}}},
+			{Name: "visits", Source: "visits", Via: &query.Reference{Column: "stay_id", Table: "stays", To: "stay"}, Columns: []query.Column{
+				{Name: "stay_id", Type: id}, {Name: "minutes", Type: relation.NumberType(0, 0, 600), Bounded: true}, {Name: "kind", Type: relation.TextType}}},
+			{Name: "codes", Source: "codes", Public: true, Columns: []query.Column{
+				{Name: "diagnosis", Type: relation.TextType}, {Name: "chapter", Type: relation.TextType, Values: words("a", "b")},
+				{Name: "level", Type: relation.NumberType(0, 1, 5), Bounded: true}}},
+		},
+	}
+}
+
+func rounds(short, long int) int {
+	if os.Getenv("SCRIM_LONG") == "1" {
+		return long
+	}
+	return short
+}
+
+// plans are random questions that compile.
+func plans(t *testing.T, rng *rand.Rand, d *query.Dataset, n int) []*query.Plan {
+	t.Helper()
+	var out []*query.Plan
+	asked := 0
+	for len(out) < n {
+		q := querytest.Question(rng, d)
+		asked++
+		p, err := query.Compile(d, q)
+		if err == nil {
+			out = append(out, p)
+		}
+		if asked > 20*n+100 {
+			t.Fatalf("of %d questions %d compile", asked, len(out))
+		}
+	}
+	t.Logf("%d of %d questions compile", len(out), asked)
+	return out
+}
+
+// opener makes an engine over a database.
+type opener func(t *testing.T, db querytest.Database) relation.Engine
+
+func audit(t *testing.T, open opener, typed bool, databases, questions int, stream uint64) {
+	t.Helper()
+	d := clinic()
+	for round := range databases {
+		rng := rand.New(rand.NewPCG(uint64(round), stream))
+		db := querytest.Random(rng, d, querytest.Options{Typed: typed})
+		with := open(t, db)
+		var without []relation.Engine
+		for _, n := range db.Neighbours(rng, 3) {
+			without = append(without, open(t, n))
+		}
+		moved := 0
+		for _, p := range plans(t, rng, d, questions) {
+			for _, e := range without {
+				m, found := querytest.Audit(context.Background(), p, seed, with, e)
+				if len(found) > 0 {
+					t.Errorf("round %d: %s\n%s", round, strings.Join(found, "; "), p.Canonical())
+				}
+				if m.Groups > 0 {
+					moved++
+				}
+			}
+		}
+		if moved < questions/2 {
+			t.Errorf("of %d questions of neighbours %d saw a difference: this shows nothing", questions*len(without), moved)
+		}
+	}
+}
+
+func TestOneUnitMovesNoMoreThanDeclared(t *testing.T) {
+	open := func(_ *testing.T, db querytest.Database) relation.Engine { return db.Engine() }
+	audit(t, open, false, rounds(4, 300), 50, 1)
+}
