@@ -175,36 +175,54 @@ func readFull(r io.Reader, size int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// dictionary reads a dictionary's entries as cells.
-func (f *file) dictionary(c *column, p *page, codec format.CompressionCodec) ([]table.Cell, error) {
-	h := p.header.DictionaryPageHeader.V
-	if p.header.UncompressedPageSize > mostDictionary || h.NumValues > mostEntries {
-		return nil, errors.New("has a dictionary that is larger than is read")
-	}
-	//lint:ignore SA1019 writers of today still use the deprecated encoding, and what they write must be read
-	if h.Encoding != format.Plain && h.Encoding != format.PlainDictionary {
-		return nil, errPage
-	}
-	_, b, err := f.load(p, codec)
-	if err != nil {
-		return nil, err
-	}
-	from := plainOf(c, b)
+// dictionary reads a dictionary's entries as cells. Leniently, one that its type cannot hold is null.
+func (f *file) dictionary(c *column, p *page, codec format.CompressionCodec, lenient bool) ([]table.Cell, error) {
 	var cells []table.Cell
 	var text []byte
-	for range h.NumValues {
-		v, err := from.next()
-		if err != nil {
-			return nil, err
-		}
+	err := f.eachEntry(c, p, codec, func(v raw) (err error) {
 		at := len(text)
 		var kind table.Kind
 		if text, kind, err = c.show(text, v); err != nil {
-			return nil, err
+			if !lenient {
+				return err
+			}
+			text, cells = text[:at], append(cells, table.Cell{})
+			return nil
 		}
 		cells = append(cells, table.Cell{Kind: kind, Text: text[at:len(text):len(text)]})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return cells, nil
+}
+
+// eachEntry calls look with the entries of a dictionary.
+func (f *file) eachEntry(c *column, p *page, codec format.CompressionCodec, look func(raw) error) error {
+	h := p.header.DictionaryPageHeader.V
+	if p.header.UncompressedPageSize > mostDictionary || h.NumValues > mostEntries {
+		return errors.New("has a dictionary that is larger than is read")
+	}
+	//lint:ignore SA1019 writers of today still use the deprecated encoding, and what they write must be read
+	if h.Encoding != format.Plain && h.Encoding != format.PlainDictionary {
+		return errPage
+	}
+	_, b, err := f.load(p, codec)
+	if err != nil {
+		return err
+	}
+	from := plainOf(c, b)
+	for range h.NumValues {
+		v, err := from.next()
+		if err != nil {
+			return err
+		}
+		if err := look(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // indexes are places in a dictionary.

@@ -97,6 +97,8 @@ type reader struct {
 	now   *group // the one that chunks are cut from
 	row   int64  // number of the next row
 	begun bool
+
+	lenient bool
 }
 
 // group is a row group, shared by its chunks.
@@ -116,6 +118,10 @@ type dict struct {
 	once  sync.Once
 	cells []table.Cell
 	err   error
+
+	onceNumbers sync.Once
+	numbers     []int64
+	errNumbers  error
 }
 
 // piece is a chunk: rows of a row group.
@@ -254,7 +260,7 @@ func (r *reader) Read(ctx context.Context, c table.Chunk, b *table.Batch) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if row, err := r.column(p, i, b, &text); err != nil {
+		if row, err := r.column(p, i, b, i, &text); err != nil {
 			return r.fail(c.First+row, &r.columns[i], err)
 		}
 	}
@@ -282,19 +288,27 @@ func (a *arena) room(n int) error {
 	return nil
 }
 
-// column fills one column of a batch. With an error comes the row it is about, from 0.
-func (r *reader) column(p piece, i int, b *table.Batch, text *arena) (int64, error) {
-	g, pages := p.g, p.g.pages[i]
+// column fills one column of a batch, the place-th of its rows. With an error comes the row it is about, from 0.
+func (r *reader) column(p piece, i int, b *table.Batch, place int, text *arena) (int64, error) {
+	return r.each(p, i, int64(b.Rows), func(pg *page, from, done int64) (int64, error) {
+		return r.page(p.g, i, pg, from, b, place, done, text)
+	})
+}
+
+// each calls f with the pages that rows of a chunk lie in: the page, the row of the group that is wanted next and how many are done.
+// F returns how many more it has done.
+func (r *reader) each(p piece, i int, rows int64, f func(pg *page, from, done int64) (int64, error)) (int64, error) {
+	pages := p.g.pages[i]
 	at, _ := slices.BinarySearchFunc(pages, p.from+1, func(p page, from int64) int { return int(p.first+p.values) - int(from) })
 	done := int64(0)
-	for done < int64(b.Rows) {
+	for done < rows {
 		for at < len(pages) && pages[at].first+pages[at].values <= p.from+done {
 			at++
 		}
 		if at == len(pages) {
 			return done, errPage
 		}
-		n, err := r.page(g, i, &pages[at], p.from+done, b, done, text)
+		n, err := f(&pages[at], p.from+done, done)
 		done += n
 		if err != nil {
 			return done, err
@@ -308,8 +322,7 @@ func (r *reader) column(p piece, i int, b *table.Batch, text *arena) (int64, err
 type opened struct {
 	def     *runs // definition levels
 	values  values
-	entries []table.Cell // of the dictionary, if values are indexes of it
-	indexed bool
+	indexed bool // values are indexes of the dictionary
 }
 
 // opening decompresses a page and finds its parts.
@@ -332,31 +345,26 @@ func (r *reader) opening(g *group, i int, p *page) (o opened, err error) {
 		o.values, err = valuesOf(c, enc, data)
 		return o, err
 	}
-	if o.entries, err = r.entries(g, i); err == nil {
-		o.values, err = indexes(data)
-	}
+	o.values, err = indexes(data)
 	return o, err
 }
 
 // page fills cells of column i from one page, from row `from` of its group on. It returns how many rows it filled.
-func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, done int64, text *arena) (n int64, err error) {
+func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, place int, done int64, text *arena) (n int64, err error) {
 	c := &r.columns[i]
-	o, err := r.opening(g, i, p)
+	o, err := r.openingAt(g, i, p, from)
 	if err != nil {
 		return 0, err
 	}
-	skip := from - p.first
-	rows, most := min(p.values-skip, int64(b.Rows)-done), uint64(c.levels)
-	if c.levels > 0 {
-		if skip, err = o.def.count(skip, most); err != nil {
+	var entries []table.Cell
+	if o.indexed {
+		if entries, err = r.entries(g, i); err != nil {
 			return 0, err
 		}
 	}
-	if err := o.values.skip(skip); err != nil {
-		return 0, err
-	}
+	rows, most := min(p.first+p.values-from, int64(b.Rows)-done), uint64(c.levels)
 	for ; n < rows; n++ {
-		cell := &b.Cells[(done+n)*int64(b.Width)+int64(i)]
+		cell := &b.Cells[(done+n)*int64(b.Width)+int64(place)]
 		if c.levels > 0 {
 			l, err := o.def.next()
 			if err != nil || l.n > most {
@@ -372,10 +380,10 @@ func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, done
 			return n, err
 		}
 		if o.indexed {
-			if v.n >= uint64(len(o.entries)) {
+			if v.n >= uint64(len(entries)) {
 				return n, errPage
 			}
-			*cell = o.entries[v.n]
+			*cell = entries[v.n]
 			continue
 		}
 		if err := text.room(48 + 2*len(v.b)); err != nil {
@@ -384,11 +392,29 @@ func (r *reader) page(g *group, i int, p *page, from int64, b *table.Batch, done
 		at := len(text.b)
 		var kind table.Kind
 		if text.b, kind, err = c.show(text.b, v); err != nil {
-			return n, err
+			if !r.lenient {
+				return n, err
+			}
+			text.b, *cell = text.b[:at], table.Cell{}
+			continue
 		}
 		*cell = table.Cell{Kind: kind, Text: text.b[at:len(text.b):len(text.b)]}
 	}
 	return n, nil
+}
+
+// openingAt is opening, gone on to a row of the group.
+func (r *reader) openingAt(g *group, i int, p *page, from int64) (o opened, err error) {
+	if o, err = r.opening(g, i, p); err != nil {
+		return o, err
+	}
+	skip := from - p.first
+	if levels := r.columns[i].levels; levels > 0 {
+		if skip, err = o.def.count(skip, uint64(levels)); err != nil {
+			return o, err
+		}
+	}
+	return o, o.values.skip(skip)
 }
 
 // kept is the last page of a column that was decompressed: the next chunk often begins in it.
@@ -423,6 +449,6 @@ func (r *reader) entries(g *group, i int) ([]table.Cell, error) {
 	if d.page == nil {
 		return nil, errPage
 	}
-	d.once.Do(func() { d.cells, d.err = r.dictionary(&r.columns[i], d.page, g.codec[i]) })
+	d.once.Do(func() { d.cells, d.err = r.dictionary(&r.columns[i], d.page, g.codec[i], r.lenient) })
 	return d.cells, d.err
 }

@@ -24,8 +24,10 @@ type column struct {
 	length int // of FIXED_LEN_BYTE_ARRAY
 	levels int // highest definition level: 0 if there are no nulls
 	show   show
+	whole  Whole
 	why    string // "" unless it is refused
 
+	unsigned         bool            // of INT32
 	scale, precision int             // of decimals
 	unit             format.TimeUnit // of timestamps
 }

@@ -32,7 +32,7 @@ var (
 
 // typed sets the column's type by its physical and logical one.
 func (c *column) typed(el *format.SchemaElement) {
-	c.Type, c.show = table.Mixed, nil
+	c.Type, c.show, c.whole = table.Mixed, nil, Whole{}
 	old := deprecated.ConvertedType(-1)
 	if el.ConvertedType.Valid {
 		old = el.ConvertedType.V
@@ -48,7 +48,7 @@ func (c *column) typed(el *format.SchemaElement) {
 	}
 	switch c.kind {
 	case format.Boolean:
-		c.Type, c.show = table.Truth, showBool
+		c.Type, c.show, c.whole = table.Truth, showBool, Whole{Kind: Flag}
 	case format.Int32:
 		c.int32(logical, old)
 	case format.Int64:
@@ -70,30 +70,30 @@ func (c *column) typed(el *format.SchemaElement) {
 }
 
 func (c *column) int32(logical format.LogicalTypeValue, old deprecated.ConvertedType) {
-	c.Type, c.show = table.Integer, showInt32
+	c.Type, c.show, c.whole = table.Integer, showInt32, Whole{Kind: Scaled}
 	switch l := logical.(type) {
 	case *format.DateType:
-		c.Type, c.show = table.Date, showDate
+		c.Type, c.show, c.whole = table.Date, showDate, Whole{Kind: Days}
 	case *format.TimeType:
-		c.Type, c.show = table.String, showTime(time.Millisecond)
+		c.Type, c.show, c.whole = table.String, showTime(time.Millisecond), Whole{}
 	case *format.IntType:
 		if !l.IsSigned {
-			c.show = showUint32
+			c.show, c.unsigned = showUint32, true
 		}
 	case nil:
 		switch old {
 		case deprecated.Date:
-			c.Type, c.show = table.Date, showDate
+			c.Type, c.show, c.whole = table.Date, showDate, Whole{Kind: Days}
 		case deprecated.TimeMillis:
-			c.Type, c.show = table.String, showTime(time.Millisecond)
+			c.Type, c.show, c.whole = table.String, showTime(time.Millisecond), Whole{}
 		case deprecated.Uint8, deprecated.Uint16, deprecated.Uint32:
-			c.show = showUint32
+			c.show, c.unsigned = showUint32, true
 		}
 	}
 }
 
 func (c *column) int64(logical format.LogicalTypeValue, old deprecated.ConvertedType) {
-	c.Type, c.show = table.Integer, showInt64
+	c.Type, c.show, c.whole = table.Integer, showInt64, Whole{Kind: Scaled}
 	switch l := logical.(type) {
 	case *format.TimestampType:
 		c.timestamp(l.Unit, l.IsAdjustedToUTC)
@@ -102,10 +102,10 @@ func (c *column) int64(logical format.LogicalTypeValue, old deprecated.Converted
 			c.why = "has a time whose unit is not known"
 			return
 		}
-		c.Type, c.show = table.String, showTime(l.Unit.Value.Duration())
+		c.Type, c.show, c.whole = table.String, showTime(l.Unit.Value.Duration()), Whole{}
 	case *format.IntType:
 		if !l.IsSigned {
-			c.Type, c.show = table.Decimal, showUint64
+			c.Type, c.show, c.whole = table.Decimal, showUint64, Whole{}
 			c.precision = 20
 		}
 	case nil:
@@ -115,9 +115,9 @@ func (c *column) int64(logical format.LogicalTypeValue, old deprecated.Converted
 		case deprecated.TimestampMicros:
 			c.timestamp(format.TimeUnit{Value: &format.MicroSeconds{}}, true)
 		case deprecated.TimeMicros:
-			c.Type, c.show = table.String, showTime(time.Microsecond)
+			c.Type, c.show, c.whole = table.String, showTime(time.Microsecond), Whole{}
 		case deprecated.Uint64:
-			c.Type, c.show = table.Decimal, showUint64
+			c.Type, c.show, c.whole = table.Decimal, showUint64, Whole{}
 			c.precision = 20
 		}
 	}
@@ -130,6 +130,7 @@ func (c *column) timestamp(unit format.TimeUnit, utc bool) {
 	}
 	c.unit = unit
 	c.Type, c.show = table.Timestamp, showTimestamp(unit.Value.Duration(), utc)
+	c.whole = Whole{Kind: Moments, Per: int64(time.Second / unit.Value.Duration())}
 	if !utc {
 		c.Type = table.String // a time of day somewhere: RFC 3339 has no form without an offset
 	}
@@ -169,6 +170,7 @@ func (c *column) decimal(scale, precision int) {
 		c.why = "has decimals whose scale and precision cannot be"
 		return
 	}
+	c.whole = Whole{Kind: Scaled, Places: scale}
 	switch c.kind {
 	case format.Int32:
 		c.show = func(dst []byte, v raw) ([]byte, table.Kind, error) {
@@ -179,6 +181,7 @@ func (c *column) decimal(scale, precision int) {
 			return point(dst, strconv.AppendInt(nil, int64(v.n), 10), scale), table.Number, nil
 		}
 	case format.ByteArray, format.FixedLenByteArray:
+		c.whole = Whole{}
 		c.show = func(dst []byte, v raw) ([]byte, table.Kind, error) {
 			if len(v.b) == 0 || len(v.b) > mostDigits/2 {
 				return dst, 0, errRange

@@ -126,13 +126,19 @@ func BenchmarkBounded(b *testing.B) {
 	path := dpTable(b, rows)
 	units := dpQuestion(5)
 	units.In.(*relation.Scan).Fields[0] = relation.Field{Source: "unit", As: "unit", Type: relation.TextType}
+	// Count and sum by group alone, as if each group were a unit: what bounding is compared with.
+	plain := dpQuestion(0)
+	plain.In.(*relation.Scan).Fields = plain.In.(*relation.Scan).Fields[1:]
+	plain.In.(*relation.Scan).Fields[0].Exact = true
+	plain.Unit, plain.Rows = plain.Keys, int64(rows)
+	plain.Sums = []relation.Sum{{Op: relation.Count, High: relation.MaxSum}, {Op: relation.Total, Col: "value", High: relation.MaxSum}}
 	bins := dpQuestion(5)
 	bins.Bins = []relation.Bins{{Col: "value", Width: 1, Count: 1024}}
 	for _, c := range []struct {
 		name, path string
 		q          *relation.Bounded
 	}{
-		{"csv", path, dpQuestion(5)}, {"csv without a choice of groups", path, dpQuestion(0)}, {"csv, units that are text", path, units},
+		{"csv", path, dpQuestion(5)}, {"csv without a choice of groups", path, dpQuestion(0)}, {"csv, plain GROUP BY", path, plain}, {"csv, units that are text", path, units},
 		{"csv, with bins", path, bins}, {"parquet", asParquet(b, path), dpQuestion(5)},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"math"
+	"unicode/utf8"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/data/table"
@@ -25,14 +26,14 @@ func (c *cells) column(w *worker, b *table.Batch, i int) vec {
 		case cell.Kind == table.Null || cell.Kind == table.Nested:
 		case f.Type.Kind == relation.Number && cell.Kind != table.Bool:
 			if v, ok = plainNumber(cell.Text, f); !ok {
-				v, ok = c.slow(w, f, cell, c.float[i])
+				v, ok = c.slow(f, cell, c.float[i])
 			}
-		case f.Type.Kind == relation.Text && len(cell.Text) <= 64:
-			if v, ok = w.texts.of[string(cell.Text)]; !ok {
-				v, ok = c.slow(w, f, cell, false)
+		case f.Type.Kind == relation.Text:
+			if ok = utf8.Valid(cell.Text); ok {
+				v = w.texts.number(cell.Text)
 			}
 		default:
-			v, ok = c.slow(w, f, cell, false)
+			v, ok = c.slow(f, cell, false)
 		}
 		out.v[row] = v
 		if !ok {
@@ -46,7 +47,7 @@ func (c *cells) column(w *worker, b *table.Batch, i int) vec {
 }
 
 // slow reads any cell.
-func (c *cells) slow(w *worker, f *relation.Field, cell *table.Cell, float bool) (int64, bool) {
+func (c *cells) slow(f *relation.Field, cell *table.Cell, float bool) (int64, bool) {
 	var from any = string(cell.Text)
 	switch {
 	case cell.Kind == table.Bool && f.Type.Kind == relation.Number:
@@ -62,9 +63,6 @@ func (c *cells) slow(w *worker, f *relation.Field, cell *table.Cell, float bool)
 	v := f.Read(from)
 	if v.Null {
 		return 0, false
-	}
-	if v.Kind == relation.Text {
-		return w.texts.number(cell.Text), true
 	}
 	return v.Int, true
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/scrimhq/scrim/data/parquet"
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/data/table"
 )
@@ -67,7 +68,7 @@ func (x *exec) workers(ctx context.Context, f func(ctx context.Context, w *worke
 	var first atomic.Pointer[error]
 	for i := range x.engine.o.Workers {
 		wg.Go(func() {
-			w := &worker{id: i, texts: recent{of: map[string]int64{"": 0}, all: x.texts}}
+			w := &worker{id: i, texts: recent{all: x.texts}}
 			if err := f(ctx, w); err != nil {
 				first.CompareAndSwap(nil, &err)
 				cancel()
@@ -196,12 +197,7 @@ func (x *exec) scan(ctx context.Context, s *relation.Scan, to sink) error {
 			if err != nil {
 				return o.fail(err)
 			}
-			err = r.r.Read(ctx, chunk, &rows)
-			if err == nil {
-				err = x.batch(w, s, at, r.r.Columns(), &rows, to)
-			} else {
-				err = o.fail(err)
-			}
+			err = x.chunk(ctx, w, s, at, r.r, chunk, &rows, to)
 			from.give(r)
 			if err != nil {
 				return err
@@ -211,16 +207,28 @@ func (x *exec) scan(ctx context.Context, s *relation.Scan, to sink) error {
 	return err
 }
 
-// batch makes columns of rows and sends them on.
-func (x *exec) batch(w *worker, s *relation.Scan, at []int, columns []table.Column, rows *table.Batch, to sink) error {
+// chunk makes columns of a chunk and sends them on.
+func (x *exec) chunk(ctx context.Context, w *worker, s *relation.Scan, at []int, r table.Reader, chunk table.Chunk, rows *table.Batch, to sink) error {
 	defer w.release(w.mark())
 	c := cells{fields: s.Fields, at: at, float: make([]bool, len(at))}
+	columns := r.Columns()
 	for i, j := range at {
 		c.float[i] = columns[j].Type == table.Float
 	}
-	b := &batch{n: rows.Rows, cols: make([]vec, len(at))}
-	for i := range at {
-		b.cols[i] = c.column(w, rows, i)
+	var b *batch
+	if by, ok := parquet.ByColumn(r); ok {
+		var err error
+		if b, err = c.columns(ctx, w, by, chunk, rows); err != nil {
+			return &Error{s.Table, readError(err)}
+		}
+	} else {
+		if err := r.Read(ctx, chunk, rows); err != nil {
+			return &Error{s.Table, readError(err)}
+		}
+		b = &batch{n: rows.Rows, cols: make([]vec, len(at))}
+		for i := range at {
+			b.cols[i] = c.column(w, rows, i)
+		}
 	}
 	if b.n == 0 {
 		return nil

@@ -65,19 +65,16 @@ func sources(scans ...*relation.Scan) []string {
 }
 
 // fail leaves out of an error where in a file something is.
-func (o *opened) fail(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
-	}
-	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrTable, ErrFiles, ErrChanged, errFull} {
+func (o *opened) fail(err error) error { return &Error{o.name, readError(err)} }
+
+// readError is the error of this package that a reader's one is.
+func readError(err error) error {
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrTable, ErrFiles, ErrChanged} {
 		if errors.Is(err, known) {
-			if known == errFull {
-				return known
-			}
-			return &Error{o.name, known}
+			return known
 		}
 	}
-	return &Error{o.name, ErrDamaged}
+	return ErrDamaged
 }
 
 // reader begins to read a file.
