@@ -197,9 +197,9 @@ func CostOf(v account.Vector) Cost {
 	return c
 }
 
-// expected is how exact an aggregate will be. Of a quotient it is known up to the number of rows: with S and N its sum and count, each off by
-// at most w_S and w_N, S/N is off by at most (w_S + |S/N|·w_N)/(N − w_N), and |S/N| is at most the distance of the bounds from the centre; of a
-// quantile, it is how many rows of the group lie between the noisy quantile and the true one at most, q being least certain at ½.
+// expected is how exact an aggregate will be. Of a quotient S/N it is known up to the number of rows: about √(w_S² + (S/N)²·w_N²)/N, and |S/N| is at
+// most the distance of the bounds from the centre; of a variance likewise, with what its three numbers are off by added up; of a quantile, it is
+// how many rows of the group lie between the noisy quantile and the true one at most, q being least certain at ½.
 func (pr *Priced) expected(a *Aggregate) Expected {
 	m := a.Measures[0]
 	l := &pr.laws[m]
@@ -212,8 +212,9 @@ func (pr *Priced) expected(a *Aggregate) Expected {
 		x.RMSE = approx(l.deviation() / pow10Float(places))
 	case AvgAggregate:
 		far := greatest(new(big.Rat).Sub(a.high(), a.centre()), new(big.Rat).Sub(a.centre(), a.low()))
-		w := new(big.Rat).Mul(far, width(a.Measures[1], 2))
-		x.HalfWidth, x.Per = decimalText(w.Add(w, width(m, 2)), 3), "divided by the number of rows in the group"
+		w, wn := new(big.Rat).Set(width(m, 1)), new(big.Rat).Mul(far, width(a.Measures[1], 1))
+		w.Mul(w, w).Add(w, wn.Mul(wn, wn))
+		x.HalfWidth, x.Per = decimalText(root(w), 3), "divided by the number of rows in the group"
 	case VarianceAggregate, StdDevAggregate:
 		far := greatest(new(big.Rat).Sub(a.high(), a.centre()), new(big.Rat).Sub(a.centre(), a.low()))
 		w := new(big.Rat).Mul(far, width(a.Measures[2], 3)) // of S/N and, times far, of Q/N

@@ -6,7 +6,7 @@ import (
 	"github.com/scrimhq/scrim/data/sql/relation"
 )
 
-// bound is an interval for an expression over noisy numbers, each of which is within its own but for a probability of a: by interval
+// bound is an interval for an expression over noisy aggregates, each of which is within its own but for a probability of a: by interval
 // arithmetic, so that all of them together bound the expression whatever depends on what. It is unknown where nothing bounds it, such as for
 // a quotient whose divisor may be zero, and for what is no number.
 func (g *releasedGroup) bound(e Post, a alpha) span {
@@ -205,12 +205,21 @@ func walk(e Post, f func(Post)) {
 	}
 }
 
-// sharing is how many measures an expression depends on: so many intervals share the probability of being wrong.
+// sharing is among how many events an expression's probability of being wrong is shared: one for each number that stands in it alone, and one for each
+// average, variance and quantile, whatever its numbers.
 func (p *Plan) sharing(e Post) alpha {
-	seen := map[int]bool{}
+	type event struct {
+		kind AggregateKind
+		of   int
+	}
+	seen := map[event]bool{}
 	walk(e, func(x Post) {
-		for _, m := range p.Aggregates[x.(PostAggregate).Aggregate].Measures {
-			seen[m] = true
+		i := x.(PostAggregate).Aggregate
+		switch a := &p.Aggregates[i]; a.Kind {
+		case CountAggregate, SumAggregate, HistogramAggregate:
+			seen[event{CountAggregate, a.Measures[0]}] = true
+		default:
+			seen[event{AvgAggregate, i}] = true
 		}
 	})
 	return max(alpha(len(seen)), 1)

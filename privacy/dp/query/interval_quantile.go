@@ -55,6 +55,42 @@ func (g *releasedGroup) quantileSpan(a *Aggregate, al alpha) span {
 	return span{lo, hi}.within(a.low(), a.high())
 }
 
+// quotientSpan is the set of all d = S/N that the noisy sum s and count n do not contradict (Fieller 1954). S − d·N is 0, so that s − d·n is noise
+// alone: that of the sum less d times that of the count, which for this d is beyond
+//
+//	w(d) = √(w_S² + d²·w_N²)
+//
+// with a probability of at most al: with Gaussian noise because it is Gaussian noise of that deviation (rounding adds up to ½ to either), with
+// Laplace noise because sums have lighter tails than one draw (TestSumsOfLaplaceNoiseHaveLighterTails). So the interval is where
+// (s − d·n)² ≤ w_S² + d²·w_N², between the roots of a parabola; where n² ≤ w_N² it is no interval, and nothing is known.
+func (g *releasedGroup) quotientSpan(sum, count int, al alpha) span {
+	s, n := g.sum(sum), g.sum(count)
+	ws, wn := g.wide(sum, al), g.wide(count, al)
+	if n.Cmp(wn) <= 0 {
+		return span{}
+	}
+	square := func(x *big.Rat) *big.Rat { return new(big.Rat).Mul(x, x) }
+	a := square(n)
+	a.Sub(a, square(wn)) // of d²·a − 2d·b + c ≤ 0
+	b := new(big.Rat).Mul(s, n)
+	c := square(s)
+	c.Sub(c, square(ws))
+	d := square(b)
+	d.Sub(d, new(big.Rat).Mul(a, c)) // = s²w_N² + w_S²·a > 0
+	r := root(d)
+	r.Add(r, new(big.Rat).SetFrac64(1, 1<<62)) // it is rounded down
+	return span{new(big.Rat).Quo(new(big.Rat).Sub(b, r), a), new(big.Rat).Quo(new(big.Rat).Add(b, r), a)}
+}
+
+// wide is the half-width of a measure's noise with what rounding may add to it.
+func (g *releasedGroup) wide(measure int, al alpha) *big.Rat {
+	w := g.width(measure, al)
+	if g.of.noise == GaussianNoise {
+		w.Add(w, decimal(1, g.of.plan.Measures[measure].Places))
+	}
+	return w
+}
+
 // histogram is the noisy bars, each with an interval of its own.
 func (g *releasedGroup) histogram(a *Aggregate) []Bar {
 	m := a.Measures[0]
@@ -68,7 +104,7 @@ func (g *releasedGroup) histogram(a *Aggregate) []Bar {
 		if len(s.sizes) == 1 {
 			n = g.nodes[m][i] // exactly as it was drawn
 		}
-		bars = append(bars, Bar{decimalText(from, a.Type.Places), decimalText(to, a.Type.Places),
+		bars = append(bars, Bar{a.edgeText(from), a.edgeText(to),
 			decimalText(big.NewRat(n, 1), 0), decimalText(big.NewRat(n-half, 1), 0), decimalText(big.NewRat(n+half, 1), 0)})
 	}
 	return bars
@@ -80,4 +116,12 @@ func (g *releasedGroup) barEdges(a *Aggregate, m, i int) (from, to *big.Rat) {
 	}
 	bins := &g.of.plan.Relation.Bins[g.of.plan.Measures[m].Bins]
 	return g.edge(bins.Low, bins.Width, i, nil, a.Type.Places), g.edge(bins.Low, bins.Width, i+1, nil, a.Type.Places)
+}
+
+// edgeText writes an edge as the column's values are written.
+func (a *Aggregate) edgeText(x *big.Rat) string {
+	if d := a.valueOf(x); d.num == nil {
+		return valueText(d.Value)
+	}
+	return decimalText(x, a.Type.Places)
 }

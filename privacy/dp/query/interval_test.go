@@ -3,6 +3,7 @@ package query_test
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -227,6 +228,41 @@ func TestErrorIsWhatWasToldBefore(t *testing.T) {
 					t.Errorf("%s noise, ε %v: RMSE of %s is %v, was told as %v", kind, float64(e)/eps, x.Of, rmse, told)
 				}
 			}
+		}
+	}
+}
+
+// A weighted sum of Laplace draws with squares of weights that add up to 1 is beyond the half-width of one draw no more often than one draw is: for two of
+// them by the closed form P(|aX + bY| > t) = (a²e^(−t/a) − b²e^(−t/b))/(a² − b²), for n alike ones in the limit by the normal law's tail, and between both by
+// drawing.
+func TestSumsOfLaplaceNoiseHaveLighterTails(t *testing.T) {
+	t.Parallel()
+	for _, a := range []float64{1. / 20, 1. / 40, 1. / 60, 1. / 200, 1. / 2000} {
+		w := math.Log(1 / a)
+		for a2 := 0.501; a2 < 1; a2 += 0.001 {
+			x, y := math.Sqrt(a2), math.Sqrt(1-a2)
+			if p := (a2*math.Exp(-w/x) - (1-a2)*math.Exp(-w/y)) / (2*a2 - 1); p > a {
+				t.Fatalf("two draws with weights %v and %v are beyond %v with %v, want %v", a2, 1-a2, w, p, a)
+			}
+		}
+		if normal := math.Erfc(w / 2); normal > a { // of variance 2
+			t.Errorf("many draws are beyond %v with %v, want %v", w, normal, a)
+		}
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for n := 3; n <= 24; n += 7 {
+		beyond, draws := 0, 200_000
+		for range draws {
+			sum := 0.0
+			for range n {
+				sum += r.ExpFloat64() - r.ExpFloat64()
+			}
+			if math.Abs(sum)/math.Sqrt(float64(n)) > math.Log(20) {
+				beyond++
+			}
+		}
+		if p := float64(beyond) / float64(draws); p > 0.05 { // it is 0.04 at most: 20 deviations away
+			t.Errorf("%d draws are beyond with %v", n, p)
 		}
 	}
 }

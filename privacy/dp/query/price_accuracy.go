@@ -98,7 +98,7 @@ type need struct {
 func (p *Plan) needs(want *big.Rat) [][]need {
 	all := make([][]need, len(p.Measures))
 	add := func(measure int, width *big.Rat, al alpha) {
-		scaled := new(big.Rat).Mul(width, new(big.Rat).SetInt(pow10(p.Measures[measure].Places)))
+		scaled := new(big.Rat).Quo(width, decimal(1, p.Measures[measure].Places))
 		n := new(big.Int).Quo(scaled.Num(), scaled.Denom())
 		if n.Cmp(big.NewInt(1<<52)) > 0 {
 			n.SetInt64(1 << 52)

@@ -174,13 +174,13 @@ func (p *Plan) firstAlone(asked *Priced) *Priced {
 	a := p.Aggregates[0]
 	var weight, weights int64
 	less.Measures = nil
-	for _, m := range p.Measures {
-		weights += m.Weight
+	for _, w := range asked.weights {
+		weights += w
 	}
 	mine := make([]int, len(a.Measures))
 	for i, m := range a.Measures {
 		less.Measures = append(less.Measures, p.Measures[m])
-		weight += p.Measures[m].Weight
+		weight += asked.weights[m]
 		mine[i] = i
 	}
 	a.Measures = mine

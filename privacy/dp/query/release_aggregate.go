@@ -2,6 +2,8 @@ package query
 
 import (
 	"math/big"
+
+	"github.com/scrimhq/scrim/data/sql/relation"
 )
 
 // made is an aggregate that was computed.
@@ -98,15 +100,14 @@ func (g *releasedGroup) variance(a *Aggregate) datum {
 	return number(v)
 }
 
-// aggregateSpan is the interval of an aggregate, of whose measures each is within its own but for a probability of a.
+// aggregateSpan is the interval of an aggregate, which it leaves with a probability of at most al.
 func (g *releasedGroup) aggregateSpan(i int, al alpha) span {
 	a := &g.of.plan.Aggregates[i]
 	switch a.Kind {
 	case CountAggregate, SumAggregate:
 		return g.sumSpan(a.Measures[0], al)
 	case AvgAggregate:
-		s := g.sumSpan(a.Measures[0], al).div(g.rows(a.Measures[1], al))
-		return s.add(point(a.centre())).within(a.low(), a.high())
+		return g.quotientSpan(a.Measures[0], a.Measures[1], al).add(point(a.centre())).within(a.low(), a.high())
 	case VarianceAggregate, StdDevAggregate:
 		return g.varianceSpan(a, al)
 	case QuantileAggregate:
@@ -125,8 +126,9 @@ func (g *releasedGroup) rows(measure int, al alpha) span {
 	return span{greatest(s.lo, one), s.hi}
 }
 
-// varianceSpan is interval arithmetic over the three numbers.
+// varianceSpan is interval arithmetic over the three numbers, each of which has a third of the probability of being wrong.
 func (g *releasedGroup) varianceSpan(a *Aggregate, al alpha) span {
+	al *= 3
 	n := g.rows(a.Measures[2], al)
 	s := g.sumSpan(a.Measures[0], al).div(n).add(g.sumSpan(a.Measures[1], al).div(n).square().neg())
 	if a.Sample && n.known() {
@@ -165,7 +167,7 @@ func (g *releasedGroup) quantile(a *Aggregate) datum {
 	bins := &g.of.plan.Relation.Bins[g.of.plan.Measures[m].Bins]
 	x := big.NewRat(int64(at.part), unit)
 	x.Mul(x, new(big.Rat).SetInt64(bins.Width-1))
-	return number(clampRat(g.edge(bins.Low, bins.Width, at.cell, x, a.Type.Places), a.low(), a.high()))
+	return a.valueOf(clampRat(g.edge(bins.Low, bins.Width, at.cell, x, a.Type.Places), a.low(), a.high()))
 }
 
 // edge is low + width·cell + more, in whole units.
@@ -177,4 +179,17 @@ func (g *releasedGroup) edge(low, width int64, cell int, more *big.Rat, places i
 		r.Add(r, more)
 	}
 	return r.Quo(r, new(big.Rat).SetInt(pow10(places)))
+}
+
+// valueOf is a number, date or time of the aggregate's column: dates and times are whole days and microseconds, rounded down.
+func (a *Aggregate) valueOf(x *big.Rat) datum {
+	if k := a.Type.Kind; k == relation.Date || k == relation.Time {
+		return datum{Value: momentOf(x, k)}
+	}
+	return number(x)
+}
+
+func momentOf(x *big.Rat, k relation.Kind) relation.Value {
+	n := new(big.Int).Div(x.Num(), x.Denom()) // Euclidean: down
+	return relation.Value{Kind: k, Int: n.Int64()}
 }

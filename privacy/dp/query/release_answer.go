@@ -92,7 +92,7 @@ func (r row) cells() []Cell {
 	for i, v := range r.values {
 		var s span
 		e := p.Columns[i].Expr
-		if !v.Null && v.num != nil && noisy(e) {
+		if !v.Null && v.bars == nil && noisy(e) {
 			s = r.group.bound(e, p.sharing(e))
 		}
 		cells[i] = cellOf(v, s)
@@ -109,7 +109,11 @@ func cellOf(v datum, s span) Cell {
 	}
 	if v.num == nil {
 		text := valueText(v.Value)
-		return Cell{Value: &text}
+		c := Cell{Value: &text}
+		if moment := v.Kind == relation.Date || v.Kind == relation.Time; moment && s.known() {
+			c.Low, c.High = valueText(momentOf(s.lo, v.Kind)), valueText(momentOf(s.hi, v.Kind))
+		}
+		return c
 	}
 	digits := s.digits()
 	text := decimalText(v.num, digits)
@@ -208,8 +212,11 @@ func (p *Plan) kindOf(e Post) string {
 	case PostKey:
 		return kindNames[p.Keys[e.Key].Type.Kind]
 	case PostAggregate:
-		if p.Aggregates[e.Aggregate].Kind == HistogramAggregate {
+		switch a := p.Aggregates[e.Aggregate]; a.Kind {
+		case HistogramAggregate:
 			return "histogram"
+		case QuantileAggregate:
+			return kindNames[a.Type.Kind]
 		}
 		return "number"
 	case PostConst:
