@@ -76,6 +76,7 @@ func (e *env) benchCommand() *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	f.StringVar(&child, "child", "", "be the process that is measured")
 	_ = f.MarkHidden("child") // it is there
+	c.AddCommand(e.benchUtilityCommand())
 	return c
 }
 
