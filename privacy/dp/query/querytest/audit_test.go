@@ -76,7 +76,7 @@ func plans(t *testing.T, rng *rand.Rand, d *query.Dataset, n int) []*query.Plan 
 // opener makes an engine over a database.
 type opener func(t *testing.T, db querytest.Database) relation.Engine
 
-func audit(t *testing.T, open opener, typed bool, databases, questions int, stream uint64) {
+func compareAll(t *testing.T, open opener, typed bool, databases, questions int, stream uint64) {
 	t.Helper()
 	d := clinic()
 	for round := range databases {
@@ -107,5 +107,5 @@ func audit(t *testing.T, open opener, typed bool, databases, questions int, stre
 
 func TestOneUnitMovesNoMoreThanDeclared(t *testing.T) {
 	open := func(_ *testing.T, db querytest.Database) relation.Engine { return db.Engine() }
-	audit(t, open, false, rounds(4, 300), 50, 1)
+	compareAll(t, open, false, rounds(4, 300), 50, 1)
 }

@@ -96,9 +96,9 @@ func postgres(t *testing.T, db querytest.Database) relation.Engine {
 }
 
 func TestOneUnitMovesNoMoreThanDeclaredInSQLite(t *testing.T) {
-	audit(t, lite, false, rounds(2, 60), 40, 2)
+	compareAll(t, lite, false, rounds(2, 60), 40, 2)
 }
 
 func TestOneUnitMovesNoMoreThanDeclaredInPostgres(t *testing.T) {
-	audit(t, postgres, true, rounds(1, 30), 30, 3)
+	compareAll(t, postgres, true, rounds(1, 30), 30, 3)
 }
