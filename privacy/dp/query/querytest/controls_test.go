@@ -226,7 +226,7 @@ func TestMistakesAreCaught(t *testing.T) {
 func TestQuestionsHoldEveryConstruct(t *testing.T) {
 	seen := map[string]bool{}
 	rng := rand.New(rand.NewPCG(1, 9))
-	for _, p := range plans(t, rng, clinic(), 400) {
+	for _, p := range plans(t, rng, clinic(), 300) {
 		constructs(reflect.ValueOf(p.Relation), seen)
 		for _, a := range p.Aggregates {
 			seen[fmt.Sprintf("aggregate %d", a.Kind)] = true
@@ -246,7 +246,7 @@ func TestQuestionsHoldEveryConstruct(t *testing.T) {
 	}
 	for _, w := range want {
 		if !seen[w] {
-			t.Errorf("no question of 400 has %s", w)
+			t.Errorf("no question of 300 has %s", w)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package querytest_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	_ "modernc.org/sqlite"
 
+	"github.com/scrimhq/scrim/data/sql/files"
 	"github.com/scrimhq/scrim/data/sql/pushdown"
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/privacy/dp/query/querytest"
@@ -95,10 +98,91 @@ func postgres(t *testing.T, db querytest.Database) relation.Engine {
 	return e
 }
 
-func TestOneUnitMovesNoMoreThanDeclaredInSQLite(t *testing.T) {
-	compareAll(t, lite, false, rounds(2, 60), 40, 2)
+// csvFiles puts a database into files, each table in two.
+func csvFiles(t *testing.T, db querytest.Database) relation.Engine {
+	t.Helper()
+	tables := map[string]files.Table{}
+	for _, table := range db {
+		dir := t.TempDir()
+		for part := range 2 {
+			var b strings.Builder
+			for i, c := range table.Columns {
+				if i > 0 {
+					b.WriteByte(',')
+				}
+				b.WriteString(quote(querytest.Name(c)))
+			}
+			b.WriteByte('\n')
+			for i, row := range table.Rows {
+				if i%2 != part {
+					continue
+				}
+				for j, c := range row {
+					if j > 0 {
+						b.WriteByte(',')
+					}
+					if c != nil {
+						b.WriteString(quote(fmt.Sprint(c)))
+					}
+				}
+				b.WriteByte('\n')
+			}
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.csv", part)), []byte(b.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tables[table.Source] = files.Table{Paths: []string{filepath.Join(dir, "*.csv")}}
+	}
+	return fileEngine(t, tables)
 }
 
-func TestOneUnitMovesNoMoreThanDeclaredInPostgres(t *testing.T) {
-	compareAll(t, postgres, true, rounds(1, 30), 30, 3)
+// jsonFiles puts a database into JSON lines, NULL as null or as no member.
+func jsonFiles(t *testing.T, db querytest.Database) relation.Engine {
+	t.Helper()
+	tables := map[string]files.Table{}
+	for _, table := range db {
+		var b strings.Builder
+		for i, row := range table.Rows {
+			object := map[string]any{}
+			for j, c := range row {
+				if c != nil || i%2 == 0 {
+					object[querytest.Name(table.Columns[j])] = c
+				}
+			}
+			line, err := json.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(append(line, '\n'))
+		}
+		path := filepath.Join(t.TempDir(), "rows.jsonl")
+		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tables[table.Source] = files.Table{Paths: []string{path}}
+	}
+	return fileEngine(t, tables)
+}
+
+func fileEngine(t *testing.T, tables map[string]files.Table) relation.Engine {
+	t.Helper()
+	e, err := files.New(files.Options{Tables: tables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestOneUnitMovesNoMoreThanDeclaredInEveryEngine(t *testing.T) {
+	for _, e := range []struct {
+		name  string
+		open  func(*testing.T, querytest.Database) relation.Engine
+		typed bool
+		short int
+	}{{"SQLite", lite, false, 1}, {"PostgreSQL", postgres, true, 1}, {"CSV", csvFiles, false, 1}, {"JSON lines", jsonFiles, false, 1}} {
+		t.Run(e.name, func(t *testing.T) {
+			open := func(db querytest.Database) (relation.Engine, error) { return e.open(t, db), nil }
+			exam(t, open, querytest.ExamOptions{Databases: rounds(e.short, 40), Questions: 25, Seed: 2, Typed: e.typed})
+		})
+	}
 }
