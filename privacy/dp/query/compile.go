@@ -167,7 +167,7 @@ func (n *measuring) leaf(e syntax.Expr) (output, bool, error) {
 		}
 		return out, true, nil
 	}
-	if aggregateIn(e) != nil || isConstant(e) {
+	if aggregateIn(e) != nil {
 		return output{}, false, nil
 	}
 	if i := n.g.find(n.b, n.in, e); i >= 0 {

@@ -230,7 +230,7 @@ func (b *binder) compareFine(at syntax.Pos, op relation.CompareOp, x value, c in
 	for range places - x.typ().Places {
 		f = (f - floorMod(f, 10)) / 10
 	}
-	// Literals have no trailing zeros, so that c is not in x's places, unless it was computed.
+	// With trailing zeros, or where it was computed, c may be in x's places after all.
 	exact, err := relation.NewNumber(c, places)
 	if err != nil {
 		return value{}, b.wrap(at, err)

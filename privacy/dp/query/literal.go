@@ -1,7 +1,7 @@
 package query
 
 import (
-	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -9,30 +9,26 @@ import (
 	"github.com/scrimhq/scrim/data/sql/syntax"
 )
 
-// parseDecimal reads a decimal literal as v·10^−places with as few places as it has, at most [relation.MaxPlaces]. It says no where the
-// number has more, or is beyond the range.
+// parseDecimal reads a decimal literal as v·10^−places, with the places that it was written with: 7.0 is no whole number, so that what is
+// divided by it is none either. Zeros beyond [relation.MaxPlaces] are left out. It says no where there are more digits, or the number
+// is beyond the range.
 func parseDecimal(s string) (v int64, places int, ok bool) {
-	if len(s) > 64 || strings.ContainsAny(s, "/xXpP_") {
+	s = strings.TrimSpace(s)
+	if len(s) > 64 || strings.TrimLeft(s, "+-.0123456789") != "" {
 		return 0, 0, false
 	}
-	if e := strings.IndexAny(s, "eE"); e >= 0 && len(s)-e > 4 {
+	whole, fraction, point := strings.Cut(s, ".")
+	for len(fraction) > relation.MaxPlaces && fraction[len(fraction)-1] == '0' {
+		fraction = fraction[:len(fraction)-1]
+	}
+	if len(fraction) > relation.MaxPlaces || strings.ContainsAny(fraction, "+-") || point && strings.TrimLeft(whole, "+-") == "" && fraction == "" {
 		return 0, 0, false
 	}
-	r, ok := new(big.Rat).SetString(strings.TrimSpace(s))
-	if !ok {
-		return 0, 0, false
+	if strings.TrimLeft(whole, "+-") == "" {
+		whole += "0"
 	}
-	ten := big.NewRat(10, 1)
-	for !r.IsInt() {
-		if places++; places > relation.MaxPlaces {
-			return 0, 0, false
-		}
-		r.Mul(r, ten)
-	}
-	if !r.Num().IsInt64() || r.Num().Int64() < relation.MinNumber {
-		return 0, 0, false
-	}
-	return r.Num().Int64(), places, true
+	v, err := strconv.ParseInt(whole+fraction, 10, 64)
+	return v, len(fraction), err == nil && v >= relation.MinNumber
 }
 
 // The forms of dates and times that are read: ISO 8601, in UTC where no zone is named.

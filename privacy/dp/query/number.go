@@ -256,7 +256,7 @@ func (b *binder) divide(at syntax.Pos, l, r value) (value, error) {
 		places = min(least+4, relation.MaxPlaces)
 	}
 	d, err := relation.NewDiv(l.expr, r.expr, places)
-	for err != nil && places > 0 {
+	for err != nil && places > 1 {
 		places--
 		d, err = relation.NewDiv(l.expr, r.expr, places)
 	}
