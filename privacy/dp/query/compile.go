@@ -250,8 +250,9 @@ func (n *measuring) keys() ([]relation.Named, error) {
 	}
 	if len(named) > 0 {
 		p.Relation.Groups = b.groups
-		if !p.Private() {
-			p.Relation.Groups = min(b.groups, int64(cells))
+		if !p.Private() && int64(cells) <= b.groups {
+			// A unit is in no more groups than there are, so that none has to be chosen.
+			p.Relation.Groups = 0
 		}
 	}
 	return named, nil

@@ -18,8 +18,8 @@ import (
 	"github.com/scrimhq/scrim/store/pgtest"
 )
 
-// randomClinic is a random clinic of units whose rows are within all declared bounds.
-func randomClinic(r *rand.Rand, patients int) relationtest.Tables {
+// randomClinic is a random clinic of units whose rows are within all declared bounds. One in shared stays has the number of another.
+func randomClinic(r *rand.Rand, patients, shared int) relationtest.Tables {
 	maybe := func(v any) any {
 		if r.IntN(8) == 0 {
 			return nil
@@ -36,6 +36,9 @@ func randomClinic(r *rand.Rand, patients int) relationtest.Tables {
 			in := day()
 			ss = append(ss, []any{stay, i, maybe(stamp(in*86400e6 + r.Int64N(86400e6))), maybe(date(in + r.Int64N(20))), pick("icu", "er", "onc"),
 				pick("J10", "J11", "A00", "a00", "", "x_%"), maybe(r.Int64N(121)), maybe(dec(r.Int64N(10_000_000), 2)), maybe(r.Int64N(1000) - 500)})
+			if shared > 0 && r.IntN(shared) == 0 && stay > 0 {
+				ss[len(ss)-1][0] = r.Int64N(stay) // a key that is none: another patient's row has it too
+			}
 			for range r.IntN(3) {
 				vs = append(vs, []any{stay, maybe(r.Int64N(600)), pick("gp", "lab")})
 			}
@@ -195,7 +198,7 @@ func TestQuestionsMeanWhatTheySayInPostgreSQL(t *testing.T) {
 	t.Parallel()
 	conn := connect(t)
 	rng := rand.New(rand.NewPCG(7, 8))
-	tables := randomClinic(rng, 60)
+	tables := randomClinic(rng, 60, 0)
 	store(t, conn, tables)
 	for _, sql := range meanings {
 		agree(t, conn, tables, sql)
@@ -241,6 +244,9 @@ func agree(t *testing.T, conn *pgx.Conn, tables relationtest.Tables, sql string)
 		return false
 	}
 	want, err := oracle(t, conn, sql)
+	if strings.Contains(fmt.Sprint(err), "SQLSTATE 22003") || strings.Contains(fmt.Sprint(err), "SQLSTATE 22008") {
+		return false // PostgreSQL's own integers or dates are too small
+	}
 	if err != nil {
 		t.Errorf("%s\n\tPostgreSQL: %v", sql, err)
 		return false
