@@ -86,13 +86,15 @@ func (d *Dataset) checkTable(t *Table) error {
 		if err := c.Type.Check(); err != nil {
 			return refusal("", "column %q of table %q: %v", c.Name, t.Name, err)
 		}
-		for k, v := range c.Values {
+		seen := make(map[relation.Value]bool, len(c.Values))
+		for _, v := range c.Values {
 			if v.Kind != c.Type.Kind || !v.Null && ordered(v.Kind) && (v.Int < c.Type.Min || v.Int > c.Type.Max) {
 				return refusal("", "a value of the public domain of column %q of table %q is not of its type", c.Name, t.Name)
 			}
-			if slices.Contains(c.Values[:k], v) {
+			if seen[v] {
 				return refusal("", "the public domain of column %q of table %q has a value twice", c.Name, t.Name)
 			}
+			seen[v] = true
 		}
 	}
 	switch time := t.column(t.Time); {

@@ -379,7 +379,7 @@ func (b *binder) choose(at syntax.Pos, conds, branches []value) (value, error) {
 		return value{}, err
 	}
 	whens := make([]relation.When, len(conds))
-	out := merge(branches)
+	out := b.merge(branches)
 	out.unit, out.origin = 0, nil
 	for i, c := range conds {
 		whens[i] = relation.When{If: c.expr, Then: branches[i].expr}

@@ -155,13 +155,12 @@ func (b *binder) letters(at syntax.Pos, op relation.LettersOp, v value) (value, 
 		return value{}, b.wrap(at, err)
 	}
 	out := value{expr: l, nokey: v.nokey, size: v.size + 1, low: true, high: op != relation.Length}
-	for _, d := range v.domain {
-		if op != relation.Length {
-			d.Text = ascii(op, d.Text)
-			if !slices.Contains(out.domain, d) {
-				out.domain = append(out.domain, d)
-			}
+	if op != relation.Length && v.domain != nil {
+		changed := slices.Clone(v.domain)
+		for i := range changed {
+			changed[i].Text = ascii(op, changed[i].Text)
 		}
+		out.domain = b.together(changed)
 	}
 	out.total = v.total && out.domain != nil
 	if c, ok := v.constant(); ok && !c.Null && op != relation.Length {

@@ -203,7 +203,7 @@ func TestQuestionsMeanWhatTheySayInPostgreSQL(t *testing.T) {
 	for _, sql := range meanings {
 		agree(t, conn, tables, sql)
 	}
-	n := 300
+	n := 150
 	if os.Getenv("SCRIM_LONG") == "1" {
 		n = 20_000
 	}

@@ -237,7 +237,7 @@ func (b *binder) union(q *syntax.Query, env *ctes) (*rowset, error) {
 		if err != nil {
 			return nil, b.wrap(q.Pos, err)
 		}
-		v := merge(cols[k])
+		v := b.merge(cols[k])
 		v.expr, v.size = ref, 1
 		src.cols = append(src.cols, column{name: first.sources[0].cols[k].name, value: v})
 	}
@@ -270,9 +270,10 @@ func (b *binder) unite(q *syntax.Query, arms []*rowset) ([][]value, error) {
 }
 
 // merge is what is known of a value that is one of several.
-func merge(vs []value) value {
+func (b *binder) merge(vs []value) value {
 	out := value{low: true, high: true, total: true, unit: vs[0].unit, origin: vs[0].origin}
 	known := true
+	var domains [][]relation.Value
 	for _, v := range vs {
 		if v.null {
 			continue
@@ -281,6 +282,7 @@ func merge(vs []value) value {
 		out.nokey = out.nokey || v.nokey
 		out.span = out.span || v.span
 		known = known && v.domain != nil
+		domains = append(domains, v.domain)
 		if v.unit != out.unit {
 			out.unit = 0
 		}
@@ -289,14 +291,29 @@ func merge(vs []value) value {
 		}
 	}
 	if known {
-		for _, v := range vs {
-			for _, d := range v.domain {
-				if !slices.Contains(out.domain, d) {
-					out.domain = append(out.domain, d)
-				}
+		out.domain = b.together(domains...)
+	}
+	out.total = out.total && out.domain != nil
+	return out
+}
+
+// together is the union of public domains; nil where it would be too large to be one.
+func (b *binder) together(domains ...[]relation.Value) []relation.Value {
+	seen := map[relation.Value]bool{}
+	var out []relation.Value
+	for _, values := range domains {
+		if b.domains += len(values); b.domains > maxMade {
+			return nil
+		}
+		for _, v := range values {
+			if !seen[v] {
+				seen[v] = true
+				out = append(out, v)
 			}
 		}
 	}
-	out.total = out.total && out.domain != nil
+	if len(out) > b.limits.MostCells {
+		return nil
+	}
 	return out
 }

@@ -38,7 +38,7 @@ func without(ts relationtest.Tables, patient int64) relationtest.Tables {
 func TestOneUnitMovesNoMoreThanIsDeclared(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(11, 12))
-	random := 60
+	random := 30
 	if os.Getenv("SCRIM_LONG") == "1" {
 		random = 3000
 	}
