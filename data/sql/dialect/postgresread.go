@@ -20,7 +20,7 @@ func (d Postgres) Read(c string, native Native, f relation.Field) (string, error
 		case Float:
 			return "CASE WHEN " + c + " = 'NaN' THEN NULL ELSE " + d.numericOf(c+"::text::numeric", f) + " END", nil
 		case Text:
-			return d.number("("+c+")::text", f), nil
+			return d.number(trimmed(c), f), nil
 		}
 	case relation.Text:
 		if native == Truth {
@@ -34,7 +34,7 @@ func (d Postgres) Read(c string, native Native, f relation.Field) (string, error
 		case Integer:
 			return "CASE " + c + " WHEN 1 THEN TRUE WHEN 0 THEN FALSE END", nil
 		case Text:
-			return `CASE WHEN lower((` + c + `)::text COLLATE "C") IN ('true', 't', '1') THEN TRUE WHEN lower((` + c + `)::text COLLATE "C") IN ('false', 'f', '0') THEN FALSE END`, nil
+			return "CASE WHEN lower(" + trimmed(c) + ") IN ('true', 't', '1') THEN TRUE WHEN lower(" + trimmed(c) + ") IN ('false', 'f', '0') THEN FALSE END", nil
 		}
 	case relation.Date, relation.Time:
 		return d.moment(c, native, f)
@@ -59,15 +59,12 @@ func (d Postgres) numericOf(x string, f relation.Field) string {
 	return "CASE WHEN " + x + " IS NOT NULL THEN floor(LEAST(GREATEST(" + x + ", " + low + "), " + high + ") * " + p + ")::int8 END"
 }
 
-// Decimal text is cast while it is neither long nor far from one: numeric holds 131072 digits before its point and 16383 after it. What is
-// longer is NULL, and what has a great exponent is at a bound or zero.
-const (
-	pgDecimal = `'^[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?$'`
-	maxText   = 820
-)
+// Decimal text is cast while it is neither long nor far from one: numeric holds 131072 digits before its point and 16383 after it. What has more than
+// 400 characters, or an exponent of more than three digits, is NULL.
+const pgDecimal = `'^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$'`
 
 func (d Postgres) number(c string, f relation.Field) string {
-	return "CASE WHEN " + c + " ~ " + pgDecimal + " THEN " + d.numericOf(c+"::numeric", f) + " END"
+	return "CASE WHEN length(" + c + ") <= 400 AND " + c + " ~ " + pgDecimal + " THEN " + d.numericOf(c+"::numeric", f) + " END"
 }
 
 // moment reads a date or time.
@@ -91,10 +88,39 @@ func (d Postgres) moment(c string, native Native, f relation.Field) (string, err
 		}
 		return within(d, c, "TIMESTAMP '"+time1970(t.Min)+"'", "TIMESTAMP '"+time1970(t.Max)+"'", "(EXTRACT(EPOCH FROM "+c+") * 1000000)::int8", f), nil
 	case Text:
-		return "", refuse(d.Name(), "a column of text is declared to be a date or time; make a view that casts it")
+		return d.moments(trimmed(c), f), nil
 	}
 	return "", refuse(d.Name(), "a column of one kind is declared to be a date or time")
 }
+
+// pgMoment is a date, or a date and time of day, perhaps with a zone.
+const pgMoment = `'^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])` +
+	`([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?( *[Zz]| *[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?$'`
+
+// moments reads text as [relation.ParseTime] does. The pattern holds that every part of it is a number in its range; of the day this is seen when it is
+// counted from the first of its month. Nothing here can fail, since each part is cast after the pattern held.
+func (d Postgres) moments(c string, f relation.Field) string {
+	part := func(from, length int) string {
+		return fmt.Sprintf("NULLIF(substr(s, %d, %d), '')::int8", from, length)
+	}
+	first := "make_date(substr(s, 1, 4)::int4, substr(s, 6, 2)::int4, 1)"
+	// The parts after the day; what is not there is zero.
+	clock := "(COALESCE(" + part(12, 2) + ", 0) * 60 + COALESCE(" + part(15, 2) + ", 0)) * 60 + COALESCE(substring(substr(s, 17) from '^:([0-9]{2})')::int8, 0)"
+	fraction := "COALESCE(rpad(left(substring(substr(s, 20) from '^[.]([0-9]+)'), 6), 6, '0')::int8, 0)"
+	digits := "replace(substring(substr(s, 17) from '[+-]([0-9:]+)$'), ':', '')"
+	zone := "CASE WHEN substr(s, 17) ~ '[+-][0-9:]+$' THEN CASE WHEN substr(s, 17) ~ '-[0-9:]+$' THEN -1 ELSE 1 END * (left(" + digits + ", 2)::int8 * 60 + COALESCE(NULLIF(substr(" + digits + ", 3, 2), '')::int8, 0)) ELSE 0 END"
+	micros := "((" + first + " - DATE '1970-01-01')::int8 + substr(s, 9, 2)::int8 - 1) * " + d.Number(dayMicros) + " + (" + clock + " - (" + zone + ") * 60) * 1000000 + " + fraction
+	valid := "CASE WHEN s ~ " + pgMoment + " THEN CASE WHEN EXTRACT(MONTH FROM " + first + " + (substr(s, 9, 2)::int4 - 1)) = substr(s, 6, 2)::int8 THEN " + micros + " END END"
+	value, low, high := "m", f.Type.Min, f.Type.Max
+	if f.Type.Kind == relation.Date {
+		value, low, high = "(m + "+d.Number(origin*dayMicros)+") / "+d.Number(dayMicros)+" - "+d.Number(origin), low*dayMicros, (high+1)*dayMicros-1
+	}
+	read := within(d, "m", d.Number(low), d.Number(high), value, f)
+	return "(SELECT CASE WHEN m >= " + d.Number(relation.MinTime) + " AND m <= " + d.Number(relation.MaxTime) + " THEN " + read + " END FROM (SELECT " + valid + " AS m FROM (SELECT " + c + " AS s OFFSET 0) let OFFSET 0) let)"
+}
+
+// trimmed is text without the spaces around it.
+func trimmed(c string) string { return "btrim((" + c + `)::text COLLATE "C", E' \t\r\n')` }
 
 // within is value while c is within bounds, which are literals in c's own type, so that infinite ones are beyond.
 func within(d Dialect, c, low, high, value string, f relation.Field) string {
