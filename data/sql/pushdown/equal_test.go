@@ -217,3 +217,14 @@ func TestPostgresEqualsTheReference(t *testing.T) {
 		}
 	}
 }
+
+// postgres opens a database that is there.
+func postgres(t testing.TB, url string) *pushdown.PG {
+	t.Helper()
+	p, err := pushdown.Postgres(url, pushdown.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
