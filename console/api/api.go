@@ -23,6 +23,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
+	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -52,6 +53,7 @@ type Options struct {
 	Contracts    *offer.Book                     // nil: none are kept
 	Terms        *offer.Terms                    // nil: none are told
 	Spending     *Spending                       // nil: no budgets are kept
+	Streams      *stream.Publisher               // nil: none are published
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
@@ -87,6 +89,7 @@ func New(opt Options) *API {
 	a.agreements()
 	a.domains()
 	a.budgets()
+	a.streams()
 	if opt.Capabilities != nil {
 		a.guarded("POST /-/capability/mint", a.mint)
 		a.guarded("POST /-/capability/verify", a.checkCapability)

@@ -33,6 +33,8 @@ type Dataset struct {
 	Tables map[string]Table `yaml:"tables" keys:"name" doc:"The tables of the source that questions may use, by the name that questions give them."`
 	Limits QueryLimits      `yaml:"limits" doc:"How much one unit contributes to an answer in SQL."`
 	SQL    SQL              `yaml:"sql" doc:"What questions in SQL cost."`
+
+	Streams map[string]Stream `yaml:"streams" keys:"id" doc:"Running counts and sums that are released step by step."`
 }
 
 // Unit is the privacy unit.
@@ -229,6 +231,7 @@ func (v *validator) datasets(agents map[flow.AgentID]int) {
 		d := v.c.Datasets[name]
 		v.dataset("datasets/"+name, name, &d)
 		v.queried(name, &d)
+		v.streams(name, &d)
 		if !d.Asked() && !v.asked(name) {
 			v.warn("datasets/"+name, "give it a source, or say under questions of an agent which tools or skills answer some", "nothing that is asked is charged to this budget")
 		}

@@ -54,7 +54,7 @@ func (v *validator) queried(name string, d *Dataset) {
 	v.costs(at+"/sql", d)
 	b := &queriedTables{v: v, d: d, name: name}
 	out := &query.Dataset{
-		Name: name, Unit: d.Unit.Name, Window: time.Duration(d.Unit.Window), Formal: v.c.FormalDataset(name), Limits: v.queryLimits(at+"/limits", d.Limits),
+		Name: name, Unit: d.Unit.Name, Window: time.Duration(d.Unit.Window), Origin: d.Blocks.From, Formal: v.c.FormalDataset(name), Limits: v.queryLimits(at+"/limits", d.Limits),
 	}
 	for _, table := range slices.Sorted(maps.Keys(d.Tables)) {
 		t := d.Tables[table]

@@ -19,6 +19,8 @@ import (
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/privacy/budget"
 	"github.com/scrimhq/scrim/privacy/budget/answers"
+	"github.com/scrimhq/scrim/privacy/dp/continual"
+	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -124,8 +126,10 @@ func (b *Budgets) left(ctx context.Context) map[string]float64 {
 	return out
 }
 
-// budgetSchemas are the tables of ledger and answers.
-func budgetSchemas() []store.Schema { return []store.Schema{budget.Schema(), answers.Schema()} }
+// budgetSchemas are the tables of the ledger, of answers, and of the streams that it pays for.
+func budgetSchemas() []store.Schema {
+	return []store.Schema{budget.Schema(), answers.Schema(), continual.Schema(), stream.Schema()}
+}
 
 // database is one of the ledger's own, or nil.
 func (b *Budgets) database() store.DB {

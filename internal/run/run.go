@@ -29,6 +29,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/revocations"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/domain"
+	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -51,22 +52,23 @@ type Options struct {
 // Gateway is a gateway with its state and its doors.
 type Gateway struct {
 	*State
-	Gateway *gateway.Gateway
-	Learner *Learner // nil unless in learn mode
-	log     *slog.Logger
-	opt     Options
-	build   func(*config.Config) (*gateway.Snapshot, error)
-	bridges *bridges // nil where no program is fronted
-	tools   *mcp.Tools
-	terms   *offer.Terms
-	sources sources
-	asks    *ask.Service
-	cert    certificate
-	trust   *trust
-	pushes  *a2a.Pushes
-	handler http.Handler
-	metrics *api.Metrics
-	serving atomic.Bool // both ports listen, and the end was not asked for
+	Gateway   *gateway.Gateway
+	Learner   *Learner // nil unless in learn mode
+	log       *slog.Logger
+	opt       Options
+	build     func(*config.Config) (*gateway.Snapshot, error)
+	bridges   *bridges // nil where no program is fronted
+	tools     *mcp.Tools
+	terms     *offer.Terms
+	sources   sources
+	asks      *ask.Service
+	published *stream.Publisher
+	cert      certificate
+	trust     *trust
+	pushes    *a2a.Pushes
+	handler   http.Handler
+	metrics   *api.Metrics
+	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange
 
@@ -161,7 +163,10 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		t := r.Config().Terms
 		return offer.Limits{Rate: t.Rate, Variants: t.Variants}
 	}}
-	r.asks = &ask.Service{Gateway: r.Gateway, Ledger: st.Budgets.Ledger, Language: ask.SQL{}}
+	if r.published, err = st.Streams(c, r.publishing, r.fault); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	r.asks = &ask.Service{Gateway: r.Gateway, Ledger: st.Budgets.Ledger, Language: ask.SQL{}, Streams: r.published}
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
@@ -299,6 +304,10 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
+	plans, err := streamPlans(next)
+	if err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
 	if err := r.Budgets.declare(ctx, next, r.fault); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
@@ -313,6 +322,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err := r.Peers.Configure(ctx, peerSettings(next)); err != nil {
 		r.log.Error("peers are not as the new configuration has them; reload again", "error", err)
 	}
+	r.published.Set(plans)
 	r.bounds.Store(&next.Terms)
 	r.Capabilities.Believe(believed(next))
 	r.config.Store(next)

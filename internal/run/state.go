@@ -18,15 +18,13 @@ import (
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
-	"github.com/scrimhq/scrim/privacy/budget"
-	"github.com/scrimhq/scrim/privacy/budget/answers"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), budget.Schema(), answers.Schema()}
+	return append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema()}, budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.

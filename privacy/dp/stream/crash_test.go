@@ -64,8 +64,13 @@ func publish(dir string) error {
 	for _, method := range []continual.Method{continual.Tree, continual.SquareRoot} {
 		def := hourly()
 		def.Name, def.Method, def.Epochs, def.Rho, def.Delta = string(method), method, 12, 1_000_000, 0
-		t := &testing.T{}
-		plans = append(plans, plan(t, b, stays(), asked(t, stays(), true, true, 1, 1), def))
+		d := stays()
+		d.Window = b.Unit.Window
+		p, err := stream.New(b, d, asked(&testing.T{}, d, true, true, 1, 1), def)
+		if err != nil {
+			return err
+		}
+		plans = append(plans, p)
 	}
 	pub.Set(plans)
 	for ; ; now = now.Add(time.Hour) {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -83,6 +84,18 @@ type Plan struct {
 // Params are those of the running sums.
 func (p *Plan) Params() continual.Params { return p.params }
 
+// Compile binds a definition to a dataset and its budget. Errors are [*Error], and depend on what is declared alone.
+func Compile(b budget.Budget, d *query.Dataset, def Definition) (*Plan, error) {
+	if d == nil {
+		return nil, &Error{"dataset", "has no source to count in", nil}
+	}
+	q, err := query.Compile(d, query.Question{Dataset: d.Name, SQL: def.SQL, Rows: def.Rows, Groups: def.Groups})
+	if err != nil {
+		return nil, &Error{"sql", "is not understood", err}
+	}
+	return New(b, d, q, def)
+}
+
 // New makes a stream of a question that was compiled.
 func New(b budget.Budget, d *query.Dataset, q *query.Plan, def Definition) (*Plan, error) {
 	p := &Plan{Definition: def, Unit: b.Unit, Keys: q.Keys, relation: q.Relation, scans: q.Scans, formal: d.Formal}
@@ -98,6 +111,11 @@ func New(b budget.Budget, d *query.Dataset, q *query.Plan, def Definition) (*Pla
 	}
 	if p.params, err = p.running(b, q); err != nil {
 		return nil, err
+	}
+	if w := b.Unit.Window; w != d.Window {
+		return nil, &Error{"dataset", "has units of another window in its budget than in its questions", nil}
+	} else if o := d.Origin; w > 0 && origin(b).Sub(cmp.Or(o, time.Unix(0, 0)))%w != 0 {
+		return nil, &Error{"dataset", "has windows that begin elsewhere in its budget than in its questions", nil}
 	}
 	if p.Turns > 1 {
 		if p.relation, err = turned(p.relation, p.Turns); err != nil {
@@ -117,6 +135,8 @@ func (p *Plan) measure(q *query.Plan) error {
 		return refuse("has more than one aggregate, or one that is made of several numbers; a stream is one COUNT or SUM")
 	case q.Aggregates[0].Kind != query.CountAggregate && q.Aggregates[0].Kind != query.SumAggregate || q.Measures[0].Sum < 0:
 		return refuse("is no COUNT or SUM")
+	case q.Measures[0].Places < 0:
+		return refuse("sums numbers whose bounds are too wide to be summed exactly")
 	case q.Having != nil || q.Limit >= 0 || q.Restricted:
 		return refuse("has HAVING or LIMIT, or names a time of its own; a stream has all of its groups in every step")
 	case len(q.Columns) != len(q.Keys)+1:
@@ -130,6 +150,13 @@ func (p *Plan) measure(q *query.Plan) error {
 		default:
 			return refuse("computes with the count or sum; what is published is the number itself")
 		}
+	}
+	named := map[string]bool{"low": true, "high": true, p.column: true}
+	for _, k := range q.Keys {
+		if named[k.Name] || p.column == "low" || p.column == "high" {
+			return refuse("has two columns of one name, or one called low or high, which its intervals are")
+		}
+		named[k.Name] = true
 	}
 	m := q.Measures[0]
 	p.sum, p.places, p.cells = m.Sum, m.Places, 1

@@ -308,8 +308,9 @@ func (r *Reading) MarshalJSON() ([]byte, error) {
 		Interval   string  `json:"interval"`
 		Cost       int     `json:"cost"`
 		Claim      string  `json:"claim,omitempty"`
+		Column     string  `json:"column"` // what the sum is called in rows
 		Points     []point `json:"points"`
-	}{r.Info, 0.95, "of the noise alone", 0, claim, points})
+	}{r.Info, 0.95, "of the noise alone", 0, claim, r.column, points})
 }
 
 // decimal is a number of that many places, exactly.

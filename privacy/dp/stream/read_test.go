@@ -279,7 +279,7 @@ func TestReleasesAreAsFarOffAsTheTableSays(t *testing.T) {
 		t.Fatal("the table has no row of 128 steps")
 	}
 	want := golden.Values[i]
-	const multiplier, runs = 100, 60 // σ is a hundred times one unit's part, so that rounding does not count
+	const multiplier, runs = 100, 40 // σ is a hundred times one unit's part, so that rounding does not count
 	b := patientDays()
 	b.Unit = budget.Unit{Name: "event", Window: time.Hour}
 	def := hourly()
@@ -323,12 +323,12 @@ func TestReleasesAreAsFarOffAsTheTableSays(t *testing.T) {
 	}
 	mean, end := math.Sqrt(squares/float64(all)), math.Sqrt(last/runs)
 	t.Logf("128 steps, %d runs: root mean square %.3f, table %.3f; of the last step %.3f, table %.3f; %.1f%% of intervals hold the truth", runs, mean, want.RootMean, end, want.RootMax, 100*float64(in)/float64(all))
-	// Steps of one run are correlated: as good as about 5 draws each, so the mean has a relative error of about 4 %. A fifth off is less
-	// than once in a million.
-	if math.Abs(mean/want.RootMean-1) > 0.2 {
+	// Steps of one run are correlated: as good as about 5 draws each, so the mean has a relative error of about 5 %. Three tenths off is
+	// less than once in a million.
+	if math.Abs(mean/want.RootMean-1) > 0.3 {
 		t.Errorf("the root mean square error is %.3f, want %.3f", mean, want.RootMean)
 	}
-	if math.Abs(end/want.RootMax-1) > 0.45 { // 60 draws: a relative error of 9 %
+	if math.Abs(end/want.RootMax-1) > 0.55 { // 40 draws: a relative error of 11 %
 		t.Errorf("that of the last step is %.3f, want %.3f", end, want.RootMax)
 	}
 	if share := float64(in) / float64(all); share < 0.88 {

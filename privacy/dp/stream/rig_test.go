@@ -278,6 +278,10 @@ func (r *rig) spent(blocks budget.Range) int64 {
 
 func plan(t testing.TB, b budget.Budget, d *query.Dataset, q *query.Plan, def stream.Definition) *stream.Plan {
 	t.Helper()
+	d.Window = b.Unit.Window
+	if b.Blocks.Kind == budget.BlocksTime {
+		d.Origin = b.Blocks.From
+	}
 	p, err := stream.New(b, d, q, def)
 	if err != nil {
 		t.Fatal(err)

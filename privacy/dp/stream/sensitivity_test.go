@@ -41,7 +41,7 @@ func kinds() []kind {
 // One unit of the budget, with all its rows more or less, moves the values of a stream in no more steps, groups and amount than its
 // epoch is charged for: whatever lies in the data.
 func TestAUnitMovesNoMoreThanIsPaidFor(t *testing.T) {
-	rounds := 40
+	rounds := 12
 	for _, k := range kinds() {
 		p := plan(t, k.budget, stays(), asked(t, stays(), k.sum, k.byWard, k.rows, k.groups), k.def)
 		c := p.Params().Contribution

@@ -106,6 +106,7 @@ func (w *worker) values(ctx context.Context, step int64) ([]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the source: %w", err)
 	}
+	defer src.Engine.Close()
 	return w.plan.values(ctx, src, step)
 }
 

@@ -1,0 +1,99 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/privacy/dp/continual"
+	"github.com/scrimhq/scrim/privacy/dp/stream"
+	"github.com/scrimhq/scrim/store"
+)
+
+// streamPlans understands the streams of a configuration. The language of questions is loaded only if there are any.
+func streamPlans(c *config.Config) ([]*stream.Plan, error) {
+	var all []*stream.Plan
+	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
+		d := c.Datasets[name]
+		for _, id := range slices.Sorted(maps.Keys(d.Streams)) {
+			p, err := stream.Compile(Declaration(name, d), c.Queried(name), definition(name, id, d))
+			if err != nil {
+				return nil, fmt.Errorf("datasets.%s.streams.%s: %w", name, id, err)
+			}
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+func definition(dataset, id string, d config.Dataset) stream.Definition {
+	s := d.Streams[id]
+	out := stream.Definition{
+		Dataset: dataset, Name: id, SQL: s.SQL, Rows: int64(s.Rows), Groups: int64(s.Groups), From: s.From, Every: time.Duration(s.Every),
+		Horizon: s.Horizon, Epochs: s.Epochs, Method: continual.Method(s.Method), Band: s.Band, Epsilon: nano(s.Epsilon), Rho: nano(s.Rho),
+		Delta: femto(s.Delta), Turns: s.Turns, Grace: time.Duration(s.Grace), Pad: time.Duration(d.Pad), Keep: s.Keep,
+	}
+	if !s.Delta.Given() {
+		out.Delta = femto(d.Delta) / 1000
+	}
+	return out
+}
+
+// Streams are the streams of a configuration. Source asks a dataset's own source; nil: nothing is published, and what was can be read.
+func (st *State) Streams(c *config.Config, source func(context.Context, string) (stream.Source, error), fault func(error)) (*stream.Publisher, error) {
+	plans, err := streamPlans(c)
+	if err != nil {
+		return nil, err
+	}
+	if source == nil {
+		source = func(context.Context, string) (stream.Source, error) { return stream.Source{}, errNoSource }
+	}
+	opt := stream.Options{
+		DB: st.DB, Seal: st.Keys.AEAD("stream"), Ledger: st.Budgets.Ledger, Source: source, Fault: fault,
+		Record: func(tx store.Tx, s stream.Step) error {
+			_, err := st.Log.Append(tx, stepEvent(c.Domain, s), nil)
+			return err
+		},
+	}
+	if own := st.Budgets.database(); own != nil { // streams go with the ledger that pays for them, so that gateways which share it publish them once
+		opt.DB = own
+		opt.Record = func(_ store.Tx, s stream.Step) error { // as with entries of the ledger: it may overstate, and never understates
+			return st.DB.Update(context.Background(), func(tx store.Tx) error {
+				_, err := st.Log.Append(tx, stepEvent(c.Domain, s), nil)
+				return err
+			})
+		}
+	}
+	p, err := stream.NewPublisher(opt)
+	if err != nil {
+		return nil, err
+	}
+	p.Set(plans)
+	return p, nil
+}
+
+var errNoSource = errors.New("nothing is published here")
+
+// stepEvent puts a step on record before it can be read: which one, and nothing of what was counted.
+func stepEvent(own flow.DomainID, s stream.Step) flow.Event {
+	return flow.Event{
+		Time: time.Now().UTC(), Outcome: flow.Segment, Reason: fmt.Sprintf("step %d until %s", s.Number, s.Until.UTC().Format(time.RFC3339)),
+		Flow: flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Domain: own}, To: flow.Party{Domain: own}, Protocol: "stream", Method: "publish", Subject: s.Dataset + "/" + s.Stream},
+	}
+}
+
+// publishing returns the source of a dataset in the snapshot that is in force.
+func (r *Gateway) publishing(ctx context.Context, dataset string) (stream.Source, error) {
+	d := r.Gateway.Snapshot().Datasets[dataset]
+	if d == nil {
+		return stream.Source{}, errNoSource
+	}
+	e, err := d.Engine(ctx)
+	return stream.Source{Engine: e, Seed: d.Seed}, err
+}
