@@ -138,7 +138,7 @@ func (b *bounder) keep(w *worker, rows *batch, passes, pass uint64) error {
 				return err
 			}
 		}
-		row, err := to.row(int(h >> 56))
+		row, err := to.row(partOf(h))
 		if err != nil {
 			return err
 		}

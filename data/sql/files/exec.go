@@ -14,8 +14,11 @@ import (
 	"github.com/scrimhq/scrim/data/table"
 )
 
-// errFull is that the memory is taken.
-var errFull = errors.New("memory is taken")
+// errFull is that the memory is taken; errBroken that this package is wrong.
+var (
+	errFull   = errors.New("memory is taken")
+	errBroken = errors.New("the question could not be computed")
+)
 
 // exec is one question at work.
 type exec struct {
@@ -69,7 +72,7 @@ func (x *exec) workers(ctx context.Context, f func(ctx context.Context, w *worke
 	for i := range x.engine.o.Workers {
 		wg.Go(func() {
 			w := &worker{id: i, texts: recent{all: x.texts}}
-			if err := f(ctx, w); err != nil {
+			if err := guarded(func() error { return f(ctx, w) }); err != nil {
 				first.CompareAndSwap(nil, &err)
 				cancel()
 			}
@@ -80,6 +83,16 @@ func (x *exec) workers(ctx context.Context, f func(ctx context.Context, w *worke
 		return *err
 	}
 	return ctx.Err()
+}
+
+// guarded makes an error of a panic: whatever is wrong with a file or with this package, the other questions go on.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errBroken
+		}
+	}()
+	return f()
 }
 
 // run sends the rows of a relation to a sink.

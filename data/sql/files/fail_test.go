@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/data/sql/files"
 	"github.com/scrimhq/scrim/data/sql/relation"
@@ -153,7 +154,7 @@ func TestChangeIsNoticed(t *testing.T) {
 		},
 		"no file": os.Remove,
 	} {
-		for _, at := range []int{1, calm.asked/3 + 1} { // two readings and the look at the units ask equally often
+		for _, at := range []int{2, calm.asked/3 + 2} { // who waits asks once; then two readings and the look at the units equally often
 			tb := table(t)
 			ctx := &pausing{Context: t.Context(), at: at, do: func() {
 				if err := change(tb.Paths[0]); err != nil {
@@ -221,12 +222,38 @@ func TestMemory(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	e := engine(t, files.Options{Tables: map[string]files.Table{"t": file(t, "a.csv", "unit,k\n1,a\n")}})
+	tb := file(t, "a.csv", "unit,k\n1,a\n")
+	e := engine(t, files.Options{Tables: map[string]files.Table{"t": tb}})
 	if err := e.Run(ctx, countBy("k"), relation.Seed{}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Run() error = %v, want %v", err, context.Canceled)
 	}
 	stop := errors.New("enough")
 	if err := e.Run(t.Context(), countBy("k"), relation.Seed{}, func(relation.Group) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("Run() error = %v, want what yield returned", err)
+	}
+}
+
+// TestOthersWait holds one question up, and another one gives up waiting for it.
+func TestOthersWait(t *testing.T) {
+	e := engine(t, files.Options{Tables: map[string]files.Table{"t": file(t, "a.csv", "unit,k\n1,a\n")}})
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := false
+	err := e.Run(t.Context(), countBy("k"), relation.Seed{}, func(relation.Group) error {
+		asked = true
+		done := make(chan error)
+		go func() { done <- e.Run(ctx, countBy("k"), relation.Seed{}, nil) }()
+		select {
+		case err := <-done:
+			t.Errorf("the second question did not wait: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that waited: %v, want %v", err, context.Canceled)
+		}
+		return nil
+	})
+	if err != nil || !asked {
+		t.Errorf("Run() = %v, asked %v", err, asked)
 	}
 }

@@ -39,6 +39,7 @@ type Options struct {
 	Workers int              // 0: as many as there are processors
 	Memory  int64            // bytes that rows, texts and groups may take, about; 0: 2 GiB
 	Files   int              // of one table; 0: 10,000
+	AtOnce  int              // questions that are computed at once, each with that memory; others wait; 0: 1
 }
 
 // What may go wrong. None says anything of what a file holds.
@@ -64,7 +65,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Engine is a [relation.Engine] over files. It is safe for concurrent use.
 type Engine struct {
-	o Options
+	o    Options
+	busy chan struct{} // as many as may compute at once
 }
 
 // New returns an engine. Files are looked for when a question is asked, not before.
@@ -89,7 +91,10 @@ func New(o Options) (*Engine, error) {
 	if o.Files <= 0 {
 		o.Files = 10_000
 	}
-	return &Engine{o}, nil
+	if o.AtOnce <= 0 {
+		o.AtOnce = 1
+	}
+	return &Engine{o, make(chan struct{}, o.AtOnce)}, nil
 }
 
 // Close implements [relation.Engine]. There is nothing to release.
@@ -116,10 +121,16 @@ func (e *Engine) Check(ctx context.Context, scans []relation.Scan) error {
 	return nil
 }
 
-// Run implements [relation.Engine].
+// Run implements [relation.Engine]. Yield must not ask the same engine.
 func (e *Engine) Run(ctx context.Context, q *relation.Bounded, seed relation.Seed, yield func(relation.Group) error) error {
 	if err := relation.Check(q); err != nil {
 		return err
+	}
+	select {
+	case e.busy <- struct{}{}:
+		defer func() { <-e.busy }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	x := &exec{engine: e, seed: &seed, texts: newTexts()}
 	if err := x.openAll(q.In); err != nil {

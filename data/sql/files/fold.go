@@ -123,7 +123,7 @@ func (x *exec) fold(ctx context.Context, f *relation.Fold, to sink) error {
 		to, row := g.rows.writers[w.id], make([]int64, l.words)
 		for i := range b.n {
 			l.put(row, picked, i)
-			kept, err := to.row(int(l.hashRow(row, g.keys) >> 56))
+			kept, err := to.row(partOf(l.hashRow(row, g.keys)))
 			if err != nil {
 				return err
 			}
@@ -157,7 +157,8 @@ func (g *folder) part(w *worker, part int, to sink) error {
 	if n == 0 {
 		return nil
 	}
-	idx := newIndex(n)
+	var idx index
+	idx.reset(n)
 	out := newLayout(g.keys + len(g.f.Aggs))
 	var heads [][]int64 // of each combination: its first row
 	var accs []accumulator
@@ -167,9 +168,9 @@ func (g *folder) part(w *worker, part int, to sink) error {
 			at, slot := idx.find(l.hashRow(row, g.keys), func(p int) bool { return g.same(heads[p], row) })
 			if at < 0 {
 				at = len(heads)
-				idx.slots[slot] = int32(at + 1)
 				heads = append(heads, row)
 				accs = append(accs, make([]accumulator, len(g.f.Aggs))...)
+				idx.put(slot, at, func(p int) uint64 { return l.hashRow(heads[p], g.keys) })
 			}
 			g.add(accs[at*len(g.f.Aggs):(at+1)*len(g.f.Aggs)], row)
 		}

@@ -18,6 +18,15 @@ type side struct {
 
 func (s *side) row(i int) []int64 { return s.rows[i*s.layout.words : (i+1)*s.layout.words] }
 
+// hash is that of a row's keys.
+func (s *side) hash(i int) uint64 {
+	row, h := s.row(i), uint64(0)
+	for _, k := range s.keys {
+		h = mix(h ^ uint64(row[k]))
+	}
+	return h
+}
+
 // join reads the right side into memory and sends the left one past it.
 func (x *exec) join(ctx context.Context, j *relation.Join, to sink) error {
 	lcols, rcols := j.Left.Columns(), j.Right.Columns()
@@ -82,14 +91,11 @@ func (x *exec) side(ctx context.Context, r relation.Rel, keys []int) (*side, err
 	if err := x.take(int64(n) * 12); err != nil {
 		return nil, err
 	}
-	s.index, s.next = newIndex(n), make([]int32, n)
+	s.index, s.next = new(index), make([]int32, n)
+	s.index.reset(n)
 	for i := range n {
 		row := s.row(i)
-		h := uint64(0)
-		for _, k := range keys {
-			h = mix(h ^ uint64(row[k]))
-		}
-		at, slot := s.index.find(h, func(p int) bool {
+		at, slot := s.index.find(s.hash(i), func(p int) bool {
 			other := s.row(p)
 			for _, k := range keys {
 				if other[k] != row[k] {
@@ -98,8 +104,11 @@ func (x *exec) side(ctx context.Context, r relation.Rel, keys []int) (*side, err
 			}
 			return true
 		})
-		s.next[i] = int32(at + 1)
-		s.index.slots[slot] = int32(i + 1)
+		if s.next[i] = int32(at + 1); at < 0 {
+			s.index.put(slot, i, s.hash)
+		} else {
+			s.index.slots[slot] = int32(i + 1)
+		}
 	}
 	return s, nil
 }

@@ -59,7 +59,13 @@ type parts struct {
 }
 
 // partCount is how many parts there are; a part is to fit a processor's cache, about, where there are ten million rows.
-const partCount = 256
+const (
+	partBits  = 10
+	partCount = 1 << partBits
+)
+
+// partOf is the part of a hash: its first bits, for an [index] goes by the last ones.
+func partOf(h uint64) int { return int(h >> (64 - partBits)) }
 
 const blockRows = 512
 
@@ -157,15 +163,25 @@ func (l layout) hashRow(row []int64, cols int) uint64 {
 	return h
 }
 
-// index finds places by hash: open addressing, no deletions.
+// index finds places by hash: open addressing, no deletions, and more slots as there are more places.
 type index struct {
 	slots []int32 // place + 1
 	mask  uint64
+	used  int
 }
 
-func newIndex(n int) *index {
-	size := 1 << bits.Len(uint(max(2*n, 16)-1))
-	return &index{slots: make([]int32, size), mask: uint64(size - 1)}
+const fewSlots = 1 << 10
+
+// reset forgets all places; about n are to come, though there may be more or fewer.
+func (t *index) reset(n int) {
+	size := 1 << bits.Len(uint(min(max(2*n, fewSlots), 1<<20)-1))
+	if cap(t.slots) < size {
+		t.slots = make([]int32, size)
+	} else {
+		t.slots = t.slots[:size]
+		clear(t.slots)
+	}
+	t.mask, t.used = uint64(size-1), 0
 }
 
 // find is the place that same accepts, or −1 and a free slot.
@@ -178,5 +194,26 @@ func (t *index) find(h uint64, same func(place int) bool) (place int, slot uint6
 		if same(int(s - 1)) {
 			return int(s - 1), i
 		}
+	}
+}
+
+// put fills a free slot. Hash is that of any place.
+func (t *index) put(slot uint64, place int, hash func(place int) uint64) {
+	t.slots[slot] = int32(place + 1)
+	if t.used++; 3*t.used < 2*len(t.slots) {
+		return
+	}
+	old := t.slots
+	t.slots = make([]int32, 2*len(old))
+	t.mask = uint64(len(t.slots) - 1)
+	for _, s := range old {
+		if s == 0 {
+			continue
+		}
+		i := hash(int(s-1)) & t.mask
+		for t.slots[i] != 0 {
+			i = (i + 1) & t.mask
+		}
+		t.slots[i] = s
 	}
 }

@@ -98,6 +98,8 @@ type part struct {
 	to    *totals
 	dense bool
 
+	byUnit, byGroup index
+
 	cells []cell
 	accs  []measured
 	last  []int32     // of each unit: its last cell
@@ -152,26 +154,31 @@ func (p *part) gather(at int) {
 	for i := range p.binOf {
 		p.binOf[i] = p.binOf[i][:0]
 	}
-	byGroup, byUnit := newIndex(n), newIndex(n)
+	p.byGroup.reset(n)
+	p.byUnit.reset(n / 8)
+	pair := func(unit int64, group uint32) uint64 { return mix(mix(uint64(unit)) ^ uint64(group)) }
+	ofCell := func(i int) uint64 { return pair(p.cells[i].unit, p.cells[i].group) }
+	ofUnit := func(u int) uint64 { return mix(uint64(p.cells[p.last[u]].unit)) }
 	b.rows.each(at, func(rows []int64) {
 		for w := b.rows.layout.words; len(rows) > 0; rows = rows[w:] {
 			row := rows[:w:w]
 			unit, group := row[0], uint32(row[1])
-			h := mix(uint64(unit))
-			i, slot := byGroup.find(mix(h^uint64(group)), func(i int) bool { return p.cells[i].unit == unit && p.cells[i].group == group })
+			i, slot := p.byGroup.find(pair(unit, group), func(i int) bool { return p.cells[i].unit == unit && p.cells[i].group == group })
 			if i < 0 {
 				i = len(p.cells)
-				byGroup.slots[slot] = int32(i + 1)
 				c := cell{unit: unit, group: group}
-				u, slot := byUnit.find(h, func(u int) bool { return p.cells[p.last[u]].unit == unit })
-				if u < 0 {
-					byUnit.slots[slot] = int32(len(p.last) + 1)
-					p.last = append(p.last, int32(i))
-				} else {
+				u, free := p.byUnit.find(mix(uint64(unit)), func(u int) bool { return p.cells[p.last[u]].unit == unit })
+				if u >= 0 {
 					c.next, p.last[u] = p.last[u]+1, int32(i)
+				} else {
+					p.last = append(p.last, int32(i))
 				}
 				p.cells = append(p.cells, c)
 				p.accs = append(p.accs, make([]measured, m)...)
+				p.byGroup.put(slot, i, ofCell)
+				if u < 0 {
+					p.byUnit.put(free, len(p.last)-1, ofUnit)
+				}
 			}
 			p.cells[i].rows++
 			for j := range m {
