@@ -45,6 +45,9 @@ type system struct {
 	file     map[flow.DomainID]string                       // scrim.yaml
 	keys     map[flow.DomainID]map[flow.AgentID]flow.Secret // of callers, by gateway
 	secrets  map[flow.DomainID]map[string]flow.Secret       // upstream credentials, by gateway
+	served   map[flow.DomainID]served
+	logger   *slog.Logger
+	ctx      context.Context // of all gateways
 	stop     context.CancelFunc
 	serving  sync.WaitGroup
 
@@ -54,11 +57,17 @@ type system struct {
 	closed bool
 }
 
+// served is one gateway's running.
+type served struct {
+	stop  context.CancelFunc
+	ended <-chan struct{}
+}
+
 // start lays everything out below dir and starts it.
 func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (_ *system, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	s := &system{
-		dir: dir, stop: stop, gateways: map[flow.DomainID]*run.Gateway{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
+		dir: dir, logger: logger, ctx: ctx, stop: stop, served: map[flow.DomainID]served{}, gateways: map[flow.DomainID]*run.Gateway{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
 		keys: map[flow.DomainID]map[flow.AgentID]flow.Secret{}, secrets: map[flow.DomainID]map[string]flow.Secret{},
 	}
 	defer func() {
@@ -78,7 +87,7 @@ func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (
 	for _, d := range domains {
 		err := s.lay(d, ports[d].admin.Addr())
 		if err == nil {
-			err = s.open(ctx, d, ports[d], logger)
+			err = s.open(d, ports[d])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("starting the gateway of %s: %w", d, err)
@@ -190,26 +199,34 @@ func variable(id flow.AgentID) string {
 	return strings.ToUpper(strings.ReplaceAll(string(id), "-", "_"))
 }
 
-func (s *system) open(ctx context.Context, d flow.DomainID, p *ports, logger *slog.Logger) error {
+func (s *system) open(d flow.DomainID, p *ports) error {
 	c, err := config.Load(s.file[d])
 	if err != nil {
 		return err
 	}
-	g, err := run.Open(ctx, c, run.Options{Logger: logger.With("domain", string(d)), Listen: p.data})
+	ctx, stop := context.WithCancel(s.ctx)
+	g, err := run.Open(ctx, c, run.Options{Logger: s.logger.With("domain", string(d)), Listen: p.data})
 	if err != nil {
+		stop()
 		return err
 	}
 	admin, err := g.Admin()
 	if err != nil {
+		stop()
 		return errors.Join(err, g.Close())
 	}
 	s.gateways[d] = g
-	_ = p.admin.Close() // the gateway takes them again at once
-	_ = p.peering.Close()
+	for _, ln := range []net.Listener{p.admin, p.peering} { // the gateway takes them again at once
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
 	p.data, p.admin, p.peering = nil, nil, nil
 	ready, ended := make(chan struct{}), make(chan struct{})
+	s.served[d] = served{stop, ended}
 	s.serving.Go(func() {
 		defer close(ended)
+		defer stop()
 		if err := g.Serve(ctx, admin, func(net.Addr, net.Addr) { close(ready) }); err != nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -222,6 +239,21 @@ func (s *system) open(ctx context.Context, d flow.DomainID, p *ports, logger *sl
 	case <-ended: // the error is told when everything ends
 		return errors.New("it did not start")
 	}
+}
+
+// restart ends a gateway and starts it again, at the same addresses and with the same data.
+func (s *system) restart(d flow.DomainID) error {
+	idle()
+	s.served[d].stop()
+	<-s.served[d].ended
+	ln, err := net.Listen("tcp", strings.TrimPrefix(s.base[d], "http://"))
+	if err != nil {
+		return fmt.Errorf("taking the port of the gateway of %s again: %w", d, err)
+	}
+	if err := s.open(d, &ports{data: ln}); err != nil {
+		return fmt.Errorf("starting the gateway of %s again: %w", d, err)
+	}
+	return nil
 }
 
 // home is the domain of an agent.
