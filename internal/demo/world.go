@@ -88,8 +88,11 @@ type World struct {
 	nodes       map[flow.AgentID]*node.Running
 }
 
-// Registry is the file with the hospital's patients as one table, of which extracts are released.
-const Registry = "registry.csv"
+// Files that a world makes: the hospital's patients in a database, and as one table, of which extracts are released.
+const (
+	Database = "patients.db"
+	Registry = "registry.csv"
+)
 
 // New makes the patients up, in a database and the registry's file in dir, and takes a loopback port for each member, so that their
 // addresses are known before anything runs. The caller calls Close in any case.
@@ -104,7 +107,7 @@ func New(ctx context.Context, dir string, opt Options) (*World, error) {
 	}
 	all := patients.Generate(seed, n)
 	var err error
-	if w.db, err = patients.Create(ctx, filepath.Join(dir, "patients.db"), all); err != nil {
+	if w.db, err = patients.Create(ctx, filepath.Join(dir, Database), all); err != nil {
 		return nil, err
 	}
 	if err := patients.WriteRegistry(filepath.Join(dir, Registry), all); err != nil {

@@ -245,7 +245,7 @@ func TestServersHaveToolsSchemasAndResources(t *testing.T) {
 		tools    []string
 		resource string
 	}{
-		{Records, []string{"count_patients", "find_patient", "get_record", "list_encounters"}, "records://departments"},
+		{Records, []string{"find_patient", "get_record", "list_encounters"}, "records://departments"},
 		{Records, nil, "records://patients/" + patients.FeaturedMRN},
 		{Coverage, []string{"check_coverage", "list_policies"}, "coverage://policies"},
 		{Trials, []string{"search_trials"}, "trials://open"},
@@ -312,32 +312,5 @@ func TestNobodyGoesRoundTheGateway(t *testing.T) {
 				t.Errorf("%s let %q in: %s", m.ID, bearer, res.Status)
 			}
 		}
-	}
-}
-
-// Counts are off by what their accounting says, and never the same twice by a rule.
-func TestCountsHaveNoise(t *testing.T) {
-	w := start(t)
-	truth, err := node.CallTool[hospital.Found](t.Context(), w.Direct(Records), "find_patient", hospital.FindQuery{Diagnosis: "M05", Limit: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen, far := map[int64]int{}, 0
-	const n = 200
-	for range n {
-		got, err := node.CallTool[hospital.Counted](t.Context(), w.Direct(Records), "count_patients", hospital.CountQuery{Diagnosis: "M05"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen[got.Count]++
-		if d := got.Count - int64(truth.Total); d > got.Within || d < -got.Within {
-			far++
-		}
-	}
-	if len(seen) < 8 || far > 30 { // 10 are expected; more than 30 come once in ten million runs
-		t.Errorf("%d different counts in %d, %d of them farther away than 95 %% should be", len(seen), n, far)
-	}
-	if _, err := node.CallTool[hospital.Counted](t.Context(), w.Direct(Records), "count_patients", hospital.CountQuery{}); err == nil {
-		t.Error("everybody was counted")
 	}
 }

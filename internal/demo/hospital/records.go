@@ -96,16 +96,11 @@ type Encounters struct {
 
 // StartRecords starts the MCP server records over a patient database (see [patients.Create]), which it does not close.
 func StartRecords(ctx context.Context, opt node.Options, db *sql.DB) (*node.Running, error) {
-	counter, err := newCounter()
-	if err != nil {
-		return nil, err
-	}
-	r := records{db, counter}
+	r := records{db}
 	s := mcp.NewServer(&mcp.Implementation{Name: "records", Title: "St. Brigid patient records", Version: node.Version}, nil)
 	mcp.AddTool(s, &mcp.Tool{Name: "find_patient", Description: "Finds patients by name, date of birth, diagnosis or postal code."}, r.find)
 	mcp.AddTool(s, &mcp.Tool{Name: "get_record", Description: "Returns a patient's record with conditions and medications."}, r.get)
 	mcp.AddTool(s, &mcp.Tool{Name: "list_encounters", Description: "Lists a patient's visits, latest first."}, r.encounters)
-	mcp.AddTool(s, &mcp.Tool{Name: "count_patients", Description: "Counts patients with a diagnosis, with noise: one patient more or less cannot be told from the answer."}, r.count)
 	s.AddResource(&mcp.Resource{
 		URI: "records://departments", Name: "departments", Title: "Visits by department", MIMEType: "application/json",
 		Description: "How many visits each department had: counts alone.",
@@ -116,10 +111,7 @@ func StartRecords(ctx context.Context, opt node.Options, db *sql.DB) (*node.Runn
 	return node.StartServer(ctx, opt, s)
 }
 
-type records struct {
-	db      *sql.DB
-	counter *counter
-}
+type records struct{ db *sql.DB }
 
 // ErrNoPatient is what tools and resources answer for a number that nobody has.
 var ErrNoPatient = errors.New("no patient has that record number")

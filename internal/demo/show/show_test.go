@@ -31,10 +31,10 @@ var volatile = []struct {
 	re *regexp.Regexp
 	by string
 }{
-	{regexp.MustCompile(`\d\.\d seconds`), "N.N seconds"},
+	{regexp.MustCompile(`\d+\.\d seconds`), "N.N seconds"},
 	{regexp.MustCompile(`\[person \d+│?\d*\]`), "[person N]"},
 	{regexp.MustCompile(`stk1_[\w-]{9}…[\w-]{5}`), "stk1_AAAAAAAAA…AAAAA"},
-	{regexp.MustCompile(`(M\d\d…) +-?\d+`), "$1 N"},
+	{regexp.MustCompile(`-?\d+(\.\d+)? \(-?\d+(\.\d+)? to -?\d+(\.\d+)?\)`), "N (N to N)"},
 	{regexp.MustCompile(`PA-[A-Z2-7]{8}`), "PA-AAAAAAAA"},
 	{regexp.MustCompile(`[a-z0-9]{26},`), "reference,"},
 	{regexp.MustCompile(`[0-9a-f]{32}…`), "digest…"},

@@ -167,7 +167,7 @@ func (s *system) makeKeys() {
 
 // lay writes a domain's files: where everybody is, who may call with which key, and what the gateway itself presents.
 func (s *system) lay(d flow.DomainID, admin net.Addr) error {
-	vars := map[string]string{"LISTEN": strings.TrimPrefix(s.base[d], "http://"), "ADMIN": admin.String(), "PEERING": s.peering[d]}
+	vars := map[string]string{"DATABASE": filepath.Join(s.dir, demo.Database), "LISTEN": strings.TrimPrefix(s.base[d], "http://"), "ADMIN": admin.String(), "PEERING": s.peering[d]}
 	secrets := map[string]flow.Secret{}
 	for _, m := range demo.Members {
 		up := s.world.Direct(m.ID)
