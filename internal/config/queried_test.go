@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
 )
@@ -70,6 +71,19 @@ func TestADatasetAsQuestionsSeeIt(t *testing.T) {
 	}
 	if p := d.Tables[1]; p.Name != "procedures" || p.Via == nil || strings.Join(p.Unit, " ") != "patient" {
 		t.Errorf("the table that refers is %+v", p)
+	}
+}
+
+// Windows of units begin where blocks do, so that none lies across two.
+func TestWindowsBeginWhereBlocksDo(t *testing.T) {
+	text := strings.Replace(goodTables, "unit: {name: patient}", "unit: {name: patient-day, window: 1d}\n    blocks: {by: time, width: 7d, count: 9, from: 2026-01-01T06:00:00Z}", 1)
+	before, _, _ := strings.Cut(text, "      procedures:")
+	c, err := parseDatasets(t, datasetsBase+before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := c.Queried("stays"); d == nil || d.Window != 24*time.Hour || !d.Origin.Equal(time.Date(2026, 1, 1, 6, 0, 0, 0, time.UTC)) {
+		t.Errorf("the dataset is %+v", d)
 	}
 }
 
