@@ -199,6 +199,9 @@ func (b *binder) limited(at syntax.Pos, t *Table, r *rowset) error {
 	if b.from == nil && b.until == nil {
 		return nil
 	}
+	if t.Time == "" && t.Via != nil {
+		return nil // it was when what it refers to was, which is limited when it is read
+	}
 	when, err := b.moment(at, t, r)
 	if err != nil {
 		return err

@@ -295,7 +295,7 @@ func (b *binder) steps(v value, p relation.DatePart) value {
 		}
 		at = next
 	}
-	v.domain, v.total = list, true
+	v.domain, v.total, v.nokey = list, true, false
 	return v
 }
 

@@ -132,7 +132,8 @@ func (b *binder) natural(v value, step int64) value {
 			break
 		}
 	}
-	v.total = true
+	// Names of groups come from the bounds, not from rows: they name nobody.
+	v.total, v.nokey = true, false
 	return v
 }
 
