@@ -265,7 +265,7 @@ func (d *ansi) Read(c string, native Native, f relation.Field) (string, error) {
 }
 
 // number reads numbers. A whole one is compared as it is, any other goes by its text: as an exact number with 18 places if it fits one, and else it is
-// at a bound or NULL. It is clamped before it is multiplied, so that no order of evaluation makes it leave 38 digits.
+// at the bound that it is beyond, or NULL. It is clamped before it is multiplied, so that no order of evaluation makes it leave 38 digits.
 func (d *ansi) number(c string, native Native, f relation.Field) (string, error) {
 	if native == Integer {
 		return scaled(d, c, "CAST("+c+" AS "+d.bigint+")", f), nil
@@ -293,8 +293,8 @@ func (d *ansi) number(c string, native Native, f relation.Field) (string, error)
 	}
 	exact, double := d.decimal(x), d.double(x)
 	within := "CAST(FLOOR(LEAST(GREATEST(" + exact + ", " + bound(t.Min) + "), " + bound(t.Max) + ") * " + strconv.FormatInt(pow10(t.Places), 10) + ") AS " + d.bigint + ")"
-	return "CASE WHEN " + exact + " IS NOT NULL THEN " + within + " WHEN " + d.isNaN(double) + " THEN NULL WHEN " + double + " >= 1 THEN " + d.Number(t.Max) +
-		" WHEN " + double + " <= -1 THEN " + d.Number(t.Min) + " END", nil
+	return "CASE WHEN " + exact + " IS NOT NULL THEN " + within + " WHEN " + d.isNaN(double) + " THEN NULL WHEN " + double + " >= " + decimal(t.Max, t.Places) + " THEN " + d.Number(t.Max) +
+		" WHEN " + double + " <= " + decimal(t.Min, t.Places) + " THEN " + d.Number(t.Min) + " END", nil
 }
 
 // when reads dates and times.
