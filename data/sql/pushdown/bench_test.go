@@ -91,6 +91,9 @@ func BenchmarkPostgres(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer conn.Close(context.Background())
+	if _, err := conn.Exec(b.Context(), "SET jit = off"); err != nil {
+		b.Fatal(err)
+	}
 	benchRun(b, p, func() error {
 		_, err := conn.Exec(b.Context(), plainPostgres)
 		return err
