@@ -13,7 +13,7 @@ import (
 
 func (e *env) dpAuditCommand() *cobra.Command {
 	return e.group("audit", "Test whether mechanisms keep what they claim",
-		e.auditSamplersCommand(), e.auditMechanismCommand(), e.auditOneRunCommand(), e.auditLedgerCommand())
+		e.auditSamplersCommand(), e.auditMechanismCommand(), e.auditOneRunCommand(), e.auditLedgerCommand(), e.auditQueryCommand())
 }
 
 // auditVerdict is how every audit ends: what was found, and what that says.

@@ -59,7 +59,7 @@ func TestWholeQuestionsKeepTheirEpsilon(t *testing.T) {
 		{"SELECT sum(age) FROM stays", 0, 0.7},
 		{"SELECT avg(age), count(*) FROM stays", 1, 0},
 		{"SELECT ward, count(*) FROM stays GROUP BY ward HAVING count(*) > -1000", 1, 0.1},
-		{"SELECT diagnosis, count(*) FROM stays GROUP BY diagnosis", 1, 0},
+		{"SELECT diagnosis, count(*) FROM stays WHERE diagnosis = 'a' GROUP BY diagnosis", 1, 0},
 		{"SELECT median(age) FROM stays", 0, 0},
 		{"SELECT histogram(age, 4) FROM stays", 0, 0.1},
 	} {
@@ -68,7 +68,11 @@ func TestWholeQuestionsKeepTheirEpsilon(t *testing.T) {
 		if pr.Plan().Private() {
 			claim.Delta = 1e-6
 		}
-		f := threshold(t, pr, with.Engine(), without.Engine(), tt.column, claim)
+		a, b := with, without
+		if pr.Plan().Private() {
+			a, b = sides(200) // so many that groups are selected
+		}
+		f := threshold(t, pr, a.Engine(), b.Engine(), tt.column, claim)
 		t.Logf("%s: ε ≥ %.3f, claimed %g", tt.sql, f.Lower, claim.Epsilon)
 		if f.Refuted {
 			t.Errorf("%s: refuted: %+v", tt.sql, f)
