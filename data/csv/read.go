@@ -23,7 +23,13 @@ type reader struct {
 	columns []table.Column // those that are given
 	given   []int          // by column: its place in a row, or -1
 	begun   bool
+	lenient bool
 }
+
+// Lenient makes null of cells with bytes that are no text or NUL, and leaves out rows that have other numbers of cells than the header,
+// where both are otherwise errors. Quotes where none may stand stay one: nobody knows what they were to enclose. It is called before the
+// first row is read.
+func (r *reader) Lenient() { r.lenient = true }
 
 // tape is what a batch knows of the file that its rows come from.
 type tape struct {
@@ -134,6 +140,10 @@ func wrong(b []byte) int {
 // rows reads all rows of a piece.
 func (r *reader) rows(p *file.Piece, t *tape, b *table.Batch) error {
 	ps := parser{data: p.Data, delimiter: r.dialect.delimiter, bad: wrong(p.Data)}
+	doubtful := r.lenient && ps.bad < len(p.Data)
+	if doubtful {
+		ps.bad = len(p.Data) + 1
+	}
 	width := len(r.columns)
 	for ps.at < len(p.Data) {
 		start := ps.at
@@ -164,9 +174,16 @@ func (r *reader) rows(p *file.Piece, t *tape, b *table.Batch) error {
 				b.Arena = undouble(b.Arena, f.src[1:len(f.src)-1])
 				cell.Kind, cell.Text = table.Text, b.Arena[from:len(b.Arena):len(b.Arena)]
 			}
+			if doubtful && wrong(cell.Text) < len(cell.Text) {
+				*cell = table.Cell{}
+			}
 		}
 		if size := ps.at - start - int(ps.end); size > r.most {
 			return r.fail(p, b, start, len(r.given), tooLong(r.most))
+		}
+		if col != len(r.given) && r.lenient {
+			b.Cells = b.Cells[:base]
+			continue
 		}
 		if col != len(r.given) {
 			why := fmt.Sprintf("has %s, the header has %d", cells(col), len(r.given))

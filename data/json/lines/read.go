@@ -35,6 +35,8 @@ type reader struct {
 	marked bool
 	begun  bool
 
+	lenient bool
+
 	late  atomic.Int64 // rows with members that are no column
 	first atomic.Int64 // the first of them
 }
@@ -81,6 +83,10 @@ type guess struct {
 func (r *reader) Columns() []table.Column { return r.shape.columns }
 
 func (r *reader) Close() error { return r.stream.Close() }
+
+// Lenient leaves out lines that are no objects of JSON, where they are otherwise errors, but for lines that are too long. It is called
+// before the first row is read.
+func (r *reader) Lenient() { r.lenient = true }
 
 // Select implements [table.Selector].
 func (r *reader) Select(names []string) (err error) {
@@ -135,7 +141,14 @@ func (r *reader) each(p *file.Piece, d *json.Doc, look func(row int, line []byte
 			}
 		}
 		line := data[:n:n]
-		if err := d.Parse(line, nil, limits); err != nil {
+		if data = data[n:]; whole {
+			data = data[1:]
+		}
+		err := d.Parse(line, nil, limits)
+		if r.lenient && (err != nil || d.Nodes[0].Kind != json.Object) && !errors.Is(err, json.ErrTooBig) {
+			continue
+		}
+		if err != nil {
 			why := why(err)
 			if errors.Is(err, json.ErrTooBig) {
 				why = fmt.Sprintf("is longer than %d bytes", r.most)
@@ -149,9 +162,6 @@ func (r *reader) each(p *file.Piece, d *json.Doc, look func(row int, line []byte
 		}
 		if err := look(row, line, whole); err != nil {
 			return err
-		}
-		if data = data[n:]; whole {
-			data = data[1:]
 		}
 	}
 	if p.Fault != nil {

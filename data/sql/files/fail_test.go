@@ -55,9 +55,9 @@ func TestFailuresTellNothing(t *testing.T) {
 		tb   files.Table
 		want error
 	}{
-		"a row with a cell too many": {file(t, "a.csv", "unit,k\n1,"+secret+"\n2,b,"+secret+"\n"), files.ErrDamaged},
+		"a quote within a cell":      {file(t, "a.csv", "unit,k\n1,"+secret+"\n2,b\""+secret+"\n"), files.ErrDamaged},
 		"a quote that is not closed": {file(t, "a.csv", "unit,k\n1,\""+secret+"\n"), files.ErrDamaged},
-		"a line that is no object":   {file(t, "a.jsonl", `{"unit":1,"k":"`+secret+`"}`+"\n"+`["`+secret+`"]`+"\n"), files.ErrDamaged},
+		"a line without an end":      {file(t, "a.jsonl", `{"unit":1,"k":"`+strings.Repeat(secret, 2<<20)), files.ErrDamaged},
 		"no Parquet":                 {file(t, "a.parquet", secret), files.ErrDamaged},
 		"no such column":             {file(t, "a.csv", "unit,"+secret+"\n1,2\n"), files.ErrTable},
 		"no known format":            {file(t, "a.xyz", secret), files.ErrFiles},
@@ -121,6 +121,21 @@ func TestNoCellFails(t *testing.T) {
 		got := run(t, files.Options{Tables: map[string]files.Table{"t": tb}}, q, relation.Seed{})
 		if len(got) != 1 || got[0].Units != 12 {
 			t.Errorf("a key of %v: %v, want 12 units", k, got)
+		}
+	}
+}
+
+// TestBadRowsAreNobodys puts rows into files that are none, or hold bytes that are no text: they make no question fail, and nobody
+// else's row vanish with them.
+func TestBadRowsAreNobodys(t *testing.T) {
+	for name, tb := range map[string]files.Table{
+		"CSV":        file(t, "a.csv", "unit,k\n1,a\n2,b,c\n3\n4,\xff\xfe\n5,a\x00b\n\xff,a\n6,\"\xff\"\n7,ü\n"),
+		"JSON lines": file(t, "a.jsonl", `{"unit":1}`+"\n[]\n{\n\n"+`{"unit":4,"k":7}`+"\n"+`{"unit":5,"unit":6}`+"\n"+`{"unit":5,"k":{}}`+"\n\"\xff\"\n"+`{"unit":6}`+"\nnull\n"+`{"unit":7}`),
+	} {
+		q := countBy("k")
+		q.Keys = nil
+		if got := run(t, files.Options{Tables: map[string]files.Table{"t": tb}}, q, relation.Seed{}); got[0].Units != 5 {
+			t.Errorf("%s: %d units count, want 1, 4, 5, 6 and 7", name, got[0].Units)
 		}
 	}
 }
