@@ -16,6 +16,7 @@ type measuring struct {
 	plan  *Plan
 	known map[string]int // measures by what they are, so that equal ones are paid for once
 	aggs  map[string]int // aggregates likewise
+	open  bool           // rows whose key is of no declared value stay
 }
 
 // aggregate is the index of an aggregate in the plan, and whether it is a list of numbers.

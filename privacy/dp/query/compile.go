@@ -276,7 +276,7 @@ func (n *measuring) finish(at syntax.Pos, keys []relation.Named) error {
 		if err != nil {
 			return b.wrap(at, err)
 		}
-		if cond == nil {
+		if cond == nil || n.open {
 			continue
 		}
 		if err := b.filter(at, out, cond); err != nil {

@@ -30,6 +30,7 @@ type Mechanism struct {
 	Sigma       string `json:"sigma,omitempty"`       // of Gaussian noise
 	Sensitivity string `json:"sensitivity,omitempty"` // by how much one unit moves all such numbers together: in L1 of Laplace, squared in L2 of Gaussian noise
 	Levels      int    `json:"levels,omitempty"`      // of a tree
+	Mu2         string `json:"mu2,omitempty"`         // of measurements that several questions share: what they cost together
 	Epsilon     string `json:"epsilon,omitempty"`
 	Delta       string `json:"delta,omitempty"`
 }
@@ -139,6 +140,8 @@ type Explanation struct {
 	Remaining *Remaining `json:"remaining,omitempty"` // filled in by whoever knows the budget
 	Offer     *Offer     `json:"offer,omitempty"`     // what there is room for, where there is none for this
 	Others    []Offer    `json:"others,omitempty"`    // more of [Plan.Affordable]
+
+	Queries []QueryExplanation `json:"queries,omitempty"` // of several together: what differs from one to the next, and is not above then
 }
 
 // Bounds are how much of one unit counts.

@@ -325,11 +325,16 @@ func (pr *Priced) gaussian(epsilon, weights int64) error {
 	if err != nil {
 		return err
 	}
+	return pr.gaussianOf(new(big.Rat).Mul(mu, mu), weights)
+}
+
+// gaussianOf splits μ² among the measures.
+func (pr *Priced) gaussianOf(mu2 *big.Rat, weights int64) error {
 	for i, m := range pr.plan.Measures {
 		_, square := pr.norms(m)
 		// σ² = Δ₂²·Σw/(μ²·w)
 		v := new(big.Rat).SetFrac(new(big.Int).Mul(square, big.NewInt(weights)), big.NewInt(pr.weights[i]))
-		v.Quo(v, new(big.Rat).Mul(mu, mu))
+		v.Quo(v, mu2)
 		sigma, ok := rootAbove(v)
 		if !ok {
 			return errWide

@@ -37,7 +37,12 @@ type Cell struct {
 // compose makes the answer of the released groups: post-processing, all of it.
 func (pr *Priced) compose(groups []*releasedGroup) *Answer {
 	p := pr.plan
-	a := &Answer{Dataset: p.Dataset.Name, Columns: p.columns(), Rows: [][]Cell{}, Privacy: pr.privacy(), Notes: pr.notes()}
+	return &Answer{Dataset: p.Dataset.Name, Columns: p.columns(), Rows: pr.rows(groups), Privacy: pr.privacy(), Notes: pr.notes()}
+}
+
+func (pr *Priced) rows(groups []*releasedGroup) [][]Cell {
+	p := pr.plan
+	all := [][]Cell{}
 	var rows []row
 	for _, g := range groups {
 		if p.Having != nil && !g.value(p.Having).isTrue() {
@@ -54,9 +59,9 @@ func (pr *Priced) compose(groups []*releasedGroup) *Answer {
 		rows = rows[:p.Limit]
 	}
 	for _, r := range rows {
-		a.Rows = append(a.Rows, r.cells())
+		all = append(all, r.cells())
 	}
-	return a
+	return all
 }
 
 // row is a row of the answer before it is text.

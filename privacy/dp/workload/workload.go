@@ -12,7 +12,7 @@ import (
 // Bounds of one workload: what keeps its computation within seconds.
 const (
 	// MostAttributes bounds how many attributes the queries of a workload are by, together.
-	MostAttributes = 16
+	MostAttributes = 12
 	// MostNumbers bounds how many numbers are measured.
 	MostNumbers = 1 << 20
 )
@@ -177,6 +177,31 @@ func (s *Strategy) Variance(query int) *big.Rat {
 			}
 		}
 		sum.Add(sum, v)
+	}
+	return sum
+}
+
+// Rounding bounds the part of an answer's error that comes of rounding noise to whole numbers: the rest is exactly normal, with the variance less
+// what of it is 1/12 each. Each of a measurement's numbers is off by ½ at most, and the row of P_A that a number is made by has entries that add up to
+// Π 2(1 − 1/n_i) in magnitude.
+func (s *Strategy) Rounding(query int) *big.Rat {
+	of := setOf(s.w.Queries[query].By)
+	sum := new(big.Rat)
+	for _, a := range s.sets {
+		if a&^of != 0 {
+			continue
+		}
+		x := big.NewRat(1, 2)
+		for j, n := range s.w.Domain {
+			d := int64(n)
+			switch {
+			case a.has(j):
+				x.Mul(x, big.NewRat(2*(d-1), d)).Mul(x, big.NewRat(1, d))
+			case of.has(j):
+				x.Mul(x, big.NewRat(1, d))
+			}
+		}
+		sum.Add(sum, x)
 	}
 	return sum
 }

@@ -558,7 +558,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"no query":     {Workload{[]int{3}, nil}, Unit{1, 1}, one, ErrTooMuch},
 		"no values":    {Workload{[]int{0}, []Query{{nil, 1}}}, Unit{1, 1}, one, ErrTooMuch},
-		"attributes":   {Workload{make([]int, 17), []Query{{nil, 1}}}, Unit{1, 1}, one, ErrTooMuch},
+		"attributes":   {Workload{make([]int, 13), []Query{{nil, 1}}}, Unit{1, 1}, one, ErrTooMuch},
 		"cells":        {Workload{[]int{2000, 2000}, []Query{{[]int{0, 1}, 1}}}, Unit{1, 1}, one, ErrTooMuch},
 		"weight":       {Workload{[]int{3}, []Query{{nil, 0}}}, Unit{1, 1}, one, nil},
 		"attribute":    {Workload{[]int{3}, []Query{{[]int{1}, 1}}}, Unit{1, 1}, one, nil},
