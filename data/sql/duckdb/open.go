@@ -144,10 +144,17 @@ func views(ctx context.Context, db *sql.DB, tables []process.Table) error {
 		default:
 			return failed(process.FailedRequest)
 		}
-		if _, err := db.ExecContext(ctx, "CREATE VIEW "+name(t.Name)+" AS SELECT * FROM "+from); err != nil {
+		view := name(t.Name)
+		if schema, table, ok := strings.Cut(t.Name, "."); ok { // as the dialect writes it
+			view = name(schema) + "." + name(table)
+			if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+name(schema)); err != nil {
+				return failed(process.FailedSource)
+			}
+		}
+		if _, err := db.ExecContext(ctx, "CREATE VIEW "+view+" AS SELECT *"+integers(t.Integers)+" FROM "+from); err != nil {
 			return failed(process.FailedSource)
 		}
-		rows, err := db.QueryContext(ctx, "SELECT * FROM "+name(t.Name)+" LIMIT 0")
+		rows, err := db.QueryContext(ctx, "SELECT * FROM "+view+" LIMIT 0")
 		if err != nil {
 			return failed(process.FailedSource)
 		}
@@ -159,9 +166,22 @@ func views(ctx context.Context, db *sql.DB, tables []process.Table) error {
 		if closed := rows.Close(); err != nil || closed != nil {
 			return failed(process.FailedSource)
 		}
-		t.Format, t.Files = "", nil // an answer says nothing of where they lie
+		t.Format, t.Files, t.Integers = "", nil, nil // an answer says nothing of where they lie
 	}
 	return nil
+}
+
+// integers replaces columns of text by the whole numbers that they write, with nothing but zeros behind a point.
+func integers(columns []string) string {
+	if len(columns) == 0 {
+		return ""
+	}
+	parts := make([]string, len(columns))
+	for i, c := range columns {
+		c = name(c)
+		parts[i] = "CASE WHEN regexp_full_match(" + c + `, '\s*[+-]?[0-9]+(\.0*)?\s*') THEN TRY_CAST(regexp_extract(` + c + ", '[+-]?[0-9]+') AS BIGINT) END AS " + c
+	}
+	return " REPLACE (" + strings.Join(parts, ", ") + ")"
 }
 
 // header is the column names of CSV files, which all have the same.

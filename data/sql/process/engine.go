@@ -42,8 +42,10 @@ type Engine struct {
 	done   chan struct{}
 	once   sync.Once
 	gone   sync.WaitGroup // questions that are being asked
-	mu     sync.Mutex     // guards closed together with gone.Add
-	closed bool
+
+	mu        sync.Mutex // guards the fields below, and gone.Add
+	closed    bool
+	columnsOf map[string]map[string]Native // by table; nil: it has to be asked
 }
 
 // Open checks the options and finds the program; it starts nothing.
@@ -121,7 +123,11 @@ type Statement struct {
 
 // Ask runs a statement and calls yield for every row. A row is yield's to keep.
 func (e *Engine) Ask(ctx context.Context, s Statement, yield func([]relation.Value) error) error {
-	req := Request{SQL: s.SQL}
+	return e.statement(ctx, e.source, s, yield)
+}
+
+func (e *Engine) statement(ctx context.Context, source Source, s Statement, yield func([]relation.Value) error) error {
+	req := Request{SQL: s.SQL, Source: source}
 	for _, a := range s.Args {
 		req.Args = append(req.Args, Arg{a})
 	}
@@ -153,7 +159,8 @@ func (e *Engine) Ask(ctx context.Context, s Statement, yield func([]relation.Val
 
 // Check reports the first table or column of the scans that is not there, or holds nothing that could be read.
 func (e *Engine) Check(ctx context.Context, scans []relation.Scan) error {
-	columns, err := e.columns(ctx)
+	e.forget()
+	columns, err := e.known(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,7 +184,7 @@ func (e *Engine) Check(ctx context.Context, scans []relation.Scan) error {
 // columns asks what is there.
 func (e *Engine) columns(ctx context.Context) (map[string]map[string]Native, error) {
 	columns := map[string]map[string]Native{}
-	return columns, e.ask(ctx, Request{}, func(r *Response) error {
+	return columns, e.ask(ctx, Request{Source: e.source}, func(r *Response) error {
 		for _, t := range r.Tables {
 			if len(t.Types) != len(t.Columns) {
 				return errWire
@@ -222,7 +229,7 @@ func (e *Engine) ask(ctx context.Context, req Request, each func(*Response) erro
 		case <-ctx.Done():
 		}
 	}()
-	req.Version, req.Source = Version, e.source
+	req.Version = Version
 	var err error
 	w, err = e.try(ctx, w, req, each)
 	if s, ok := err.(stopped); ok {

@@ -34,6 +34,8 @@ type Table struct {
 	Files   []string `json:"files,omitempty"`   // patterns; what they match is looked up for every question
 	Columns []string `json:"columns,omitempty"` // of JSON: the members that are read
 	Types   []Native `json:"types,omitempty"`   // in an answer: what each column holds
+	// Integers are columns of CSV and JSON that are read as whole numbers: what is not exactly one of 64 bits is NULL.
+	Integers []string `json:"integers,omitempty"`
 }
 
 // Native is what a column of a table holds.

@@ -82,8 +82,8 @@ func (bt *Batch) oneByOne(t Terms, mu2 *big.Rat) (*PricedBatch, float64, error) 
 			return nil, 0, err
 		}
 		v := 0.0
-		for _, m := range p.Measures {
-			v += float64(pr.groups) * float64(w) / float64(m.Weight)
+		for j := range p.Measures {
+			v += float64(pr.groups) * float64(w) / float64(pr.weights[j])
 		}
 		root := math.Sqrt(float64(bt.weights[i]) * v)
 		whole += root
