@@ -18,10 +18,9 @@ type Stream struct {
 	Delta   Exact         `yaml:"delta" doc:"The δ at which an epoch is counted in (ε, δ). Absent: a thousandth of the dataset's."`
 	Rho     Exact         `yaml:"rho" doc:"What one epoch costs in zCDP, in place of epsilon."`
 	Method  RunningMethod `yaml:"method" doc:"How the noise of the steps is correlated. square-root: least error. tree: little state, for long streams." default:"square-root" enum:"square-root tree"`
-	Band    int           `yaml:"band" doc:"Of square-root: coefficients that are kept. Absent: 1024, or all." min:"0" max:"1048576"`
+	Band    int           `yaml:"band" doc:"Of square-root: coefficients that are kept. Absent: those of least error, up to 1024." min:"0" max:"1048576"`
 	Rows    int           `yaml:"rows" doc:"Rows of a unit that count in one group of one step. Absent: the dataset's." min:"0" max:"1000000"`
 	Groups  int           `yaml:"groups" doc:"Groups that a unit counts in, in one step. Absent: the dataset's." min:"0" max:"1000000"`
-	Turns   int           `yaml:"turns" doc:"A unit counts in one of so many steps alone, which a keyed hash chooses: less noise, of units that come often, for a smaller count. Where the unit has a window, leave it out." default:"1" min:"1" max:"64"`
 	Grace   Duration      `yaml:"grace" doc:"How long a step waits after its end for rows that come late. Those that come later are in no step." min:"0s" max:"31d"`
 	Keep    int           `yaml:"keep" doc:"How many steps can be read." default:"10000" min:"1" max:"1000000"`
 }

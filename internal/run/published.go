@@ -37,7 +37,7 @@ func definition(dataset, id string, d config.Dataset) stream.Definition {
 	out := stream.Definition{
 		Dataset: dataset, Name: id, SQL: s.SQL, Rows: int64(s.Rows), Groups: int64(s.Groups), From: s.From, Every: time.Duration(s.Every),
 		Horizon: s.Horizon, Epochs: s.Epochs, Method: continual.Method(s.Method), Band: s.Band, Epsilon: nano(s.Epsilon), Rho: nano(s.Rho),
-		Delta: femto(s.Delta), Turns: s.Turns, Grace: time.Duration(s.Grace), Pad: time.Duration(d.Pad), Keep: s.Keep,
+		Delta: femto(s.Delta), Grace: time.Duration(s.Grace), Pad: time.Duration(d.Pad), Keep: s.Keep,
 	}
 	if !s.Delta.Given() {
 		out.Delta = femto(d.Delta) / 1000

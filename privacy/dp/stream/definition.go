@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
@@ -29,7 +30,6 @@ type Definition struct {
 	Epsilon       int64 // nano: what one epoch costs at Delta, at most
 	Delta         int64 // femto: at which an epoch is counted in (ε, δ)
 	Rho           int64 // nano-ρ of one epoch, in place of Epsilon
-	Turns         int   // units are counted in every Turns-th step alone; 0 or 1: in all
 
 	Grace time.Duration // how long after its end a step waits for rows that come late
 	Pad   time.Duration // releases are told at multiples of this time after they were due
@@ -117,11 +117,6 @@ func New(b budget.Budget, d *query.Dataset, q *query.Plan, def Definition) (*Pla
 	} else if o := d.Origin; w > 0 && origin(b).Sub(cmp.Or(o, time.Unix(0, 0)))%w != 0 {
 		return nil, &Error{"dataset", "has windows that begin elsewhere in its budget than in its questions", nil}
 	}
-	if p.Turns > 1 {
-		if p.relation, err = turned(p.relation, p.Turns); err != nil {
-			return nil, &Error{"turns", "are more than such a question can have", err}
-		}
-	}
 	return p, p.seal()
 }
 
@@ -193,15 +188,13 @@ func (p *Plan) running(b budget.Budget, q *query.Plan) (continual.Params, error)
 		return out, &Error{"horizon", "with its epochs has more than 2^24 steps", nil}
 	}
 	longest := out.Horizon << (out.Epochs - 1)
-	if out.Band == 0 && p.Method == continual.SquareRoot {
-		out.Band = min(1024, longest)
-	}
+	out.Contribution.Steps, out.Contribution.Apart = p.participations(longest), 1
 	var err error
-	if out.Contribution.Steps, out.Contribution.Apart, err = p.participations(longest); err != nil {
-		return out, err
-	}
 	if out.Rho, err = p.rho(b); err != nil {
 		return out, err
+	}
+	if out.Band == 0 && p.Method == continual.SquareRoot {
+		out.Band = bestBand(out, longest)
 	}
 	for n := range out.Epochs {
 		if _, err := out.Cost(n); err != nil {
@@ -209,6 +202,27 @@ func (p *Plan) running(b budget.Budget, q *query.Plan) (continual.Params, error)
 		}
 	}
 	return out, nil
+}
+
+// bestBand is that of least error, of a few: wide for units that are in few steps, 1 for those that are in all, whose noise had better be drawn
+// for each step apart. Long streams take the package's default, or 1.
+func bestBand(p continual.Params, longest int) int {
+	usual := min(1024, longest)
+	if longest > 1<<12 {
+		if p.Contribution.Steps == longest {
+			return 1
+		}
+		return usual
+	}
+	best, least := usual, math.Inf(1)
+	for _, band := range []int{1, 4, 16, 64, 256, usual} {
+		if p.Band = min(band, longest); p.Band <= usual {
+			if a, err := p.Accuracy(max(p.Epochs, 1) - 1); err == nil && a.Max < least*(1-1e-9) {
+				best, least = p.Band, a.Max
+			}
+		}
+	}
+	return best
 }
 
 // rho is what an epoch may cost: what was declared, or the most that is (ε, δ) for a Gaussian mechanism, in three digits, so that another
@@ -245,7 +259,7 @@ func (p *Plan) seal() error {
 	d.Grace, d.Pad, d.Keep = 0, 0, 0
 	d.From = d.From.UTC()
 	params := p.params
-	params.Rho = 0 // follows from what was declared, and stays as it was first worked out
+	params.Rho, params.Band = 0, p.Band // follow from what was declared, and stay as they were first worked out
 	text, err := json.Marshal(struct {
 		Definition   Definition
 		Unit         budget.Unit

@@ -183,31 +183,3 @@ func (c clock) within(s *relation.Scan, from, until time.Time) (relation.Rel, er
 	}
 	return relation.NewProject(rows, cols...)
 }
-
-// turnName is the column that says whose turn it is.
-const turnName = "stream_turn"
-
-// turned gives every row of a unit to each of the turns, and lets the unit count in one of them: that with the least keyed hash of (unit,
-// turn), which is how every engine chooses a unit's groups. Since a unit that has any row has one in every turn, which turn it is depends
-// on the unit and the secret seed alone, and not on its rows. The group of a step's turn is then that of the units whose turn it is.
-func turned(b relation.Bounded, turns int) (relation.Bounded, error) {
-	var arms []relation.Rel
-	for i := range turns {
-		var cols []relation.Named
-		for _, c := range b.In.Columns() {
-			cols = append(cols, relation.Named{Name: c.Name, Expr: &relation.Ref{Name: c.Name, As: c.Type}})
-		}
-		turn, err := relation.NewNumber(int64(i), 0)
-		if err != nil {
-			return b, err
-		}
-		arm, err := relation.NewProject(b.In, append(cols, relation.Named{Name: turnName, Expr: turn})...)
-		if err != nil {
-			return b, err
-		}
-		arms = append(arms, arm)
-	}
-	all, err := relation.NewUnion(arms...)
-	b.In, b.Keys, b.Groups = all, []string{turnName}, 1
-	return b, err
-}

@@ -77,27 +77,14 @@ func newGrid(b budget.Budget, def Definition) (grid, error) {
 	return g, nil
 }
 
-// participations is in how many steps of an epoch one unit of the budget has a part at most, and how far they are apart at least. None of it
-// rests on what the data is like:
+// participations is in how many steps of an epoch one unit of the budget has a part at most. It does not rest on what the data is like:
 //
 //   - A unit with a window is a person's rows whose time lies in one window. Steps divide windows and lie on their grid, so a row of the
 //     unit lies in one of the window/every steps of that window, which follow one another.
 //   - A unit without a window may have rows in every step, and counts in every one.
-//   - With turns it counts in every turns-th step alone, chosen by a keyed hash of the unit ([turned]): of T steps in ⌈T/turns⌉, turns apart.
-func (p *Plan) participations(longest int) (steps, apart int, err error) {
-	switch {
-	case p.Turns < 0 || p.Turns > mostTurns:
-		return 0, 0, &Error{"turns", "is from 1 to 64", nil}
-	case p.Turns > 1 && len(p.Keys) > 0:
-		return 0, 0, &Error{"turns", "is for streams without groups: which groups a unit has rows in would move its turn", nil}
-	case p.Turns > 1 && p.Unit.Window > 0:
-		return 0, 0, &Error{"turns", "is for units without a window", nil}
-	case p.Turns > 1:
-		return (longest + p.Turns - 1) / p.Turns, p.Turns, nil
-	case p.Unit.Window > 0:
-		return int(min(int64(p.Unit.Window/p.Every), int64(longest))), 1, nil
+func (p *Plan) participations(longest int) int {
+	if p.Unit.Window > 0 {
+		return int(min(int64(p.Unit.Window/p.Every), int64(longest)))
 	}
-	return longest, 1, nil
+	return longest
 }
-
-const mostTurns = 64

@@ -40,7 +40,6 @@ type Info struct {
 	Contribution continual.Contribution `json:"contribution"`
 	Rho          int64                  `json:"rho_nano"` // of one epoch
 	Places       int                    `json:"places,omitempty"`
-	OneIn        int                    `json:"one_in,omitempty"` // steps of which a unit counts in one; absent: in each
 }
 
 // Ask is what somebody wants to read.
@@ -137,9 +136,6 @@ func (w *worker) info(ctx context.Context) (Info, continual.Params, error) {
 	}
 	if plan.Unit.Window > 0 {
 		in.Window = plan.Unit.Window.String()
-	}
-	if plan.Turns > 1 {
-		in.OneIn = plan.Turns
 	}
 	for _, k := range plan.Keys {
 		in.Groups = append(in.Groups, k.Name)

@@ -27,6 +27,9 @@ func (w *worker) next(ctx context.Context) (time.Duration, error) {
 	}
 	w.begun = now
 	if err := w.enter(ctx, term, local); err != nil {
+		if now, again := w.know(ctx); errors.Is(err, ErrSetBack) && again == nil && now != last {
+			return 0, nil // another process was faster between the two looks
+		}
 		return 0, err
 	}
 	if local > total(w.plan.params) {
@@ -118,13 +121,11 @@ func (p *Plan) values(ctx context.Context, src Source, step int64) ([]int64, err
 	}
 	out := make([]int64, p.cells)
 	err = src.Engine.Run(ctx, b, src.Seed, func(g relation.Group) error {
-		i, ok := p.cell(g.Keys, step)
-		switch {
-		case len(g.Sums) <= p.sum || !ok && p.Turns <= 1:
+		i, ok := p.cell(g.Keys)
+		if !ok || len(g.Sums) <= p.sum {
 			return errGroup
-		case ok:
-			out[i] += g.Sums[p.sum]
 		}
+		out[i] = g.Sums[p.sum]
 		return nil
 	})
 	if err != nil {
@@ -136,10 +137,7 @@ func (p *Plan) values(ctx context.Context, src Source, step int64) ([]int64, err
 var errGroup = errors.New("a group came back that was not asked for")
 
 // cell is the place of a group among the values of a step.
-func (p *Plan) cell(keys []relation.Value, step int64) (int, bool) {
-	if p.Turns > 1 {
-		return 0, len(keys) == 1 && keys[0].Kind == relation.Number && keys[0].Int == (step-1)%int64(p.Turns)
-	}
+func (p *Plan) cell(keys []relation.Value) (int, bool) {
 	if len(keys) != len(p.Keys) {
 		return 0, false
 	}
