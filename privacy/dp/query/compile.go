@@ -34,7 +34,7 @@ func Compile(d *Dataset, q Question) (*Plan, error) {
 	p.Relation.In = pruned(&p.Relation)
 	p.Scans = scansOf(p.Relation.In, nil)
 	if err := relation.Check(&p.Relation); err != nil {
-		return nil, fmt.Errorf("a compiled question: %w", err)
+		return nil, b.refuse(noPlace, ruleSize, "fewer subqueries", "this is too large or too deep to be computed: %v", err)
 	}
 	return p, nil
 }

@@ -3,6 +3,7 @@ package query_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -139,4 +140,43 @@ func FuzzCompile(f *testing.F) {
 		}
 		_, _ = p.Price(query.Terms{Epsilon: 1e9, Delta: 1e6, SelectionDelta: 1e6})
 	})
+}
+
+// What is nested, repeated or wide ends soon, in a plan or a refusal.
+func TestLargeQuestionsEndSoon(t *testing.T) {
+	t.Parallel()
+	nested, ctes, unions := "stays", "a0 AS (SELECT patient_id, age FROM stays)", "SELECT patient_id, age FROM stays"
+	greatest, sums, cases := "age", "age", "age"
+	for i := range 60 {
+		nested = "(SELECT patient_id, age + 1 AS age FROM " + nested + " x WHERE age > 3)"
+		unions += " UNION ALL SELECT patient_id, age FROM stays"
+		greatest = "greatest(" + greatest + ", age % 7)"
+		sums += " + age"
+		cases = "CASE WHEN age > 3 THEN " + cases + " ELSE age % 5 END"
+		if i < 20 {
+			ctes += fmt.Sprintf(", a%d AS (SELECT x.patient_id, x.age FROM a%d x JOIN a%d y ON x.patient_id = y.patient_id)", i+1, i, i)
+		}
+	}
+	outer := "SELECT ward, count(*) AS n FROM stays GROUP BY ward"
+	post := "count(*)"
+	for range 30 {
+		outer = "SELECT ward, n FROM (" + outer + ") x"
+		post = "abs(" + post + ")"
+	}
+	for name, sql := range map[string]string{
+		"nested": "SELECT count(*) FROM " + nested + " x", "with": "WITH " + ctes + " SELECT count(*) FROM a20", "union": "SELECT count(*) FROM (" + unions + ") u",
+		"greatest": "SELECT " + greatest + ", count(*) FROM stays GROUP BY 1", "sums": "SELECT " + sums + ", count(*) FROM stays GROUP BY 1",
+		"case": "SELECT " + cases + ", count(*) FROM stays GROUP BY 1", "outer": outer, "post": "SELECT " + post + " FROM stays",
+		"days": "SELECT (left_on - admitted::date) * 2 % 1000 + 1, count(*) FROM stays GROUP BY 1",
+	} {
+		begin := time.Now()
+		_, err := query.Compile(clinic(), query.Question{SQL: sql})
+		if d := time.Since(begin); d > 20*time.Second {
+			t.Errorf("%s: took %v", name, d)
+		}
+		if err != nil {
+			known(t, name, err)
+			t.Logf("%s: %v", name, err)
+		}
+	}
 }
