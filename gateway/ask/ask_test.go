@@ -236,6 +236,34 @@ func TestWhatStillFitsIsOfferedWhereThatIsTheAskersOwn(t *testing.T) {
 	}
 }
 
+// A relative accuracy is measured by a first answer, which is paid for by itself, once.
+func TestAPilotIsPaidForAndItsAnswerIsNotLost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	const question = `{"dataset":"stays","sql":"ward","accuracy":{"relative":0.05}}`
+	if got, refused := r.call("key-lab", "query", question, "id", "a-1"); !strings.Contains(got, "draw 2") {
+		t.Fatalf("%s %s", got, refused)
+	}
+	if spent := r.Spent(t, scope); spent != 900_000_000 {
+		t.Errorf("ε = %d·10⁻⁹ is charged for pilot and question", spent)
+	}
+	for _, id := range []string{"a-1", "a-2"} {
+		if got, refused := r.call("key-lab", "query", question, "id", id); !strings.Contains(got, "draw 2") || r.words.draws.Load() != 2 {
+			t.Errorf("again by %s: %s %s", id, got, refused)
+		}
+	}
+	r = newRig(t, nil)
+	if got, refused := r.call("key-lab", "query", `{"dataset":"stays","sql":"age enough","accuracy":{"relative":0.05}}`); !strings.Contains(got, "draw 1") || !strings.Contains(got, "as exact as was asked for") {
+		t.Errorf("a first answer that is exact enough: %s %s", got, refused)
+	}
+	if got, refused := r.call("key-lab", "query", question); !strings.Contains(got, "draw 2") || !strings.Contains(got, "no room for this one") {
+		t.Errorf("where there is no room for the second: %s %s", got, refused)
+	}
+	if spent := r.Spent(t, scope); spent != 600_000_000 {
+		t.Errorf("ε = %d·10⁻⁹ is charged for two pilots", spent)
+	}
+}
+
 func TestAQuestionThatIsNoneIsRefusedBeforeAnythingIsSpent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

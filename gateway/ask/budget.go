@@ -3,6 +3,7 @@ package ask
 import (
 	"context"
 	stdjson "encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -141,47 +142,35 @@ func levelWord(l budget.Level) string {
 	return l.String()
 }
 
-// finest is the smallest part of what a question costs at which it is still offered.
-const finest = 1000
-
-// nearest looks for the largest ε at which the same question fits what the asker is told of; nil where there is none, or where nothing is told.
-func (p *prepared) nearest(standings []budget.Standing) *query.Offer {
+// offers are questions like the one that was asked for which all that its asker is told of has room.
+func (p *prepared) offers(standings []budget.Standing) []query.Offer {
 	if len(standings) == 0 {
 		return nil
 	}
-	full := p.priced.Epsilon()
-	var best Priced
-	low, high := int64(0), int64(finest) // in thousandths of what was asked for: low fits or is 0, high does not
-	for high-low > 1 {
-		mid := (low + high) / 2
-		q := p.asked
-		q.Accuracy, q.Epsilon = nil, full/finest*mid+full%finest*mid/finest
-		priced, err := p.price(q)
-		if err == nil && q.Epsilon > 0 && room(standings, priced.Cost()) > 0 {
-			low, best = mid, priced
-		} else {
-			high = mid
-		}
+	return p.priced.Offers(func(cost account.Vector) int64 { return room(standings, cost) })
+}
+
+func (p *prepared) offer(e *query.Explanation, standings []budget.Standing) {
+	if all := p.offers(standings); len(all) > 0 {
+		e.Offer, e.Others = &all[0], all[1:]
 	}
-	if best == nil {
-		return nil
-	}
-	return &query.Offer{Epsilon: amount(best.Epsilon()), More: room(standings, best.Cost()), Errors: best.Explain().Errors}
 }
 
 // offering adds to a refusal for want of budget what there is room for, as far as that follows from what the asker is told of anyway.
-func (p *prepared) offering(ctx context.Context, r *gateway.Refusal) error {
-	standings, err := p.standings(ctx, p.question, p.bound)
-	if err != nil || len(standings) == 0 {
-		return r
+func (p *prepared) offering(ctx context.Context, refused error) error {
+	r, ok := errors.AsType[*gateway.Refusal](refused)
+	if !ok || r.Rule != gateway.RuleBudget {
+		return refused
 	}
-	if room(standings, p.priced.Cost()) > 0 {
+	standings, err := p.standings(ctx, p.question, p.bound)
+	if err != nil || len(standings) == 0 || room(standings, p.priced.Cost()) > 0 {
 		return r // something else has no room, of which nothing is told
 	}
-	if near := p.nearest(standings); near != nil {
-		more := *r
-		more.Public += " The same question fits with an epsilon of " + near.Epsilon + "."
-		return &more
+	all := p.offers(standings)
+	if len(all) == 0 {
+		return r
 	}
-	return r
+	more := *r
+	more.Public += " The same question fits with an epsilon of " + all[0].Epsilon + "."
+	return &more
 }

@@ -29,20 +29,81 @@ func (s *Service) Query(ctx context.Context, asker Asker) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	posed := p.posed()
+	if !p.priced.Pilot() {
+		body, err := p.answer(ctx, a.ID)
+		return body, p.offering(ctx, err)
+	}
+	first, err := p.answer(ctx, pilotID(a.ID))
+	if err != nil {
+		return nil, p.offering(ctx, err)
+	}
+	return p.second(ctx, first)
+}
+
+// answer asks the book.
+func (p *prepared) answer(ctx context.Context, id string) ([]byte, error) {
+	posed, priced := p.posed(), p.priced
+	posed.ID = id
 	posed.Compute = func(ctx context.Context) ([]byte, error) {
 		engine, err := p.dataset.Engine(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer engine.Close()
-		return p.priced.Answer(ctx, engine, p.dataset.Seed)
+		return priced.Answer(ctx, engine, p.dataset.Seed)
 	}
-	body, _, err := s.Gateway.Answer(ctx, posed)
-	if r, refused := errors.AsType[*gateway.Refusal](err); refused && r.Rule == gateway.RuleBudget {
-		return nil, p.offering(ctx, r)
-	}
+	body, _, err := p.Gateway.Answer(ctx, posed)
 	return body, err
+}
+
+// pilotID is the name of the pilot of a question: a message of its own.
+func pilotID(id string) string {
+	if id == "" {
+		return ""
+	}
+	return id + "\x00pilot"
+}
+
+// second asks the question that is as exact as was asked for, after its pilot. Where there is none, the pilot's answer is what was paid for.
+func (p *prepared) second(ctx context.Context, first []byte) ([]byte, error) {
+	next := *p
+	next.asking = p.again()
+	var err error
+	if next.priced, err = p.priced.After(first); err != nil {
+		m, ok := errors.AsType[*Mistake](err)
+		if !ok {
+			return nil, gateway.Refuse(gateway.RuleInternal, err, "The gateway could not price this question after its first answer.")
+		}
+		return noted(first, m.Text)
+	}
+	next.question = p.asking.question(p.dataset, &p.asked, next.priced)
+	body, err := next.answer(ctx, p.ID)
+	if err != nil {
+		r, ok := errors.AsType[*gateway.Refusal](err)
+		if !ok || r.Rule != gateway.RuleBudget {
+			return nil, err
+		}
+		p.Gateway.Refused(ctx, p.Snapshot, next.Flow, r)
+		return noted(first, r.Text())
+	}
+	return body, nil
+}
+
+// again is the same call as another flow.
+func (a *asking) again() *asking {
+	b := *a
+	b.Flow.Parent, b.Flow.ID = a.Flow.ID, gateway.NewFlowID()
+	return &b
+}
+
+// noted is the answer of a pilot with why there is no other.
+func noted(first []byte, why string) ([]byte, error) {
+	var a query.Answer
+	if err := stdjson.Unmarshal(first, &a); err != nil {
+		return nil, gateway.Refuse(gateway.RuleInternal, errors.New("an answer of the book is not readable"), "The gateway could not read the first answer.")
+	}
+	a.Notes = append(a.Notes, "This is the first answer, which accuracy is measured by: "+why)
+	return stdjson.Marshal(a)
 }
 
 // prepared is a question that was understood, priced and permitted.
@@ -161,6 +222,9 @@ func (s *Service) Explain(ctx context.Context, asker Asker) ([]byte, error) {
 		return nil, err
 	}
 	e := &Explanation{Explanation: p.priced.Explain()}
+	if p.priced.Pilot() {
+		e.Notes = append(e.Notes, "This is a first answer, which is paid for; what one costs that is as exact as asked for follows from it.")
+	}
 	if p.dataset.Blocks.Kind == budget.BlocksTime {
 		e.Blocks = &Stretch{p.asked.From, p.asked.Until}
 	}
@@ -174,7 +238,7 @@ func (s *Service) Explain(ctx context.Context, asker Asker) ([]byte, error) {
 		fits := more > 0
 		e.Fits, e.Remaining = &fits, &query.Remaining{More: more}
 		if !fits {
-			e.Offer = p.nearest(standings)
+			p.offer(e.Explanation, standings)
 		}
 	}
 	if err := a.told(ctx, "what a question would cost"); err != nil {

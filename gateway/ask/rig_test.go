@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,8 @@ type word struct {
 	q    query.Question
 	d    *query.Dataset
 	cost account.Vector
+
+	second bool // after a pilot
 }
 
 func (w *words) Price(d *query.Dataset, q query.Question, c gateway.Costs) (ask.Priced, error) {
@@ -59,16 +62,39 @@ func (w *words) Price(d *query.Dataset, q query.Question, c gateway.Costs) (ask.
 		epsilon = 300_000_000
 	}
 	cost, err := account.VectorOf(account.Mechanism{Kind: account.Pure, Epsilon: float64(epsilon) / 1e9})
-	return &word{w, q, d, cost}, err
+	return &word{w: w, q: q, d: d, cost: cost}, err
 }
 
 func (p *word) Cost() account.Vector { return p.cost }
-func (p *word) Canonical() []byte    { return []byte(p.q.SQL) }
+func (p *word) Canonical() []byte    { return fmt.Append(nil, p.q.SQL, p.second) }
 func (p *word) Restricted() bool     { return !p.q.From.IsZero() }
 func (p *word) Explain() *query.Explanation {
 	return &query.Explanation{Dataset: p.d.Name, Cost: query.CostOf(p.cost), Errors: []query.Expected{{Of: "count(*)", HalfWidth: "3"}}}
 }
 func (p *word) Epsilon() int64 { return p.cost.Epsilon }
+
+// Pilot implements [ask.Priced].
+func (p *word) Pilot() bool { return p.q.Accuracy != nil && p.q.Accuracy.Relative != "" && !p.second }
+
+// After implements [ask.Priced]: what is twice as exact costs twice as much.
+func (p *word) After(pilot []byte) (ask.Priced, error) {
+	if strings.Contains(p.q.SQL, "enough") {
+		return nil, &ask.Mistake{Rule: "accuracy", Text: "it is as exact as was asked for"}
+	}
+	next := *p
+	next.second, next.cost = true, p.cost.Add(p.cost)
+	return &next, nil
+}
+
+// Offers implements [ask.Priced].
+func (p *word) Offers(room query.Room) []query.Offer {
+	for epsilon := p.cost.Epsilon - 10_000_000; epsilon > 0; epsilon -= 10_000_000 {
+		if v, err := account.VectorOf(account.Mechanism{Kind: account.Pure, Epsilon: float64(epsilon) / 1e9}); err == nil && room(v) > 0 {
+			return []query.Offer{{Epsilon: strconv.FormatFloat(float64(epsilon)/1e9, 'f', -1, 64), More: room(v)}}
+		}
+	}
+	return nil
+}
 func (p *word) Scans() []relation.Scan {
 	s := relation.Scan{Table: p.d.Tables[0].Source}
 	for _, name := range strings.Fields(p.q.SQL) {
@@ -85,7 +111,11 @@ func (p *word) Answer(ctx context.Context, e relation.Engine, _ relation.Seed) (
 	if fail != nil {
 		return nil, fail
 	}
-	return stdjson.Marshal(map[string]int64{"draw": p.w.draws.Add(1)})
+	draw := p.w.draws.Add(1)
+	if p.q.Accuracy != nil {
+		return stdjson.Marshal(query.Answer{Dataset: p.d.Name, Notes: []string{fmt.Sprint("draw ", draw)}})
+	}
+	return stdjson.Marshal(map[string]int64{"draw": draw})
 }
 
 type noEngine struct{}

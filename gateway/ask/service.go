@@ -46,7 +46,12 @@ type Priced interface {
 	Scans() []relation.Scan
 	Restricted() bool // to the blocks of time that are paid for
 	Explain() *query.Explanation
-	Epsilon() int64 // nano: what the noise was chosen for
+	Epsilon() int64                  // nano: what the noise was chosen for
+	Offers(query.Room) []query.Offer // questions like it that there is room for, the nearest first
+	// Pilot is whether it is only a first answer, from which follows what one costs that is as exact as was asked for: After tells, and fails with
+	// a [*Mistake] if there is none, or nothing more to pay.
+	Pilot() bool
+	After(pilot []byte) (Priced, error)
 	Answer(ctx context.Context, e relation.Engine, seed relation.Seed) ([]byte, error)
 }
 

@@ -22,11 +22,22 @@ func (SQL) Price(d *query.Dataset, q query.Question, c gateway.Costs) (Priced, e
 	if err != nil {
 		return nil, mistaken(err)
 	}
-	p, err := plan.Price(query.Terms{Epsilon: q.Epsilon, Delta: c.Delta, SelectionDelta: c.Selection, Noise: q.Noise})
+	t := query.Terms{Epsilon: q.Epsilon, Delta: c.Delta, SelectionDelta: c.Selection, Noise: q.Noise}
+	out := &sqlPriced{accuracy: q.Accuracy, terms: t}
+	switch {
+	case q.Accuracy == nil:
+		out.p, err = plan.Price(t)
+	case plan.NeedsPilot(*q.Accuracy):
+		out.terms.Epsilon, out.pilot = c.Most, true
+		out.p, err = plan.Pilot(*q.Accuracy, out.terms)
+	default:
+		out.terms.Epsilon = c.Most
+		out.p, err = plan.PriceFor(*q.Accuracy, out.terms)
+	}
 	if err != nil {
 		return nil, mistaken(err)
 	}
-	return &sqlPriced{p}, nil
+	return out, nil
 }
 
 // mistaken is an error that the asker can mend, as a [*Mistake].
@@ -51,7 +62,12 @@ func mistaken(err error) error {
 	return err
 }
 
-type sqlPriced struct{ p *query.Priced }
+type sqlPriced struct {
+	p        *query.Priced
+	accuracy *query.Accuracy
+	terms    query.Terms // with an accuracy, Epsilon is the most that all of it may cost
+	pilot    bool
+}
 
 func (s *sqlPriced) Cost() account.Vector        { return s.p.Cost() }
 func (s *sqlPriced) Canonical() []byte           { return s.p.Canonical() }
@@ -59,6 +75,30 @@ func (s *sqlPriced) Scans() []relation.Scan      { return s.p.Plan().Scans }
 func (s *sqlPriced) Restricted() bool            { return s.p.Plan().Restricted }
 func (s *sqlPriced) Explain() *query.Explanation { return s.p.Explain() }
 func (s *sqlPriced) Epsilon() int64              { return s.p.Epsilon() }
+func (s *sqlPriced) Pilot() bool                 { return s.pilot }
+
+// Offers implements [Priced].
+func (s *sqlPriced) Offers(room query.Room) []query.Offer {
+	t := s.terms
+	t.Epsilon = s.p.Epsilon()
+	return s.p.Plan().Affordable(t, room)
+}
+
+// After implements [Priced].
+func (s *sqlPriced) After(pilot []byte) (Priced, error) {
+	var a query.Answer
+	if err := stdjson.Unmarshal(pilot, &a); err != nil {
+		return nil, errors.New("an answer of the book is not readable") // what json says may repeat it
+	}
+	p, err := s.p.Plan().PriceAfter(*s.accuracy, s.terms, &a)
+	if errors.Is(err, query.ErrExactEnough) {
+		return nil, &Mistake{Rule: "accuracy", Text: "it is as exact as was asked for"}
+	}
+	if err != nil {
+		return nil, mistaken(err)
+	}
+	return &sqlPriced{p: p, terms: s.terms}, nil
+}
 
 // Answer implements [Priced].
 func (s *sqlPriced) Answer(ctx context.Context, e relation.Engine, seed relation.Seed) ([]byte, error) {
