@@ -20,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/ask"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
@@ -54,6 +55,7 @@ type Options struct {
 	Terms        *offer.Terms                    // nil: none are told
 	Spending     *Spending                       // nil: no budgets are kept
 	Streams      *stream.Publisher               // nil: none are published
+	Questions    *ask.Service                    // nil: none are answered
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
@@ -87,6 +89,7 @@ func New(opt Options) *API {
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
 	a.agreements()
+	a.questions()
 	a.domains()
 	a.budgets()
 	a.streams()

@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/data/sql/pushdown"
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/ask"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/privacy/budget/answers"
 	"github.com/scrimhq/scrim/privacy/dp/query"
@@ -154,6 +155,9 @@ func (s *sources) close() error { return s.put(nil) }
 
 // seed keys the hashes by which rows and groups of a unit are chosen. It stays the same for the life of the keyset.
 func (r *Gateway) seed(dataset string) [32]byte { return r.Keys.Seed("questions/" + dataset) }
+
+// Questions is what answers questions about the domain's own datasets.
+func (r *Gateway) Questions() *ask.Service { return r.asks }
 
 // use opens the source if it is not open. What it returns must be closed, which leaves the source open for others.
 func (s *dataSource) use(ctx context.Context) (relation.Engine, error) {
