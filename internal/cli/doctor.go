@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -68,6 +69,7 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 	running := d.state(ctx)
 	d.disk()
 	d.budgets()
+	d.sources(ctx)
 	d.certificate()
 	d.trust(ctx)
 	if !running {
@@ -93,6 +95,24 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 		return errSaid
 	}
 	return nil
+}
+
+// sources looks whether the data of datasets is there.
+func (d *doctor) sources(ctx context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(d.c.Datasets)) {
+		q := d.c.Queried(name)
+		if q == nil {
+			continue
+		}
+		looking, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := run.CheckSource(looking, d.c, name)
+		cancel()
+		if err != nil {
+			d.say(wrong, "dataset "+name, "%v", err)
+			continue
+		}
+		d.say(fine, "dataset "+name, "its source has %s", count(len(q.Tables), "declared table"))
+	}
 }
 
 func (d *doctor) configuration() {

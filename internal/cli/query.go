@@ -190,12 +190,15 @@ func (e *env) queryHere(ctx context.Context, q *queryFlags, act string, argument
 	}
 	req := api.QuestionRequest{As: flow.AgentID(q.as), Act: act, Arguments: raw, Purpose: q.purpose, Criticality: q.criticality, ID: q.id}
 	var body json.RawMessage
-	err = withGateway(ctx, c,
+	err = hereOrThere(c,
 		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/questions", req, &body) },
-		func(g *run.Gateway) error {
-			var err error
+		func() error {
+			g, err := run.Open(ctx, c, run.Options{})
+			if err != nil {
+				return err
+			}
 			body, err = api.AskData(ctx, g.Questions(), g.Gateway.Snapshot(), req)
-			return err
+			return errors.Join(err, g.Close())
 		})
 	return body, err
 }

@@ -46,7 +46,7 @@ func parseNumber(s string, places int) (int64, error) {
 		return 0, errNumber
 	}
 	n, ok := x.In(places)
-	if !ok || n > widest {
+	if !ok || n > relation.MaxNumber {
 		return 0, fmt.Errorf("the number is too large, or has more than %d decimal places", places)
 	}
 	if negative {
@@ -66,8 +66,8 @@ func inward(f float64, places int, up bool) (int64, bool) {
 	if up && rest.Sign() != 0 {
 		n.Add(n, big.NewInt(1))
 	}
-	if n.CmpAbs(big.NewInt(widest)) > 0 {
-		n.SetInt64(int64(n.Sign()) * widest)
+	if n.CmpAbs(big.NewInt(relation.MaxNumber)) > 0 {
+		n.SetInt64(int64(n.Sign()) * relation.MaxNumber)
 	}
 	return n.Int64(), true
 }

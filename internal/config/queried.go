@@ -50,6 +50,7 @@ func (v *validator) queried(name string, d *Dataset) {
 		v.wrong(at, "list its tables", "a dataset with a source needs tables, with columns and whose each row is")
 		return
 	}
+	before := len(v.mistakes)
 	v.source(at+"/source", &d.Source)
 	v.costs(at+"/sql", d)
 	b := &queriedTables{v: v, d: d, name: name}
@@ -61,8 +62,12 @@ func (v *validator) queried(name string, d *Dataset) {
 		out.Tables = append(out.Tables, b.table(at+"/tables/"+table, table, &t))
 	}
 	b.references(at, out)
+	b.naming(at, out)
 	if !slices.ContainsFunc(out.Tables, func(t query.Table) bool { return !t.Public }) {
 		v.wrong(at+"/tables", "", "all tables are public, so there is nobody to protect and nothing to ask")
+	}
+	if err := out.Check(); err != nil && len(v.mistakes) == before {
+		v.wrong(at, "", "%s", strings.TrimPrefix(err.Error(), "the question: ")) // what is said here of names is this file's own
 	}
 	if v.c.loaded.queried == nil {
 		v.c.loaded.queried = map[string]*query.Dataset{}
@@ -199,7 +204,7 @@ func (b *queriedTables) table(at, name string, t *Table) query.Table {
 	out := query.Table{Name: name, Source: cmp.Or(t.Table, name), Public: t.Public, Time: t.Time}
 	for _, column := range slices.Sorted(maps.Keys(t.Columns)) {
 		c := t.Columns[column]
-		out.Columns = append(out.Columns, b.column(at+"/columns/"+column, column, &c, of))
+		out.Columns = append(out.Columns, b.column(at+"/columns/"+column, column, &c, of, t.Public))
 	}
 	b.owner(at, t, of, &out)
 	if i := columnOf(&out, t.Time); t.Time != "" && i < 0 {
@@ -309,8 +314,39 @@ func (b *queriedTables) references(at string, d *query.Dataset) {
 	}
 }
 
+// naming keeps columns that name a unit, or a row that another refers to, as they are: numbers beyond bounds would become one name, and so two
+// units one.
+func (b *queriedTables) naming(at string, d *query.Dataset) {
+	as := func(t *query.Table, name string) {
+		i := columnOf(t, name)
+		if i < 0 || t.Columns[i].Type.Kind != relation.Number {
+			return
+		}
+		c := &t.Columns[i]
+		if given := b.d.Tables[t.Name].Columns[name]; given.Min.Given() || given.Max.Given() {
+			b.v.wrong(at+"/tables/"+t.Name+"/columns/"+name, "leave out min and max", "a column that names somebody, or what rows refer to, has no bounds: numbers beyond them would all be one name")
+		}
+		c.Bounded, c.Type = false, relation.Widest(relation.Number, c.Type.Places)
+	}
+	for i := range d.Tables {
+		t := &d.Tables[i]
+		if t.Via == nil {
+			for _, name := range t.Unit {
+				as(t, name)
+			}
+			continue
+		}
+		as(t, t.Via.Column)
+		for j := range d.Tables {
+			if d.Tables[j].Name == t.Via.Table {
+				as(&d.Tables[j], t.Via.To)
+			}
+		}
+	}
+}
+
 // column is one column, with what a contract says of it; it is never looser than that.
-func (b *queriedTables) column(at, name string, c *Column, of catalog.Dataset) query.Column {
+func (b *queriedTables) column(at, name string, c *Column, of catalog.Dataset, public bool) query.Column {
 	out := query.Column{Name: name, Source: cmp.Or(c.Column, name)}
 	var field catalog.Field
 	if i := slices.IndexFunc(of.Fields, func(f catalog.Field) bool { return f.Column == out.Source }); i >= 0 {
@@ -329,7 +365,10 @@ func (b *queriedTables) column(at, name string, c *Column, of catalog.Dataset) q
 			b.v.wrong(at+"/label", "leave it out", "the data contract has a stricter label")
 		}
 	}
-	if out.Label == "" {
+	switch {
+	case out.Label == "" && public:
+		out.Label = flow.PublicData
+	case out.Label == "":
 		out.Label = flow.Unlabelled
 	}
 	class, _ := tax.Class(out.Label)
@@ -370,28 +409,11 @@ func (b *queriedTables) columnType(at string, c *Column, field catalog.Field) re
 	case field.Logical == "number" && !places:
 		b.v.wrong(at, "such as places: 2", "say how many decimal places the number has")
 	}
-	t := relation.Type{Kind: kindOfType[kind], Places: c.Places}
-	switch t.Kind {
-	case relation.Number:
-		t.Min, t.Max = -widest, widest
-	case relation.Date:
-		t.Min, t.Max = firstDay, lastDay
-	case relation.Time:
-		t.Min, t.Max = firstDay*dayMicros, (lastDay+1)*dayMicros-1
+	if kind != NumberColumn {
+		return relation.Widest(kindOfType[kind], 0)
 	}
-	if t.Kind != relation.Number {
-		t.Places = 0
-	}
-	return t
+	return relation.Widest(relation.Number, c.Places)
 }
-
-// The bounds of what has none of its own: numbers far from the end of 64 bits, and the years 1 to 9999.
-const (
-	widest    = 1<<62 - 1
-	firstDay  = -719162
-	lastDay   = 2932896
-	dayMicros = 24 * 60 * 60 * 1_000_000
-)
 
 func (b *queriedTables) bounds(at string, c *Column, field catalog.Field, out *query.Column) {
 	if out.Type.Kind == relation.Text || out.Type.Kind == relation.Truth {

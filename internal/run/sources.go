@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/data/sql/files"
 	"github.com/scrimhq/scrim/data/sql/pushdown"
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/gateway"
@@ -217,6 +219,42 @@ func openSource(_ context.Context, c *config.Config, d config.Dataset) (relation
 			return nil, err
 		}
 		return pushdown.Postgres(url.Expose(), opt)
+	case s.Files != "":
+		return files.New(files.Options{Tables: filesOf(c.Path(s.Files), d)})
 	}
 	return nil, errUnreached
+}
+
+// filesOf are the files of each table.
+func filesOf(dir string, d config.Dataset) map[string]files.Table {
+	all := map[string]files.Table{}
+	for name, t := range d.Tables {
+		one := files.Table{}
+		for _, f := range t.Files {
+			one.Paths = append(one.Paths, filepath.Join(dir, f))
+		}
+		all[name] = one
+	}
+	return all
+}
+
+// CheckSource reports whether the source of a dataset can be reached and has the tables and columns that configuration says.
+func CheckSource(ctx context.Context, c *config.Config, name string) error {
+	q := c.Queried(name)
+	if q == nil {
+		return errUnreached
+	}
+	engine, err := openSource(ctx, c, c.Datasets[name])
+	if err != nil {
+		return err
+	}
+	var scans []relation.Scan
+	for _, t := range q.Tables {
+		s := relation.Scan{Table: t.Source}
+		for _, col := range t.Columns {
+			s.Fields = append(s.Fields, relation.Field{Source: col.Source, As: col.Name, Type: col.Type})
+		}
+		scans = append(scans, s)
+	}
+	return errors.Join(engine.Check(ctx, scans), engine.Close())
 }
