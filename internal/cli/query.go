@@ -23,8 +23,8 @@ import (
 	"github.com/scrimhq/scrim/internal/run"
 )
 
-// queryFlags are what scrim query takes.
-type queryFlags struct {
+// questionFlags are what scrim query takes.
+type questionFlags struct {
 	file, as                                string
 	url, keyEnv, chain, holder, domain      string
 	dataset, epsilon, accuracy, noise       string
@@ -34,7 +34,7 @@ type queryFlags struct {
 }
 
 func (e *env) queryCommand() *cobra.Command {
-	var q queryFlags
+	var q questionFlags
 	c := fileFlag(e.command("query [SQL] --dataset NAME (--as AGENT | --url URL)", "Ask a dataset in SQL, under differential privacy",
 		"Asks as an agent of the configuration (--as), which is charged and recorded as if it had asked itself; or at any gateway (--url), with a\n"+
 			"key out of an environment variable (--key-env), or a capability (--cap) with its holder's key (--holder). With --explain nothing is read\n"+
@@ -68,7 +68,7 @@ func (e *env) queryCommand() *cobra.Command {
 }
 
 // act is what is to be done.
-func (q *queryFlags) act() (string, error) {
+func (q *questionFlags) act() (string, error) {
 	name, given := ask.QueryTool, 0
 	for _, one := range []struct {
 		set  bool
@@ -90,7 +90,7 @@ func (q *queryFlags) act() (string, error) {
 }
 
 // arguments are those of the act, without the dataset.
-func (q *queryFlags) arguments(act, sql string) (map[string]any, error) {
+func (q *questionFlags) arguments(act, sql string) (map[string]any, error) {
 	out := map[string]any{}
 	if act != ask.QueryTool && act != ask.ExplainTool {
 		return out, nil
@@ -139,7 +139,7 @@ func hundredth(s string) (string, error) {
 	return head + "." + whole[at:] + part, nil
 }
 
-func (e *env) query(ctx context.Context, q *queryFlags, args []string) error {
+func (e *env) query(ctx context.Context, q *questionFlags, args []string) error {
 	act, err := q.act()
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (e *env) query(ctx context.Context, q *queryFlags, args []string) error {
 }
 
 // queryHere asks as an agent of the configuration, in the running gateway or in one that is opened for it.
-func (e *env) queryHere(ctx context.Context, q *queryFlags, act string, arguments map[string]any) ([]byte, error) {
+func (e *env) queryHere(ctx context.Context, q *questionFlags, act string, arguments map[string]any) ([]byte, error) {
 	c, err := e.load(q.file)
 	if err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (e *env) queryHere(ctx context.Context, q *queryFlags, act string, argument
 const maxAnswer = 16 << 20
 
 // queryThere asks at the address for agents of a gateway.
-func (e *env) queryThere(ctx context.Context, q *queryFlags, act string, arguments map[string]any) ([]byte, error) {
+func (e *env) queryThere(ctx context.Context, q *questionFlags, act string, arguments map[string]any) ([]byte, error) {
 	client, err := e.queryClient(q)
 	if err != nil {
 		return nil, err
@@ -265,7 +265,7 @@ func (e *env) queryThere(ctx context.Context, q *queryFlags, act string, argumen
 }
 
 // queryClient shows what is to be shown at that gateway, and follows nowhere else.
-func (e *env) queryClient(q *queryFlags) (*http.Client, error) {
+func (e *env) queryClient(q *questionFlags) (*http.Client, error) {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if q.keyEnv != "" && os.Getenv(q.keyEnv) == "" {
 		return nil, misuse("--key-env: the environment variable is empty")
