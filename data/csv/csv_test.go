@@ -218,6 +218,49 @@ func TestSelectedColumns(t *testing.T) {
 	}
 }
 
+// TestLenientReaderLeavesOutWhatIsNoRow reads cells and rows that are errors to others.
+func TestLenientReaderLeavesOutWhatIsNoRow(t *testing.T) {
+	path := write(t, "in.csv", []byte("a,b\n1,x\n2\n3,y,z\n4,\xff\n5,\"a\x00\"\"b\"\n6,\"\"\n"))
+	for _, lenient := range []bool{false, true} {
+		s, err := File(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lenient {
+			r.(*reader).Lenient()
+		}
+		c, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b table.Batch
+		err = r.Read(t.Context(), c, &b)
+		r.Close()
+		if !lenient {
+			if err == nil {
+				t.Error("without leniency the file is read")
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		for i := range b.Rows {
+			for _, c := range b.Row(i) {
+				got.WriteString(string(c.Text) + map[bool]string{true: "NULL"}[c.Kind == table.Null] + " ")
+			}
+		}
+		if want := "1 x 4 NULL 5 NULL 6  "; got.String() != want {
+			t.Errorf("cells are %q, want %q", got.String(), want)
+		}
+	}
+}
+
 func TestChangedBetweenReadings(t *testing.T) {
 	path := write(t, "in.csv", []byte("a,b\n1,2\n"))
 	s, err := File(path, Options{})

@@ -243,6 +243,43 @@ func TestErrorsNameTheRow(t *testing.T) {
 	}
 }
 
+// TestLenientReaderLeavesOutWhatIsNoRow reads lines that are errors to others.
+func TestLenientReaderLeavesOutWhatIsNoRow(t *testing.T) {
+	in := "{\"a\":1}\n[]\n{\n\n{\"a\":2}\n{\"a\":1,\"a\":2}\n\xff\n{\"a\":3}"
+	for _, lenient := range []bool{false, true} {
+		r, err := open(t, in, Options{Columns: []string{"a"}, Sample: -1}).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lenient {
+			r.(*reader).Lenient()
+		}
+		c, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b table.Batch
+		err = r.Read(t.Context(), c, &b)
+		r.Close()
+		if !lenient {
+			if err == nil {
+				t.Error("without leniency the file is read")
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for i := range b.Rows {
+			got += string(b.Row(i)[0].Text)
+		}
+		if got != "123" {
+			t.Errorf("rows are %q, want 1, 2 and 3", got)
+		}
+	}
+}
+
 func TestRowsOfOtherFormatsBecomeObjects(t *testing.T) {
 	s, err := csv.File(write(t, "in.csv", []byte("a,/b/c,/b/d\n1,\"x\"\"y\",\n,,z\n")), csv.Options{})
 	if err != nil {
