@@ -91,6 +91,72 @@ func (g *releasedGroup) wide(measure int, al alpha) *big.Rat {
 	return w
 }
 
+// varianceSpan asks which variances the three noisy numbers q, s and n do not contradict. Let d = S/N and V = Q/N − d² without noise. Then
+// Q − 2dS + d²N = VN, so that T(d) − Vn, for T(d) = q − 2ds + d²n, is noise alone: beyond
+//
+//	w(d, V) = √(w_Q² + 4d²·w_S² + (d² − V)²·w_N²)
+//
+// with the probability that each w has (as at quotientSpan). d is within the interval of the quotient but for as much, and in it T is least at s/n and
+// greatest at an end. So V lies between (T_least − w)/n and (T_greatest + w)/n, for the greatest w of the interval of d and of what is known of V already;
+// that is the declared bounds at first, and what came of the step before afterwards. For a sample N/(N−1) is bounded by the interval of N: then three events
+// share the probability of being wrong, and else two.
+func (g *releasedGroup) varianceSpan(a *Aggregate, al alpha) span {
+	al *= 2
+	if a.Sample {
+		al = al / 2 * 3
+	}
+	d := g.quotientSpan(a.Measures[1], a.Measures[2], al)
+	most := a.mostPopulation()
+	v := span{new(big.Rat), most}
+	if d.known() {
+		for range 4 {
+			v = g.narrower(a, al, d, v)
+		}
+	}
+	if a.Sample {
+		v = g.sampled(a, al, v)
+	}
+	if a.Kind == StdDevAggregate {
+		up := root(v.hi)
+		v = span{root(v.lo), up.Add(up, new(big.Rat).SetFrac64(1, 1<<62))}
+	}
+	return v
+}
+
+// narrower is one step of varianceSpan.
+func (g *releasedGroup) narrower(a *Aggregate, al alpha, d, v span) span {
+	square := func(x *big.Rat) *big.Rat { return new(big.Rat).Mul(x, x) }
+	q, s, n := g.sum(a.Measures[0]), g.sum(a.Measures[1]), g.sum(a.Measures[2]) // n is above 0, since d is known
+	t := func(d *big.Rat) *big.Rat {
+		x := new(big.Rat).Mul(d, n)
+		x.Sub(x, new(big.Rat).Add(s, s)).Mul(x, d)
+		return x.Add(x, q)
+	}
+	dd := d.square()
+	far := greatest(new(big.Rat).Sub(dd.hi, v.lo), new(big.Rat).Sub(v.hi, dd.lo))
+	if far.Sign() < 0 {
+		far = new(big.Rat)
+	}
+	w := square(g.wide(a.Measures[0], al))
+	ws := new(big.Rat).Mul(dd.hi, square(g.wide(a.Measures[1], al)))
+	w.Add(w, ws.Mul(ws, big.NewRat(4, 1)))
+	wn := new(big.Rat).Mul(square(far), square(g.wide(a.Measures[2], al)))
+	w = root(w.Add(w, wn))
+	w.Add(w, new(big.Rat).SetFrac64(1, 1<<62))
+	lo := new(big.Rat).Sub(t(new(big.Rat).Quo(s, n)), w)
+	hi := new(big.Rat).Add(greatest(t(d.lo), t(d.hi)), w)
+	return span{lo.Quo(lo, n), hi.Quo(hi, n)}.within(v.lo, v.hi).outward()
+}
+
+// sampled is the variance of a sample, of which there are two rows at least.
+func (g *releasedGroup) sampled(a *Aggregate, al alpha, v span) span {
+	n := g.sumSpan(a.Measures[2], al)
+	two := big.NewRat(2, 1)
+	n = span{greatest(n.lo, two), greatest(n.hi, two)}
+	factor := func(n *big.Rat) *big.Rat { return new(big.Rat).Quo(n, new(big.Rat).Sub(n, big.NewRat(1, 1))) }
+	return v.mul(span{factor(n.hi), factor(n.lo)}).within(new(big.Rat), a.mostVariance())
+}
+
 // histogram is the noisy bars, each with an interval of its own.
 func (g *releasedGroup) histogram(a *Aggregate) []Bar {
 	m := a.Measures[0]

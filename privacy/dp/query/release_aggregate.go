@@ -68,14 +68,18 @@ func (a *Aggregate) centre() *big.Rat { return decimal(a.Centre, a.Type.Places) 
 func (a *Aggregate) low() *big.Rat    { return decimal(a.Type.Min, a.Type.Places) }
 func (a *Aggregate) high() *big.Rat   { return decimal(a.Type.Max, a.Type.Places) }
 
-// mostVariance is that of numbers half of which are at either bound: (max − min)²/4, and of a sample twice that, since n/(n−1) ≤ 2.
-func (a *Aggregate) mostVariance() *big.Rat {
+// mostPopulation is the variance of numbers half of which are at either bound: (max − min)²/4.
+func (a *Aggregate) mostPopulation() *big.Rat {
 	d := new(big.Rat).Sub(a.high(), a.low())
-	d.Mul(d, d)
+	return d.Mul(d, d).Mul(d, big.NewRat(1, 4))
+}
+
+// mostVariance is that, and of a sample twice that, since n/(n−1) ≤ 2.
+func (a *Aggregate) mostVariance() *big.Rat {
 	if a.Sample {
-		return d.Mul(d, big.NewRat(1, 2))
+		return new(big.Rat).Mul(a.mostPopulation(), big.NewRat(2, 1))
 	}
-	return d.Mul(d, big.NewRat(1, 4))
+	return a.mostPopulation()
 }
 
 func clampRat(x, lo, hi *big.Rat) *big.Rat { return greatest(lo, least(x, hi)) }
@@ -116,39 +120,7 @@ func (g *releasedGroup) aggregateSpan(i int, al alpha) span {
 	return span{}
 }
 
-// rows is the interval of a count of rows of which there is at least one: with none the aggregate is NULL, and has no interval.
-func (g *releasedGroup) rows(measure int, al alpha) span {
-	s := g.sumSpan(measure, al)
-	one := big.NewRat(1, 1)
-	if s.hi.Cmp(one) < 0 {
-		return span{}
-	}
-	return span{greatest(s.lo, one), s.hi}
-}
-
-// varianceSpan is interval arithmetic over the three numbers, each of which has a third of the probability of being wrong.
-func (g *releasedGroup) varianceSpan(a *Aggregate, al alpha) span {
-	al *= 3
-	n := g.rows(a.Measures[2], al)
-	s := g.sumSpan(a.Measures[0], al).div(n).add(g.sumSpan(a.Measures[1], al).div(n).square().neg())
-	if a.Sample && n.known() {
-		one := big.NewRat(1, 1)
-		if n.lo.Cmp(big.NewRat(2, 1)) < 0 {
-			n.lo = big.NewRat(2, 1)
-		}
-		n.hi = greatest(n.hi, n.lo)
-		factor := func(n *big.Rat) *big.Rat { return new(big.Rat).Quo(n, new(big.Rat).Sub(n, one)) }
-		s = s.mul(span{factor(n.hi), factor(n.lo)})
-	}
-	s = s.within(new(big.Rat), a.mostVariance())
-	if a.Kind == StdDevAggregate && s.known() {
-		up := root(s.hi)
-		s = span{root(s.lo), up.Add(up, new(big.Rat).SetFrac64(1, 1<<62))}
-	}
-	return s
-}
-
-// leaves are the fitted counts of a tree, computed once.
+// tree are the fitted counts of a tree, computed once.
 func (g *releasedGroup) tree(measure int) []int64 {
 	if g.fitted[measure] == nil {
 		g.fitted[measure] = g.of.trees[measure].fit(g.nodes[measure])

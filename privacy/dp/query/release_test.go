@@ -301,3 +301,49 @@ func TestAnswersAsJSON(t *testing.T) {
 		}
 	}
 }
+
+// Where some keys have a public domain and others none, groups are selected, and one whose public part is not in its domain is shown to nobody, however many
+// are in it. The order in which an engine returns groups is not told.
+func TestMixedKeysAreSelectedWithinTheirDomains(t *testing.T) {
+	t.Parallel()
+	p := planOf(domain("a", "b"), 2)
+	p.Keys = append(p.Keys, query.Key{Name: "town", Type: relation.Type{Kind: relation.Text}})
+	p.Relation.Keys = append(p.Relation.Keys, "town")
+	p.Columns = append(p.Columns, query.Output{Name: "town", Expr: query.PostKey{Key: 1}})
+	pr := priced(t, p, query.Terms{Epsilon: 3 * eps, SelectionDelta: 1e9})
+	var e groups
+	for _, keys := range [][]relation.Value{domain("b", "x"), domain("outside", "x"), domain("a", "z"), domain("a", "y"), {text("a"), {Null: true}}} {
+		e = append(e, relation.Group{Keys: keys, Units: 10_000, Sums: []int64{10_000, 1}})
+	}
+	var got []string
+	for _, r := range answered(t, pr, e).Rows {
+		town := "NULL"
+		if r[3].Value != nil {
+			town = *r[3].Value
+		}
+		got = append(got, *r[0].Value+town)
+	}
+	if strings.Join(got, " ") != "ay az aNULL bx" {
+		t.Errorf("groups %v", got)
+	}
+}
+
+// Ten thousand groups of a public domain are answered in a moment.
+func BenchmarkTenThousandGroups(b *testing.B) {
+	var values []relation.Value
+	for i := range 10_000 {
+		values = append(values, text(strconv.Itoa(i)))
+	}
+	p := planOf(values, 1)
+	p.Columns = append(p.Columns, query.Output{Name: "mean", Expr: query.PostAggregate{Aggregate: 2}})
+	p.Aggregates = append(p.Aggregates, query.Aggregate{Kind: query.AvgAggregate, Text: "avg(x)", Measures: []int{1, 0}, Type: relation.Type{Places: 2, Min: -10000, Max: 10000}})
+	pr, err := p.Price(query.Terms{Epsilon: eps})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := pr.Answer(b.Context(), groups{}, relation.Seed{}, noise.NewSource()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
