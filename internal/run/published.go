@@ -97,3 +97,12 @@ func (r *Gateway) publishing(ctx context.Context, dataset string) (stream.Source
 	e, err := d.Engine(ctx)
 	return stream.Source{Engine: e, Seed: d.Seed}, err
 }
+
+// Published is the last step of a stream that can be read; 0 where there is none.
+func (r *Gateway) Published(ctx context.Context, dataset, name string) int64 {
+	in, err := r.published.Stream(ctx, dataset, name)
+	if err != nil {
+		return 0
+	}
+	return in.Step
+}
