@@ -24,13 +24,13 @@ type SQLite struct{}
 //	scrim_time(x, low, high, exact)                x as microseconds
 //	scrim_rank(seed, n, unit…, group…)             the rank of a group for a unit of n columns: Seed.RankGroup less 2^63
 //	scrim_place(seed, n, unit…, group…, cell, i)   the rank of the i-th row in a cell: Seed.RankBin less 2^63
-//	scrim_sum(high, low, least, most)              high·2^32 + low, clamped; NULLs are 0
-//	scrim_share(high, low, n, rows, least, most)   the same times rows/n, rounded towards zero, if n > rows
-//	scrim_average(high, low, n, up, down, l, m)    the same times up/(n·down), rounded towards zero; NULL if n is 0
+//	scrim_sum(a, b, c, least, most)                a·2^43 + b·2^22 + c, clamped; NULLs are 0
+//	scrim_share(a, b, c, n, rows, least, most)     the same times rows/n, rounded towards zero, if n > rows
+//	scrim_average(a, b, c, n, up, down, l, m)      the same times up/(n·down), rounded towards zero; NULL if n is 0
 //	scrim_length(x)                                characters of a text
 var SQLiteFunctions = map[string]int{
 	"scrim_number": 5, "scrim_text": 1, "scrim_truth": 1, "scrim_date": 4, "scrim_time": 4, "scrim_rank": -1, "scrim_place": -1,
-	"scrim_sum": 4, "scrim_share": 6, "scrim_average": 7, "scrim_length": 1,
+	"scrim_sum": 5, "scrim_share": 7, "scrim_average": 8, "scrim_length": 1,
 }
 
 // Name implements [Dialect].
@@ -180,9 +180,9 @@ func (d SQLite) First(of relation.DatePart, day string) string {
 	})
 }
 
-// halves are the upper and lower 32 bits of a sum: 2^31 rows do not leave 64 bits by either.
-func (SQLite) halves(x string) string {
-	return "SUM(" + x + " >> 32), SUM(" + x + " & 4294967295)"
+// thirds are sums of the upper 21, the middle 21 and the lower 22 bits, of which 2^39 rows do not leave 64 bits (see narrow).
+func (SQLite) thirds(x string) string {
+	return "SUM(" + x + " >> 43), SUM((" + x + " >> 22) & 2097151), SUM(" + x + " & 4194303)"
 }
 
 // Sum implements [Dialect].
@@ -190,7 +190,7 @@ func (d SQLite) Sum(x string, most, low, high int64) string {
 	if most <= narrow {
 		return d.Clamp("COALESCE(SUM("+x+"), 0)", low, high, false)
 	}
-	return "scrim_sum(" + d.halves(x) + ", " + d.Number(low) + ", " + d.Number(high) + ")"
+	return "scrim_sum(" + d.thirds(x) + ", " + d.Number(low) + ", " + d.Number(high) + ")"
 }
 
 // Share implements [Dialect].
@@ -199,12 +199,12 @@ func (d SQLite) Share(x string, most, rows, low, high int64) string {
 		n, sum := "COUNT("+x+")", "COALESCE(SUM("+x+"), 0)"
 		return d.Clamp("CASE WHEN "+n+" <= "+d.Number(rows)+" THEN "+sum+" ELSE "+sum+" * "+d.Number(rows)+" / "+n+" END", low, high, false)
 	}
-	return "scrim_share(" + d.halves(x) + ", COUNT(" + x + "), " + d.Number(rows) + ", " + d.Number(low) + ", " + d.Number(high) + ")"
+	return "scrim_share(" + d.thirds(x) + ", COUNT(" + x + "), " + d.Number(rows) + ", " + d.Number(low) + ", " + d.Number(high) + ")"
 }
 
 // Average implements [Dialect].
 func (d SQLite) Average(x string, _, up, down, low, high int64) string {
-	return "scrim_average(" + d.halves(x) + ", COUNT(" + x + "), " + d.Number(up) + ", " + d.Number(down) + ", " + d.Number(low) + ", " + d.Number(high) + ")"
+	return "scrim_average(" + d.thirds(x) + ", COUNT(" + x + "), " + d.Number(up) + ", " + d.Number(down) + ", " + d.Number(low) + ", " + d.Number(high) + ")"
 }
 
 // Least implements [Dialect].

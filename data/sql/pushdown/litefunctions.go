@@ -49,24 +49,24 @@ var liteFunctions = map[string]func(args []driver.Value) driver.Value{
 	"scrim_rank":  liteRank,
 	"scrim_place": litePlace,
 	"scrim_sum": func(a []driver.Value) driver.Value {
-		return narrowed(joined(a[0], a[1]), whole(a[2]), whole(a[3]))
+		return narrowed(joined(a), whole(a[3]), whole(a[4]))
 	},
 	"scrim_share": func(a []driver.Value) driver.Value {
-		s, n, rows := joined(a[0], a[1]), whole(a[2]), whole(a[3])
+		s, n, rows := joined(a), whole(a[3]), whole(a[4])
 		if n > rows {
 			s.Mul(s, big.NewInt(rows))
 			s.Quo(s, big.NewInt(n))
 		}
-		return narrowed(s, whole(a[4]), whole(a[5]))
+		return narrowed(s, whole(a[5]), whole(a[6]))
 	},
 	"scrim_average": func(a []driver.Value) driver.Value {
-		n := new(big.Int).Mul(big.NewInt(whole(a[2])), big.NewInt(whole(a[4])))
+		n := new(big.Int).Mul(big.NewInt(whole(a[3])), big.NewInt(whole(a[5])))
 		if n.Sign() == 0 {
 			return nil
 		}
-		s := joined(a[0], a[1])
-		s.Mul(s, big.NewInt(whole(a[3])))
-		return narrowed(s.Quo(s, n), whole(a[5]), whole(a[6]))
+		s := joined(a)
+		s.Mul(s, big.NewInt(whole(a[4])))
+		return narrowed(s.Quo(s, n), whole(a[6]), whole(a[7]))
 	},
 	"scrim_length": func(a []driver.Value) driver.Value {
 		s, ok := a[0].(string)
@@ -95,10 +95,11 @@ func whole(v driver.Value) int64 {
 	return n
 }
 
-// joined is high·2^32 + low.
-func joined(high, low driver.Value) *big.Int {
-	n := new(big.Int).Lsh(big.NewInt(whole(high)), 32)
-	return n.Add(n, big.NewInt(whole(low)))
+// joined is a·2^43 + b·2^22 + c, of the first three arguments.
+func joined(a []driver.Value) *big.Int {
+	n := big.NewInt(whole(a[0]))
+	n.Add(n.Lsh(n, 21), big.NewInt(whole(a[1])))
+	return n.Add(n.Lsh(n, 22), big.NewInt(whole(a[2])))
 }
 
 func narrowed(n *big.Int, low, high int64) int64 {
