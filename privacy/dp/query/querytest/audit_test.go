@@ -3,8 +3,10 @@ package querytest_test
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/privacy/dp/query"
@@ -75,8 +77,13 @@ func plans(t *testing.T, rng *rand.Rand, d *query.Dataset, n int) []*query.Plan 
 // exam asks an engine, and sees that it is asked something.
 func exam(t *testing.T, open func(querytest.Database) (relation.Engine, error), o querytest.ExamOptions) {
 	t.Helper()
+	examOf(t, clinic(), open, o)
+}
+
+func examOf(t *testing.T, d *query.Dataset, open func(querytest.Database) (relation.Engine, error), o querytest.ExamOptions) {
+	t.Helper()
 	o.Selection = seed
-	r, err := querytest.Exam(t.Context(), clinic(), open, o)
+	r, err := querytest.Exam(t.Context(), d, open, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,4 +99,29 @@ func exam(t *testing.T, open func(querytest.Database) (relation.Engine, error), 
 func TestOneUnitMovesNoMoreThanDeclared(t *testing.T) {
 	open := func(db querytest.Database) (relation.Engine, error) { return db.Engine(), nil }
 	exam(t, open, querytest.ExamOptions{Databases: rounds(3, 300), Questions: 40, Seed: 1})
+}
+
+// TestOneWindowOfAUnitMovesNoMoreThanDeclared: where units are bounded in time, what is taken out are the rows of a unit in one window, and what it
+// has in others stays.
+func TestOneWindowOfAUnitMovesNoMoreThanDeclared(t *testing.T) {
+	open := func(db querytest.Database) (relation.Engine, error) { return db.Engine(), nil }
+	for _, origin := range []time.Time{{}, time.Date(2021, 3, 4, 5, 6, 7, 0, time.UTC)} {
+		d := clinic()
+		d.Window, d.Origin = 500*24*time.Hour, origin
+		d.Tables[0].Time = "born"
+		d.Tables = slices.Delete(d.Tables, 2, 3) // what refers to rows has no window
+		examOf(t, d, open, querytest.ExamOptions{Databases: rounds(2, 100), Questions: 30, Seed: 3})
+
+		// Windows that begin elsewhere than the databases have it are found.
+		other := *d
+		other.Origin = d.Origin.Add(d.Window / 2)
+		p, err := query.Compile(&other, query.Question{SQL: "SELECT count(*) FROM stays", Rows: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := querytest.Exam(t.Context(), d, open, querytest.ExamOptions{Databases: 20, Neighbours: 6, Units: 20, Questions: -1, Plans: []*query.Plan{p}, Seed: 3})
+		if err != nil || len(r.Found) == 0 {
+			t.Errorf("windows that begin elsewhere: %+v, %v, want that something is found", r, err)
+		}
+	}
 }

@@ -1,10 +1,12 @@
 package querytest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"maps"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ type Table struct {
 	Rows [][]any
 
 	declared *query.Table
-	owners   []int // of each row; nobody: −1
+	owners   []string // of each row, as [filler.owner] names them; "": nobody
 }
 
 // Name is what the source calls a column.
@@ -42,7 +44,7 @@ type Options struct {
 	Typed bool // every cell is of its column's kind, for databases that insist on it
 }
 
-// Random makes a database up. Of its units the first has the most rows, in the most groups, with the most extreme values.
+// Random makes a database up. One of its units has the most rows, in the most groups, with the most extreme values.
 func Random(rng *rand.Rand, d *query.Dataset, o Options) Database {
 	if o.Units == 0 {
 		o.Units = 10
@@ -73,7 +75,7 @@ func (g *filler) table(t *query.Table, units int) *Table {
 		}
 		for range n {
 			g.heavy = false
-			out.Rows, out.owners = append(out.Rows, g.row(t, nobody)), append(out.owners, nobody)
+			out.Rows, out.owners = append(out.Rows, g.row(t, nobody)), append(out.owners, "")
 		}
 		return out
 	}
@@ -83,18 +85,41 @@ func (g *filler) table(t *query.Table, units int) *Table {
 			n = 12 + g.rng.IntN(12)
 		}
 		for range n {
-			out.Rows, out.owners = append(out.Rows, g.row(t, u)), append(out.owners, u)
+			row := g.row(t, u)
+			out.Rows, out.owners = append(out.Rows, row), append(out.owners, g.owner(t, row, u))
 		}
 	}
 	g.heavy = false
 	for range g.rng.IntN(3) {
-		out.Rows, out.owners = append(out.Rows, g.row(t, nobody)), append(out.owners, nobody)
+		out.Rows, out.owners = append(out.Rows, g.row(t, nobody)), append(out.owners, "")
 	}
 	g.rng.Shuffle(len(out.Rows), func(i, j int) {
 		out.Rows[i], out.Rows[j] = out.Rows[j], out.Rows[i]
 		out.owners[i], out.owners[j] = out.owners[j], out.owners[i]
 	})
 	return out
+}
+
+// owner names the unit that a row belongs to: where units are bounded in time, by the window that the row lies in.
+func (g *filler) owner(t *query.Table, row []any, unit int) string {
+	name := fmt.Sprint("unit ", unit)
+	if g.d.Window == 0 {
+		return name
+	}
+	i := slices.IndexFunc(t.Columns, func(c query.Column) bool { return strings.EqualFold(c.Name, t.Time) })
+	when := relation.Field{Type: t.Columns[i].Type}.Read(row[i])
+	if when.Null {
+		return ""
+	}
+	at := big.NewInt(when.Int)
+	if when.Kind == relation.Date {
+		at.Mul(at, big.NewInt(86_400_000_000))
+	}
+	if !g.d.Origin.IsZero() {
+		at.Sub(at, big.NewInt(g.d.Origin.UnixMicro()))
+	}
+	// Euclid's division rounds down, since the divisor is above zero.
+	return fmt.Sprint(name, " in window ", at.Div(at, big.NewInt(g.d.Window.Microseconds())))
 }
 
 func (g *filler) row(t *query.Table, unit int) []any {
@@ -225,29 +250,29 @@ func number(n int64, places int) any {
 	return sign + s[:len(s)-places] + "." + s[len(s)-places:]
 }
 
-// Neighbours are databases that have all but one unit: the first, and others at random.
+// Neighbours are databases that have all but one unit: the one with the most rows, and others at random.
 func (db Database) Neighbours(rng *rand.Rand, n int) []Database {
-	units := map[int]bool{}
+	rows := map[string]int{}
 	for _, t := range db {
 		for _, u := range t.owners {
-			units[u] = true
+			rows[u]++
 		}
 	}
-	delete(units, nobody)
-	all := slices.Sorted(maps.Keys(units))
+	delete(rows, "")
+	all := slices.SortedFunc(maps.Keys(rows), func(a, b string) int { return cmp.Or(rows[b]-rows[a], strings.Compare(a, b)) })
 	var out []Database
-	if len(all) == 0 {
-		return nil
-	}
-	out = append(out, db.Without(all[0], false))
-	for i := 1; i < n; i++ {
-		out = append(out, db.Without(all[rng.IntN(len(all))], rng.IntN(2) == 0))
+	for i := range min(n, n*len(all)) {
+		u := 0
+		if i > 0 {
+			u = rng.IntN(len(all))
+		}
+		out = append(out, db.without(all[u], i > 0 && rng.IntN(2) == 0))
 	}
 	return out
 }
 
-// Without takes a unit out. Rows that refer to it alone go too, or stay as rows of nobody: neither may be seen.
-func (db Database) Without(unit int, keepReferring bool) Database {
+// without takes a unit out. Rows that refer to it alone go too, or stay as rows of nobody: neither may be seen.
+func (db Database) without(unit string, keepReferring bool) Database {
 	out := make(Database, len(db))
 	for i, t := range db {
 		c := *t

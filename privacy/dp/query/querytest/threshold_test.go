@@ -17,7 +17,7 @@ const nano = 1_000_000_000
 func sides(units int) (with, without querytest.Database) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	with = querytest.Random(rng, clinic(), querytest.Options{Units: units})
-	return with, with.Without(0, false)
+	return with, with.Neighbours(rng, 1)[0]
 }
 
 func priced(t *testing.T, sql string, epsilon int64) *query.Priced {
