@@ -10,7 +10,7 @@ const aggregates = "aggregates are count, sum, avg, var_pop, var_samp, stddev_po
 // functions are the names that a question may call. What they take, and where, is for whoever compiles a question to say.
 var functions = map[string]bool{
 	// aggregates
-	"count": true, "sum": true, "avg": true, "min": true, "max": true, "median": true,
+	"count": true, "sum": true, "avg": true, "mean": true, "min": true, "max": true, "median": true,
 	"var": true, "variance": true, "var_pop": true, "var_samp": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
 	"percentile_cont": true, "percentile_disc": true, "quantile": true, "histogram": true,
 	// numbers
@@ -22,7 +22,7 @@ var functions = map[string]bool{
 	"lower": true, "upper": true, "length": true, "char_length": true, "character_length": true,
 	// dates
 	"extract": true, "date_part": true, "date_trunc": true, "year": true, "quarter": true, "month": true, "day": true,
-	"dayofweek": true, "hour": true, "minute": true,
+	"dayofweek": true, "hour": true, "minute": true, "date": true,
 }
 
 // Functions are the names that a question may call, in order.

@@ -13,7 +13,7 @@ import (
 var aggregates = map[string]bool{
 	"count": true, "sum": true, "avg": true, "mean": true, "min": true, "max": true, "median": true,
 	"variance": true, "var_samp": true, "var_pop": true, "stddev": true, "stddev_samp": true, "stddev_pop": true,
-	"quantile": true, "percentile_cont": true, "histogram": true,
+	"quantile": true, "percentile_cont": true, "percentile_disc": true, "histogram": true, "var": true,
 }
 
 // function is a function of the values of one row.
