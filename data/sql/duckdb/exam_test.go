@@ -35,7 +35,7 @@ func TestOneUnitMovesNoMoreThanDeclared(t *testing.T) {
 		}}
 	for _, typed := range []bool{true, false} {
 		make := func(db querytest.Database) (relation.Engine, error) { return filled(t, db, typed), nil }
-		r, err := querytest.Exam(t.Context(), d, make, querytest.ExamOptions{Databases: 1, Neighbours: 1, Questions: 12, Typed: typed, Seed: 6, Selection: questionSeed})
+		r, err := querytest.Exam(t.Context(), d, make, querytest.ExamOptions{Databases: 1, Neighbours: 1, Questions: 12, Typed: typed, Seed: 6, Selection: seed})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -87,12 +87,12 @@ func TestNoCellMakesDuckDBFail(t *testing.T) {
 					}
 				}
 			}
-			want, err := relation.Evaluate(t.Context(), q, questionSeed, cells, nil)
+			want, err := relation.Evaluate(t.Context(), q, seed, cells, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []relation.Group
-			if err := e.Run(t.Context(), q, questionSeed, func(g relation.Group) error { got = append(got, g); return nil }); err != nil {
+			if err := e.Run(t.Context(), q, seed, func(g relation.Group) error { got = append(got, g); return nil }); err != nil {
 				t.Errorf("%s as %s: %v", typ, as, err)
 				continue
 			}
