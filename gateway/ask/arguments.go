@@ -16,7 +16,8 @@ import (
 // Arguments are what a question says, in every door.
 type Arguments struct {
 	Dataset  string    `json:"dataset"`
-	SQL      string    `json:"sql"`
+	SQL      string    `json:"sql,omitempty"`
+	Queries  []Query   `json:"queries,omitempty"` // several, in place of SQL
 	Epsilon  Decimal   `json:"epsilon,omitzero"`
 	Accuracy *Accuracy `json:"accuracy,omitempty"`
 	Noise    string    `json:"noise,omitempty"`
@@ -24,6 +25,21 @@ type Arguments struct {
 	Groups   int64     `json:"groups,omitempty"`
 	From     time.Time `json:"from,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
+}
+
+// Query is one of several questions that are answered together.
+type Query struct {
+	SQL    string `json:"sql"`
+	Weight int64  `json:"weight,omitempty"`
+}
+
+// length is how long the questions are together.
+func (a *Arguments) length() int {
+	n := len(a.SQL)
+	for _, q := range a.Queries {
+		n += len(q.SQL)
+	}
+	return n
 }
 
 // Accuracy is how exact an answer has to be at 95 % confidence: one of its members.
@@ -90,9 +106,13 @@ func ParseArguments(raw []byte) (Arguments, error) {
 	switch acc := a.Accuracy; {
 	case a.Dataset == "" || len(a.Dataset) > maxName:
 		return wrong("The question names no dataset.")
-	case a.SQL == "":
+	case a.SQL == "" && len(a.Queries) == 0:
 		return wrong("The question has no sql.")
-	case len(a.SQL) > maxSQL:
+	case a.SQL != "" && len(a.Queries) > 0:
+		return wrong("Either sql or queries is expected.")
+	case len(a.Queries) > 0 && acc != nil:
+		return wrong("Several queries together are asked for by epsilon, not by accuracy.")
+	case a.length() > maxSQL:
 		return wrong("The question is longer than %d bytes.", maxSQL)
 	case a.Noise != "" && a.Noise != "laplace" && a.Noise != "gaussian":
 		return wrong(`The noise is "laplace", "gaussian", or not said.`)
@@ -114,6 +134,9 @@ func ParseArguments(raw []byte) (Arguments, error) {
 // question is what was asked as it is compiled.
 func (a *Arguments) question() query.Question {
 	q := query.Question{Dataset: a.Dataset, SQL: a.SQL, Noise: a.Noise, Rows: a.Rows, Groups: a.Groups, From: a.From, Until: a.Until}
+	for _, part := range a.Queries {
+		q.Queries = append(q.Queries, query.Query{SQL: part.SQL, Weight: part.Weight})
+	}
 	q.Epsilon, _ = a.Epsilon.Nano()
 	if a.Accuracy != nil {
 		q.Accuracy = &query.Accuracy{HalfWidth: string(a.Accuracy.HalfWidth), Relative: string(a.Accuracy.Relative)}

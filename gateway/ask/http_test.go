@@ -123,13 +123,14 @@ func FuzzArguments(f *testing.F) {
 	f.Add(`{"dataset":"stays","sql":"SELECT count(*) FROM stays","epsilon":"0.1"}`)
 	f.Add(`{"dataset":"d","sql":"s","accuracy":{"half_width":"3.5"},"rows":2,"from":"2026-01-01T00:00:00Z"}`)
 	f.Add(`{"dataset":"d","sql":"s","epsilon":1e-9}`)
+	f.Add(`{"dataset":"d","queries":[{"sql":"a"},{"sql":"b","weight":3}]}`)
 	f.Fuzz(func(t *testing.T, raw string) {
 		a, err := ask.ParseArguments([]byte(raw))
 		if err != nil {
 			return
 		}
 		n, ok := a.Epsilon.Nano()
-		if a.Dataset == "" || a.SQL == "" || a.Rows < 0 || a.Groups < 0 || a.Epsilon != "" && (!ok || n <= 0) {
+		if a.Dataset == "" || (a.SQL == "") == (len(a.Queries) == 0) || a.Rows < 0 || a.Groups < 0 || a.Epsilon != "" && (!ok || n <= 0) {
 			t.Errorf("%q was read as %+v", raw, a)
 		}
 	})

@@ -18,6 +18,9 @@ type SQL struct{}
 
 // Price implements [Language].
 func (SQL) Price(d *query.Dataset, q query.Question, c gateway.Costs) (Priced, error) {
+	if len(q.Queries) > 0 {
+		return batch(d, q, c)
+	}
 	plan, err := query.Compile(d, q)
 	if err != nil {
 		return nil, mistaken(err)

@@ -18,9 +18,12 @@ const (
 const (
 	noneForm    = `{"type":"object","additionalProperties":false,"properties":{}}`
 	datasetForm = `{"type":"object","additionalProperties":false,"required":["dataset"],"properties":{"dataset":{"type":"string","maxLength":128}}}`
-	queryForm   = `{"type":"object","additionalProperties":false,"required":["dataset","sql"],"properties":{` +
+	queryForm   = `{"type":"object","additionalProperties":false,"required":["dataset"],"properties":{` +
 		`"dataset":{"type":"string","maxLength":128,"description":"One that list_datasets names."},` +
 		`"sql":{"type":"string","maxLength":16384,"description":"One SELECT in PostgreSQL's grammar over the dataset's tables: COUNT, SUM, AVG, VAR, STDDEV, MIN, MAX, MEDIAN, QUANTILE, HISTOGRAM, with WHERE, GROUP BY, HAVING, ORDER BY, WITH and joins on the unit."},` +
+		`"queries":{"type":"array","minItems":2,"maxItems":64,"description":"In place of sql, several questions with the same FROM and WHERE that count, sum or average by columns with public values. They share a cost and are more exact together than one by one.","items":{"type":"object","additionalProperties":false,"required":["sql"],"properties":{` +
+		`"sql":{"type":"string","maxLength":16384},` +
+		`"weight":{"type":"integer","minimum":1,"maximum":1000000,"description":"How much the variance of one of its numbers counts. Absent: 1."}}}},` +
 		`"epsilon":{"type":["string","number"],"description":"What the question may cost. Absent: the dataset's default."},` +
 		`"accuracy":{"type":"object","additionalProperties":false,"description":"In place of epsilon, how exact each number has to be at 95 % confidence: the cheapest question that is as exact is asked.","properties":{` +
 		`"half_width":{"type":["string","number"],"description":"At most so far from the truth."},` +

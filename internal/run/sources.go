@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -9,10 +10,12 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/data/sql/files"
+	"github.com/scrimhq/scrim/data/sql/process"
 	"github.com/scrimhq/scrim/data/sql/pushdown"
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/gateway"
@@ -219,10 +222,43 @@ func openSource(_ context.Context, c *config.Config, d config.Dataset) (relation
 			return nil, err
 		}
 		return pushdown.Postgres(url.Expose(), opt)
+	case s.DuckDB != nil:
+		return duckOf(c, d)
 	case s.Files != "":
 		return files.New(files.Options{Tables: filesOf(c.Path(s.Files), d)})
 	}
 	return nil, errUnreached
+}
+
+// duckOf starts nothing yet: the program is started by the first question.
+func duckOf(c *config.Config, d config.Dataset) (relation.Engine, error) {
+	s := d.Source.DuckDB
+	o := process.Options{Program: s.Command[0], Args: s.Command[1:], Timeout: time.Duration(d.Pad)}
+	if strings.ContainsRune(o.Program, filepath.Separator) {
+		o.Program = c.Path(o.Program)
+	}
+	if s.Database != "" {
+		o.Database = c.Path(s.Database)
+		return process.Open(o)
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Tables)) {
+		t := d.Tables[name]
+		one := process.Table{Name: cmp.Or(t.Table, name), Format: process.Parquet}
+		for _, f := range t.Files {
+			switch filepath.Ext(f) {
+			case ".csv":
+				one.Format = process.CSV
+			case ".jsonl", ".ndjson":
+				one.Format = process.JSON
+			}
+			one.Files = append(one.Files, filepath.Join(c.Path(s.Dir), f))
+		}
+		for _, column := range slices.Sorted(maps.Keys(t.Columns)) {
+			one.Columns = append(one.Columns, cmp.Or(t.Columns[column].Column, column))
+		}
+		o.Tables = append(o.Tables, one)
+	}
+	return process.Open(o)
 }
 
 // filesOf are the files of each table.

@@ -15,6 +15,7 @@ import (
 // Options say which program computes, over what, and with how much.
 type Options struct {
 	Program  string        // its path, or its name in PATH; "": scrim-duckdb beside the running program, else in PATH
+	Args     []string      // of the program
 	Tables   []Table       // Files may be relative to the working directory
 	Database string        // or a DuckDB database
 	Memory   int64         // bytes for one question; 0: 4 GiB
@@ -254,7 +255,7 @@ func (e *Engine) try(ctx context.Context, w *worker, req Request, each func(*Res
 	}
 	if w == nil {
 		var err error
-		if w, err = start(e.path); err != nil {
+		if w, err = start(e.path, e.opt.Args); err != nil {
 			return nil, err
 		}
 	}

@@ -46,8 +46,8 @@ type worker struct {
 	asked uint64 // requests so far
 }
 
-func start(path string) (*worker, error) {
-	cmd := exec.Command(path)
+func start(path string, args []string) (*worker, error) {
+	cmd := exec.Command(path, args...)
 	cmd.Env = []string{"TZ=UTC", "LC_ALL=C"}
 	if v, ok := os.LookupEnv("SYSTEMROOT"); ok { // Windows starts nothing without
 		cmd.Env = append(cmd.Env, "SYSTEMROOT="+v)
