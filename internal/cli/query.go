@@ -35,11 +35,11 @@ type questionFlags struct {
 
 func (e *env) queryCommand() *cobra.Command {
 	var q questionFlags
-	c := fileFlag(e.command("query [SQL] --dataset NAME (--as AGENT | --url URL)", "Ask a dataset in SQL, under differential privacy",
+	c := fileFlag(e.command("query [SQL …] --dataset NAME (--as AGENT | --url URL)", "Ask a dataset in SQL, under differential privacy",
 		"Asks as an agent of the configuration (--as), which is charged and recorded as if it had asked itself; or at any gateway (--url), with a\n"+
 			"key out of an environment variable (--key-env), or a capability (--cap) with its holder's key (--holder). With --explain nothing is read\n"+
 			"and nothing is charged: it tells what the question would cost, how exact its answer would be, and what there is room for. SQL may be \"-\"\n"+
-			"for standard input. docs/spec/questions.md has all of it.", cobra.MaximumNArgs(1),
+			"for standard input; several questions about the same rows are answered together. docs/spec/questions.md has all of it.", cobra.ArbitraryArgs,
 		func(ctx context.Context, args []string) error { return e.query(ctx, &q, args) }), &q.file)
 	f := c.Flags()
 	f.StringVar(&q.dataset, "dataset", "", "the dataset")
@@ -90,12 +90,20 @@ func (q *questionFlags) act() (string, error) {
 }
 
 // arguments are those of the act, without the dataset.
-func (q *questionFlags) arguments(act, sql string) (map[string]any, error) {
+func (q *questionFlags) arguments(act string, sql []string) (map[string]any, error) {
 	out := map[string]any{}
 	if act != ask.QueryTool && act != ask.ExplainTool {
 		return out, nil
 	}
-	out["sql"] = sql
+	var parts []map[string]string
+	for _, one := range sql {
+		parts = append(parts, map[string]string{"sql": one})
+	}
+	if len(parts) == 1 {
+		out["sql"] = sql[0]
+	} else {
+		out["queries"] = parts
+	}
 	for name, v := range map[string]string{"epsilon": q.epsilon, "noise": q.noise, "from": q.from, "until": q.until} {
 		if v != "" {
 			out[name] = v
@@ -144,15 +152,15 @@ func (e *env) query(ctx context.Context, q *questionFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	sql := strings.Join(args, "")
-	if sql == "-" {
+	sql := args
+	if len(sql) == 1 && sql[0] == "-" {
 		raw, err := io.ReadAll(io.LimitReader(e.in, 64<<10))
 		if err != nil {
 			return err
 		}
-		sql = string(raw)
+		sql = []string{string(raw)}
 	}
-	if (act == ask.QueryTool || act == ask.ExplainTool) == (sql == "") {
+	if (act == ask.QueryTool || act == ask.ExplainTool) == (len(sql) == 0) {
 		return misuse("the question is missing, or is one too many: scrim query 'SELECT COUNT(*) FROM …' --dataset NAME")
 	}
 	arguments, err := q.arguments(act, sql)

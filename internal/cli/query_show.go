@@ -23,10 +23,30 @@ func (e *env) showAnswer(act string, body []byte) error {
 }
 
 func (e *env) showRows(body []byte) error {
-	var a query.Answer
+	var a struct {
+		query.Answer
+		Queries []query.QueryAnswer `json:"queries"` // of several together
+	}
 	if err := json.Unmarshal(body, &a); err != nil {
 		return err
 	}
+	if len(a.Queries) == 0 {
+		a.Queries = []query.QueryAnswer{{Columns: a.Columns, Rows: a.Rows}}
+	}
+	for i, one := range a.Queries {
+		if i > 0 {
+			fmt.Fprintln(e.out)
+		}
+		e.showTable(one)
+	}
+	fmt.Fprintf(e.out, "\nε %s, δ %s for one %s; %s\n", a.Privacy.Epsilon, a.Privacy.Delta, a.Privacy.Unit, a.Privacy.Claim)
+	for _, note := range a.Notes {
+		fmt.Fprintln(e.out, printable(note))
+	}
+	return nil
+}
+
+func (e *env) showTable(a query.QueryAnswer) {
 	t := table{head: true}
 	var names []string
 	for _, c := range a.Columns {
@@ -41,11 +61,6 @@ func (e *env) showRows(body []byte) error {
 		t.add(cells...)
 	}
 	t.write(e.out, e.style(e.out), "")
-	fmt.Fprintf(e.out, "\nε %s, δ %s for one %s; %s\n", a.Privacy.Epsilon, a.Privacy.Delta, a.Privacy.Unit, a.Privacy.Claim)
-	for _, note := range a.Notes {
-		fmt.Fprintln(e.out, printable(note))
-	}
-	return nil
 }
 
 // cellText is a value with the ends of its interval.

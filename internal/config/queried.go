@@ -102,6 +102,9 @@ func (v *validator) source(at string, s *Source) {
 		}
 		v.secret(at+"/postgres", p.Env, p.File)
 	}
+	if s.DuckDB != nil && len(s.DuckDB.Command) == 0 {
+		v.wrong(at+"/duckdb/command", "such as [scrim-duckdb]", "the program is missing")
+	}
 	if s.DuckDB != nil && (s.DuckDB.Database == "") == (s.DuckDB.Dir == "") {
 		v.wrong(at+"/duckdb", "", "either database or dir is expected")
 	}

@@ -101,6 +101,7 @@ func TestTablesThatAreNoneAreRefusedWhereTheyStand(t *testing.T) {
 		{swap("source: {sqlite: stays.db}", "source: {postgres: {}}"), "either env or file"},
 		{swap("source: {sqlite: stays.db}", "source: {files: data}"), "a table of a source of files needs files"},
 		{swap("source: {sqlite: stays.db}", "source: {duckdb: {command: [x]}}"), "either database or dir"},
+		{swap("source: {sqlite: stays.db}", "source: {duckdb: {command: [], database: x}}"), "the program is missing"},
 		{swap("        unit: [patient]\n", ""), "17:7: it does not say whose a row is: the unit is missing"},
 		{swap("unit: [patient]", "unit: [nobody]"), "there is no such column"},
 		{swap("unit: [patient]", "unit: [age]"), "numbers beyond them would all be one name"},
