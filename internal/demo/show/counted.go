@@ -144,6 +144,7 @@ func (p *printer) counted(f *facts) {
 		}
 		p.answered(a)
 	}
+	p.published(f.published)
 	p.line("")
 	p.para(3, "for the lab", faint, words(plain, fmt.Sprintf("ε %s of %s: a quota, which carries no claim, since recipients talk to each other", flow.Decimal(c.lab.Spent.Epsilon, 9), flow.Decimal(c.lab.Plan.Epsilon, 9))))
 	p.para(3, "for everybody", faint, words(plain, fmt.Sprintf("ε %s of %s is spent: this is the claim, for all recipients together and for all time", flow.Decimal(c.all.Spent.Epsilon, 9), flow.Decimal(c.all.Plan.Epsilon, 9))))

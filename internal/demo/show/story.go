@@ -41,6 +41,7 @@ type facts struct {
 	extract    extract
 	delegation delegation
 	counts     counts
+	published  published
 	journals   []journal
 	broken     broken
 }
@@ -105,7 +106,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.verified} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}
