@@ -17,6 +17,7 @@ type measuring struct {
 	known map[string]int // measures by what they are, so that equal ones are paid for once
 	aggs  map[string]int // aggregates likewise
 	open  bool           // rows whose key is of no declared value stay
+	apart bool           // then: such rows cannot be told from those of a declared NULL
 }
 
 // aggregate is the index of an aggregate in the plan, and whether it is a list of numbers.

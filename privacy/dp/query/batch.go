@@ -20,6 +20,7 @@ type Batch struct {
 	merged  *Plan   // what is computed for all
 	parts   []*Plan // what is made of that, with all keys and aggregates of merged
 	by      [][]int // the keys of each, by their place in merged
+	apart   bool    // merged has a key by which it must not be computed
 }
 
 const (
@@ -136,6 +137,7 @@ func (bt *Batch) merge(d *Dataset, q Question, trees []*syntax.Query) error {
 	if err != nil {
 		return err
 	}
+	bt.apart = n.apart
 	if len(keys) > 0 {
 		n.plan.Relation.Groups = b.groups
 	}

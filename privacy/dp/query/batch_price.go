@@ -62,6 +62,9 @@ func (bt *Batch) Price(t Terms) (*PricedBatch, error) {
 		return nil, err
 	}
 	best := one
+	if bt.apart {
+		return best, best.charge()
+	}
 	if together, v, err := bt.together(t, mu2); err == nil && v <= variance {
 		best = together
 	} else if err != nil && !errors.Is(err, workload.ErrTooMuch) && !errors.Is(err, workload.ErrBudget) {

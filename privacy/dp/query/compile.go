@@ -243,8 +243,15 @@ func (n *measuring) keys() ([]relation.Named, error) {
 				return nil, b.refuse(at, ruleCells, "group by fewer, or by coarser ones", "every combination of public groups is in an answer, and these are more than %d", b.limits.MostCells)
 			}
 		}
-		name := b.name()
-		named = append(named, relation.Named{Name: name, Expr: v.expr})
+		name, expr := b.name(), v.expr
+		if n.open {
+			one, ok, err := declaredOnly(v)
+			if err != nil {
+				return nil, b.wrap(at, err)
+			}
+			expr, n.apart = one, n.apart || !ok
+		}
+		named = append(named, relation.Named{Name: name, Expr: expr})
 		p.Keys = append(p.Keys, k)
 		p.Relation.Keys = append(p.Relation.Keys, name)
 	}
@@ -312,6 +319,21 @@ func within(rel relation.Rel, name string, v value) (relation.Expr, error) {
 		return in, err
 	}
 	return relation.NewOr(in, isNull)
+}
+
+// declaredOnly is the key where it is of its public domain, and else NULL: all other values are one before groups of a unit are chosen, or one
+// unit would move that one by as much as all its groups together. It is false where NULL is a declared value, which others must not be taken for.
+func declaredOnly(v value) (relation.Expr, bool, error) {
+	some := slices.DeleteFunc(slices.Clone(v.domain), func(d relation.Value) bool { return d.Null })
+	if len(some) < len(v.domain) {
+		return v.expr, v.total, nil
+	}
+	in, err := relation.NewIn(v.expr, some...)
+	if err != nil {
+		return nil, false, err
+	}
+	c, err := relation.NewCase([]relation.When{{If: in, Then: v.expr}}, nil)
+	return c, err == nil, err
 }
 
 // outer is a SELECT without aggregates over one that has them: what it computes is computed of noisy numbers.
