@@ -22,3 +22,8 @@ func NodesOf(pr *Priced, measure int, cells map[int]int64) []int64 {
 
 // ScaleOf is by what the noise of a number is scaled: Laplace's scale or Gauss's σ, in its own steps.
 func ScaleOf(pr *Priced, measure int) *big.Rat { return pr.laws[measure].scale.Rat() }
+
+// WidthOf is how wide the noise of a number is taken to be at 95 %, where it stands beside that of others.
+func WidthOf(pr *Priced, measure int) *big.Rat {
+	return (&releasedGroup{of: pr}).wide(measure, wholeAlpha)
+}

@@ -60,8 +60,8 @@ func (g *releasedGroup) quantileSpan(a *Aggregate, al alpha) span {
 //
 //	w(d) = √(w_S² + d²·w_N²)
 //
-// with a probability of at most al: with Gaussian noise because it is Gaussian noise of that deviation (rounding adds up to ½ to either), with
-// Laplace noise because sums have lighter tails than one draw (TestSumsOfLaplaceNoiseHaveLighterTails). So the interval is where
+// with a probability of at most al: with Gaussian noise because it is Gaussian noise of that deviation, with Laplace noise because sums have lighter tails
+// than one draw (TestSumsOfLaplaceNoiseHaveLighterTails); each w has a step more, since noise is of whole numbers (see wide). So the interval is where
 // (s − d·n)² ≤ w_S² + d²·w_N², between the roots of a parabola; where n² ≤ w_N² it is no interval, and nothing is known.
 func (g *releasedGroup) quotientSpan(sum, count int, al alpha) span {
 	s, n := g.sum(sum), g.sum(count)
@@ -82,13 +82,10 @@ func (g *releasedGroup) quotientSpan(sum, count int, al alpha) span {
 	return span{new(big.Rat).Quo(new(big.Rat).Sub(b, r), a), new(big.Rat).Quo(new(big.Rat).Add(b, r), a)}
 }
 
-// wide is the half-width of a measure's noise with what rounding may add to it.
+// wide is the half-width of a measure's noise and one step more: so much rounding may add to Gaussian noise; and a half-width of 0 may be left with
+// nearly al by each number alone, which noise of whole steps makes up for by one (TestQuotientIntervalsHoldForNoiseOfAFewSteps).
 func (g *releasedGroup) wide(measure int, al alpha) *big.Rat {
-	w := g.width(measure, al)
-	if g.of.noise == GaussianNoise {
-		w.Add(w, decimal(1, g.of.plan.Measures[measure].Places))
-	}
-	return w
+	return new(big.Rat).Add(g.width(measure, al), decimal(1, g.of.plan.Measures[measure].Places))
 }
 
 // varianceSpan asks which variances the three noisy numbers q, s and n do not contradict. Let d = S/N and V = Q/N − d² without noise. Then

@@ -266,3 +266,48 @@ func TestSumsOfLaplaceNoiseHaveLighterTails(t *testing.T) {
 		}
 	}
 }
+
+// Of a quotient whose noise is a step or two wide, the noise of S − d·N leaves √(w_S² + d²·w_N²) as seldom as is said, for every d and by the exact laws: what
+// is true of continuous noise is not of so few steps, unless each w has one more.
+func TestQuotientIntervalsHoldForNoiseOfAFewSteps(t *testing.T) {
+	t.Parallel()
+	worst := 0.0
+	for _, most := range []int64{2, 50} {
+		p := planOf(nil, 1)
+		p.Keys, p.Columns, p.Relation.Keys = nil, p.Columns[1:], nil
+		p.Measures[0].Most, p.Measures[1].Most, p.Measures[1].Places = 1, most, 0
+		p.Aggregates = []query.Aggregate{{Kind: query.AvgAggregate, Text: "avg(x)", Measures: []int{1, 0}, Type: relation.Type{Min: -most, Max: most}}}
+		for _, kind := range []string{query.LaplaceNoise, query.GaussianNoise} {
+			for _, epsilon := range []int64{3 * eps, 7 * eps, 11 * eps, 12 * eps} {
+				pr := priced(t, p, query.Terms{Epsilon: epsilon, Delta: 1e9, Noise: kind})
+				count, _ := query.LawOf(pr, 0)
+				sum, _ := query.LawOf(pr, 1)
+				wn, _ := query.WidthOf(pr, 0).Float64()
+				ws, _ := query.WidthOf(pr, 1).Float64()
+				var masses []float64
+				for n := int64(0); n == 0 || masses[n-1] > 1e-5; n++ {
+					m, _ := count.Mass(n).Float64()
+					masses = append(masses, m)
+				}
+				for d := 0.1; d <= 1; d += 0.3 {
+					x, missed := d*float64(most), 0.0
+					w := math.Hypot(ws, x*wn)
+					for n, m := range masses {
+						up, _ := sum.Tail(int64(math.Floor(x*float64(n)+w)) + 1).Float64()
+						down, _ := sum.Tail(int64(math.Floor(w-x*float64(n))) + 1).Float64()
+						if missed += m * (up + down); n > 0 { // and of −n
+							missed += m * (up + down)
+						}
+					}
+					worst = max(worst, missed)
+					if missed > 0.05 {
+						t.Errorf("%s noise at ε = %v, |x| ≤ %d, mean %v: missed with %v", kind, float64(epsilon)/eps, most, x, missed)
+					}
+				}
+			}
+		}
+	}
+	if worst < 0.02 {
+		t.Errorf("missed with %v at most: nothing was put to the test", worst)
+	}
+}
