@@ -421,6 +421,9 @@ func (b *binder) over(p *Plan, q *syntax.Query, alias string, names []string) er
 	p.Columns, p.Order = nil, nil
 	for _, it := range s.Items {
 		if it.Star {
+			if len(p.Columns)+len(below) > maxColumns {
+				return b.refuse(it.Pos, ruleSize, "name the columns that are needed", "this selects more than %d columns", maxColumns)
+			}
 			for _, c := range below {
 				p.Columns = append(p.Columns, Output{uniqueName(p.Columns, c.Name), c.Expr})
 			}

@@ -196,7 +196,10 @@ func (f *folding) finish(s *syntax.Select) (*rowset, error) {
 	if err != nil {
 		return nil, b.wrap(s.Pos, err)
 	}
-	out := &rowset{rel: fold, unit: f.in.unit, window: f.in.window, sources: []source{{}}}
+	out := &rowset{rel: fold, unit: f.in.unit, window: f.in.window, sources: []source{{}}, fan: f.in.fan}
+	if !slices.ContainsFunc(f.g.values, func(v value) bool { return v.unit == 0 }) {
+		out.fan = fan{} // one row of each unit, which multiplies nothing
+	}
 	if err := b.filter(s.Pos, out, having...); err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func (b *binder) read(at syntax.Pos, t *Table) (*rowset, error) {
 		}
 		src.cols = append(src.cols, column{name: c.Name, value: v})
 	}
-	r := &rowset{rel: scan, sources: []source{src}}
+	r := &rowset{rel: scan, sources: []source{src}, fan: fan{tables: map[string]int{t.Name: 1}}}
 	if t.Public {
 		return r, nil
 	}

@@ -216,10 +216,12 @@ func (b *binder) reference(from, to *Column) bool {
 // finish checks that the sides may meet, adds the unit, and makes the join.
 func (j *joining) finish(f *syntax.Join, where []syntax.Expr) (*rowset, error) {
 	b := j.b
-	if j.l.private() && j.r.private() {
-		if f.Kind == syntax.CrossJoin {
-			j.asked(where)
+	if f.Kind == syntax.CrossJoin {
+		if err := j.asked(where); err != nil {
+			return nil, err
 		}
+	}
+	if j.l.private() && j.r.private() {
 		if !j.refers && !j.l.covered(j.bits) {
 			return nil, b.refuse(f.Pos, ruleJoin, b.joinHint(j.l, j.r),
 				"rows of different %ss would meet: private tables are joined on the unit or a declared reference alone", b.d.Unit)
@@ -238,12 +240,16 @@ func (j *joining) finish(f *syntax.Join, where []syntax.Expr) (*rowset, error) {
 		return nil, b.wrap(f.Pos, err)
 	}
 	out := j.both
-	out.rel = rel
+	out.rel, out.fan = rel, j.l.fan.with(j.r.fan, len(j.on) == 0)
+	if err := b.fans(f.Pos, out.fan); err != nil {
+		return nil, err
+	}
 	return out, b.filter(f.Pos, out, j.after...)
 }
 
-// asked looks for equalities of the unit in WHERE, where a comma join has them.
-func (j *joining) asked(where []syntax.Expr) {
+// asked looks for equalities in WHERE, where a comma join has them. Those with a public table are taken as what the sides meet on, which
+// WHERE asks for again: so that not all rows of both are paired first.
+func (j *joining) asked(where []syntax.Expr) error {
 	sc := &scope{rows: j.both}
 	for _, w := range where {
 		x, ok := w.(*syntax.Binary)
@@ -263,8 +269,14 @@ func (j *joining) asked(where []syntax.Expr) {
 				j.bits |= j.l.bits(l) & j.r.bits(r)
 			}
 			j.refers = j.refers || j.b.reference(l.origin, r.origin) || j.b.reference(r.origin, l.origin)
+			if (!j.l.private() || !j.r.private()) && l.unit != allUnits && r.unit != allUnits {
+				if err := j.equal(x.At(), l, r); err != nil {
+					return err
+				}
+			}
 		}
 	}
+	return nil
 }
 
 // joinHint writes the condition that was missed, in the asker's names where the unit has any.

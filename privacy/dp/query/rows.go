@@ -66,7 +66,9 @@ func (b *binder) items(s *syntax.Select, sc *scope) ([]column, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, cols...)
+			if out = append(out, cols...); len(out) > maxColumns {
+				return nil, b.refuse(it.Pos, ruleSize, "name the columns that are needed", "this selects more than %d columns", maxColumns)
+			}
 			continue
 		}
 		v, err := b.expr(sc, it.Expr)
@@ -128,7 +130,7 @@ func itemName(it syntax.Item) string {
 
 // project computes the columns of a subquery; the unit comes along, whether or not it is among them.
 func (b *binder) project(at syntax.Pos, in *rowset, items []column) (*rowset, error) {
-	out := &rowset{window: in.window}
+	out := &rowset{window: in.window, fan: in.fan}
 	var cols []relation.Named
 	for _, n := range in.unit {
 		ref, err := relation.NewRef(in.rel, n)
@@ -196,6 +198,9 @@ func (b *binder) union(q *syntax.Query, env *ctes) (*rowset, error) {
 	}
 	first := arms[0]
 	out := &rowset{window: first.window}
+	for _, a := range arms {
+		out.fan = out.fan.either(a.fan)
+	}
 	for range first.unit {
 		out.unit = append(out.unit, b.name())
 	}

@@ -26,9 +26,10 @@ type binder struct {
 
 // Limits of what one question may grow to. They depend on the question and the declaration alone.
 const (
-	maxScans = 64
-	maxSize  = 4000    // nodes of one expression
-	maxMade  = 1 << 20 // values of public domains
+	maxScans   = 64
+	maxSize    = 4000    // nodes of one expression
+	maxMade    = 1 << 20 // values of public domains
+	maxColumns = 1000    // of one SELECT list: what * stands for doubles with each subquery that says it twice
 )
 
 // name is a new column name. Names count up in the order in which things are bound, so that they do not depend on the asker's.
@@ -85,6 +86,7 @@ type rowset struct {
 	sources []source
 	unit    []string // its columns that name the unit; nil: it is public
 	window  bool     // the last of them is the window, which no column of the question is
+	fan     fan
 }
 
 func (r *rowset) private() bool { return r.unit != nil }
