@@ -3,10 +3,13 @@ package ask
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/gateway"
@@ -88,10 +91,49 @@ const (
 func parse(raw []byte, into any) error {
 	dec := stdjson.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil || dec.More() {
+	if !plain(raw) || dec.Decode(into) != nil {
 		return gateway.Refuse(gateway.RulePlace, nil, "The arguments have not the form that the tool's schema gives.")
 	}
 	return nil
+}
+
+// plain reports whether text is one JSON object in which each member stands once, by a name in lower case. A capability bounds arguments by their
+// names as they are written, and [stdjson] takes a name in any case, the last one of several: what was bounded must be what is read.
+func plain(raw []byte) bool {
+	dec := stdjson.NewDecoder(bytes.NewReader(raw))
+	start, err := dec.Token()
+	if err != nil || start != stdjson.Delim('{') || !plainRest(dec, '{', maxNesting) {
+		return false
+	}
+	_, err = dec.Token()
+	return errors.Is(err, io.EOF)
+}
+
+// maxNesting is how deeply arguments nest: more than any of them does.
+const maxNesting = 8
+
+// plainRest reads the rest of an object or array that was begun.
+func plainRest(dec *stdjson.Decoder, of stdjson.Delim, left int) bool {
+	seen := map[string]bool{}
+	for dec.More() {
+		if of == '{' {
+			token, err := dec.Token()
+			name, ok := token.(string)
+			if err != nil || !ok || seen[name] || strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+				return false
+			}
+			seen[name] = true
+		}
+		token, err := dec.Token()
+		if err != nil {
+			return false
+		}
+		if inner, nests := token.(stdjson.Delim); nests && (left == 0 || !plainRest(dec, inner, left-1)) {
+			return false
+		}
+	}
+	_, err := dec.Token()
+	return err == nil
 }
 
 // ParseArguments reads a question. The error is a [*gateway.Refusal] that repeats nothing of it.
