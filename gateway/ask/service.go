@@ -144,8 +144,8 @@ func columnsOf(d *query.Dataset, scans []relation.Scan) []string {
 			if t.Source != s.Table || t.Public {
 				continue
 			}
-			for _, f := range s.Fields {
-				if name, used := columnOf(t, f.Source); used {
+			for j := range s.Fields {
+				for _, name := range namesOf(t, &s.Fields[j]) {
 					if len(d.Tables) > 1 {
 						name = t.Name + "." + name
 					}
@@ -160,17 +160,32 @@ func columnsOf(d *query.Dataset, scans []relation.Scan) []string {
 	return all
 }
 
-// columnOf is the name of a column of the source; one that is not declared keeps the source's, so that nothing covers it.
-func columnOf(t *query.Table, source string) (name string, used bool) {
-	name = source
-	for _, c := range t.Columns {
-		if c.Source != source {
+// namesOf are the names by which a column of the source is declared, as it is read; none where it says whose a row is. Several columns may be
+// the same one of the source, such as a time and its day: which of them a question uses is seen by its type, and where that leaves it open it uses
+// all of them. One that is not declared keeps the source's name, so that nothing covers it.
+func namesOf(t *query.Table, f *relation.Field) []string {
+	var like, all []*query.Column
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Source != f.Source {
 			continue
 		}
-		if name = c.Name; t.Via == nil && slices.Contains(t.Unit, name) || t.Via != nil && t.Via.Column == name {
-			return "", false
+		if all = append(all, c); c.Type == f.Type {
+			like = append(like, c)
 		}
-		break
 	}
-	return name, true
+	if len(like) == 0 {
+		like = all
+	}
+	if len(like) == 0 {
+		return []string{f.Source}
+	}
+	var names []string
+	for _, c := range like {
+		if t.Via == nil && slices.Contains(t.Unit, c.Name) || t.Via != nil && t.Via.Column == c.Name {
+			continue
+		}
+		names = append(names, c.Name)
+	}
+	return names
 }
