@@ -38,11 +38,11 @@ func ReadStreams(ctx context.Context, p *stream.Publisher, q ReadStream) (json.R
 	if err != nil {
 		return nil, err
 	}
-	every, err := time.ParseDuration(in.Every)
-	if err != nil || q.Window < 0 || q.Window > 1<<24 {
-		return nil, stream.ErrAsk
+	over, err := in.Over(q.Window)
+	if err != nil {
+		return nil, err
 	}
-	got, err := p.Read(ctx, stream.Ask{Dataset: q.Dataset, Stream: q.Stream, Over: time.Duration(q.Window) * every, Until: q.Until, Points: q.Points})
+	got, err := p.Read(ctx, stream.Ask{Dataset: q.Dataset, Stream: q.Stream, Over: over, Until: q.Until, Points: q.Points})
 	if err != nil {
 		return nil, err
 	}

@@ -90,13 +90,11 @@ func (s *Service) ReadStream(ctx context.Context, asker Asker) ([]byte, error) {
 		if err != nil {
 			return nil, unread(err)
 		}
-		every, err := time.ParseDuration(in.Every)
-		if err != nil || args.Window < 0 || args.Window > mostWindow {
-			return nil, unread(stream.ErrAsk)
+		over, err := in.Over(args.Window)
+		if err != nil {
+			return nil, unread(err)
 		}
-		got, err := s.Streams.Read(ctx, stream.Ask{
-			Dataset: args.Dataset, Stream: args.Stream, Over: time.Duration(args.Window) * every, Until: args.Until, Points: args.Points,
-		})
+		got, err := s.Streams.Read(ctx, stream.Ask{Dataset: args.Dataset, Stream: args.Stream, Over: over, Until: args.Until, Points: args.Points})
 		if err != nil {
 			return nil, unread(err)
 		}
@@ -104,8 +102,6 @@ func (s *Service) ReadStream(ctx context.Context, asker Asker) ([]byte, error) {
 	}
 	return a.Gateway.Tell(ctx, posed)
 }
-
-const mostWindow = 1 << 24 // steps, of a year at most: no overflow
 
 // stream is reading a stream as a question about the columns that it is made of. One that is not there, one of a dataset that is not, and one that
 // the caller may not read are refused alike.
@@ -126,7 +122,7 @@ func (a *asking) stream(dataset, name string) (*gateway.Question, error) {
 func unread(err error) error {
 	switch {
 	case errors.Is(err, stream.ErrAsk):
-		return gateway.Refuse(gateway.RulePlace, err, "A stream is read over one to 16777216 of its steps, and at most 1000 points at once.")
+		return gateway.Refuse(gateway.RulePlace, err, "A stream is read over one to 16777216 of its steps, and at most 1000 points and 65536 numbers at once.")
 	case errors.Is(err, stream.ErrNotKept):
 		return gateway.Refuse(gateway.RulePlace, err, "Steps so long ago are not kept any more.")
 	}

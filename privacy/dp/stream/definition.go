@@ -117,7 +117,7 @@ func New(b budget.Budget, d *query.Dataset, q *query.Plan, def Definition) (*Pla
 	} else if o := d.Origin; w > 0 && origin(b).Sub(cmp.Or(o, time.Unix(0, 0)))%w != 0 {
 		return nil, &Error{"dataset", "has windows that begin elsewhere in its budget than in its questions", nil}
 	}
-	return p, p.seal()
+	return p, p.seal(d)
 }
 
 // measure finds the one number of a question, and its groups.
@@ -253,8 +253,8 @@ func (p *Plan) rho(b budget.Budget) (int64, error) {
 	return nano, nil
 }
 
-// seal sums up what makes the stream the one it is. Grace, pad and what is kept may change.
-func (p *Plan) seal() error {
+// seal sums up what makes the stream the one it is, the declarations that it is computed by among it. Grace, pad and what is kept may change.
+func (p *Plan) seal(of *query.Dataset) error {
 	d := p.Definition
 	d.Grace, d.Pad, d.Keep = 0, 0, 0
 	d.From = d.From.UTC()
@@ -268,7 +268,8 @@ func (p *Plan) seal() error {
 		Sum, Places  int
 		First, Per   int64
 		Participates [2]int
-	}{d, p.Unit, p.Keys, params, p.sum, p.places, p.grid.first, p.grid.per, [2]int{params.Contribution.Steps, params.Contribution.Apart}})
+		Reads        []reads
+	}{d, p.Unit, p.Keys, params, p.sum, p.places, p.grid.first, p.grid.per, [2]int{params.Contribution.Steps, params.Contribution.Apart}, declared(of, p.scans)})
 	if err != nil {
 		return fmt.Errorf("summing up the stream: %w", err)
 	}

@@ -23,15 +23,22 @@ const timeName = "stream_time"
 // times finds the tables whose rows have a time.
 func (p *Plan) times(d *query.Dataset, q *query.Plan) error {
 	private := map[string]*query.Table{}
+	split := map[string]bool{} // tables of the source that the dataset has by several names, with different times
 	for i := range d.Tables {
 		if t := &d.Tables[i]; !t.Public {
-			private[cmp.Or(t.Source, t.Name)] = t
+			source := cmp.Or(t.Source, t.Name)
+			if same := private[source]; same != nil && clockOf(same) != clockOf(t) {
+				split[source] = true
+			}
+			private[source] = t
 		}
 	}
 	p.clocks = map[string]clock{}
 	for s := range scans(q.Relation.In) {
 		t := private[s.Table]
 		switch {
+		case split[s.Table]: // narrowed by one of them, a unit of the other's time would be in steps outside of its window
+			return &Error{"sql", "reads table " + t.Name + ", which the dataset has by another name with another time", nil}
 		case t == nil, t.Via != nil && t.Time == "": // public; or whose it is, and when, the row says that it refers to
 			continue
 		case t.Time == "" && p.Unit.Window > 0:
@@ -39,13 +46,9 @@ func (p *Plan) times(d *query.Dataset, q *query.Plan) error {
 		case t.Time == "":
 			continue
 		}
-		for _, c := range t.Columns {
-			if c.Name == t.Time {
-				p.clocks[s.Table] = clock{cmp.Or(c.Source, c.Name), c.Type}
-			}
-		}
-		c, ok := p.clocks[s.Table]
-		if !ok || c.typ.Kind != relation.Time && c.typ.Kind != relation.Date {
+		c := clockOf(t)
+		p.clocks[s.Table] = c
+		if c.source == "" || c.typ.Kind != relation.Time && c.typ.Kind != relation.Date {
 			return &Error{"sql", "reads table " + t.Name + ", whose time column is no time", nil}
 		}
 		if day := 24 * time.Hour; c.typ.Kind == relation.Date && (p.Every%day != 0 || p.From.Unix()%86400 != 0) {
@@ -56,6 +59,73 @@ func (p *Plan) times(d *query.Dataset, q *query.Plan) error {
 		return &Error{"sql", "reads no table whose rows have a time; say in the table which column it is", nil}
 	}
 	return nil
+}
+
+// clockOf is what tells the time of a table's rows; zero where nothing does.
+func clockOf(t *query.Table) clock {
+	for _, c := range t.Columns {
+		if c.Name == t.Time {
+			return clock{cmp.Or(c.Source, c.Name), c.Type}
+		}
+	}
+	return clock{}
+}
+
+// reads is what the dataset declares of a table that the stream is made of, as far as it is: whose a row is, when it was, and how columns are read.
+type reads struct {
+	Table   string
+	Public  bool
+	Unit    []string // of the source, as all names here
+	Refers  string
+	To      [2]string
+	Time    string
+	Clock   relation.Type
+	Columns []string
+	Types   []relation.Type
+}
+
+// declared is what a stream's relation is built of beside its SQL. What the dataset says of other columns and tables is not in it.
+func declared(d *query.Dataset, scans []relation.Scan) []reads {
+	tables := map[string]*query.Table{}
+	for i := range d.Tables {
+		tables[d.Tables[i].Name] = &d.Tables[i]
+	}
+	source := func(t *query.Table, column string) string {
+		if t != nil {
+			for _, c := range t.Columns {
+				if c.Name == column {
+					return cmp.Or(c.Source, c.Name)
+				}
+			}
+		}
+		return column
+	}
+	var all []reads
+	for _, s := range scans {
+		for i := range d.Tables {
+			t := &d.Tables[i]
+			if cmp.Or(t.Source, t.Name) != s.Table {
+				continue
+			}
+			c := clockOf(t)
+			one := reads{Table: s.Table, Public: t.Public, Time: c.source, Clock: c.typ}
+			for _, u := range t.Unit {
+				one.Unit = append(one.Unit, source(t, u))
+			}
+			if v := t.Via; v != nil {
+				to := tables[v.Table]
+				one.Refers, one.To = source(t, v.Column), [2]string{v.Table, source(to, v.To)}
+				if to != nil {
+					one.To[0] = cmp.Or(to.Source, to.Name)
+				}
+			}
+			for _, f := range s.Fields {
+				one.Columns, one.Types = append(one.Columns, f.Source), append(one.Types, f.Type)
+			}
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // scans are the tables that a relation reads.

@@ -18,6 +18,9 @@ type grid struct {
 // begin is when a step begins, which is when the one before it ends.
 func (g grid) begin(step int64) time.Time { return g.from.Add(time.Duration(step-1) * g.every) }
 
+// due is when a step is taken.
+func (p *Plan) due(step int64) time.Time { return p.grid.begin(step + 1).Add(p.Grace) }
+
 // term returns the term that a step lies in, and its number there.
 func (g grid) term(step int64) (term, local int64) {
 	if g.per == 0 {

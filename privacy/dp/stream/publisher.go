@@ -206,7 +206,6 @@ type worker struct {
 	params *continual.Params
 	term   int64
 	sums   *continual.Stream // of the term; nil: it must be opened
-	begun  time.Time         // when the step that is under way was begun
 
 	mu     sync.Mutex // guards the fields below
 	cancel context.CancelFunc

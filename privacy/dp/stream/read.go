@@ -18,7 +18,7 @@ import (
 var (
 	ErrNoStream = errors.New("there is no such stream")
 	ErrNotKept  = errors.New("steps so long ago are not kept any more")
-	ErrAsk      = errors.New("a stream is read over a number of its steps, and at most 1000 points at once")
+	ErrAsk      = errors.New("a stream is read over a number of its steps, and at most 1000 points and 65536 numbers at once")
 )
 
 // Info is what may be known of a stream before it is read.
@@ -72,8 +72,11 @@ type Cell struct {
 	Sum, Low, High int64
 }
 
-// mostPoints bounds one reading.
-const mostPoints = 1000
+// These bound one reading, so that a gateway can write it for many readers at once.
+const (
+	mostPoints  = 1000
+	mostNumbers = 1 << 16 // of all groups at all points
+)
 
 // List tells which streams there are.
 func (p *Publisher) List(ctx context.Context) ([]Info, error) {
@@ -170,7 +173,7 @@ func (p *Publisher) Read(ctx context.Context, ask Ask) (*Reading, error) {
 	if ask.Points == 0 {
 		ask.Points = 1
 	}
-	if ask.Over < 0 || ask.Over%g.every != 0 || ask.Points < 1 || ask.Points > mostPoints {
+	if ask.Over < 0 || ask.Over%g.every != 0 || ask.Points < 1 || ask.Points > mostPoints || ask.Points > 1 && ask.Points*w.plan.cells > mostNumbers {
 		return nil, ErrAsk
 	}
 	in, params, err := w.info(ctx)
@@ -336,4 +339,16 @@ func valueOf(v relation.Value, places int) any {
 		return time.UnixMicro(v.Int).UTC()
 	}
 	return v.Text
+}
+
+// mostWindow bounds a sliding window, in steps.
+const mostWindow = 1 << 24
+
+// Over is how long a window of so many steps is; 0 for none.
+func (in Info) Over(steps int) (time.Duration, error) {
+	every, err := time.ParseDuration(in.Every)
+	if err != nil || every <= 0 || steps < 0 || steps > mostWindow || int64(steps) > math.MaxInt64/int64(every) {
+		return 0, ErrAsk
+	}
+	return time.Duration(steps) * every, nil
 }

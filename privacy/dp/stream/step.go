@@ -21,11 +21,9 @@ func (w *worker) next(ctx context.Context) (time.Duration, error) {
 	}
 	step := last + 1
 	term, local := w.plan.grid.term(step)
-	now := w.p.opt.Clock()
-	if wait := w.plan.grid.begin(step + 1).Add(w.plan.Grace).Sub(now); wait > 0 {
+	if wait := w.plan.due(step).Sub(w.p.opt.Clock()); wait > 0 {
 		return wait, nil
 	}
-	w.begun = now
 	if err := w.enter(ctx, term, local); err != nil {
 		if now, again := w.know(ctx); errors.Is(err, ErrSetBack) && again == nil && now != last {
 			return 0, nil // another process was faster between the two looks
@@ -220,7 +218,7 @@ func (w *worker) record(tx store.Tx, term int64, r continual.Release) error {
 			sums[i] = plus(sums[i], base[i])
 		}
 	}
-	if err := w.p.keep(tx, w.plan, step, w.shown(), sums); err != nil {
+	if err := w.p.keep(tx, w.plan, step, w.shown(step), sums); err != nil {
 		return err
 	}
 	if w.p.opt.Record == nil {
@@ -229,15 +227,16 @@ func (w *worker) record(tx store.Tx, term int64, r continual.Release) error {
 	return w.p.opt.Record(tx, Step{w.plan.Dataset, w.plan.Name, step, w.plan.grid.begin(step), w.plan.grid.begin(step + 1)})
 }
 
-// shown is from when on the step is told: a multiple of the padding after it was begun, with some time to store it, so that how long the
-// source took is not seen.
-func (w *worker) shown() time.Time {
+// shown is from when on the step is told: a multiple of the padding after it was due, with some time to store it, so that how long the
+// source took is not seen: neither for this step nor, where several are made good, for those before it.
+func (w *worker) shown(step int64) time.Time {
 	now, pad := w.p.opt.Clock(), w.plan.Pad
 	if pad <= 0 {
 		return now
 	}
-	took := now.Sub(w.begun) + pad/4
-	return w.begun.Add((took + pad - 1) / pad * pad)
+	due := w.plan.due(step)
+	took := max(now.Sub(due), 0) + pad/4
+	return due.Add((took + pad - 1) / pad * pad)
 }
 
 // plus adds and saturates.
