@@ -27,3 +27,6 @@ func ScaleOf(pr *Priced, measure int) *big.Rat { return pr.laws[measure].scale.R
 func WidthOf(pr *Priced, measure int) *big.Rat {
 	return (&releasedGroup{of: pr}).wide(measure, wholeAlpha)
 }
+
+// MostGroups is how many selected groups are held at most.
+func MostGroups(pr *Priced) *int { return &pr.most }

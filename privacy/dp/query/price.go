@@ -41,8 +41,10 @@ const (
 	MostBins = 1 << 12
 	// mostFanout bounds the children of one node.
 	mostFanout = 64
-	// mostSelected bounds the groups of an answer whose keys are private. It is reached by groups that were selected alone.
+	// mostSelected and mostHeld bound the groups of an answer whose keys are private, and the numbers of all of them, which are held at once. They are
+	// reached by groups that were selected alone.
 	mostSelected = 1 << 17
+	mostHeld     = 4 * MostNumbers
 )
 
 // Priced is a plan with its noise: what an answer will cost and how exact it will be, known before anything is read. It is safe for
@@ -53,6 +55,7 @@ type Priced struct {
 	noise     string  // as decided
 	groups    int64   // how many groups one unit moves at most
 	cells     int64   // groups of public domains; 0: private
+	most      int     // groups that are selected at most
 	laws      []law   // by measure
 	weights   []int64 // by measure
 	selection *noise.Partitions
@@ -190,6 +193,7 @@ func (p *Plan) frame(t Terms, kind string) (*Priced, int64, error) {
 		}
 		numbers += n
 	}
+	pr.most = int(min(mostSelected, mostHeld/numbers))
 	if numbers*max(pr.cells, 1) > MostNumbers {
 		return nil, 0, &TermsError{"question", "asks for more numbers than one answer may have: group by fewer values"}
 	}

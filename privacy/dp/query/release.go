@@ -106,28 +106,26 @@ func (pr *Priced) releaseAll(ctx context.Context, e relation.Engine, seed relati
 }
 
 func (pr *Priced) releaseSelected(ctx context.Context, e relation.Engine, seed relation.Seed, src *noise.Source) ([]*releasedGroup, error) {
-	var kept []relation.Group
+	var all []*releasedGroup
 	err := pr.run(ctx, e, seed, func(g relation.Group) error {
 		if !pr.selection.Keep(src, g.Units) || !pr.inDomains(g.Keys) {
 			return nil
 		}
-		if len(kept) == mostSelected {
+		if len(all) == pr.most {
 			return errors.New("more groups were selected than one answer may have")
 		}
-		g.Keys, g.Sums = slices.Clone(g.Keys), slices.Clone(g.Sums)
-		kept = append(kept, g)
+		g.Keys = slices.Clone(g.Keys)
+		all = append(all, pr.noised(g, src))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(kept, func(a, b relation.Group) int { return orderKeys(a.Keys, b.Keys) })
-	all := make([]*releasedGroup, len(kept))
-	for i, g := range kept {
-		if i > 0 && orderKeys(kept[i-1].Keys, g.Keys) == 0 {
+	slices.SortFunc(all, func(a, b *releasedGroup) int { return orderKeys(a.keys, b.keys) })
+	for i := 1; i < len(all); i++ {
+		if orderKeys(all[i-1].keys, all[i].keys) == 0 {
 			return nil, errTwice
 		}
-		all[i] = pr.noised(g, src)
 	}
 	return all, ctx.Err()
 }

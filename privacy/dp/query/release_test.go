@@ -199,6 +199,36 @@ func TestPrivateGroupsAreSelected(t *testing.T) {
 	}
 }
 
+// How many groups may be selected is bounded by what is held of each: an answer of many trees has fewer groups than one of counts.
+func TestSelectedGroupsAreBoundedByTheirNumbers(t *testing.T) {
+	t.Parallel()
+	p := planOf(nil, 1)
+	terms := query.Terms{Epsilon: 3 * eps, SelectionDelta: 1e9}
+	pr := priced(t, p, terms)
+	most := query.MostGroups(pr)
+	if *most != 1<<17 {
+		t.Errorf("of two sums %d groups", *most)
+	}
+	*most = 3
+	var e groups
+	for i := range 4 {
+		e = append(e, relation.Group{Keys: domain(strconv.Itoa(i)), Units: 100_000, Sums: []int64{1, 1}})
+	}
+	if a := answered(t, pr, e[:3]); len(a.Rows) != 3 {
+		t.Errorf("%d rows", len(a.Rows))
+	}
+	if a, err := pr.Answer(t.Context(), e, relation.Seed{}, noise.NewSource()); !errors.Is(err, query.ErrAnswer) {
+		t.Errorf("one group too many: %v, error %v", a != nil, err)
+	}
+	for i := range 40 {
+		p.Relation.Bins = append(p.Relation.Bins, relation.Bins{Col: "x", Width: 1, Count: 4096})
+		p.Measures = append(p.Measures, query.Measure{Sum: -1, Bins: i, Most: 1, Levels: 3, Fanout: 16, Weight: 1})
+	}
+	if n := *query.MostGroups(priced(t, p, terms)); n < 10 || n*40*(4096+256+16) > 4*query.MostNumbers {
+		t.Errorf("of forty trees %d groups", n)
+	}
+}
+
 // A law that nobody made draws nothing: it panics.
 func TestNoNoiseByMistakeIsImpossible(t *testing.T) {
 	t.Parallel()
