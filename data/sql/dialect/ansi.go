@@ -18,7 +18,8 @@ type ansi struct {
 	text       func(string) string
 	bigint     string // types
 	varchar    string
-	wide       string // of 38 digits, whole
+	bare       func(x string) string // text without the collation of its column, by which texts that differ could be alike; nil: there are none
+	wide       string                // of 38 digits, whole
 	parameter  func(n, use int) string
 	byNumber   bool
 	words      int
@@ -247,7 +248,11 @@ func (d *ansi) Read(c string, native Native, f relation.Field) (string, error) {
 		if native == Truth {
 			return "CASE WHEN " + c + " THEN 'true' WHEN NOT " + c + " THEN 'false' END", nil
 		}
-		return "CAST(" + c + " AS " + d.varchar + ")", nil
+		c = "CAST(" + c + " AS " + d.varchar + ")"
+		if d.bare != nil {
+			c = d.bare(c)
+		}
+		return c, nil
 	case relation.Truth:
 		switch native {
 		case Truth:

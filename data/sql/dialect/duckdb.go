@@ -9,6 +9,7 @@ func DuckDB() Dialect {
 	d := &ansi{
 		name: "duckdb", identifier: func(s string) (string, error) { return identifier("duckdb", `"`, s) }, parts: 3,
 		text: doubled, bigint: "BIGINT", varchar: "VARCHAR", wide: "HUGEINT",
+		bare:      func(x string) string { return "(" + x + " COLLATE C)" },
 		parameter: dollar, byNumber: true, words: 2, nulls: false,
 		quo:     func(l, r string) string { return l + " // " + r },
 		rem:     func(l, r string) string { return l + " % " + r },

@@ -132,6 +132,7 @@ func BigQuery() Dialect {
 	text := hexed("", "SAFE_CONVERT_BYTES_TO_STRING(FROM_HEX('", "'))")
 	d := &ansi{
 		name: "bigquery", parts: 3, text: text, bigint: "INT64", varchar: "STRING", wide: "BIGNUMERIC",
+		bare:      func(x string) string { return "COLLATE(" + x + ", '')" },
 		parameter: positional, words: 2, nulls: true,
 		quo:     func(l, r string) string { return "DIV(" + l + ", " + r + ")" },
 		rem:     func(l, r string) string { return "MOD(" + l + ", " + r + ")" },
@@ -180,6 +181,7 @@ func Snowflake() Dialect {
 	d := &ansi{
 		name: "snowflake", identifier: func(s string) (string, error) { return identifier("snowflake", `"`, s) }, parts: 3,
 		text: text, bigint: "NUMBER(38,0)", varchar: "VARCHAR", wide: "NUMBER(38,0)",
+		bare:      func(x string) string { return "COLLATE(" + x + ", '')" },
 		parameter: positional, words: 2, nulls: true,
 		quo: func(l, r string) string {
 			return "CAST((" + l + " - MOD(" + l + ", " + r + ")) / " + r + " AS NUMBER(38,0))"
@@ -200,10 +202,7 @@ func Snowflake() Dialect {
 		moment: func(c string) string { return "CONVERT_TIMEZONE('UTC', TRY_TO_TIMESTAMP_TZ(" + c + "))::TIMESTAMP_NTZ" },
 	}
 	d.let = func(x string, f func(string) string) string { return f(x) }
-	// Case counts unless a column has a collation of its own.
-	d.like = func(x string, pattern []relation.LikePart) string {
-		return sparkLike(text)("COLLATE("+x+", '')", pattern)
-	}
+	d.like = sparkLike(text)
 	d.part = func(of relation.DatePart, day string) string {
 		return "DATE_PART('" + partNames[of] + "', DATEADD('day', " + day + ", DATE '1970-01-01'))"
 	}

@@ -1,4 +1,4 @@
-WITH scrim__r1 AS (SELECT CAST(t."patient" AS VARCHAR) AS "patient" FROM "clinic"."stays" AS t),
+WITH scrim__r1 AS (SELECT (CAST(t."patient" AS VARCHAR) COLLATE C) AS "patient" FROM "clinic"."stays" AS t),
 scrim__b2 AS (SELECT "patient" AS u1 FROM scrim__r1 WHERE "patient" IS NOT NULL),
 scrim__p3 AS (SELECT u1, LEAST(GREATEST(COUNT(*), CAST(0 AS BIGINT)), CAST(3 AS BIGINT)) AS s1, CAST(1 AS BIGINT) AS s2 FROM scrim__b2 GROUP BY u1)
 SELECT 0 AS part, 0 AS cell, COUNT(*) AS units, CAST(LEAST(GREATEST(COALESCE(SUM(s1), CAST(0 AS HUGEINT)), CAST(-4611686018427387903 AS HUGEINT)), CAST(4611686018427387903 AS HUGEINT)) AS BIGINT) AS sum1, COUNT(*) AS sum2 FROM scrim__p3
