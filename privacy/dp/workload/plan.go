@@ -25,7 +25,9 @@ func Plan(w Workload, u Unit, mu2 *big.Rat) (*Strategy, error) {
 	w.Queries = append([]Query(nil), w.Queries...)
 	w.Domain = append([]int(nil), w.Domain...)
 	all := set(1)<<len(w.Domain) - 1
-	u.Groups = min(u.Groups, int64(w.cells(all)))
+	if n := w.cells(all); n <= MostNumbers { // else it is more than that, and how many is not known
+		u.Groups = min(u.Groups, int64(n))
+	}
 	s := &Strategy{w: w, unit: u, sets: sets, at: map[set]int{}}
 	for i, a := range sets {
 		s.at[a] = i
