@@ -14,8 +14,11 @@ import (
 	"github.com/scrimhq/scrim/data/sql/relation"
 )
 
-// batch is how many rows one line has at most.
-const batch = 256
+// batch is how many rows one line has at most, and lineText how many bytes of text, of which each may take six on the line.
+const (
+	batch    = 256
+	lineText = process.MaxLine / 16
+)
 
 // run answers with the rows of a statement.
 func run(ctx context.Context, db *sql.DB, req *process.Request, out io.Writer) error {
@@ -50,6 +53,7 @@ func run(ctx context.Context, db *sql.DB, req *process.Request, out io.Writer) e
 		targets[i] = &values[i]
 	}
 	var lines [][]process.Cell
+	long := 0
 	for rows.Next() {
 		if err := rows.Scan(targets...); err != nil {
 			return err
@@ -60,12 +64,13 @@ func run(ctx context.Context, db *sql.DB, req *process.Request, out io.Writer) e
 			if cells[i], ok = cell(v, kinds[i]); !ok {
 				return failed(process.FailedRun)
 			}
+			long += len(cells[i].Text)
 		}
-		if lines = append(lines, cells); len(lines) == batch {
+		if lines = append(lines, cells); len(lines) == batch || long >= lineText {
 			if err := process.WriteLine(out, process.Response{ID: req.ID, Rows: lines}); err != nil {
 				return err
 			}
-			lines = lines[:0]
+			lines, long = lines[:0], 0
 		}
 	}
 	if err := rows.Err(); err != nil {
