@@ -1,6 +1,9 @@
 package dialect
 
 import (
+	"regexp"
+	"strings"
+
 	"github.com/scrimhq/scrim/data/sql/relation"
 )
 
@@ -17,7 +20,7 @@ func DuckDB() Dialect {
 		decimal: func(x string) string { return "TRY_CAST(" + x + " AS DECIMAL(38,18))" },
 		double:  func(x string) string { return "TRY_CAST(" + x + " AS DOUBLE)" },
 		isNaN:   func(x string) string { return "isnan(" + x + ")" },
-		like:    escaped(doubled, ` ESCAPE '\'`),
+		like:    duckLike,
 		length:  "length", lower: "lower", upper: "upper", boolMin: "bool_and", boolMax: "bool_or",
 		days: func(c string) string { return "CAST(datediff('day', DATE '1970-01-01', " + c + ") AS BIGINT)" },
 		micros: func(c string, _ Native) string {
@@ -51,4 +54,30 @@ func DuckDB() Dialect {
 		return "", ""
 	}
 	return d
+}
+
+// duckLike writes a pattern as a regular expression where it has more than one %: DuckDB's LIKE tries all ways, which takes longer than anybody
+// waits for one short text, and so would tell that this text is there. Its regular expressions take time in proportion to the text (RE2).
+func duckLike(x string, pattern []relation.LikePart) string {
+	many := 0
+	for _, p := range pattern {
+		if p.Many {
+			many++
+		}
+	}
+	if many < 2 {
+		return escaped(doubled, ` ESCAPE '\'`)(x, pattern)
+	}
+	var b strings.Builder
+	for _, p := range pattern {
+		switch {
+		case p.Many:
+			b.WriteString(".*")
+		case p.One:
+			b.WriteByte('.')
+		default:
+			b.WriteString(regexp.QuoteMeta(p.Text))
+		}
+	}
+	return "regexp_full_match(" + x + ", " + doubled(b.String()) + ", 's')"
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/data/sql/process"
 	"github.com/scrimhq/scrim/data/sql/relation"
@@ -103,5 +104,52 @@ func TestNoCellMakesDuckDBFail(t *testing.T) {
 				t.Errorf("%s as %s:\n got %v\nwant %v", typ, as, got, want)
 			}
 		}
+	}
+}
+
+// TestPatternsTakeNoTime has a pattern that a matcher which tries all ways takes years for, on one short text: whether that row is there must not
+// show.
+func TestPatternsTakeNoTime(t *testing.T) {
+	path := t.TempDir() + "/t.duckdb"
+	prepare(t, "ATTACH '"+path+"' AS d", "CREATE TABLE d.t AS SELECT 1 AS u, repeat('a', 100) AS k UNION ALL SELECT 2, repeat('a', 100) || 'é!'", "DETACH d")
+	e := open(t, process.Options{Database: path})
+	s, err := relation.NewScan("t", relation.Field{Source: "u", As: "u", Type: relation.NumberType(0, 0, 9), Exact: true}, relation.Field{Source: "k", As: "k", Type: relation.TextType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := relation.NewRef(s, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"%a%a%a%a%a%a%a%a%a%a%a%a%a%!", "%_%_%_%_%_%_%_%_%_%_%_%_%_%!", "%a_%a_%a_%a_%a_%a_%a_%a_%_é!"} {
+		like, err := relation.NewLike(ref, pattern, '\\')
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := relation.NewFilter(s, like)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		n := int64(0)
+		err = e.Run(ctx, &relation.Bounded{In: f, Unit: []string{"u"}, Rows: 1}, relation.Seed{}, func(g relation.Group) error { n = g.Units; return nil })
+		if err != nil || n != 1 {
+			t.Errorf("%s: %d units, error %v, want one", pattern, n, err)
+		}
+	}
+}
+
+// TestLongKeysFitTheirLines has more text in keys than one line of the protocol takes: a row's text must not make a question fail.
+func TestLongKeysFitTheirLines(t *testing.T) {
+	path := t.TempDir() + "/t.duckdb"
+	prepare(t, "ATTACH '"+path+"' AS d", "CREATE TABLE d.t AS SELECT i AS u, repeat('<', 20000) || i AS k FROM range(300) r(i)", "DETACH d")
+	s, err := relation.NewScan("t", relation.Field{Source: "u", As: "u", Type: relation.NumberType(0, 0, 1000), Exact: true}, relation.Field{Source: "k", As: "k", Type: relation.TextType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &relation.Bounded{In: s, Unit: []string{"u"}, Keys: []string{"k"}, Rows: 1, Sums: []relation.Sum{{Op: relation.Count, High: 1}}}
+	if got := groupsOf(t, open(t, process.Options{Database: path}), q); len(got) != 300 {
+		t.Errorf("%d groups, want 300", len(got))
 	}
 }

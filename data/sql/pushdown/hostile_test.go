@@ -17,6 +17,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/sql/pushdown"
 	"github.com/scrimhq/scrim/data/sql/relation"
+	"github.com/scrimhq/scrim/data/sql/relation/relationtest"
 	"github.com/scrimhq/scrim/store/pgtest"
 )
 
@@ -225,5 +226,41 @@ func TestErrorsRepeatNothing(t *testing.T) {
 		t.Error(err)
 	} else if err := l.Run(t.Context(), q, seed, nothing); !errors.Is(err, pushdown.ErrConnection) {
 		t.Errorf("no database: error = %v, want ErrConnection", err)
+	}
+}
+
+// TestPatternsTakeNoTime has patterns that a matcher which tries all ways takes years for, on one short text: whether that row is there must not
+// show.
+func TestPatternsTakeNoTime(t *testing.T) {
+	row := relationtest.Table{Name: "t", Unit: "u", Fields: []relation.Field{
+		{Source: "u", As: "u", Type: relation.NumberType(0, 0, 9), Exact: true}, {Source: "k", As: "k", Type: relation.TextType},
+	}, Rows: [][]any{{int64(1), strings.Repeat("a", 100)}, {int64(2), strings.Repeat("a", 100) + "é!"}}}
+	tables := relationtest.Tables{row}
+	s, err := relation.NewScan("t", row.Fields...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := relation.NewRef(s, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range engines(t, tables) {
+		for _, pattern := range []string{"%a%a%a%a%a%a%a%a%a%a%a%a%a%!", "%_%_%_%_%_%_%_%_%_%_%_%_%_%!", "%a_%a_%a_%a_%a_%a_%a_%a_%_é!"} {
+			like, err := relation.NewLike(ref, pattern, '\\')
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := relation.NewFilter(s, like)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			n := int64(0)
+			err = e.Run(ctx, &relation.Bounded{In: f, Unit: []string{"u"}, Rows: 1}, seed, func(g relation.Group) error { n = g.Units; return nil })
+			if err != nil || n != 1 {
+				t.Errorf("%s: %s: %d units, error %v, want one", name, pattern, n, err)
+			}
+		}
 	}
 }
