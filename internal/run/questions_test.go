@@ -125,7 +125,7 @@ func TestAQuestionIsAnsweredWhereTheDataLies(t *testing.T) {
 	g, addr, stop := serve(t, load(t, file), run.Options{})
 	const question = `{"dataset":"stays","sql":"SELECT ward, COUNT(*) AS n, AVG(age) AS mean FROM stays GROUP BY ward","epsilon":10}`
 	explained, body := tool(t, addr, key.Expose(), "explain_query", question)
-	if explained == nil || !strings.Contains(string(explained), `"epsilon":"9.99`) || !strings.Contains(string(explained), `"of":"dataset"`) {
+	if explained == nil || !strings.Contains(string(explained), `"cost":{"epsilon":"10"`) || !strings.Contains(string(explained), `"of":"dataset"`) {
 		t.Fatalf("explained is %s", body)
 	}
 	first, body := tool(t, addr, key.Expose(), "query", question)
@@ -143,7 +143,7 @@ func TestAQuestionIsAnsweredWhereTheDataLies(t *testing.T) {
 	if again, _ := tool(t, addr, key.Expose(), "query", `{"dataset":"stays","epsilon":"10.0","sql":"select ward, count(*) n, avg(age) mean from stays group by ward"}`); string(again) != string(first) {
 		t.Errorf("the same question in other words is answered %s, want %s", again, first)
 	}
-	if told, body := tool(t, addr, key.Expose(), "budget", `{"dataset":"stays"}`); !strings.Contains(string(told), `"spent":{"epsilon":"9.99`) {
+	if told, body := tool(t, addr, key.Expose(), "budget", `{"dataset":"stays"}`); !strings.Contains(string(told), `"spent":{"epsilon":"10"`) {
 		t.Errorf("spent is %s", body)
 	}
 	for sql, want := range map[string]string{

@@ -83,12 +83,17 @@ func sense(q *query.Dataset, d config.Dataset) ([32]byte, error) {
 // sourcePrint is the same for two configurations of a dataset whose data is reached in one way.
 func sourcePrint(d config.Dataset) string {
 	type files struct {
-		Table string
-		Files []string
+		Table   string
+		Files   []string
+		Columns []string `json:",omitempty"` // that DuckDB is opened with
 	}
 	var tables []files
 	for _, name := range slices.Sorted(maps.Keys(d.Tables)) {
-		tables = append(tables, files{name, d.Tables[name].Files})
+		one := files{Table: name, Files: d.Tables[name].Files}
+		if d.Source.DuckDB != nil {
+			one.Columns = columnsIn(d.Tables[name])
+		}
+		tables = append(tables, one)
 	}
 	s := d.Source
 	postgres := ""
@@ -253,12 +258,18 @@ func duckOf(c *config.Config, d config.Dataset) (relation.Engine, error) {
 			}
 			one.Files = append(one.Files, filepath.Join(c.Path(s.Dir), f))
 		}
-		for _, column := range slices.Sorted(maps.Keys(t.Columns)) {
-			one.Columns = append(one.Columns, cmp.Or(t.Columns[column].Column, column))
-		}
+		one.Columns = columnsIn(t)
 		o.Tables = append(o.Tables, one)
 	}
 	return process.Open(o)
+}
+
+// columnsIn are a table's columns by their names in the source.
+func columnsIn(t config.Table) (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(t.Columns)) {
+		all = append(all, cmp.Or(t.Columns[name].Column, name))
+	}
+	return all
 }
 
 // filesOf are the files of each table.
