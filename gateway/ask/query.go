@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/scrimhq/scrim/data/sql/syntax"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/privacy/budget"
 	"github.com/scrimhq/scrim/privacy/dp/query"
@@ -181,6 +182,8 @@ func (p *prepared) price(q query.Question) (Priced, error) {
 		return nil, misasked(m)
 	}
 	switch {
+	case errors.Is(err, syntax.ErrBusy):
+		return nil, gateway.Refuse(gateway.RuleBusy, err, "The gateway is reading too many questions; try again in a second.")
 	case err != nil:
 		return nil, gateway.Refuse(gateway.RuleInternal, errors.New("a question could not be priced"), "The gateway could not understand this question, so it is not asked.")
 	case priced.Epsilon() > c.Most:
