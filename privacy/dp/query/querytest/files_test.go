@@ -15,19 +15,25 @@ import (
 	"github.com/scrimhq/scrim/privacy/dp/query/querytest"
 )
 
-// inFiles puts a database into files, CSV or JSON lines, two a table.
-func inFiles(t *testing.T, db querytest.Database, asLines bool) relation.Engine {
+// inFiles puts a database into files, CSV, JSON lines or Parquet, two a table.
+func inFiles(t *testing.T, db querytest.Database, format files.Format) relation.Engine {
 	t.Helper()
 	o := files.Options{Tables: map[string]files.Table{}}
 	for _, table := range db {
 		dir := t.TempDir()
 		for half := range 2 {
 			rows := table.Rows[len(table.Rows)*half/2 : len(table.Rows)*(half+1)/2]
-			name, b := "part%d.csv", csvOf(table, rows)
-			if asLines {
-				name, b = "part%d.jsonl", linesOf(t, table, rows)
+			path := filepath.Join(dir, fmt.Sprint("part", half))
+			var err error
+			switch format {
+			case files.CSV:
+				err = os.WriteFile(path+".csv", []byte(csvOf(table, rows)), 0o600)
+			case files.Lines:
+				err = os.WriteFile(path+".jsonl", []byte(linesOf(t, table, rows)), 0o600)
+			case files.Parquet:
+				err = writeParquet(t, path+".parquet", table.Columns, rows)
 			}
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf(name, half)), []byte(b), 0o600); err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -85,11 +91,12 @@ func linesOf(t *testing.T, table *querytest.Table, rows [][]any) string {
 func TestQuestionsOverFiles(t *testing.T) {
 	d := clinic()
 	moved, questions := 0, 30
-	for round := range rounds(2, 60) {
+	for round := range rounds(3, 60) {
 		rng := rand.New(rand.NewPCG(uint64(round), 4))
-		db := querytest.Random(rng, d, querytest.Options{})
-		with, want := inFiles(t, db, round%2 == 1), db.Engine()
-		without := inFiles(t, db.Neighbours(rng, 1)[0], round%2 == 1)
+		format := []files.Format{files.CSV, files.Lines, files.Parquet}[round%3]
+		db := querytest.Random(rng, d, querytest.Options{Typed: format == files.Parquet})
+		with, want := inFiles(t, db, format), db.Engine()
+		without := inFiles(t, db.Neighbours(rng, 1)[0], format)
 		for _, p := range plans(t, rng, d, questions) {
 			a, err := querytest.Run(t.Context(), with, p, seed)
 			if err != nil {
