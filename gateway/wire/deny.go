@@ -156,7 +156,7 @@ func versionLike(s string) bool {
 func (n Denial) toolResult(version string, id []byte) []byte {
 	text := n.text()
 	if n.Ask != "" {
-		text += ". " + n.Ask
+		text = strings.TrimSuffix(text, ".") + ". " + n.Ask
 	}
 	if n.Reference != "" {
 		text += " (reference " + n.Reference + ")"

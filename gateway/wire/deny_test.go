@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
@@ -87,6 +88,10 @@ func TestMCPDenials(t *testing.T) {
 	text, ok := answer.Result.Content[0].(*mcp.TextContent)
 	if !ok || !answer.Result.IsError || answer.Error != nil || text.Text != "policy does not allow /arguments/name. Ask the owner (reference ref)" {
 		t.Errorf("denied call: %+v", answer)
+	}
+	denied.Text = "There is no room for this one." // a sentence already
+	if b := string(denied.MCP(MCP20260728, "tools/call", []byte("1"))); !strings.Contains(b, "There is no room for this one. Ask the owner (") {
+		t.Errorf("a sentence and a way to ask: %s", b)
 	}
 	for _, c := range []struct {
 		reason                  Reason
