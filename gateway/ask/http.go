@@ -4,8 +4,12 @@ import (
 	"bytes"
 	stdjson "encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -13,8 +17,11 @@ import (
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
-// Path is where the HTTP API is: datasets, and what is asked about each.
-const Path = "/questions"
+// Path is where the HTTP API is: datasets, and what is asked about each. StreamsPath has what is published of them.
+const (
+	Path        = "/questions"
+	StreamsPath = "/streams"
+)
 
 // Protocol names calls of the HTTP API in the journal.
 const Protocol = "questions/1"
@@ -36,15 +43,20 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r = r.WithContext(gateway.WithHops(r.Context(), r.Header))
-	act, dataset, found := h.route(r)
+	act, at, found := h.route(r.Method, r)
 	if !found {
-		w.Header().Set("Allow", allowed(r))
+		methods := h.methods(r)
+		if len(methods) == 0 {
+			http.Error(w, "there is nothing at this address", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Allow", strings.Join(methods, ", "))
 		http.Error(w, "there is nothing at this address by this method", http.StatusMethodNotAllowed)
 		return
 	}
 	s := h.Gateway.Snapshot()
 	a := Asker{Snapshot: s, Flow: flow.Flow{ID: gateway.NewFlowID(), Protocol: Protocol, Method: act.Name, To: flow.Party{Domain: s.Domain}, Direction: flow.Request}}
-	err := h.read(w, r, &a, dataset)
+	err := h.read(w, r, &a, at)
 	var body []byte
 	if err == nil {
 		body, err = act.Do(r.Context(), a)
@@ -61,43 +73,58 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// route finds what an address and method stand for.
-func (h *API) route(r *http.Request) (act Act, dataset string, found bool) {
-	rest := strings.TrimPrefix(r.URL.EscapedPath(), Path)
+// place is what an address names.
+type place struct{ dataset, stream string }
+
+// route finds what an address stands for by a method.
+func (h *API) route(method string, r *http.Request) (act Act, at place, found bool) {
+	path, get, post := r.URL.EscapedPath(), method == http.MethodGet, method == http.MethodPost
+	rest, streams := strings.CutPrefix(path, StreamsPath)
+	if !streams {
+		rest = strings.TrimPrefix(path, Path)
+	}
 	parts := strings.Split(strings.Trim(rest, "/"), "/")
+	if at.dataset = parts[0]; streams && len(parts) > 1 {
+		at.stream = parts[1]
+	}
 	name := ""
-	switch get, post := r.Method == http.MethodGet, r.Method == http.MethodPost; {
-	case len(parts) == 1 && parts[0] == "" && get:
+	switch n := len(parts); {
+	case streams && n == 1 && parts[0] == "" && get:
+		name = StreamsTool
+	case streams && n == 2 && parts[0] != "" && parts[1] != "" && get:
+		name = ReadTool
+	case streams:
+	case n == 1 && parts[0] == "" && get:
 		name = ListTool
-	case len(parts) == 1 && parts[0] != "" && get:
+	case n == 1 && parts[0] != "" && get:
 		name = DescribeTool
-	case len(parts) == 1 && parts[0] != "" && post:
+	case n == 1 && parts[0] != "" && post:
 		name = QueryTool
-	case len(parts) == 2 && parts[1] == "budget" && get:
+	case n == 2 && parts[1] == "budget" && get:
 		name = BudgetTool
-	case len(parts) == 2 && parts[1] == "explain" && post:
+	case n == 2 && parts[1] == "explain" && post:
 		name = ExplainTool
 	}
 	for _, one := range h.Acts() {
 		if one.Name == name {
-			return one, parts[0], true
+			return one, at, true
 		}
 	}
-	return Act{}, "", false
+	return Act{}, place{}, false
 }
 
-func allowed(r *http.Request) string {
-	switch rest := strings.Trim(strings.TrimPrefix(r.URL.EscapedPath(), Path), "/"); {
-	case strings.HasSuffix(rest, "/explain"):
-		return http.MethodPost
-	case rest == "" || strings.Contains(rest, "/"):
-		return http.MethodGet
+// methods are those by which there is something at an address.
+func (h *API) methods(r *http.Request) (all []string) {
+	for _, m := range []string{http.MethodGet, http.MethodPost} {
+		if _, _, found := h.route(m, r); found {
+			all = append(all, m)
+		}
 	}
-	return http.MethodGet + ", " + http.MethodPost
+	return all
 }
 
 // read authenticates the caller and reads what it asks.
-func (h *API) read(w http.ResponseWriter, r *http.Request, a *Asker, dataset string) error {
+func (h *API) read(w http.ResponseWriter, r *http.Request, a *Asker, at place) error {
 	ctx, s := r.Context(), a.Snapshot
 	var err error
 	if a.Caller, a.Authority, err = h.Gateway.Identify(ctx, s, r); err != nil {
@@ -128,20 +155,64 @@ func (h *API) read(w http.ResponseWriter, r *http.Request, a *Asker, dataset str
 	if err := h.Gateway.Holds(ctx, s, a.Authority, body); err != nil {
 		return err
 	}
-	a.Arguments, err = withDataset(body, dataset)
+	if at.stream != "" {
+		if body, err = parameters(r.URL.RawQuery); err != nil {
+			return err
+		}
+	}
+	a.Arguments, err = at.put(body)
 	return err
 }
 
-// withDataset puts the dataset that an address names into the arguments.
-func withDataset(body []byte, dataset string) ([]byte, error) {
-	if dataset == "" {
+// parameters are those of an address that reads a stream, as arguments: window, points and until, each at most once.
+func parameters(query string) ([]byte, error) {
+	wrong := func() ([]byte, error) {
+		return nil, gateway.Refuse(gateway.RulePlace, nil, "The parameters of a stream are window and points, which are numbers, and until, which is a time.")
+	}
+	given, err := url.ParseQuery(query)
+	if err != nil {
+		return wrong()
+	}
+	args := map[string]any{}
+	for name, all := range given {
+		if len(all) != 1 {
+			return wrong()
+		}
+		switch name {
+		case "window", "points":
+			n, err := strconv.ParseUint(all[0], 10, 31)
+			if err != nil || n == 0 {
+				return wrong()
+			}
+			args[name] = n
+		case "until":
+			at, err := time.Parse(time.RFC3339, all[0])
+			if err != nil {
+				return wrong()
+			}
+			args[name] = at
+		default:
+			return wrong()
+		}
+	}
+	return stdjson.Marshal(args)
+}
+
+// put puts what an address names into the arguments.
+func (p place) put(body []byte) ([]byte, error) {
+	if p.dataset == "" {
 		return []byte("{}"), nil
 	}
-	if len(dataset) > maxName || strings.ContainsAny(dataset, `%"\`) {
-		return nil, gateway.Refuse(gateway.RulePlace, nil, "The address names no dataset.")
+	var out []byte
+	for _, m := range []struct{ member, name string }{{"dataset", p.dataset}, {"stream", p.stream}} {
+		if len(m.name) > maxName || strings.ContainsAny(m.name, `%"\`) {
+			return nil, gateway.Refuse(gateway.RulePlace, nil, "The address names no %s.", m.member)
+		}
+		if m.name != "" {
+			out = fmt.Appendf(out, `,"%s":"%s"`, m.member, m.name)
+		}
 	}
-	out := append([]byte(`{"dataset":"`), dataset...)
-	out = append(out, '"')
+	out[0] = '{'
 	if body = bytes.TrimSpace(body); len(body) == 0 {
 		return append(out, '}'), nil
 	}

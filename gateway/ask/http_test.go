@@ -37,6 +37,10 @@ func TestTheHTTPAPIIsTheSameRoad(t *testing.T) {
 		{"POST", "/questions/stays", `["ward"]`, 400, "not a JSON object"},
 		{"POST", "/questions/stays", `{"sql":"ward","epsilon":0.9}`, 403, "no room for this one"},
 		{"POST", "/questions/st%22ays", `{"sql":"ward"}`, 400, "names no dataset"},
+		{"POST", "/questions/stays", `{"sql":"ward","Dataset":"other"}`, 400, "form"},
+		{"POST", "/questions/stays", `{"sql":"ward","SQL":"age"}`, 400, "form"},
+		{"POST", "/questions/stays", `{"queries":[{"sql":"ward","ſql":"age"},{"sql":"ward"}]}`, 400, "form"},
+		{"GET", "/questions/stays/budget/more", "", 404, ""},
 		{"DELETE", "/questions/stays", "", 405, ""},
 		{"POST", "/questions", `{}`, 405, ""},
 		{"POST", "/questions/stays/budget", `{}`, 405, ""},
@@ -112,7 +116,7 @@ func TestTheHTTPAPIIsDescribed(t *testing.T) {
 			ids[op.ID] = true
 		}
 	}
-	for _, act := range (&ask.Service{}).Acts() {
+	for _, act := range (&ask.Service{Streams: &published{}}).Acts() {
 		if !ids[act.Name] {
 			t.Errorf("%s is not described", act.Name)
 		}

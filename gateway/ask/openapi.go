@@ -2,6 +2,7 @@ package ask
 
 import (
 	stdjson "encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -11,7 +12,7 @@ var OpenAPI = sync.OnceValue(openAPI)
 func openAPI() []byte {
 	type object = map[string]any
 	byName := map[string]Act{}
-	for _, act := range (&Service{}).Acts() {
+	for _, act := range append((&Service{}).Acts(), (&Service{}).streamActs()...) {
 		byName[act.Name] = act
 	}
 	one := func(name string, body bool) object {
@@ -24,10 +25,20 @@ func openAPI() []byte {
 			},
 		}
 		params := []any{}
-		if name != ListTool {
-			params = append(params, object{"name": "dataset", "in": "path", "required": true, "schema": object{"type": "string", "maxLength": maxName}})
+		inPath := func(name string) {
+			params = append(params, object{"name": name, "in": "path", "required": true, "schema": object{"type": "string", "maxLength": maxName}})
 		}
-		if act.Spends {
+		if name != ListTool && name != StreamsTool {
+			inPath("dataset")
+		}
+		if name == ReadTool {
+			inPath("stream")
+			form := formOf(act.Input)
+			for _, name := range []string{"window", "until", "points"} {
+				params = append(params, object{"name": name, "in": "query", "schema": form.Properties[name]})
+			}
+		}
+		if act.Spends || name == ReadTool {
 			params = append(params, object{"name": HeaderID, "in": "header", "description": "Your own name of this question: the same again is a retry.", "schema": object{"type": "string", "maxLength": maxID}})
 		}
 		for _, h := range []string{"Scrim-Purpose", "Scrim-Criticality"} {
@@ -47,6 +58,9 @@ func openAPI() []byte {
 			Path + "/{dataset}":         object{"get": one(DescribeTool, false), "post": one(QueryTool, true)},
 			Path + "/{dataset}/explain": object{"post": one(ExplainTool, true)},
 			Path + "/{dataset}/budget":  object{"get": one(BudgetTool, false)},
+
+			StreamsPath:                         object{"get": one(StreamsTool, false)},
+			StreamsPath + "/{dataset}/{stream}": object{"get": one(ReadTool, false)},
 		},
 		"components": object{
 			"schemas": object{"Problem": object{"type": "object", "required": []string{"title", "status", "detail", "rule"}, "properties": object{
@@ -62,24 +76,26 @@ func openAPI() []byte {
 	return text
 }
 
-// bodyOf is a form without the dataset, which the address names.
-func bodyOf(form string) any {
-	var s struct {
-		Type       string                        `json:"type"`
-		Additional bool                          `json:"additionalProperties"`
-		Required   []string                      `json:"required"`
-		Properties map[string]stdjson.RawMessage `json:"properties"`
-	}
-	if err := stdjson.Unmarshal([]byte(form), &s); err != nil {
+// objectForm is the schema of an object.
+type objectForm struct {
+	Type       string                        `json:"type"`
+	Additional bool                          `json:"additionalProperties"`
+	Required   []string                      `json:"required,omitempty"`
+	Properties map[string]stdjson.RawMessage `json:"properties"`
+}
+
+func formOf(text string) objectForm {
+	var f objectForm
+	if err := stdjson.Unmarshal([]byte(text), &f); err != nil {
 		panic(err) // a constant of this package
 	}
-	delete(s.Properties, "dataset")
-	var required []string
-	for _, name := range s.Required {
-		if name != "dataset" {
-			required = append(required, name)
-		}
-	}
-	s.Required = required
-	return s
+	return f
+}
+
+// bodyOf is a form without the dataset, which the address names.
+func bodyOf(text string) objectForm {
+	f := formOf(text)
+	delete(f.Properties, "dataset")
+	f.Required = slices.DeleteFunc(f.Required, func(name string) bool { return name == "dataset" })
+	return f
 }

@@ -129,11 +129,8 @@ func unread(err error) error {
 	return gateway.Refuse(gateway.RuleInternal, err, "The stream could not be read.")
 }
 
-// streamActs are what the service does with streams; none where there are none.
+// streamActs are what the service does with streams.
 func (s *Service) streamActs() []Act {
-	if s.Streams == nil {
-		return nil
-	}
 	return []Act{
 		{StreamsTool, "List streams", "Lists the running counts and sums that are published step by step and that you may read. It costs nothing.", noneForm, false, s.ListStreams},
 		{ReadTool, "Read a stream", "Tells the running sums of a stream after its last steps, or over a sliding window, each with the interval in which the true sum lies at 95 % confidence. It costs nothing.", readForm, false, s.ReadStream},

@@ -57,6 +57,8 @@ func streaming(t *testing.T, change func(*gatewaytest.Setup)) (*rig, *published)
 	s := &ask.Service{Gateway: r.Gateway, Language: r.words, Ledger: r.Budgets, Streams: p}
 	mux := http.NewServeMux()
 	mux.Handle("/mcp/scrim", &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: offer.New(s.Tools()...)})
+	mux.Handle(ask.StreamsPath, &ask.API{Service: s})
+	mux.Handle(ask.StreamsPath+"/", &ask.API{Service: s})
 	srv := httptest.NewServer(r.Door(mux))
 	t.Cleanup(srv.Close)
 	r.url = srv.URL
@@ -93,6 +95,72 @@ func TestReadingAStreamCostsNothingAndIsRecorded(t *testing.T) {
 	first, _ := r.call("key-lab", "read_stream", admissions, "id", "one")
 	if again, _ := r.call("key-lab", "read_stream", admissions, "id", "one"); again != first || len(p.asked) != 2 {
 		t.Errorf("a retry is answered %s, at first it was %s, and streams were read %d times", again, first, len(p.asked))
+	}
+}
+
+// The HTTP API reads streams by the same rights, and takes nothing that it does not know.
+func TestStreamsOverHTTP(t *testing.T) {
+	t.Parallel()
+	r, p := streaming(t, nil)
+	const address = "/streams/stays/admissions"
+	for _, tt := range []struct {
+		method, path, key string
+		status            int
+		want              string
+	}{
+		{"GET", "/streams", "key-lab", 200, `{"streams":[{"dataset":"stays","stream":"admissions"`},
+		{"GET", "/streams", "key-mute", 200, `{"streams":[]}`},
+		{"GET", address + "?window=24&points=3&until=2026-03-02T12:00:00Z", "key-lab", 200, `"points":[`},
+		{"GET", address, "key-lab", 200, `"points":[`},
+		{"GET", address, "key-mute", 403, "no stream of this name"},
+		{"GET", address, "nobody", 401, `"rule":"identity"`},
+		{"GET", "/streams/stays/other", "key-lab", 403, "no stream of this name"},
+		{"GET", "/streams/nowhere/admissions", "key-lab", 403, "no stream of this name"},
+		{"GET", address + "?window=0", "key-lab", 400, "parameters"},
+		{"GET", address + "?window=-1", "key-lab", 400, "parameters"},
+		{"GET", address + "?window=1&window=24", "key-lab", 400, "parameters"},
+		{"GET", address + "?window=99999999", "key-lab", 400, "one to 16777216"},
+		{"GET", address + "?until=yesterday", "key-lab", 400, "parameters"},
+		{"GET", address + "?dataset=nowhere", "key-lab", 400, "parameters"},
+		{"GET", address + "?window=%zz", "key-lab", 400, "parameters"},
+		{"GET", "/streams/stays/ad%22missions", "key-lab", 400, "names no stream"},
+		{"GET", "/streams/st%22ays/admissions", "key-lab", 400, "names no dataset"},
+		{"POST", address, "key-lab", 405, ""},
+		{"POST", "/streams", "key-lab", 405, ""},
+		{"GET", "/streams/stays", "key-lab", 404, ""},
+		{"GET", address + "/more", "key-lab", 404, ""},
+	} {
+		if status, got := r.http(tt.method, tt.path, "", key(tt.key)); status != tt.status || !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s as %s: %d %s", tt.method, tt.path, tt.key, status, got)
+		}
+	}
+	if len(p.asked) != 2 {
+		t.Fatalf("streams were read %d times", len(p.asked))
+	}
+	if a := p.asked[0]; a.Dataset != "stays" || a.Stream != "admissions" || a.Over != 24*time.Hour || a.Points != 3 || a.Until.Hour() != 12 {
+		t.Errorf("it was asked for %+v", a)
+	}
+	if a := p.asked[1]; a.Over != 0 || a.Points != 0 || !a.Until.IsZero() {
+		t.Errorf("without parameters it was asked for %+v", a)
+	}
+}
+
+// A proof of possession is for the parameters too: whoever holds a call back cannot ask for other sums by it.
+func TestAProofIsForTheParametersOfAStream(t *testing.T) {
+	t.Parallel()
+	d := gatewaytest.NewDomains(t, gatewaytest.Own, gatewaytest.Other)
+	r, p := streaming(t, func(s *gatewaytest.Setup) { s.Domains = d })
+	h := d.Root(t, gatewaytest.Own, capability.Grant{Agent: "lab", Datasets: map[string][]string{"stays": {"ward"}}})
+	const address = "/streams/stays/admissions?window=24"
+	if status, got := r.http("GET", address, "", func(req *http.Request, body []byte) { h.Show(t, req, body) }); status != 200 {
+		t.Errorf("%d %s", status, got)
+	}
+	changed := func(req *http.Request, body []byte) {
+		h.Show(t, req, body)
+		req.URL.RawQuery = "window=1"
+	}
+	if status, got := r.http("GET", address, "", changed); status != 401 || len(p.asked) != 1 {
+		t.Errorf("a proof for other parameters: %d %s", status, got)
 	}
 }
 

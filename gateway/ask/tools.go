@@ -47,13 +47,17 @@ type Act struct {
 
 // Acts are all that the service does, in the order in which lists have them.
 func (s *Service) Acts() []Act {
-	return append([]Act{
+	acts := []Act{
 		{ListTool, "List datasets", "Lists the datasets that you may ask questions about, with their tables. It costs nothing.", noneForm, false, s.List},
 		{DescribeTool, "Describe a dataset", "Tells a dataset's tables, columns, types, bounds and public values, whose the rows are, and what questions about it cost. It costs nothing.", datasetForm, false, s.Describe},
 		{ExplainTool, "Explain a question", "Tells what a question would cost, how exact its answer would be and what there is room for, before anything is spent. Nothing is read and nothing is charged.", queryForm, false, s.Explain},
 		{QueryTool, "Ask a question", "Answers a question about a dataset with noise that protects everybody in it. It costs privacy budget; asking the same again costs nothing as long as the data is the same.", queryForm, true, s.Query},
 		{BudgetTool, "Ask for a budget", "Tells what is claimed of a dataset's answers, and what is left of the quotas that are yours. It costs nothing.", datasetForm, false, s.Budget},
-	}, s.streamActs()...)
+	}
+	if s.Streams != nil {
+		acts = append(acts, s.streamActs()...)
+	}
+	return acts
 }
 
 // Tools are those of the gateway's own MCP server.

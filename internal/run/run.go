@@ -249,6 +249,8 @@ func (r *Gateway) doors() http.Handler {
 	questions := &ask.API{Service: r.asks}
 	mux.Handle(ask.Path, questions)
 	mux.Handle(ask.Path+"/", questions)
+	mux.Handle(ask.StreamsPath, questions)
+	mux.Handle(ask.StreamsPath+"/", questions)
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
