@@ -30,6 +30,7 @@ type questionFlags struct {
 	dataset, epsilon, accuracy, noise       string
 	from, until, id, purpose, criticality   string
 	rows, groups                            int64
+	weights                                 []int64
 	explain, list, describe, budget, asJSON bool
 }
 
@@ -39,7 +40,7 @@ func (e *env) queryCommand() *cobra.Command {
 		"Asks as an agent of the configuration (--as), which is charged and recorded as if it had asked itself; or at any gateway (--url), with a\n"+
 			"key out of an environment variable (--key-env), or a capability (--cap) with its holder's key (--holder). With --explain nothing is read\n"+
 			"and nothing is charged: it tells what the question would cost, how exact its answer would be, and what there is room for. SQL may be \"-\"\n"+
-			"for standard input; several questions about the same rows are answered together. docs/spec/questions.md has all of it.", cobra.ArbitraryArgs,
+			"for standard input; several questions about the same rows are answered together, the one with more weight more exactly. docs/spec/questions.md has all of it.", cobra.ArbitraryArgs,
 		func(ctx context.Context, args []string) error { return e.query(ctx, &q, args) }), &q.file)
 	f := c.Flags()
 	f.StringVar(&q.dataset, "dataset", "", "the dataset")
@@ -58,6 +59,7 @@ func (e *env) queryCommand() *cobra.Command {
 	f.StringVar(&q.noise, "noise", "", "laplace or gaussian; default: whichever is more exact")
 	f.Int64Var(&q.rows, "rows", 0, "how many rows of one unit count in one group")
 	f.Int64Var(&q.groups, "groups", 0, "in how many groups one unit counts")
+	f.Int64SliceVar(&q.weights, "weight", nil, "of several questions, how much each one counts, in their order: once for each; default: 1")
 	f.StringVar(&q.from, "from", "", "of a dataset with blocks of time: those from here on (RFC 3339)")
 	f.StringVar(&q.until, "until", "", "and until here")
 	f.StringVar(&q.id, "id", "", "a name for this question: the same again is a retry")
@@ -95,9 +97,18 @@ func (q *questionFlags) arguments(act string, sql []string) (map[string]any, err
 	if act != ask.QueryTool && act != ask.ExplainTool {
 		return out, nil
 	}
-	var parts []map[string]string
-	for _, one := range sql {
-		parts = append(parts, map[string]string{"sql": one})
+	if len(q.weights) > 0 && (len(sql) == 1 || len(q.weights) != len(sql)) {
+		return nil, misuse("--weight is for several questions, and needed for each or none of them")
+	}
+	var parts []ask.Query
+	for i, one := range sql {
+		part := ask.Query{SQL: one}
+		if len(q.weights) > 0 {
+			if part.Weight = q.weights[i]; part.Weight <= 0 {
+				return nil, misuse("--weight: a number above 0 is expected")
+			}
+		}
+		parts = append(parts, part)
 	}
 	if len(parts) == 1 {
 		out["sql"] = sql[0]
