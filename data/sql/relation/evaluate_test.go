@@ -10,8 +10,7 @@ import (
 	"github.com/scrimhq/scrim/data/sql/relation/relationtest"
 )
 
-func number(v int64) relation.Value { return relation.Value{Kind: relation.Number, Int: v} }
-func text(s string) relation.Value  { return relation.Value{Kind: relation.Text, Text: s} }
+func text(s string) relation.Value { return relation.Value{Kind: relation.Text, Text: s} }
 
 // TestEvaluateByHand follows each rule of Bounded on rows that can be counted with the fingers.
 func TestEvaluateByHand(t *testing.T) {

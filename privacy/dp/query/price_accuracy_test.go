@@ -119,13 +119,13 @@ func TestRelativeAccuracyAfterAPilot(t *testing.T) {
 		t.Fatalf("pilot: %v", err)
 	}
 	first := answered(t, pilot, e)
-	main, err := p.PriceAfter(want, terms, first)
-	if err != nil {
+	if _, err := p.PriceAfter(want, terms, first); err != nil {
 		t.Fatal(err)
 	}
 	cell := func(value, low, high string) query.Cell { return query.Cell{Value: &value, Low: low, High: high} }
 	first.Rows = append(first.Rows, []query.Cell{cell("b", "", ""), cell("5", "-10", "20")}) // not told from zero: not waited for
-	if main, err = p.PriceAfter(want, terms, first); err != nil {
+	main, err := p.PriceAfter(want, terms, first)
+	if err != nil {
 		t.Fatal(err)
 	}
 	// Noise of ±15 must become ±10 or less: ε ≥ 0.6.

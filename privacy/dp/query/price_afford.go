@@ -131,13 +131,10 @@ func (p *Plan) largest(t Terms, room Room) *Priced {
 		}
 		return -1
 	})
-	for i := n - 1; i >= 0; i-- {
-		if pr := price(all[i]); pr != nil {
-			return pr
-		}
-		break
+	if n == 0 {
+		return nil
 	}
-	return nil
+	return price(all[n-1])
 }
 
 // tooDear is whether a price is known and does not fit.

@@ -57,8 +57,8 @@ func TestCanonicalIsTheMeaning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := string(p.Canonical()); seen[c] != "" {
-			t.Errorf("other %s are one question with %s", name, seen[c])
+		if same := seen[string(p.Canonical())]; same != "" {
+			t.Errorf("other %s are one question with %s", name, same)
 		}
 	}
 }

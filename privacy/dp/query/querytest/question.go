@@ -47,7 +47,6 @@ func (g *asker) alias() string {
 }
 
 func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-func text(s string) string   { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 func (g *asker) question() string {
 	from, cols, where := g.from(2)
