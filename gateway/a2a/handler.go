@@ -117,13 +117,7 @@ func (c *call) serve() {
 	defer stop()
 	c.r = c.r.WithContext(ctx)
 	if c.own != nil {
-		answer := c.answerOwn
-		if c.ownAgent() {
-			answer = c.answerSkill
-		}
-		if err := answer(ctx); err != nil {
-			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
-		}
+		c.serveOwn(ctx)
 		return
 	}
 	answer, ticket, err := c.once(ctx)
@@ -209,6 +203,17 @@ func (c *call) read(ctx context.Context) error {
 		return gateway.Refuse(gateway.RulePlace, err, "The message has not the form of %s.", c.rpc.Method)
 	}
 	return c.why(ctx)
+}
+
+// serveOwn answers a call of what the gateway does by itself.
+func (c *call) serveOwn(ctx context.Context) {
+	answer := c.answerOwn
+	if c.ownAgent() {
+		answer = c.answerSkill
+	}
+	if err := answer(ctx); err != nil {
+		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+	}
 }
 
 // readCall reads the body as an envelope of JSON-RPC.
