@@ -126,6 +126,9 @@ func (h *API) methods(r *http.Request) (all []string) {
 // read authenticates the caller and reads what it asks.
 func (h *API) read(w http.ResponseWriter, r *http.Request, a *Asker, at place) error {
 	ctx, s := r.Context(), a.Snapshot
+	if !gateway.Local(r, s) {
+		return gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
+	}
 	var err error
 	if a.Caller, a.Authority, err = h.Gateway.Identify(ctx, s, r); err != nil {
 		return err
@@ -237,7 +240,7 @@ var statuses = map[gateway.Rule]int{
 	gateway.RuleTooBig: http.StatusRequestEntityTooLarge, gateway.RuleEncoding: http.StatusUnsupportedMediaType, gateway.RulePolicy: http.StatusForbidden,
 	gateway.RuleCapability: http.StatusForbidden, gateway.RuleBudget: http.StatusForbidden, gateway.RuleConflict: http.StatusConflict,
 	gateway.RuleRate: http.StatusTooManyRequests, gateway.RuleBusy: http.StatusServiceUnavailable, gateway.RuleRecord: http.StatusServiceUnavailable,
-	gateway.RuleDrained: http.StatusServiceUnavailable, gateway.RuleHop: http.StatusUnauthorized,
+	gateway.RuleDrained: http.StatusServiceUnavailable, gateway.RuleHop: http.StatusUnauthorized, gateway.RuleOrigin: http.StatusForbidden,
 }
 
 // Problem is a refusal over HTTP (RFC 9457).

@@ -139,3 +139,31 @@ func FuzzArguments(f *testing.F) {
 		}
 	})
 }
+
+// A web page of another site cannot have a browser ask, by the gateway's own name or by one of the site's that leads there.
+func TestPagesOfOtherSitesDoNotAsk(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	for _, tt := range []struct {
+		host, origin string
+		want         int
+	}{
+		{"", "", http.StatusOK},
+		{"", r.url, http.StatusOK},
+		{"", "https://evil.example", http.StatusForbidden},
+		{"evil.example:7070", "", http.StatusForbidden},
+	} {
+		status, got := r.http("GET", "/questions", "", func(req *http.Request, _ []byte) {
+			req.Header.Set("Authorization", "Bearer key-lab")
+			if tt.origin != "" {
+				req.Header.Set("Origin", tt.origin)
+			}
+			if tt.host != "" {
+				req.Host = tt.host
+			}
+		})
+		if status != tt.want {
+			t.Errorf("host %q, origin %q: %d %s, want %d", tt.host, tt.origin, status, got, tt.want)
+		}
+	}
+}

@@ -80,7 +80,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	if !mcp.Local(r, c.snap) {
+	if !gateway.Local(r, c.snap) {
 		c.refused(gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here."))
 		http.Error(w, "this origin may not call here", http.StatusForbidden)
 		return

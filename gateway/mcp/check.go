@@ -3,7 +3,6 @@ package mcp
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/json"
@@ -260,6 +259,3 @@ func Told(err error) []byte {
 	}
 	return append([]byte(nil), d.Raw(n)...)
 }
-
-// Local reports whether a request may come from where it says: web pages of other sites are kept out, as the doors do.
-func Local(r *http.Request, s *gateway.Snapshot) bool { return local(r, s) }

@@ -65,7 +65,7 @@ func (h *Handler) group(w http.ResponseWriter, r *http.Request, s *gateway.Snaps
 
 // enter finds out who calls and which servers they find here.
 func (f *fronted) enter(ctx context.Context) error {
-	if !local(f.r, f.snap) {
+	if !gateway.Local(f.r, f.snap) {
 		return gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
 	var err error

@@ -3,9 +3,7 @@ package mcp
 import (
 	"cmp"
 	"context"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
@@ -82,7 +80,7 @@ func (h *Handler) enter(r *http.Request, server flow.AgentID) (*exchange, *calli
 	ctx, s := r.Context(), h.Gateway.Snapshot()
 	version, session := r.Header.Get(headerVersion), r.Header.Get(headerSession)
 	c := &calling{who: parties{snap: s}, flow: flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName(version), Direction: flow.Request}}
-	if !local(r, s) {
+	if !gateway.Local(r, s) {
 		return nil, c, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
 	x := &exchange{g: h.Gateway, tools: h.Tools, memory: &h.memory, session: session, framed: version, version: version}
@@ -140,28 +138,6 @@ func (h *Handler) parties(ctx context.Context, r *http.Request, s *gateway.Snaps
 		err = gateway.Refuse(gateway.RuleFace, nil, "There is no such server at this address for this caller.")
 	}
 	return parties{snap: s, agent: agent, caller: caller, authority: authority}, err
-}
-
-// local keeps web pages of other sites out: a browser could be made to call a gateway on loopback, under that name or
-// under one of the site's own that leads there.
-func local(r *http.Request, s *gateway.Snapshot) bool {
-	base, err := url.Parse(gateway.BaseURL(s, r))
-	if err != nil {
-		return false
-	}
-	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && s.PublicURL == "" {
-		if ap, ok := addr.(*net.TCPAddr); ok && ap.IP.IsLoopback() && !gateway.Loopback(r.Host) {
-			return false
-		}
-	}
-	switch origins := r.Header.Values("Origin"); len(origins) {
-	case 0:
-		return true
-	case 1:
-		u, err := url.Parse(origins[0])
-		return err == nil && u.Scheme == base.Scheme && strings.EqualFold(u.Host, base.Host)
-	}
-	return false
 }
 
 func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {

@@ -131,7 +131,7 @@ func (h *Handler) known(r *http.Request, server flow.AgentID) (flow.Party, *gate
 		_, c, err := h.enter(r, server)
 		return c.flow.From, c.who.authority, err
 	}
-	if !local(r, s) {
+	if !gateway.Local(r, s) {
 		return flow.Party{}, nil, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
 	caller, authority, err := h.Gateway.Identify(r.Context(), s, r)

@@ -67,7 +67,7 @@ func (h *Own) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // read authenticates the caller and reads the message.
 func (o *ownCall) read() error {
 	ctx := o.r.Context()
-	if !local(o.r, o.snap) {
+	if !gateway.Local(o.r, o.snap) {
 		return gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
 	caller, authority, err := o.Gateway.Identify(ctx, o.snap, o.r)
