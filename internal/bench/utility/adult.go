@@ -46,7 +46,7 @@ func read(paths []string) ([]person, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, errors.New("Adult has no rows")
+		return nil, errors.New("reading Adult: there are no rows")
 	}
 	return all, nil
 }
