@@ -56,8 +56,21 @@ func (e *emitter) bounded(q *relation.Bounded, s *Statement) error {
 		}
 		arms = append(arms, arm)
 	}
-	e.last = strings.Join(arms, "\nUNION ALL\n")
+	e.last = strings.Join(arms, "\nUNION ALL\n") + b.ordered()
 	return nil
+}
+
+// ordered puts the rows of a group beside each other where there are several, so that no more than one group is held by whoever reads them. Any
+// order does by which equal keys are neighbours.
+func (b *bounds) ordered() string {
+	if len(b.q.Bins) == 0 || len(b.keys) == 0 {
+		return ""
+	}
+	names := make([]string, len(b.keys))
+	for i := range names {
+		names[i] = fmt.Sprintf("key%d", i+1)
+	}
+	return "\nORDER BY " + strings.Join(names, ", ")
 }
 
 // rows writes the subquery that names units, keys and values.

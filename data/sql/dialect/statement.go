@@ -1,10 +1,10 @@
 package dialect
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
@@ -64,20 +64,23 @@ func (s *Statement) Cell(i int, text []byte) (any, error) {
 // ErrResult means that an engine answered with something that is no result of the statement.
 var ErrResult = errors.New("the source answered with something else than was asked for")
 
-// Collector puts the rows of a result together.
+// Collector puts the rows of a result together and hands on each group as soon as it is whole: it holds one group at most. Without bins a row is a
+// group; with them the statement orders rows by group.
 type Collector struct {
-	s      *Statement
-	at     map[string]int
-	groups []relation.Group
-	seen   []bool // the row of the group itself has come
-	key    []byte
+	s       *Statement
+	yield   func(relation.Group) error
+	group   relation.Group // with bins: the one whose rows come
+	of      []byte         // its keys; nil: none yet
+	whole   bool           // the row of the group itself has come
+	key     []byte
+	began   bool
+	stopped error
 }
 
-// Collect begins with a result.
-func (s *Statement) Collect() *Collector { return &Collector{s: s, at: map[string]int{}} }
-
-// MaxGroups is how many groups a result may have.
-const MaxGroups = 1 << 24
+// Collect begins with a result. Each group is yield's to keep.
+func (s *Statement) Collect(yield func(relation.Group) error) *Collector {
+	return &Collector{s: s, yield: yield}
+}
 
 // Row takes one row: of int64, string and nil.
 func (c *Collector) Row(row []any) error {
@@ -93,8 +96,7 @@ func (c *Collector) Row(row []any) error {
 		numbers[i] = n
 	}
 	part, cell := numbers[0], numbers[1]
-	g, err := c.group(row[2 : 2+len(c.s.Keys)])
-	if err != nil {
+	if err := c.enter(row[2 : 2+len(c.s.Keys)]); err != nil {
 		return err
 	}
 	rest := row[2+len(c.s.Keys):]
@@ -106,76 +108,86 @@ func (c *Collector) Row(row []any) error {
 		if cell < 0 || cell >= int64(c.s.Bins[part-1]) {
 			return ErrResult
 		}
-		c.groups[g].Bins[part-1][int(cell)] += units
+		c.group.Bins[part-1][int(cell)] += units
 		return nil
 	}
-	if c.seen[g] {
+	if c.whole {
 		return ErrResult
 	}
-	c.seen[g] = true
-	c.groups[g].Units = units
+	c.whole = true
+	c.group.Units = units
 	for i, v := range rest[1:] {
 		n, ok := v.(int64)
 		if !ok || n > relation.MaxSum || n < -relation.MaxSum {
 			return ErrResult
 		}
-		c.groups[g].Sums[i] = n
+		c.group.Sums[i] = n
+	}
+	if len(c.s.Bins) == 0 {
+		return c.End()
 	}
 	return nil
 }
 
-// group finds or makes the group of the keys.
-func (c *Collector) group(keys []any) (int, error) {
+// enter makes the group of the keys the one whose rows come. A group that comes again after another lacks its own row, and is refused for that.
+func (c *Collector) enter(keys []any) error {
 	values := make([]relation.Value, len(keys))
-	c.key = c.key[:0]
+	key := append(c.key[:0], 0) // never nil
 	for i, k := range keys {
 		v := relation.Value{Kind: c.s.Keys[i]}
 		switch k := k.(type) {
 		case nil:
 			v.Null = true
-			c.key = append(c.key, 0)
+			key = append(key, 0)
 		case int64:
 			if v.Kind == relation.Text || v.Kind == relation.Truth && k&^1 != 0 {
-				return 0, ErrResult
+				return ErrResult
 			}
 			v.Int = k
-			c.key = binary.BigEndian.AppendUint64(append(c.key, 1), uint64(k))
+			key = binary.BigEndian.AppendUint64(append(key, 1), uint64(k))
 		case string:
 			if v.Kind != relation.Text {
-				return 0, ErrResult
+				return ErrResult
 			}
 			v.Text = k
-			c.key = binary.BigEndian.AppendUint64(append(c.key, 2), uint64(len(k)))
-			c.key = append(c.key, k...)
+			key = binary.BigEndian.AppendUint64(append(key, 2), uint64(len(k)))
+			key = append(key, k...)
 		default:
-			return 0, ErrResult
+			return ErrResult
 		}
 		values[i] = v
 	}
-	if g, ok := c.at[string(c.key)]; ok {
-		return g, nil
+	c.key = key
+	if c.of != nil && bytes.Equal(c.of, key) {
+		return nil
 	}
-	if len(c.groups) == MaxGroups {
-		return 0, fmt.Errorf("more than %d groups: %w", MaxGroups, ErrResult)
+	if err := c.End(); err != nil {
+		return err
 	}
-	g := relation.Group{Keys: values, Sums: make([]int64, c.s.Sums)}
+	c.of, c.key = key, nil
+	c.group = relation.Group{Keys: values, Sums: make([]int64, c.s.Sums)}
 	for range c.s.Bins {
-		g.Bins = append(g.Bins, map[int]int64{})
-	}
-	c.at[string(c.key)] = len(c.groups)
-	c.groups, c.seen = append(c.groups, g), append(c.seen, false)
-	return len(c.groups) - 1, nil
-}
-
-// Each calls yield for each group, once all rows have come.
-func (c *Collector) Each(yield func(relation.Group) error) error {
-	for i, g := range c.groups {
-		if !c.seen[i] {
-			return ErrResult
-		}
-		if err := yield(g); err != nil {
-			return err
-		}
+		c.group.Bins = append(c.group.Bins, map[int]int64{})
 	}
 	return nil
 }
+
+// End hands on the last group, once all rows have come.
+func (c *Collector) End() error {
+	if c.of == nil {
+		return nil
+	}
+	if !c.whole {
+		return ErrResult
+	}
+	g := c.group
+	c.group, c.of, c.whole, c.began = relation.Group{}, nil, false, true
+	c.stopped = c.yield(g)
+	return c.stopped
+}
+
+// Began is whether a group was handed on: the statement must not be run again for the same yield.
+func (c *Collector) Began() bool { return c.began }
+
+// Stopped is the error by which yield ended the result.
+func (c *Collector) Stopped() error { return c.stopped }

@@ -33,7 +33,7 @@ func (e *Engine) Run(ctx context.Context, q *relation.Bounded, seed relation.See
 			kinds[2+i] = k
 		}
 	}
-	c := s.Collect()
+	c := s.Collect(yield)
 	row := make([]any, len(kinds))
 	err = e.statement(ctx, source, Statement{SQL: s.SQL, Args: s.Args(seed), Columns: kinds}, func(values []relation.Value) error {
 		for i, v := range values {
@@ -49,10 +49,12 @@ func (e *Engine) Run(ctx context.Context, q *relation.Bounded, seed relation.See
 		return c.Row(row)
 	})
 	if err != nil {
-		e.forget() // what went wrong may be that a file changed
+		if c.Stopped() == nil {
+			e.forget() // what went wrong may be that a file changed
+		}
 		return err
 	}
-	return c.Each(yield)
+	return c.End()
 }
 
 // known are the columns that there were when it was asked last.

@@ -80,17 +80,29 @@ func (p *PG) Run(ctx context.Context, q *relation.Bounded, seed relation.Seed, y
 		if err != nil {
 			return err
 		}
-		c = s.Collect()
-		return pgRows(within, conn, s, seed, c)
+		c = s.Collect(yield)
+		if err = pgRows(within, conn, s, seed, c); err != nil && c.Began() {
+			return begun{err}
+		}
+		return err
 	})
+	if c != nil && c.Stopped() != nil {
+		return c.Stopped()
+	}
 	if err == nil {
 		err = within.Err()
 	}
 	if err != nil {
 		return p.fault(ctx, within, err)
 	}
-	return c.Each(yield)
+	return nil
 }
+
+// begun is a failure after a group was handed on.
+type begun struct{ error }
+
+// Unwrap is what failed.
+func (b begun) Unwrap() error { return b.error }
 
 // pgDialect knows which schema a table is in.
 type pgDialect struct {
@@ -139,11 +151,14 @@ func pgRows(ctx context.Context, conn *pgx.Conn, s *dialect.Statement, seed rela
 			return err
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return c.End()
 }
 
-// use lends a connection. One with which something went wrong is closed. What an idle one broke at is done once more with another: nothing was
-// written, and nothing was answered.
+// use lends a connection. One with which something went wrong is closed. What an idle one broke at is done once more with another, since nothing was
+// written, unless a group was handed on.
 func (p *PG) use(ctx context.Context, do func(*pgx.Conn) error) error {
 	select {
 	case p.slots <- struct{}{}:
@@ -162,7 +177,7 @@ func (p *PG) use(ctx context.Context, do func(*pgx.Conn) error) error {
 		broken := conn.IsClosed()
 		_ = conn.Close(context.WithoutCancel(ctx))
 		p.forget()
-		if !idle || !broken || ctx.Err() != nil {
+		if _, answered := errors.AsType[begun](err); answered || !idle || !broken || ctx.Err() != nil {
 			return err
 		}
 	}

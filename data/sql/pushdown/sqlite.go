@@ -65,14 +65,17 @@ func (l *Lite) Run(ctx context.Context, q *relation.Bounded, seed relation.Seed,
 	}
 	within, cancel := context.WithTimeout(ctx, l.options.Timeout)
 	defer cancel()
-	c := s.Collect()
+	c := s.Collect(yield)
 	if err := l.rows(within, s, seed, c); err != nil {
+		if stopped := c.Stopped(); stopped != nil {
+			return stopped
+		}
 		return l.fault(ctx, within, err)
 	}
 	if err := within.Err(); err != nil {
 		return l.fault(ctx, within, err)
 	}
-	return c.Each(yield)
+	return nil
 }
 
 func (l *Lite) rows(ctx context.Context, s *dialect.Statement, seed relation.Seed, c *dialect.Collector) error {
@@ -98,7 +101,10 @@ func (l *Lite) rows(ctx context.Context, s *dialect.Statement, seed relation.See
 			return err
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	return c.End()
 }
 
 // fault is one of ours for whatever went wrong.

@@ -14,3 +14,4 @@ UNION ALL
 SELECT 1 AS part, cell, k1 AS key1, COUNT(*) AS units, 0 AS sum1 FROM scrim__o8 WHERE n <= 2 GROUP BY k1, cell
 UNION ALL
 SELECT 2 AS part, cell, k1 AS key1, COUNT(*) AS units, 0 AS sum1 FROM scrim__o11 WHERE n <= 2 GROUP BY k1, cell
+ORDER BY key1
