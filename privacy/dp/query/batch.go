@@ -20,7 +20,8 @@ type Batch struct {
 	merged  *Plan   // what is computed for all
 	parts   []*Plan // what is made of that, with all keys and aggregates of merged
 	by      [][]int // the keys of each, by their place in merged
-	apart   bool    // merged has a key by which it must not be computed
+	places  []map[string]int
+	apart   bool // merged has a key by which it must not be computed
 }
 
 const (
@@ -163,7 +164,7 @@ func (bt *Batch) merge(d *Dataset, q Question, trees []*syntax.Query) error {
 	for _, p := range bt.parts {
 		p.Relation, p.Aggregates, p.Measures, p.Scans = m.Relation, m.Aggregates, m.Measures, m.Scans
 	}
-	bt.merged = m
+	bt.merged, bt.places = m, placesOf(m.Keys)
 	return nil
 }
 

@@ -2,11 +2,11 @@ package query
 
 import (
 	"context"
-	"fmt"
 	"math/big"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
 	"github.com/scrimhq/scrim/privacy/dp/noise"
+	"github.com/scrimhq/scrim/privacy/dp/workload"
 )
 
 // BatchAnswer is what leaves for several questions.
@@ -39,11 +39,12 @@ func (pb *PricedBatch) Answer(ctx context.Context, e relation.Engine, seed relat
 func (pb *PricedBatch) release(ctx context.Context, e relation.Engine, seed relation.Seed, src *noise.Source) ([][]*releasedGroup, error) {
 	all := make([][]*releasedGroup, len(pb.parts))
 	if pb.Together() {
-		cells, err := pb.read(ctx, e, seed)
+		tables, err := pb.read(ctx, e, seed)
 		if err != nil {
 			return nil, err
 		}
-		return all, pb.measure(cells, src, all)
+		pb.measure(tables, src, all)
+		return all, ctx.Err()
 	}
 	for i, pr := range pb.parts {
 		var err error
@@ -54,46 +55,37 @@ func (pb *PricedBatch) release(ctx context.Context, e relation.Engine, seed rela
 	return all, nil
 }
 
-// cell is a combination of all keys: places among their values, the last of which is for all others.
-type cell struct {
-	at   []int
-	sums []int64
-}
-
-// read runs the relation of all.
-func (pb *PricedBatch) read(ctx context.Context, e relation.Engine, seed relation.Seed) ([]cell, error) {
+// read runs the relation of all, and adds what comes to the tables of the measures, which hold no more than is measured. What else is held is which
+// combinations have come, a bit for each there could be.
+func (pb *PricedBatch) read(ctx context.Context, e relation.Engine, seed relation.Seed) ([]*workload.Measuring, error) {
 	m := pb.batch.merged
-	places := make([]map[string]int, len(m.Keys))
-	for k, key := range m.Keys {
-		places[k] = map[string]int{}
-		for i, v := range key.Values {
-			places[k][keysID([]relation.Value{v})] = i
+	tables := make([]*workload.Measuring, len(pb.shared))
+	for j, s := range pb.shared {
+		if s != nil {
+			tables[j] = s.Begin()
 		}
 	}
-	var cells []cell
-	seen := map[string]bool{}
+	var came bitmap
+	at := make([]int, len(m.Keys))
 	err := (&Priced{plan: m}).run(ctx, e, seed, func(g relation.Group) error {
-		if id := keysID(g.Keys); seen[id] {
-			return errTwice
-		} else {
-			seen[id] = true
+		if !came.add(pb.batch.cell(g.Keys, at)) {
+			return errTwice // keys are declared values or NULL, so that two groups of one cell are one group
 		}
-		c := cell{make([]int, len(g.Keys)), append([]int64(nil), g.Sums...)}
-		for k := range g.Keys {
-			i, ok := places[k][keysID(g.Keys[k:k+1])]
-			if !ok {
-				i = len(m.Keys[k].Values)
+		for j, t := range tables {
+			if t == nil {
+				continue
 			}
-			c.at[k] = i
+			if err := t.Add(at, g.Sums[m.Measures[j].Sum]); err != nil {
+				return err
+			}
 		}
-		cells = append(cells, c)
 		return nil
 	})
-	return cells, err
+	return tables, err
 }
 
 // measure draws all noise, and makes the groups of all answers of what was measured.
-func (pb *PricedBatch) measure(cells []cell, src *noise.Source, all [][]*releasedGroup) error {
+func (pb *PricedBatch) measure(tables []*workload.Measuring, src *noise.Source, all [][]*releasedGroup) {
 	bt := pb.batch
 	for i, pr := range pb.parts {
 		pr.eachOf(bt.by[i], func(keys []relation.Value) {
@@ -101,21 +93,12 @@ func (pb *PricedBatch) measure(cells []cell, src *noise.Source, all [][]*release
 				fitted: make([][]int64, len(pr.plan.Measures)), made: make([]made, len(pr.plan.Aggregates))})
 		})
 	}
-	for j, s := range pb.shared {
-		if s == nil {
+	for j, t := range tables {
+		if t == nil {
 			continue
 		}
-		sum := bt.merged.Measures[j].Sum
-		answers, err := s.Measure(func(yield func([]int, int64) bool) {
-			for _, c := range cells {
-				if !yield(c.at, c.sums[sum]) {
-					return
-				}
-			}
-		}, src)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrAnswer, err)
-		}
+		answers := t.Release(src)
+		tables[j] = nil
 		for i, query := range pb.at[j] {
 			num, den := answers.Marginal(query)
 			pr := pb.parts[i]
@@ -129,7 +112,6 @@ func (pb *PricedBatch) measure(cells []cell, src *noise.Source, all [][]*release
 			}
 		}
 	}
-	return nil
 }
 
 // shown is whether a cell of a marginal, by its place, is one of declared values alone.

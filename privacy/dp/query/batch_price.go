@@ -62,7 +62,7 @@ func (bt *Batch) Price(t Terms) (*PricedBatch, error) {
 		return nil, err
 	}
 	best := one
-	if bt.apart {
+	if bt.Measured() == nil {
 		return best, best.charge()
 	}
 	if together, v, err := bt.together(t, mu2); err == nil && v <= variance {
@@ -131,6 +131,7 @@ func (bt *Batch) together(t Terms, mu2 *big.Rat) (*PricedBatch, float64, error) 
 		}
 	}
 	roots, whole := make([]float64, len(loads)), 0.0
+	trial := make([]*workload.Strategy, len(loads))
 	for j, w := range loads {
 		if len(w.Queries) == 0 {
 			continue
@@ -139,9 +140,13 @@ func (bt *Batch) together(t Terms, mu2 *big.Rat) (*PricedBatch, float64, error) 
 		if err != nil {
 			return nil, 0, err
 		}
+		trial[j] = s
 		v, _ := s.Objective().Float64()
 		roots[j] = math.Sqrt(v * 1e-6)
 		whole += roots[j]
+	}
+	if err := held(trial); err != nil {
+		return nil, 0, err
 	}
 	for j, w := range loads {
 		var s *workload.Strategy

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"math/big"
+	"math/bits"
 
 	"github.com/scrimhq/scrim/privacy/dp/noise"
 )
@@ -17,52 +18,101 @@ type Answers struct {
 // ErrTable means that a cell is outside the domain.
 var ErrTable = errors.New("a cell that is outside the domain")
 
-// Measure measures a table with noise from src. Table yields cells with what is in them, each cell any number of times; what one unit adds to
-// one of them in all is within [Unit], for so many cells. The slice of a cell may be used again for the next.
+// Measuring is a table on its way to being measured. It holds the marginals that are measured and nothing of single cells, so that how large it is
+// only the strategy says. One goroutine uses it.
+type Measuring struct {
+	s    *Strategy
+	sums [][]wide // Q_A·x by set
+}
+
+// wide is a sum of 128 bits, which no number of values of 64 bits that there could be outgrows.
+type wide struct {
+	high int64
+	low  uint64
+}
+
+func (w *wide) add(v int64) {
+	var carry uint64
+	w.low, carry = bits.Add64(w.low, uint64(v), 0)
+	w.high += v>>63 + int64(carry)
+}
+
+func (w wide) big() *big.Int {
+	x := big.NewInt(w.high)
+	return x.Lsh(x, 64).Add(x, new(big.Int).SetUint64(w.low))
+}
+
+// Begin begins with a table that is empty.
+func (s *Strategy) Begin() *Measuring {
+	m := &Measuring{s, make([][]wide, len(s.sets))}
+	for i, a := range s.sets {
+		m.sums[i] = make([]wide, s.w.cells(a))
+	}
+	return m
+}
+
+// Add adds to a cell, which may come any number of times; what one unit adds to one of them in all is within [Unit], for so many cells. The slice may
+// be used again for the next.
+func (m *Measuring) Add(cell []int, value int64) error {
+	if len(cell) != len(m.s.w.Domain) {
+		return ErrTable
+	}
+	for i, n := range m.s.w.Domain {
+		if cell[i] < 0 || cell[i] >= n {
+			return ErrTable
+		}
+	}
+	for i, a := range m.s.sets {
+		m.sums[i][m.s.index(a, cell)].add(value)
+	}
+	return nil
+}
+
+// Release measures what was added with noise from src, once.
+func (m *Measuring) Release(src *noise.Source) *Answers {
+	return m.release(func(i int, v int64) int64 { return noise.Release(src, v, m.s.laws[i]) })
+}
+
+// Measure measures a table of cells, as [Measuring.Add] takes them, with noise from src.
 func (s *Strategy) Measure(table iter.Seq2[[]int, int64], src *noise.Source) (*Answers, error) {
 	return s.measure(table, func(i int, v int64) int64 { return noise.Release(src, v, s.laws[i]) })
+}
+
+func (s *Strategy) measure(table iter.Seq2[[]int, int64], release func(i int, v int64) int64) (*Answers, error) {
+	m := s.Begin()
+	for cell, value := range table {
+		if err := m.Add(cell, value); err != nil {
+			return nil, err
+		}
+	}
+	return m.release(release), nil
 }
 
 // limit is [noise.Limit].
 var limit = big.NewInt(noise.Limit)
 
-// measure releases each number of the i-th measurement by release. Numbers saturate at ±[noise.Limit] before it, each for itself, so that v moves none of
+// release releases each number of the i-th measurement by f. Numbers saturate at ±[noise.Limit] before it, each for itself, so that v moves none of
 // them further.
-func (s *Strategy) measure(table iter.Seq2[[]int, int64], release func(i int, v int64) int64) (*Answers, error) {
-	sums := make([][]*big.Int, len(s.sets))
+func (m *Measuring) release(f func(i int, v int64) int64) *Answers {
+	s := m.s
+	out := make([][]*big.Int, len(s.sets))
 	for i, a := range s.sets {
-		sums[i] = make([]*big.Int, s.w.cells(a))
-		for j := range sums[i] {
-			sums[i][j] = new(big.Int)
+		out[i] = make([]*big.Int, len(m.sums[i]))
+		for j, w := range m.sums[i] {
+			out[i][j] = w.big()
 		}
-	}
-	x := new(big.Int)
-	for cell, value := range table {
-		if len(cell) != len(s.w.Domain) {
-			return nil, ErrTable
-		}
-		for i, n := range s.w.Domain {
-			if cell[i] < 0 || cell[i] >= n {
-				return nil, ErrTable
-			}
-		}
-		x.SetInt64(value)
-		for i, a := range s.sets {
-			c := sums[i][s.index(a, cell)]
-			c.Add(c, x)
-		}
-	}
-	for i, a := range s.sets {
-		s.project(a, sums[i])
-		for _, c := range sums[i] {
+		m.sums[i] = nil
+		s.project(a, out[i])
+		for _, c := range out[i] {
 			if c.CmpAbs(limit) > 0 {
 				c.Mul(limit, big.NewInt(int64(c.Sign())))
 			}
-			c.SetInt64(release(i, c.Int64()))
+			c.SetInt64(f(i, c.Int64()))
 		}
-		s.project(a, sums[i])
+		s.project(a, out[i])
 	}
-	return &Answers{s, sums}, nil
+	m.sums = nil // a second time is a mistake: it panics
+	return &Answers{s, out}
 }
 
 // index is where a cell lies in a vector over A: the last attribute runs fastest.

@@ -154,6 +154,15 @@ func (s *Strategy) Measures() []Measure {
 	return out
 }
 
+// Numbers is how many numbers are measured, at most [MostNumbers].
+func (s *Strategy) Numbers() int {
+	n := 0
+	for _, a := range s.sets {
+		n += s.w.cells(a)
+	}
+	return n
+}
+
 // Mu2 is the μ² that all measurements together have at most: they are μ-GDP.
 func (s *Strategy) Mu2() *big.Rat { return new(big.Rat).Set(s.mu2) }
 

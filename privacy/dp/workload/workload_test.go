@@ -596,3 +596,20 @@ func TestNumbersSaturate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A sum of any 64-bit values is the one that integers without bounds have.
+func TestSumsOutgrow64Bits(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 100 {
+		var got wide
+		want := new(big.Int)
+		for range 50 {
+			v := []int64{math.MaxInt64, math.MinInt64, -1, 0, 1, int64(r.Uint64())}[r.IntN(6)]
+			got.add(v)
+			want.Add(want, big.NewInt(v))
+		}
+		if got.big().Cmp(want) != 0 {
+			t.Fatalf("sum %v, want %v", got.big(), want)
+		}
+	}
+}
