@@ -60,7 +60,7 @@ func (e *env) auditQueryCommand() *cobra.Command {
 	f.StringVar(&q.dataset, "dataset", "", "a dataset of the configuration that answers questions in SQL")
 	f.Float64Var(&q.claim.Epsilon, "epsilon", 2, "the ε that the question is asked with; audits see best between 1 and 3")
 	f.IntVar(&q.exam.Databases, "databases", 20, "how many are made up")
-	f.IntVar(&q.exam.Questions, "questions", 50, "how many are made up for each database, without SQL")
+	f.IntVar(&q.exam.Questions, "questions", 50, "how many are made up for each database, without SQL, and a quarter as many times several together")
 	f.Uint64Var(&q.exam.Seed, "seed", 1, "of what is made up: the same makes the same")
 	f.IntVar(&q.options.Samples, "samples", 10_000, "answers with noise from each side")
 	f.Float64Var(&q.options.Alpha, "alpha", 1e-6, "how often the bound of ε may be wrong")

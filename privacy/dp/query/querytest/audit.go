@@ -44,16 +44,40 @@ func Groups(p *query.Plan) int64 {
 
 // Run is what an engine answers, by group.
 func Run(ctx context.Context, e relation.Engine, p *query.Plan, seed relation.Seed) (map[string]relation.Group, error) {
-	out := map[string]relation.Group{}
-	err := e.Run(ctx, &p.Relation, seed, func(g relation.Group) error {
-		id := string(relation.Encode(nil, g.Keys...))
-		if _, twice := out[id]; twice {
-			return fmt.Errorf("a group came twice")
-		}
-		if len(g.Sums) != len(p.Relation.Sums) || len(g.Bins) != len(p.Relation.Bins) || len(g.Keys) != len(p.Keys) {
+	return run(ctx, e, single(p), seed)
+}
+
+// subject is a plan under audit.
+type subject struct {
+	plan   *query.Plan
+	groups int64                              // that one unit may move
+	place  func(keys []relation.Value) string // where a group is measured
+	shared bool                               // groups of one place are added up
+}
+
+func single(p *query.Plan) subject {
+	return subject{p, Groups(p), func(keys []relation.Value) string { return string(relation.Encode(nil, keys...)) }, false}
+}
+
+func run(ctx context.Context, e relation.Engine, s subject, seed relation.Seed) (map[string]relation.Group, error) {
+	out, r := map[string]relation.Group{}, &s.plan.Relation
+	err := e.Run(ctx, r, seed, func(g relation.Group) error {
+		if len(g.Sums) != len(r.Sums) || len(g.Bins) != len(r.Bins) || len(g.Keys) != len(s.plan.Keys) {
 			return fmt.Errorf("a group is of another shape than the plan")
 		}
-		out[id] = relation.Group{Keys: slices.Clone(g.Keys), Units: g.Units, Sums: slices.Clone(g.Sums), Bins: slices.Clone(g.Bins)}
+		id := s.place(g.Keys)
+		before, twice := out[id]
+		g = relation.Group{Keys: slices.Clone(g.Keys), Units: g.Units, Sums: slices.Clone(g.Sums), Bins: slices.Clone(g.Bins)}
+		switch {
+		case twice && !s.shared:
+			return fmt.Errorf("a group came twice")
+		case twice:
+			g.Units += before.Units
+			for i := range g.Sums {
+				g.Sums[i] += before.Sums[i]
+			}
+		}
+		out[id] = g
 		return nil
 	})
 	return out, err
@@ -62,13 +86,17 @@ func Run(ctx context.Context, e relation.Engine, p *query.Plan, seed relation.Se
 // Audit asks two engines over neighbouring databases the same question, without noise, and says what differs by more than one unit may. Each
 // engine is asked twice: what changes by itself is no function of the rows.
 func Audit(ctx context.Context, p *query.Plan, seed relation.Seed, with, without relation.Engine) (Moved, []string) {
+	return compared(ctx, single(p), seed, with, without)
+}
+
+func compared(ctx context.Context, s subject, seed relation.Seed, with, without relation.Engine) (Moved, []string) {
 	var sides [2]map[string]relation.Group
 	var failed [2]bool
 	for i, e := range []relation.Engine{with, without} {
-		one, err := Run(ctx, e, p, seed)
-		other, errAgain := Run(ctx, e, p, seed)
+		one, err := run(ctx, e, s, seed)
+		other, errAgain := run(ctx, e, s, seed)
 		failed[i] = err != nil
-		if (err == nil) != (errAgain == nil) || err == nil && compare(p, one, other).Groups > 0 {
+		if (err == nil) != (errAgain == nil) || err == nil && compare(s.plan, one, other).Groups > 0 {
 			return Moved{}, []string{"the same question of the same rows is answered in two ways"}
 		}
 		sides[i] = one
@@ -79,8 +107,8 @@ func Audit(ctx context.Context, p *query.Plan, seed relation.Seed, with, without
 	case failed[0]:
 		return Moved{}, []string{"the question fails"}
 	}
-	m := compare(p, sides[0], sides[1])
-	return m, m.exceeds(p)
+	m := compare(s.plan, sides[0], sides[1])
+	return m, m.exceeds(s)
 }
 
 func compare(p *query.Plan, a, b map[string]relation.Group) Moved {
@@ -158,9 +186,9 @@ func at(sums []int64, i int) *big.Int {
 }
 
 // exceeds says in words what is more than the plan declares.
-func (m Moved) exceeds(p *query.Plan) []string {
+func (m Moved) exceeds(s subject) []string {
 	var out []string
-	groups := Groups(p)
+	p, groups := s.plan, s.groups
 	if int64(m.Groups) > groups {
 		out = append(out, fmt.Sprintf("one unit moves %d groups, declared %d", m.Groups, groups))
 	}

@@ -12,6 +12,9 @@
 // What databases hold is made up from the declaration alone: values on the bounds, beyond them and of another kind, NULLs, units with many
 // rows in many groups, rows of nobody, keys that more than one unit has.
 //
+// Several questions that share measurements are compared as the cells that they are measured in ([AuditBatch]): that no unit moves more than the
+// declared number of them, whatever values its rows have that are not declared.
+//
 // Neighbours differ by the rows that name one unit. Rows that only refer to it ([query.Reference]) go with it, unless the key that they
 // name is another unit's too: then they are that one's still.
 package querytest

@@ -3,6 +3,7 @@ package querytest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/scrimhq/scrim/data/sql/relation"
@@ -13,6 +14,7 @@ import (
 type ExamOptions struct {
 	Databases  int            // 0: 4
 	Questions  int            // random ones of each database; 0: 40
+	Batches    int            // random ones of several questions that share measurements; 0: a quarter of Questions; below 0: none
 	Neighbours int            // of each database; 0: 3
 	Units      int            // of each database; 0: 10
 	Typed      bool           // as in [Options]
@@ -25,13 +27,14 @@ type ExamOptions struct {
 // Compared is one plan over one pair of neighbours.
 type Compared struct {
 	Plan  *query.Plan
+	Batch *query.Batch // of which Plan is what is measured; nil: one question
 	Moved Moved
 	Found []string // what is more than the plan declares
 }
 
 // Report is what an exam saw.
 type Report struct {
-	Asked    int // questions that were made
+	Asked    int // questions that were made, several together being one
 	Compiled int // of which so many are taken
 	Compared int // plans over pairs of neighbours
 	Differed int // in which the unit showed at all, before noise
@@ -48,37 +51,63 @@ func Exam(ctx context.Context, d *query.Dataset, open func(Database) (relation.E
 			*n.v = n.instead
 		}
 	}
+	if o.Batches == 0 {
+		o.Batches = max(o.Questions/4, 0)
+	}
 	var r Report
 	for i := range o.Databases {
 		rng := rand.New(rand.NewPCG(uint64(i), o.Seed))
-		plans, err := r.plans(rng, d, &o)
+		subjects, err := r.subjects(rng, d, &o)
 		if err != nil {
 			return r, err
 		}
-		if err := r.database(ctx, rng, d, open, &o, plans); err != nil {
+		if err := r.database(ctx, rng, d, open, &o, subjects); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
 }
 
-// plans are those of the options and random ones.
-func (r *Report) plans(rng *rand.Rand, d *query.Dataset, o *ExamOptions) ([]*query.Plan, error) {
-	plans := append([]*query.Plan(nil), o.Plans...)
-	for tries := 0; len(plans) < len(o.Plans)+o.Questions; tries++ {
-		if tries > 50*o.Questions {
-			return nil, errors.New("of the random questions about this dataset too few are taken")
-		}
-		r.Asked++
-		if p, err := query.Compile(d, Question(rng, d)); err == nil {
-			r.Compiled++
-			plans = append(plans, p)
-		}
+// subjects are the plans of the options, random ones and random batches.
+func (r *Report) subjects(rng *rand.Rand, d *query.Dataset, o *ExamOptions) ([]Compared, error) {
+	var all []Compared
+	for _, p := range o.Plans {
+		all = append(all, Compared{Plan: p})
 	}
-	return plans, nil
+	take := func(n int, ask func() (Compared, bool)) error {
+		for tries, taken := 0, 0; taken < n; tries++ {
+			if tries > 50*n {
+				return errors.New("of the random questions about this dataset too few are taken")
+			}
+			r.Asked++
+			if c, ok := ask(); ok {
+				r.Compiled, taken = r.Compiled+1, taken+1
+				all = append(all, c)
+			}
+		}
+		return nil
+	}
+	err := take(o.Questions, func() (Compared, bool) {
+		p, err := query.Compile(d, Question(rng, d))
+		return Compared{Plan: p}, err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = take(o.Batches, func() (Compared, bool) {
+		b, err := query.CompileBatch(d, Batch(rng, d))
+		if err != nil || b.Measured() == nil {
+			return Compared{}, false
+		}
+		return Compared{Plan: b.Measured(), Batch: b}, true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("several together: %w", err)
+	}
+	return all, nil
 }
 
-func (r *Report) database(ctx context.Context, rng *rand.Rand, d *query.Dataset, open func(Database) (relation.Engine, error), o *ExamOptions, plans []*query.Plan) error {
+func (r *Report) database(ctx context.Context, rng *rand.Rand, d *query.Dataset, open func(Database) (relation.Engine, error), o *ExamOptions, subjects []Compared) error {
 	full := Random(rng, d, Options{Units: o.Units, Typed: o.Typed})
 	var engines []relation.Engine
 	defer func() {
@@ -93,13 +122,16 @@ func (r *Report) database(ctx context.Context, rng *rand.Rand, d *query.Dataset,
 		}
 		engines = append(engines, e)
 	}
-	for _, p := range plans {
+	for _, c := range subjects {
 		for _, without := range engines[1:] {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			c := Compared{Plan: p}
-			c.Moved, c.Found = Audit(ctx, p, o.Selection, engines[0], without)
+			if c.Batch != nil {
+				c.Moved, c.Found = AuditBatch(ctx, c.Batch, o.Selection, engines[0], without)
+			} else {
+				c.Moved, c.Found = Audit(ctx, c.Plan, o.Selection, engines[0], without)
+			}
 			r.Compared++
 			if c.Moved.Groups > 0 {
 				r.Differed++
