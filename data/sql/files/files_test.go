@@ -24,7 +24,7 @@ import (
 func TestSameAsReference(t *testing.T) {
 	n := 60
 	if os.Getenv("SCRIM_LONG") != "" {
-		n = 4000
+		n = 1000
 	}
 	groups, chosen := 0, 0
 	for i := range n {

@@ -181,11 +181,11 @@ func same(a, b []relation.Group) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
 // TestSQLiteEqualsTheReference compares random questions over random tables, the hash included.
 func TestSQLiteEqualsTheReference(t *testing.T) {
-	for round := range rounds(6, 200) {
+	for round := range rounds(6, 50) {
 		rng := rand.New(rand.NewPCG(uint64(round), 1))
 		tables := relationtest.Random(rng, 40)
 		e := lite(t, tables)
-		for range rounds(40, 200) {
+		for range rounds(40, 100) {
 			q := relationtest.Question(rng, tables)
 			want, err := relation.Evaluate(t.Context(), q, seed, tables.Open(), nil)
 			if err != nil {
@@ -200,12 +200,12 @@ func TestSQLiteEqualsTheReference(t *testing.T) {
 
 // TestPostgresEqualsTheReference compares random questions over random tables; where groups and rows are chosen, by the server's own hashes.
 func TestPostgresEqualsTheReference(t *testing.T) {
-	for round := range rounds(2, 60) {
+	for round := range rounds(2, 15) {
 		rng := rand.New(rand.NewPCG(uint64(round), 2))
 		tables := relationtest.Random(rng, 40)
 		e, conn := pg(t, tables)
 		ranks := serverRanks{t, conn, map[string]int64{}}
-		for range rounds(40, 200) {
+		for range rounds(40, 100) {
 			q := relationtest.Question(rng, tables)
 			want, err := relation.Evaluate(t.Context(), q, seed, tables.Open(), ranks)
 			if err != nil {

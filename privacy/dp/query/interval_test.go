@@ -88,7 +88,7 @@ func TestIntervalsCover(t *testing.T) {
 	t.Parallel()
 	n := 250
 	if os.Getenv("SCRIM_LONG") == "1" {
-		n = 4000
+		n = 1500
 	}
 	most := int(0.05*float64(n) + 3.8*math.Sqrt(float64(n)*0.05*0.95))
 	want, g := truths()
@@ -165,7 +165,7 @@ func TestQuantileIntervalsCover(t *testing.T) {
 	t.Parallel()
 	n := 120
 	if os.Getenv("SCRIM_LONG") == "1" {
-		n = 2000
+		n = 600
 	}
 	most := int(0.05*float64(n) + 3.8*math.Sqrt(float64(n)*0.05*0.95))
 	for name, c := range map[string]struct {

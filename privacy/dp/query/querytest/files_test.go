@@ -91,7 +91,7 @@ func linesOf(t *testing.T, table *querytest.Table, rows [][]any) string {
 func TestQuestionsOverFiles(t *testing.T) {
 	d := clinic()
 	moved, questions := 0, 30
-	for round := range rounds(3, 60) {
+	for round := range rounds(3, 20) {
 		rng := rand.New(rand.NewPCG(uint64(round), 4))
 		format := []files.Format{files.CSV, files.Lines, files.Parquet}[round%3]
 		db := querytest.Random(rng, d, querytest.Options{Typed: format == files.Parquet})
