@@ -109,7 +109,6 @@ func rowsText(q *syntax.Query) string {
 // merge binds all queries over the rows of the first, which are those of all.
 func (bt *Batch) merge(d *Dataset, q Question, trees []*syntax.Query) error {
 	b := &binder{d: d, limits: d.Limits.filled(), text: q.Queries[0].SQL, functions: functionTable()}
-	b.limits.MostCells = 1 << 40 // that of each was held; of all together only those are returned that anybody is in
 	if err := b.terms(q); err != nil {
 		return err
 	}

@@ -146,3 +146,23 @@ func TestBatchSharesNoMoreThanCanBeHeld(t *testing.T) {
 		}
 	}
 }
+
+// A key has the domain together that it has alone, whatever else the questions compute; where all domains are too many, each question keeps its own.
+func TestBatchKeysKeepTheirDomains(t *testing.T) {
+	t.Parallel()
+	from := " FROM stays WHERE floor(clamp(code, 0, 100000000)) >= 0 GROUP BY 1"
+	b := batch(t, clinic(), 1, query.Query{SQL: "SELECT floor(age / 10), count(*)" + from}, query.Query{SQL: "SELECT ward, count(*)" + from})
+	p := b.Measured()
+	if p == nil || p.Private() || len(p.Keys[0].Values) != 13 {
+		t.Fatalf("what is measured: %+v", p)
+	}
+	d := clinic()
+	d.Limits.MostCells = 1 << 20
+	var qs []query.Query
+	for i := range 2 {
+		qs = append(qs, query.Query{SQL: fmt.Sprintf("SELECT floor(clamp(code, 0, %d)), count(*) FROM stays GROUP BY 1", 600_000+i)})
+	}
+	if batch(t, d, 1, qs...).Measured() != nil {
+		t.Error("domains of more than a million values are measured together")
+	}
+}

@@ -238,13 +238,16 @@ func (n *measuring) keys() ([]relation.Named, error) {
 		if k.Name == "" {
 			k.Name = fmt.Sprintf("key_%d", i+1)
 		}
-		if k.Values != nil {
+		if k.Values != nil && !n.open {
 			if cells *= len(k.Values); cells > b.limits.MostCells || len(k.Values) > b.limits.MostCells {
 				return nil, b.refuse(at, ruleCells, "group by fewer, or by coarser ones", "every combination of public groups is in an answer, and these are more than %d", b.limits.MostCells)
 			}
 		}
 		name, expr := b.name(), v.expr
-		if n.open {
+		switch {
+		case n.open && v.domain == nil: // alone it has one, together the domains are too many
+			n.apart = true
+		case n.open:
 			one, ok, err := declaredOnly(v)
 			if err != nil {
 				return nil, b.wrap(at, err)
