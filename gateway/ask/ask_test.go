@@ -173,7 +173,7 @@ func TestAFailureTellsNothingAndStaysPaid(t *testing.T) {
 	if !strings.Contains(refused, "could not be answered; what it costs is spent") || strings.Contains(refused, "Zelda") || strings.Contains(refused, "clinic") {
 		t.Errorf("told is %s", refused)
 	}
-	r.words.fail, r.words.wait = nil, pad
+	r.words.fail, r.words.wait = nil, 5*pad
 	_, late := r.call("key-lab", "query", `{"dataset":"stays","sql":"age"}`)
 	if reference.ReplaceAllString(late, "") != reference.ReplaceAllString(refused, "") {
 		t.Errorf("what came too late is told as %s, want %s", late, refused)

@@ -97,7 +97,7 @@ func TestKilledPublisherDrawsNothingTwice(t *testing.T) {
 	seen := map[string]string{}
 	rounds := 5
 	if os.Getenv("SCRIM_LONG") == "1" {
-		rounds = 60
+		rounds = 20
 	}
 	for round := range rounds {
 		cmd := exec.Command(os.Args[0])

@@ -98,7 +98,7 @@ func examOf(t *testing.T, d *query.Dataset, open func(querytest.Database) (relat
 
 func TestOneUnitMovesNoMoreThanDeclared(t *testing.T) {
 	open := func(db querytest.Database) (relation.Engine, error) { return db.Engine(), nil }
-	exam(t, open, querytest.ExamOptions{Databases: rounds(3, 80), Questions: 40, Seed: 1})
+	exam(t, open, querytest.ExamOptions{Databases: rounds(3, 30), Questions: 40, Seed: 1})
 }
 
 // TestOneWindowOfAUnitMovesNoMoreThanDeclared: where units are bounded in time, what is taken out are the rows of a unit in one window, and what it
@@ -110,7 +110,7 @@ func TestOneWindowOfAUnitMovesNoMoreThanDeclared(t *testing.T) {
 		d.Window, d.Origin = 500*24*time.Hour, origin
 		d.Tables[0].Time = "born"
 		d.Tables = slices.Delete(d.Tables, 2, 3) // what refers to rows has no window
-		examOf(t, d, open, querytest.ExamOptions{Databases: rounds(2, 30), Questions: 30, Seed: 3})
+		examOf(t, d, open, querytest.ExamOptions{Databases: rounds(2, 10), Questions: 30, Seed: 3})
 
 		// Windows that begin elsewhere than the databases have it are found.
 		other := *d

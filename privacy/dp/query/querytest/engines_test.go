@@ -182,7 +182,7 @@ func TestOneUnitMovesNoMoreThanDeclaredInEveryEngine(t *testing.T) {
 	}{{"SQLite", lite, false, 1}, {"PostgreSQL", postgres, true, 1}, {"CSV", csvFiles, false, 1}, {"JSON lines", jsonFiles, false, 1}, {"Parquet", parquetFiles, true, 1}} {
 		t.Run(e.name, func(t *testing.T) {
 			open := func(db querytest.Database) (relation.Engine, error) { return e.open(t, db), nil }
-			exam(t, open, querytest.ExamOptions{Databases: rounds(e.short, 12), Questions: 25, Seed: 2, Typed: e.typed})
+			exam(t, open, querytest.ExamOptions{Databases: rounds(e.short, 5), Questions: 25, Seed: 2, Typed: e.typed})
 		})
 	}
 }

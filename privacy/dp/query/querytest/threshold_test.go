@@ -39,7 +39,7 @@ func threshold(t *testing.T, pr *query.Priced, with, without relation.Engine, co
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := audit.Threshold(t.Context(), pair, claim, audit.ThresholdOptions{Samples: rounds(2_500, 150_000), Alpha: 1e-7})
+	f, err := audit.Threshold(t.Context(), pair, claim, audit.ThresholdOptions{Samples: rounds(2_500, 60_000), Alpha: 1e-7})
 	if err != nil {
 		t.Fatal(err)
 	}
