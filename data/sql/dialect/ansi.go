@@ -341,7 +341,7 @@ func (d *ansi) micro(m string, f relation.Field) string {
 // escaped writes LIKE with a backslash to escape; literal quotes the pattern.
 func escaped(literal func(string) string, escape string) func(string, []relation.LikePart) string {
 	return func(x string, pattern []relation.LikePart) string {
-		return x + " LIKE " + literal(likePattern(pattern)) + escape
+		return x + " LIKE " + literal(likePattern(pattern, `\`)) + escape
 	}
 }
 

@@ -103,11 +103,12 @@ func (d Postgres) Let(x string, f func(string) string) string {
 
 // Like implements [Dialect].
 func (d Postgres) Like(x string, pattern []relation.LikePart) string {
-	return x + " LIKE " + doubled(likePattern(pattern)) + ` ESCAPE '\'`
+	return x + " LIKE " + doubled(likePattern(pattern, `\`)) + ` ESCAPE '\'`
 }
 
-// likePattern writes a pattern whose escape character is a backslash.
-func likePattern(pattern []relation.LikePart) string {
+// likePattern writes a pattern with an escape character.
+func likePattern(pattern []relation.LikePart, escape string) string {
+	plain := strings.NewReplacer(escape, escape+escape, `%`, escape+`%`, `_`, escape+`_`)
 	var b strings.Builder
 	for _, p := range pattern {
 		switch {
@@ -116,7 +117,7 @@ func likePattern(pattern []relation.LikePart) string {
 		case p.One:
 			b.WriteByte('_')
 		default:
-			b.WriteString(strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(p.Text))
+			b.WriteString(plain.Replace(p.Text))
 		}
 	}
 	return b.String()

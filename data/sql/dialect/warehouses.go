@@ -112,18 +112,7 @@ func Spark() Dialect {
 // sparkLike names another escape character than the backslash, which Spark's parser may take for its own.
 func sparkLike(text func(string) string) func(string, []relation.LikePart) string {
 	return func(x string, pattern []relation.LikePart) string {
-		var b strings.Builder
-		for _, p := range pattern {
-			switch {
-			case p.Many:
-				b.WriteByte('%')
-			case p.One:
-				b.WriteByte('_')
-			default:
-				b.WriteString(strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(p.Text))
-			}
-		}
-		return x + " LIKE " + text(b.String()) + " ESCAPE '!'"
+		return x + " LIKE " + text(likePattern(pattern, "!")) + " ESCAPE '!'"
 	}
 }
 
@@ -159,7 +148,9 @@ func BigQuery() Dialect {
 		return identifier("bigquery", "`", s)
 	}
 	// A backslash escapes, and no other character can be named.
-	d.like = func(x string, pattern []relation.LikePart) string { return x + " LIKE " + text(likePattern(pattern)) }
+	d.like = func(x string, pattern []relation.LikePart) string {
+		return x + " LIKE " + text(likePattern(pattern, `\`))
+	}
 	d.let = func(x string, f func(string) string) string {
 		return "(SELECT " + f("v") + " FROM UNNEST([" + x + "]) AS v)"
 	}

@@ -49,7 +49,7 @@ var liteFunctions = map[string]func(args []driver.Value) driver.Value{
 	"scrim_rank":  liteRank,
 	"scrim_place": litePlace,
 	"scrim_sum": func(a []driver.Value) driver.Value {
-		return narrowed(joined(a), whole(a[3]), whole(a[4]))
+		return relation.Narrow(joined(a), whole(a[3]), whole(a[4]))
 	},
 	"scrim_share": func(a []driver.Value) driver.Value {
 		s, n, rows := joined(a), whole(a[3]), whole(a[4])
@@ -57,7 +57,7 @@ var liteFunctions = map[string]func(args []driver.Value) driver.Value{
 			s.Mul(s, big.NewInt(rows))
 			s.Quo(s, big.NewInt(n))
 		}
-		return narrowed(s, whole(a[5]), whole(a[6]))
+		return relation.Narrow(s, whole(a[5]), whole(a[6]))
 	},
 	"scrim_average": func(a []driver.Value) driver.Value {
 		n := new(big.Int).Mul(big.NewInt(whole(a[3])), big.NewInt(whole(a[5])))
@@ -66,7 +66,7 @@ var liteFunctions = map[string]func(args []driver.Value) driver.Value{
 		}
 		s := joined(a)
 		s.Mul(s, big.NewInt(whole(a[4])))
-		return narrowed(s.Quo(s, n), whole(a[6]), whole(a[7]))
+		return relation.Narrow(s.Quo(s, n), whole(a[6]), whole(a[7]))
 	},
 	"scrim_length": func(a []driver.Value) driver.Value {
 		s, ok := a[0].(string)
@@ -100,16 +100,6 @@ func joined(a []driver.Value) *big.Int {
 	n := big.NewInt(whole(a[0]))
 	n.Add(n.Lsh(n, 21), big.NewInt(whole(a[1])))
 	return n.Add(n.Lsh(n, 22), big.NewInt(whole(a[2])))
-}
-
-func narrowed(n *big.Int, low, high int64) int64 {
-	switch {
-	case n.Cmp(big.NewInt(low)) < 0:
-		return low
-	case n.Cmp(big.NewInt(high)) > 0:
-		return high
-	}
-	return n.Int64()
 }
 
 // liteHashes are the hashes of unit and group: seed, n, the unit's n columns, the group's.

@@ -226,11 +226,11 @@ func aggregate(a Agg, cols []Column, rows [][]Value) Value {
 	case MaxOf:
 		v.Int = a.Type.clamp(slices.Max(vs))
 	case SumOf:
-		v.Int = narrow(total(vs), a.Type.Min, a.Type.Max)
+		v.Int = Narrow(total(vs), a.Type.Min, a.Type.Max)
 	case AvgOf:
 		n := total(vs)
 		n.Mul(n, big.NewInt(pow10[a.Type.Places-cols[find(cols, a.Col)].Type.Places]))
-		v.Int = narrow(n.Quo(n, big.NewInt(int64(len(vs)))), a.Type.Min, a.Type.Max)
+		v.Int = Narrow(n.Quo(n, big.NewInt(int64(len(vs)))), a.Type.Min, a.Type.Max)
 	}
 	return v
 }
@@ -355,7 +355,7 @@ func partial(s Sum, most int64, cols []Column, rows [][]Value) int64 {
 			n.Quo(n, big.NewInt(have)) // towards zero
 		}
 	}
-	return narrow(n, s.Low, s.High)
+	return Narrow(n, s.Low, s.High)
 }
 
 // kept are the cells of the values of a unit that count in a group.
@@ -397,7 +397,7 @@ func (b Bins) Cell(v int64) int {
 func (t *totals) group() Group {
 	g := Group{Keys: t.keys, Units: t.units, Bins: t.bins}
 	for _, s := range t.sums {
-		g.Sums = append(g.Sums, narrow(s, -MaxSum, MaxSum))
+		g.Sums = append(g.Sums, Narrow(s, -MaxSum, MaxSum))
 	}
 	return g
 }

@@ -126,7 +126,7 @@ func ParseNumber(s string, places int) (v int64, exact, ok bool) {
 	if !n.IsInt64() || n.Int64() == math.MinInt64 {
 		exact = false
 	}
-	return narrow(n, MinNumber, MaxNumber), exact, true
+	return Narrow(n, MinNumber, MaxNumber), exact, true
 }
 
 // parseExponent reads a whole number; far from zero it does not matter how far.
@@ -148,8 +148,8 @@ func parseExponent(s string) (int, bool) {
 	return n, true
 }
 
-// narrow clamps a number of any size.
-func narrow(n *big.Int, low, high int64) int64 {
+// Narrow clamps a number of any size.
+func Narrow(n *big.Int, low, high int64) int64 {
 	switch {
 	case n.Cmp(big.NewInt(low)) < 0:
 		return low

@@ -99,7 +99,7 @@ func parseRational(t *testing.T, s string, places int) (int64, bool) {
 	}
 	r.Mul(r, new(big.Rat).SetInt64(pow10[places]))
 	n := new(big.Int).Div(r.Num(), r.Denom()) // Euclid's division: rounds down
-	v := narrow(n, MinNumber, MaxNumber)
+	v := Narrow(n, MinNumber, MaxNumber)
 	return v, r.IsInt() && n.IsInt64() && v == n.Int64()
 }
 
