@@ -66,7 +66,7 @@ func hereOrThere(c *config.Config, running func(*adminClient) error, stopped fun
 
 // askPart does something with one part of a gateway's state: through the admin API if a gateway is running, which then asks the
 // same of it, otherwise in the data directory. It is for what can be done before any gateway ran.
-func askPart[P, Q, A any](ctx context.Context, e *env, file, path string, q Q, part func(*run.State) P, do func(context.Context, P, Q) (A, error)) (A, error) {
+func askPart[P, Q, A any](ctx context.Context, e *env, file, path string, q Q, part func(*run.State, *config.Config) (P, error), do func(context.Context, P, Q) (A, error)) (A, error) {
 	var out A
 	c, err := e.load(file)
 	if err != nil {
@@ -79,7 +79,10 @@ func askPart[P, Q, A any](ctx context.Context, e *env, file, path string, q Q, p
 			if err != nil {
 				return err
 			}
-			out, err = do(ctx, part(st), q)
+			p, err := part(st, c)
+			if err == nil {
+				out, err = do(ctx, p, q)
+			}
 			return errors.Join(err, st.Close())
 		})
 	return out, err

@@ -25,7 +25,7 @@ const onlyGlobal = "Only the budget of a dataset carries the claim: that all ans
 
 // askBudgets does something with the ledger of privacy budgets: in the running gateway, or here.
 func askBudgets[Q, A any](ctx context.Context, e *env, file, path string, q Q, do func(context.Context, *api.Spending, Q) (A, error)) (A, error) {
-	return askPart(ctx, e, file, path, q, func(st *run.State) *api.Spending { return st.Budgets.Spending() }, do)
+	return askPart(ctx, e, file, path, q, func(st *run.State, _ *config.Config) (*api.Spending, error) { return st.Budgets.Spending(), nil }, do)
 }
 
 func (e *env) budgetCommand() *cobra.Command {

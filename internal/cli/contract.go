@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/offer"
+	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
 )
 
@@ -23,7 +24,7 @@ func (e *env) contractCommand() *cobra.Command {
 
 // askContracts does something with the contracts of a gateway.
 func askContracts[A any](ctx context.Context, e *env, file, path string, q api.ContractRequest, do func(context.Context, *offer.Book, api.ContractRequest) (A, error)) (A, error) {
-	return askPart(ctx, e, file, path, q, func(st *run.State) *offer.Book { return st.Contracts }, do)
+	return askPart(ctx, e, file, path, q, func(st *run.State, _ *config.Config) (*offer.Book, error) { return st.Contracts, nil }, do)
 }
 
 func (e *env) contractList() *cobra.Command {

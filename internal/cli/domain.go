@@ -10,12 +10,13 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/gateway/peers"
+	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
 )
 
 // askDomain does something with the domain's identity or its peers: in the running gateway, which holds the keys, or here.
 func askDomain[Q, A any](ctx context.Context, e *env, file, path string, q Q, do func(context.Context, *peers.Peers, Q) (A, error)) (A, error) {
-	return askPart(ctx, e, file, path, q, func(st *run.State) *peers.Peers { return st.Peers }, do)
+	return askPart(ctx, e, file, path, q, func(st *run.State, _ *config.Config) (*peers.Peers, error) { return st.Peers, nil }, do)
 }
 
 func (e *env) domainCommand() *cobra.Command {

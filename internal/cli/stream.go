@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/privacy/dp/stream"
-	"github.com/scrimhq/scrim/store"
 )
 
 func (e *env) streamCommand() *cobra.Command {
@@ -24,25 +22,7 @@ func (e *env) streamCommand() *cobra.Command {
 
 // askStreams does something with the streams of a configuration: in the running gateway, or here, where nothing is published and all can be read.
 func askStreams[Q, A any](ctx context.Context, e *env, file, path string, q Q, do func(context.Context, *stream.Publisher, Q) (A, error)) (A, error) {
-	var out A
-	c, err := e.load(file)
-	if err != nil {
-		return out, err
-	}
-	err = hereOrThere(c,
-		func(a *adminClient) error { return a.call(ctx, http.MethodPost, path, q, &out) },
-		func() error {
-			st, err := run.OpenState(ctx, c, store.Options{})
-			if err != nil {
-				return err
-			}
-			p, err := st.Streams(c, nil, nil)
-			if err == nil {
-				out, err = do(ctx, p, q)
-			}
-			return errors.Join(err, st.Close())
-		})
-	return out, err
+	return askPart(ctx, e, file, path, q, func(st *run.State, c *config.Config) (*stream.Publisher, error) { return st.Streams(c, nil, nil) }, do)
 }
 
 func (e *env) streamList() *cobra.Command {
