@@ -292,7 +292,7 @@ func TestChangedBetweenReadings(t *testing.T) {
 
 // FuzzRead holds the reader to encoding/csv where both accept a file, and to itself whatever the size of chunks.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "a,b\n\"\"\"\",\r\n", "a\n\n", "a,b\n1,\"2\n", "a,b\n\"1,2\n3,4\"x\n"} {
+	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "a,b\n\"\"\"\",\r\n", "a\n\n", "a,b\n1,\"2\n", "a,b\n\"1,2\n3,4\"x\n", "\xfe\xff\xf2\n\xff\xf2"} {
 		f.Add([]byte(s), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, in []byte, chunk uint8) {
@@ -302,8 +302,8 @@ func FuzzRead(f *testing.F) {
 		if (wholeErr == nil) != (smallErr == nil) || wholeErr != nil && wholeErr.Error() != smallErr.Error() || !bytes.Equal(whole, small) {
 			t.Fatalf("chunks matter: %q, %v and %q, %v", whole, wholeErr, small, smallErr)
 		}
-		if wholeErr != nil {
-			return
+		if wholeErr != nil || bytes.HasPrefix(in, []byte("\xfe\xff")) || bytes.HasPrefix(in, []byte("\xff\xfe")) {
+			return // encoding/csv reads no UTF-16
 		}
 		rows, err := stdcsv.NewReader(bytes.NewReader(bytes.TrimPrefix(in, []byte("\ufeff")))).ReadAll()
 		if err != nil {
