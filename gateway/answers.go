@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 )
@@ -278,7 +279,7 @@ func (g *Gateway) Replayed(ctx context.Context, s *Snapshot, right *Authority, f
 		if err := g.charge(tx, m); err != nil {
 			return err
 		}
-		_, err := g.journal.Append(tx, ev, nil)
+		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	right.charged(m, err == nil)

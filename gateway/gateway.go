@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/policy/capability"
@@ -29,7 +30,7 @@ func Schema() store.Schema { return store.Schema{Name: "gateway", FS: migrations
 
 // Journal is the part of the evidence that the gateway writes. An entry is durable when the transaction is.
 type Journal interface {
-	Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error)
+	Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error)
 }
 
 // Hooks report what happens, for metrics. They get no value and must be quick; nil ones are left out.
@@ -171,7 +172,7 @@ func (g *Gateway) Swap(ctx context.Context, snap *Snapshot, reason string) error
 		Flow: flow.Flow{ID: NewFlowID(), From: flow.Party{Domain: snap.Domain}, To: flow.Party{Domain: snap.Domain}},
 	}
 	err := g.update(ctx, func(tx store.Tx) error {
-		_, err := g.journal.Append(tx, ev, nil)
+		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {
@@ -241,7 +242,7 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // the refusal is on record even if the caller left
 	defer cancel()
 	werr := g.update(ctx, func(tx store.Tx) error {
-		_, err := g.journal.Append(tx, ev, nil)
+		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if werr != nil {

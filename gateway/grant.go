@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/store"
@@ -61,7 +62,7 @@ func (g *Gateway) Issued(ctx context.Context, s *Snapshot, f flow.Flow, is Issue
 	}
 	ev := flow.Event{Time: g.now(), Flow: f, Outcome: flow.Issued, PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash, Reason: reason}
 	err := g.update(ctx, func(tx store.Tx) error {
-		_, err := g.journal.Append(tx, ev, nil)
+		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err == nil {

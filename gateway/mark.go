@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 )
@@ -27,7 +28,7 @@ func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome fl
 				return err
 			}
 		}
-		_, err := g.journal.Append(tx, ev, nil)
+		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {
@@ -43,7 +44,7 @@ func (g *Gateway) Asked(ctx context.Context, s *Snapshot, f flow.Flow, reason st
 		Time: g.now(), Flow: f, Outcome: flow.Asked, Reason: reason, Levels: levels, PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
 	}
 	err := g.update(ctx, func(tx store.Tx) error {
-		_, err := g.journal.Append(tx, ev, nil)
+		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/privacy/detect"
@@ -295,7 +296,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		if err := g.charge(tx, m); err != nil {
 			return err
 		}
-		out.Receipt, err = g.journal.Append(tx, ev, sealed)
+		out.Receipt, err = g.journal.Append(tx, ev, audit.Private{Sealed: sealed})
 		return err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/budget"
@@ -188,7 +189,7 @@ func (g *Gateway) recordPosed(ctx context.Context, a *posing, m *Message, outcom
 			}
 		}
 		for i := range rows {
-			if _, err := g.journal.Append(tx, rows[i], nil); err != nil {
+			if _, err := g.journal.Append(tx, rows[i], audit.Private{}); err != nil {
 				return err
 			}
 		}

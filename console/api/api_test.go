@@ -311,7 +311,7 @@ func TestFlowsOfOneTrace(t *testing.T) {
 		{ID: "asked", Protocol: "a2a/1.0", Trace: "7bdb"}, {ID: "other", Protocol: "a2a/1.0", Trace: "ffff"}, {ID: "looked-up", Protocol: "mcp/2026-07-28", Trace: "7bdb"}, {ID: "plain", Protocol: "a2a/1.0"},
 	} {
 		if err := o.DB.Update(t.Context(), func(tx store.Tx) error {
-			_, err := o.Log.Append(tx, flow.Event{Flow: f, Outcome: flow.Released}, nil)
+			_, err := o.Log.Append(tx, flow.Event{Flow: f, Outcome: flow.Released}, audit.Private{})
 			return err
 		}); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/store"
@@ -54,7 +55,7 @@ func DropHandles(ctx context.Context, l Ledger, s *gateway.Snapshot, req DropReq
 		if out.Count, err = gateway.DropHandles(tx, name); err != nil {
 			return err
 		}
-		_, err = l.Journal.Append(tx, ev, nil)
+		_, err = l.Journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/policy"
@@ -101,7 +102,7 @@ func Erase(ctx context.Context, l Ledger, s *gateway.Snapshot, req EraseRequest)
 
 func (l Ledger) append(ctx context.Context, ev flow.Event) error {
 	err := l.DB.Update(ctx, func(tx store.Tx) error {
-		_, err := l.Journal.Append(tx, ev, nil)
+		_, err := l.Journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {

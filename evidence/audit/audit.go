@@ -93,6 +93,20 @@ type Query struct {
 	Parent   flow.ID // of flows that answer or continue this one
 }
 
+// Private is what belongs to an event and stays out of what is logged: of Sealed only a hash, of the rest only the commitments.
+type Private struct {
+	Sealed   []byte  // ciphertext; nil and empty are the same
+	Payload  []byte  // commitment to what was released, 32 bytes; nil: none
+	Subjects []byte  // commitment to whom it is about, 32 bytes; nil: none
+	About    []About // each of them
+}
+
+// About leads from a subject to the event. Nothing of it is logged; it goes when the subject is erased.
+type About struct {
+	Subject flow.SubjectRef
+	Sealed  []byte // under the subject's own key: its part of the salts
+}
+
 // Entry is one row.
 type Entry struct {
 	Seq    int64
@@ -100,4 +114,6 @@ type Entry struct {
 	Raw    []byte // the event as stored and hashed
 	Sealed []byte // nil if there is none
 	Hash   [32]byte
+
+	Payload, Subjects []byte // commitments; nil: none
 }

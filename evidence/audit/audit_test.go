@@ -68,7 +68,7 @@ func write(t testing.TB, db store.DB, l *audit.Log, from, to int) []flow.Receipt
 			if i%2 == 0 {
 				sealed = fmt.Appendf(nil, "sealed %d", i)
 			}
-			r, err := l.Append(tx, event(i), sealed)
+			r, err := l.Append(tx, event(i), audit.Private{Sealed: sealed})
 			receipts = append(receipts, r)
 			return err
 		})
@@ -203,7 +203,7 @@ func TestRollback(t *testing.T) {
 	for range 3 {
 		err := db.Update(t.Context(), func(tx store.Tx) error {
 			for i := range 3 {
-				if _, err := l.Append(tx, event(100+i), nil); err != nil {
+				if _, err := l.Append(tx, event(100+i), audit.Private{}); err != nil {
 					return err
 				}
 			}
@@ -212,7 +212,7 @@ func TestRollback(t *testing.T) {
 		if !errors.Is(err, boom) {
 			t.Fatalf("Update() error = %v, want boom", err)
 		}
-		_ = db.Update(t.Context(), func(tx store.Tx) error { _, _ = l.Append(tx, event(100), nil); panic("x") })
+		_ = db.Update(t.Context(), func(tx store.Tx) error { _, _ = l.Append(tx, event(100), audit.Private{}); panic("x") })
 	}
 	if r := write(t, db, l, 3, 3)[0]; r.Seq != 3 {
 		t.Errorf("the row after the rollbacks has number %d, want 3", r.Seq)
@@ -234,7 +234,7 @@ func TestAtOnce(t *testing.T) {
 			for i := range 25 {
 				var r flow.Receipt
 				err := db.Update(t.Context(), func(tx store.Tx) (err error) {
-					r, err = l.Append(tx, event(c*100+i), []byte{byte(i)})
+					r, err = l.Append(tx, event(c*100+i), audit.Private{Sealed: []byte{byte(i)}})
 					if i%5 == 0 {
 						return errors.New("rolled back")
 					}
@@ -341,7 +341,7 @@ func TestAppendRefuses(t *testing.T) {
 	db := storetest.Open(t, audit.Schema())
 	l := openLog(t, db, audit.Options{})
 	appendOne := func(ev flow.Event) error {
-		return db.Update(t.Context(), func(tx store.Tx) error { _, err := l.Append(tx, ev, nil); return err })
+		return db.Update(t.Context(), func(tx store.Tx) error { _, err := l.Append(tx, ev, audit.Private{}); return err })
 	}
 	for name, ev := range map[string]flow.Event{
 		"an event that is too large": {Reason: strings.Repeat("x", 64<<10)},

@@ -20,7 +20,7 @@ func BenchmarkAppend(b *testing.B) {
 				if done = !b.Loop(); done {
 					return nil
 				}
-				if _, err := l.Append(tx, ev, sealed); err != nil {
+				if _, err := l.Append(tx, ev, audit.Private{Sealed: sealed}); err != nil {
 					return err
 				}
 			}
@@ -43,7 +43,7 @@ func BenchmarkAppendWithoutStore(b *testing.B) {
 	ev := event(1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := l.Append(nowhere{}, ev, sealed); err != nil {
+		if _, err := l.Append(nowhere{}, ev, audit.Private{Sealed: sealed}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -55,7 +55,7 @@ func BenchmarkVerify(b *testing.B) {
 	l := openLog(b, db, audit.Options{Every: 1 << 30})
 	err := db.Update(b.Context(), func(tx store.Tx) error {
 		for i := range rows {
-			if _, err := l.Append(tx, event(i), make([]byte, 1024)); err != nil {
+			if _, err := l.Append(tx, event(i), audit.Private{Sealed: make([]byte, 1024)}); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ func readPage(ctx context.Context, db store.DB, q Query, from int64, limit int) 
 			where, args = append(where, c.cond), append(args, c.arg)
 		}
 	}
-	query := "SELECT seq, event, sealed, hash FROM audit_entries WHERE " + strings.Join(where, " AND ") + " ORDER BY seq LIMIT ?"
+	query := "SELECT seq, event, sealed, hash, payload, subjects FROM audit_entries WHERE " + strings.Join(where, " AND ") + " ORDER BY seq LIMIT ?"
 	var page []Entry
 	err := db.View(ctx, func(tx store.Tx) error {
 		rows, err := tx.Query(query, append(args, limit)...)
@@ -66,7 +66,7 @@ func readPage(ctx context.Context, db store.DB, q Query, from int64, limit int) 
 		for rows.Next() {
 			var e Entry
 			var hash []byte
-			if err := rows.Scan(&e.Seq, &e.Raw, &e.Sealed, &hash); err != nil {
+			if err := rows.Scan(&e.Seq, &e.Raw, &e.Sealed, &hash, &e.Payload, &e.Subjects); err != nil {
 				return err
 			}
 			if len(hash) != len(e.Hash) {

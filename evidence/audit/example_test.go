@@ -37,7 +37,7 @@ func Example() {
 	var receipt flow.Receipt
 	err = db.Update(ctx, func(tx store.Tx) error {
 		// … charge the budget here …
-		receipt, err = journal.Append(tx, flow.Event{Flow: flow.Flow{ID: "f1", Purpose: "billing"}, Outcome: flow.Released}, nil)
+		receipt, err = journal.Append(tx, flow.Event{Flow: flow.Flow{ID: "f1", Purpose: "billing"}, Outcome: flow.Released}, audit.Private{})
 		return err
 	})
 	if err != nil {

@@ -193,10 +193,9 @@ func (l *Log) extend(ctx context.Context) (point, error) {
 
 // Append writes one row in the caller's transaction. It is durable when that is, and gone when that is rolled back.
 //
-// A zero Event.Time becomes now; all times are kept in UTC. Sealed is stored beside the event and covered by the row's hash;
-// nil and empty are the same. The event must hold no value from any message. It returns [ErrEvent] if the event
+// A zero Event.Time becomes now; all times are kept in UTC. What is sealed is stored beside the event and covered by the row's hash. The event must hold no value from any message. It returns [ErrEvent] if the event
 // takes more than 64 KiB, and [ErrClosed] after Close. After any error the transaction must be rolled back.
-func (l *Log) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error) {
+func (l *Log) Append(tx store.Tx, ev flow.Event, p Private) (flow.Receipt, error) {
 	if l.closed.Load() {
 		return flow.Receipt{}, ErrClosed
 	}
@@ -204,16 +203,20 @@ func (l *Log) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, e
 	if err != nil {
 		return flow.Receipt{}, err
 	}
-	next, err := l.advance(tx, raw, sealed)
+	next, err := l.advance(tx, raw, p.Sealed)
 	if err != nil {
 		return flow.Receipt{}, fmt.Errorf("extending the journal: %w", err)
 	}
-	if len(sealed) == 0 {
-		sealed = nil
-	}
-	const insert = "INSERT INTO audit_entries (seq, flow, parent, event, sealed, hash) VALUES (?, ?, ?, ?, ?, ?)"
-	if _, err := tx.Exec(insert, next.size, string(ev.Flow.ID), string(ev.Flow.Parent), raw, sealed, next.hash[:]); err != nil {
+	const insert = "INSERT INTO audit_entries (seq, flow, parent, event, sealed, hash, payload, subjects) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+	_, err = tx.Exec(insert, next.size, string(ev.Flow.ID), string(ev.Flow.Parent), raw, orNull(p.Sealed), next.hash[:], orNull(p.Payload), orNull(p.Subjects))
+	if err != nil {
 		return flow.Receipt{}, fmt.Errorf("writing entry %d: %w", next.size, err)
+	}
+	for i := range p.About {
+		const about = "INSERT INTO audit_about (subject, seq, sealed) VALUES (?, ?, ?)"
+		if _, err := tx.Exec(about, p.About[i].Subject[:], next.size, p.About[i].Sealed); err != nil {
+			return flow.Receipt{}, fmt.Errorf("writing whom entry %d is about: %w", next.size, err)
+		}
 	}
 	l.guess.Store(&next)
 	if l.fresh.Add(1) >= int64(l.opt.Every) {
@@ -223,6 +226,14 @@ func (l *Log) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, e
 		}
 	}
 	return flow.Receipt{Seq: next.size, Hash: next.hash}, nil
+}
+
+// orNull keeps empty bytes as nothing.
+func orNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 // advance moves the head by one row. It tries where the last Append left it, which spares a query; that was wrong if the other

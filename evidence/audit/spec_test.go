@@ -51,10 +51,10 @@ func specJournal(t *testing.T) ([]audit.Entry, audit.Checkpoint) {
 		Outcome: flow.Refused, Reason: "undeclared member at /status/message",
 	}
 	err := db.Update(t.Context(), func(tx store.Tx) error {
-		if _, err := l.Append(tx, released, []byte("sealed")); err != nil {
+		if _, err := l.Append(tx, released, audit.Private{Sealed: []byte("sealed")}); err != nil {
 			return err
 		}
-		_, err := l.Append(tx, refused, nil)
+		_, err := l.Append(tx, refused, audit.Private{})
 		return err
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
@@ -27,11 +28,11 @@ type fussy struct {
 	fail func(flow.Event) error
 }
 
-func (j *fussy) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error) {
+func (j *fussy) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
 	if err := j.fail(ev); err != nil {
 		return flow.Receipt{}, err
 	}
-	return j.Journal.Append(tx, ev, sealed)
+	return j.Journal.Append(tx, ev, p)
 }
 
 // with puts a gateway with another journal in front of the town's state.

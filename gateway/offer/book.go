@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/policy/contract"
@@ -214,7 +215,7 @@ func (b *Book) put(ctx context.Context, e *Entry, from flow.DomainID, reason str
 			return err
 		}
 		if reason != "" {
-			if _, err := b.opt.Journal.Append(tx, b.event(e.Peer, from, flow.Changed, reason, c.ID()), nil); err != nil {
+			if _, err := b.opt.Journal.Append(tx, b.event(e.Peer, from, flow.Changed, reason, c.ID()), audit.Private{}); err != nil {
 				return err
 			}
 		}

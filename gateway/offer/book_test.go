@@ -613,7 +613,7 @@ func (discarded) Exec(string, ...any) (int64, error) { return 1, nil }
 
 type unwritten struct{}
 
-func (unwritten) Append(store.Tx, flow.Event, []byte) (flow.Receipt, error) {
+func (unwritten) Append(store.Tx, flow.Event, audit.Private) (flow.Receipt, error) {
 	return flow.Receipt{}, nil
 }
 

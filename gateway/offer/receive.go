@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/policy/contract"
@@ -192,7 +193,7 @@ func (b *Book) refused(ctx context.Context, from flow.DomainID, wrong *contract.
 	ev := b.event(from, from, flow.Refused, "contract "+string(wrong.Rule)+" "+wrong.Place, "")
 	ev.Flow.To = flow.Party{Domain: b.opt.Domain}
 	return b.opt.DB.Update(ctx, func(tx store.Tx) error {
-		_, err := b.opt.Journal.Append(tx, ev, nil)
+		_, err := b.opt.Journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/egress"
 	"github.com/scrimhq/scrim/policy/domain"
@@ -28,7 +29,7 @@ func Schema() store.Schema { return store.Schema{Name: "gateway/peers", FS: migr
 
 // Journal is the part of the evidence that is written here.
 type Journal interface {
-	Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error)
+	Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error)
 }
 
 // Names of a domain's keys in its keyring.
@@ -283,7 +284,7 @@ func (p *Peers) record(ctx context.Context, of flow.DomainID, outcome flow.Outco
 				return err
 			}
 		}
-		_, err := p.opt.Journal.Append(tx, ev, nil)
+		_, err := p.opt.Journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {

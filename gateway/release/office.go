@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/policy"
@@ -156,7 +157,7 @@ func (r *run) record(ctx context.Context, ev flow.Event, sealed []byte, also ...
 			}
 		}
 		var err error
-		rec, err = r.office.Journal.Append(tx, ev, sealed)
+		rec, err = r.office.Journal.Append(tx, ev, audit.Private{Sealed: sealed})
 		return err
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/policy"
@@ -52,17 +53,17 @@ func TestAReleaseIsOnRecordBeforeItHasItsName(t *testing.T) {
 type failing struct {
 	outcome flow.Outcome
 	inner   interface {
-		Append(store.Tx, flow.Event, []byte) (flow.Receipt, error)
+		Append(store.Tx, flow.Event, audit.Private) (flow.Receipt, error)
 	}
 }
 
 var errFull = errors.New("the disk is full")
 
-func (f failing) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error) {
+func (f failing) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
 	if ev.Outcome == f.outcome {
 		return flow.Receipt{}, errFull
 	}
-	return f.inner.Append(tx, ev, sealed)
+	return f.inner.Append(tx, ev, p)
 }
 
 func TestNoRecordNoRelease(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
@@ -90,16 +91,16 @@ type nowhere struct {
 }
 
 type gatewayJournal interface {
-	Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error)
+	Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error)
 }
 
 var errJournal = errors.New("the journal is full")
 
-func (n nowhere) Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error) {
+func (n nowhere) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
 	if *n.rows++; *n.rows == n.at {
 		return flow.Receipt{}, errJournal
 	}
-	return n.gatewayJournal.Append(tx, ev, sealed)
+	return n.gatewayJournal.Append(tx, ev, p)
 }
 
 func TestAStreamThatCannotBeRecordedLetsNothingLeave(t *testing.T) {

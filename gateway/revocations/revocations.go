@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/store"
@@ -43,7 +44,7 @@ type Peers interface {
 
 // Journal is the part of the evidence that is written here. An entry is durable when the transaction is.
 type Journal interface {
-	Append(tx store.Tx, ev flow.Event, sealed []byte) (flow.Receipt, error)
+	Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error)
 }
 
 // Options of an exchange. All fields without a default named are needed.
@@ -143,7 +144,7 @@ func (x *Exchange) take(ctx context.Context, from flow.DomainID, signed []byte) 
 	if err == nil {
 		change, err = x.opt.Ledger.Merge(ctx, x.opt.Peers, signed, func(tx store.Tx, c ledger.Change) error {
 			ev = x.event(from, flow.Changed, fmt.Sprintf("list of revocations of %s: version %d, %d entries, %d of them new", c.Domain, c.Version, c.Entries, c.Added))
-			_, err := x.opt.Journal.Append(tx, ev, nil)
+			_, err := x.opt.Journal.Append(tx, ev, audit.Private{})
 			return err
 		})
 	}
@@ -191,7 +192,7 @@ func (x *Exchange) refuse(ctx context.Context, from flow.DomainID, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), exchangeTime)
 	defer cancel()
-	if err := x.opt.DB.Update(ctx, func(tx store.Tx) error { _, err := x.opt.Journal.Append(tx, ev, nil); return err }); err != nil {
+	if err := x.opt.DB.Update(ctx, func(tx store.Tx) error { _, err := x.opt.Journal.Append(tx, ev, audit.Private{}); return err }); err != nil {
 		x.fault(fmt.Errorf("putting on record that a list of revocations was refused: %w", err))
 	}
 	x.told(ev)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/store"
@@ -41,7 +42,7 @@ func Revoke(ctx context.Context, led *ledger.Ledger, journal Journal, domain flo
 	}
 	version, err := led.Revoke(ctx, denials, func(tx store.Tx, version int64) error {
 		ev.Reason = fmt.Sprintf("revoked: %s; version %d of the list", named(denials), version)
-		_, err := journal.Append(tx, ev, nil)
+		_, err := journal.Append(tx, ev, audit.Private{})
 		return err
 	})
 	if err != nil {

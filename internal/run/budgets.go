@@ -14,6 +14,7 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
@@ -165,7 +166,7 @@ func (b *Budgets) gateway() *gateway.Budgets {
 // witness puts entries of the ledger on record: what, whose and how much, and nothing of any data.
 func (st *State) witness(tx store.Tx, own flow.DomainID, entries []budget.Entry) error {
 	for i := range entries {
-		if _, err := st.Log.Append(tx, budgetEvent(own, &entries[i]), nil); err != nil {
+		if _, err := st.Log.Append(tx, budgetEvent(own, &entries[i]), audit.Private{}); err != nil {
 			return err
 		}
 	}

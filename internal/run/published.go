@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
@@ -57,7 +58,7 @@ func (st *State) Streams(c *config.Config, source func(context.Context, string) 
 	opt := stream.Options{
 		DB: st.DB, Seal: st.Keys.AEAD("stream"), Ledger: st.Budgets.Ledger, Source: source, Fault: fault,
 		Record: func(tx store.Tx, s stream.Step) error {
-			_, err := st.Log.Append(tx, stepEvent(c.Domain, s), nil)
+			_, err := st.Log.Append(tx, stepEvent(c.Domain, s), audit.Private{})
 			return err
 		},
 	}
@@ -65,7 +66,7 @@ func (st *State) Streams(c *config.Config, source func(context.Context, string) 
 		opt.DB = own
 		opt.Record = func(_ store.Tx, s stream.Step) error { // as with entries of the ledger: it may overstate, and never understates
 			return st.DB.Update(context.Background(), func(tx store.Tx) error {
-				_, err := st.Log.Append(tx, stepEvent(c.Domain, s), nil)
+				_, err := st.Log.Append(tx, stepEvent(c.Domain, s), audit.Private{})
 				return err
 			})
 		}
