@@ -1,0 +1,240 @@
+package tile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Prove returns the proof that the checkpoint at hand continues the tree of old leaves (RFC 6962, section 2.1.2).
+type Prove func(old int64) (tlog.TreeProof, error)
+
+// Cosign asks others to sign a checkpoint and returns their signature lines, "— name base64" and a newline each, one after the other.
+// An error keeps the checkpoint from being published.
+type Cosign func(ctx context.Context, c Checkpoint, prove Prove) ([]byte, error)
+
+// Publish shows the tree as it is now to readers: it writes the tiles, asks for cosignatures, and then puts the signed checkpoint
+// in the old one's place. A nil cosign asks nobody. If nothing was added since the last time, and cosignatures are not wanted or
+// there, it returns what is published. Append goes on meanwhile.
+func (l *Log) Publish(ctx context.Context, cosign Cosign) (Checkpoint, error) {
+	l.publishing.Lock()
+	defer l.publishing.Unlock()
+	if err := ctx.Err(); err != nil {
+		return Checkpoint{}, err
+	}
+	l.mu.Lock()
+	closed, last, size := l.closed, l.published, l.signed.Size
+	l.mu.Unlock()
+	if closed {
+		return Checkpoint{}, ErrClosed
+	}
+	if err := l.sweep(); err != nil {
+		return Checkpoint{}, err
+	}
+	if last.Note != nil && last.Size == size && (cosign == nil || cosigned(last)) {
+		return last, nil
+	}
+	c, err := l.show()
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("writing tiles: %w", err)
+	}
+	if cosign != nil {
+		if c, err = l.cosign(ctx, c, cosign); err != nil {
+			return Checkpoint{}, err
+		}
+	}
+	path := filepath.Join(l.dir, "checkpoint")
+	if err := l.disk.put(l.scratch("checkpoint"), c.Note, true); err != nil {
+		return Checkpoint{}, fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	if err := l.disk.rename(l.scratch("checkpoint"), path); err != nil {
+		return Checkpoint{}, fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	l.mu.Lock()
+	l.published = c
+	l.mu.Unlock()
+	if err := l.disk.syncDir(path); err != nil {
+		return Checkpoint{}, fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	return c, nil
+}
+
+// cosigned reports whether a checkpoint has signatures beside the log's.
+func cosigned(c Checkpoint) bool { return bytes.Count(c.Note, []byte("\n— ")) > 1 }
+
+func (l *Log) cosign(ctx context.Context, c Checkpoint, cosign Cosign) (Checkpoint, error) {
+	hashes := tlog.TileHashReader(c.Tree(), tiles{ctx, Dir(l.dir)})
+	lines, err := cosign(ctx, c, func(old int64) (tlog.TreeProof, error) { return proveTree(c.Size, old, hashes) })
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("asking for cosignatures: %w", err)
+	}
+	with, err := parseCheckpoint(append(bytes.Clone(c.Note), lines...), l.origin, l.verifiers)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("cosignatures: %w", err)
+	}
+	if with.Size != c.Size || with.Root != c.Root {
+		return Checkpoint{}, fmt.Errorf("cosignatures: %w: they changed it", ErrCheckpoint)
+	}
+	return with, nil
+}
+
+// show writes all tiles of the tree as it is now and returns its checkpoint.
+func (l *Log) show() (Checkpoint, error) {
+	v, err := l.flush()
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	for _, t := range partial(v.edge.size) {
+		if l.shown[t.L] == t {
+			continue
+		}
+		if err := l.write(v.edge, t, false); err != nil {
+			return Checkpoint{}, err
+		}
+		l.shown[t.L] = t
+	}
+	return v.signed, nil
+}
+
+// moment is a tree with its checkpoint.
+type moment struct {
+	edge   *edge
+	signed Checkpoint
+}
+
+// flush writes the full tiles, durable, and forgets what they hold. It returns the tree as it was, so that its unfinished tiles
+// can be written.
+func (l *Log) flush() (moment, error) {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	l.mu.Lock()
+	now := moment{l.edge.view(), l.signed}
+	l.mu.Unlock()
+	list := full(l.durable, now.edge.size)
+	if err := each(len(list), func(i int) error { return l.write(now.edge, list[i], true) }); err != nil {
+		return moment{}, err
+	}
+	folders := map[string]bool{}
+	due := l.opt.Clock().Add(l.opt.Keep)
+	for _, t := range list {
+		path := l.path(t)
+		if !folders[filepath.Dir(path)] {
+			folders[filepath.Dir(path)] = true
+			if err := l.disk.syncDir(path); err != nil {
+				return moment{}, err
+			}
+		}
+		l.old = append(l.old, stale{path + ".p", due})
+	}
+	l.durable = now.edge.size &^ (Width - 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.edge.drop(l.durable)
+	if l.tail.torn || l.tail.size > l.opt.Tail {
+		if err := l.tail.replace(l.edge.begin(l.signed.Note)); err != nil {
+			return moment{}, fmt.Errorf("beginning the tail anew: %w", err)
+		}
+	}
+	return now, nil
+}
+
+func (l *Log) path(t tlog.Tile) string { return filepath.Join(l.dir, filepath.FromSlash(Path(t))) }
+
+// scratch is where a file is written before it gets its name.
+func (l *Log) scratch(name string) string { return filepath.Join(l.dir, tailFolder, name+".new") }
+
+// write writes one tile or bundle under its name, which never shows half of it.
+func (l *Log) write(e *edge, t tlog.Tile, durable bool) error {
+	path := l.path(t)
+	if err := l.disk.mkdir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	fresh := l.scratch(strconv.Itoa(t.L) + "-" + strconv.FormatInt(t.N, 10))
+	if err := l.disk.put(fresh, e.tile(t), durable); err != nil {
+		return err
+	}
+	return l.disk.rename(fresh, path)
+}
+
+// sweep removes partial tiles that are no longer needed. What cannot be removed is tried again the next time.
+func (l *Log) sweep() error {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	now := l.opt.Clock()
+	for len(l.old) > 0 && !now.Before(l.old[0].due) {
+		if err := l.disk.removeAll(l.old[0].path); err != nil {
+			return fmt.Errorf("removing old partial tiles: %w", err)
+		}
+		l.old = l.old[1:]
+	}
+	return nil
+}
+
+// mend brings the tiles on the disk in order after a crash: partial tiles, which are written without waiting for the disk, are
+// written again if they are not whole, and those that full tiles replaced are marked for removal.
+func (l *Log) mend() error {
+	const lookBack = 4096 // more tiles than are finished while partial ones are kept
+	left, err := filepath.Glob(l.scratch("*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := l.disk.removeAll(path); err != nil {
+			return err
+		}
+	}
+	now := l.opt.Clock()
+	for _, t := range partial(l.edge.size) {
+		for n := max(0, t.N-lookBack); n < t.N; n++ {
+			path := l.path(tlog.Tile{H: Height, L: t.L, N: n, W: Width}) + ".p"
+			if _, err := os.Lstat(path); err == nil {
+				l.old = append(l.old, stale{path, now.Add(l.opt.Keep)})
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		if err := l.mendPartial(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) mendPartial(t tlog.Tile) error {
+	folder := filepath.Dir(l.path(t))
+	files, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		w, err := strconv.Atoi(f.Name())
+		if err != nil || w < 1 || w > t.W || strconv.Itoa(w) != f.Name() {
+			if err := l.disk.removeAll(filepath.Join(folder, f.Name())); err != nil {
+				return err
+			}
+			continue
+		}
+		narrow := t
+		narrow.W = w
+		have, err := os.ReadFile(l.path(narrow))
+		if err == nil && bytes.Equal(have, l.edge.tile(narrow)) {
+			continue
+		}
+		if err := l.write(l.edge, narrow, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
