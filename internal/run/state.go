@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/evidence/lineage"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/offer"
@@ -24,7 +25,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema()}, budgetSchemas()...)
+	return append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema()}, budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -38,6 +39,8 @@ type State struct {
 	Contracts *offer.Book // what it agreed on with them
 
 	Budgets *Budgets // of privacy loss
+
+	Lineage *lineage.Graph // where data came from and where it went
 
 	Capabilities *ledger.Ledger // what is remembered of capabilities
 
@@ -150,6 +153,7 @@ func (st *State) open(ctx context.Context, c *config.Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
+	st.Lineage = lineage.New(st.DB, lineage.Options{})
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
 		Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
 	})
