@@ -11,7 +11,6 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
-	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/privacy/detect"
@@ -263,13 +262,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	m := c.m
 	c.groups.group(c.leaves, c.terms)
 	ev := g.event(c, terms, out, began)
-	query := m.Query
-	query.Flow = ev.Flow
-	plain, err := appendInputs(make([]byte, 0, 1024+16*len(c.leaves)), query, c.leaves, c.groups)
-	if err != nil {
-		return refuse(RuleInternal, "", err, "The decision could not be put on record, so the flow did not happen.")
-	}
-	sealed, err := g.sealInputs.Seal(plain, []byte(m.Query.Flow.ID))
+	private, err := c.private(ctx, ev.Flow, out.Body)
 	if err != nil {
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
@@ -296,7 +289,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		if err := g.charge(tx, m); err != nil {
 			return err
 		}
-		out.Receipt, err = g.journal.Append(tx, ev, audit.Private{Sealed: sealed})
+		out.Receipt, err = g.journal.Append(tx, ev, private)
 		return err
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/scrimhq/scrim/data/json"
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 )
@@ -16,18 +17,37 @@ import (
 // places, labels and references, no value.
 type Inputs struct {
 	Query  policy.Query     `json:"query"`
-	Leaves []flow.Leaf      `json:"leaves"`
-	Terms  []flow.LeafTerms `json:"terms"` // one for each leaf
+	Leaves []flow.Leaf      `json:"leaves"` // read back, a subject is an ordinal: see [Ordinal]
+	Terms  []flow.LeafTerms `json:"terms"`  // one for each leaf
+
+	Salt audit.Salt `json:"-"` // the event's own; see [audit.Commitment]
+	List [][32]byte `json:"-"` // one for each subject
 }
 
-// Sealed inputs begin with a byte that no JSON text begins with, then come the length of a head and the head: JSON with the
+// Ordinal is how sealed inputs name a subject: by its place among those of the same event, counted from 0. Which one it is only the subject's own row tells
+// ([audit.Share]), so that nothing here points at anybody once that is erased.
+func Ordinal(n int) (s flow.SubjectRef) {
+	binary.BigEndian.PutUint64(s[8:], uint64(n)+1)
+	return s
+}
+
+// OrdinalOf reverses [Ordinal]. It is false for the unknown subject, and for what entries of earlier versions hold: a reference.
+func OrdinalOf(s flow.SubjectRef) (int, bool) {
+	n := binary.BigEndian.Uint64(s[8:])
+	return int(n) - 1, [8]byte(s[:8]) == [8]byte{} && 0 < n && n <= 1<<31
+}
+
+// Sealed inputs begin with a byte that no JSON text begins with, then come the event's own salt (32 bytes), how many subjects there are and 32 bytes for each,
+// the length of a head and the head: JSON with the
 // query, the kinds of leaves and the distinct terms. Then come how many leaves there are and, for each, how many bytes its
 // path shares with the path before it, the rest of the path, its kind, its terms and its subject. Numbers are
-// unsigned varints. A subject is 0 if unknown, else counted from 1 in the order of first mention, where its 16 bytes follow.
+// unsigned varints. A subject is 0 if unknown, else counted from 1 in the order of first mention.
+//
+// Version 1 had neither salt nor subjects, and the 16 bytes of a reference where a subject was mentioned first.
 //
 // A table of a thousand rows has few kinds and few terms, and its paths differ in a few bytes, so that what a decision is
-// replayed from takes less room than the message. Inputs of earlier versions are one JSON object; both can be read.
-const inputsVersion = 1
+// replayed from takes less room than the message. Inputs of the earliest version are one JSON object; all can be read.
+const inputsVersion = 2
 
 // kind is what many leaves have in common.
 type kind struct {
@@ -53,16 +73,23 @@ type grouping struct {
 	terms   []*flow.LeafTerms
 	of      []groupOf // for each leaf
 	kindsAt map[kind]int
+
+	subjects   []flow.SubjectRef // those known, in the order of first mention
+	subjectsAt map[flow.SubjectRef]int
 }
 
-type groupOf struct{ kind, terms int }
+type groupOf struct {
+	kind, terms int
+	subject     int // counted from 1; 0: unknown
+}
 
 func (g *grouping) group(leaves []flow.Leaf, terms []flow.LeafTerms) {
 	if g.kindsAt == nil {
-		g.kindsAt = map[kind]int{}
+		g.kindsAt, g.subjectsAt = map[kind]int{}, map[flow.SubjectRef]int{}
 	}
 	clear(g.kindsAt)
-	g.kinds, g.terms, g.of = g.kinds[:0], g.terms[:0], g.of[:0]
+	clear(g.subjectsAt)
+	g.kinds, g.terms, g.of, g.subjects = g.kinds[:0], g.terms[:0], g.of[:0], g.subjects[:0]
 	// Rows of a table repeat: what followed a kind before follows it again, and what terms it had it has again.
 	var follows, likely []int
 	last := -1
@@ -90,8 +117,25 @@ func (g *grouping) group(leaves []flow.Leaf, terms []flow.LeafTerms) {
 			}
 			likely[at] = n
 		}
-		g.of = append(g.of, groupOf{at, likely[at]})
+		g.of = append(g.of, groupOf{at, likely[at], g.subject(leaves[i].Subject)})
 	}
+}
+
+// subject is a subject's number, counted from 1.
+func (g *grouping) subject(s flow.SubjectRef) int {
+	if !s.Known() {
+		return 0
+	}
+	if n := len(g.subjects); n > 0 && g.subjects[n-1] == s { // a record is about one, and comes in one piece
+		return n
+	}
+	n, ok := g.subjectsAt[s]
+	if !ok {
+		g.subjects = append(g.subjects, s)
+		n = len(g.subjects)
+		g.subjectsAt[s] = n
+	}
+	return n
 }
 
 // empty forgets what came from the message.
@@ -99,6 +143,8 @@ func (g *grouping) empty() {
 	clear(g.kinds[:cap(g.kinds)])
 	clear(g.terms[:cap(g.terms)])
 	clear(g.kindsAt)
+	clear(g.subjects[:cap(g.subjects)])
+	clear(g.subjectsAt)
 }
 
 // levels is what [flow.CountLevels] says of the same leaves.
@@ -136,17 +182,20 @@ func (g *grouping) policies() (ids []flow.PolicyID) {
 }
 
 // appendInputs appends the sealed form of [Inputs], whose leaves and terms were grouped; [DecodeInputs] reads it.
-func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, g *grouping) ([]byte, error) {
+func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, g *grouping, salt audit.Salt, list [][32]byte) ([]byte, error) {
 	query, err := stdjson.Marshal(q)
 	if err != nil {
 		return nil, err
 	}
 	head := g.head(make([]byte, 0, 1024), query)
-	dst = append(dst, inputsVersion)
+	dst = append(append(dst, inputsVersion), salt[:]...)
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	for i := range list {
+		dst = append(dst, list[i][:]...)
+	}
 	dst = append(binary.AppendUvarint(dst, uint64(len(head))), head...)
 	dst = binary.AppendUvarint(dst, uint64(len(leaves)))
 	var last flow.Path
-	var subjects map[flow.SubjectRef]uint64
 	for i := range leaves {
 		l := &leaves[i]
 		shared := sharedPrefix(last, l.Path)
@@ -156,21 +205,7 @@ func appendInputs(dst []byte, q policy.Query, leaves []flow.Leaf, g *grouping) (
 		dst = append(dst, l.Path[shared:]...)
 		dst = binary.AppendUvarint(dst, uint64(g.of[i].kind))
 		dst = binary.AppendUvarint(dst, uint64(g.of[i].terms))
-		if !l.Subject.Known() {
-			dst = append(dst, 0)
-			continue
-		}
-		n, ok := subjects[l.Subject]
-		if !ok {
-			if subjects == nil {
-				subjects = map[flow.SubjectRef]uint64{}
-			}
-			n = uint64(len(subjects) + 1)
-			subjects[l.Subject] = n
-		}
-		if dst = binary.AppendUvarint(dst, n); !ok {
-			dst = append(dst, l.Subject[:]...)
-		}
+		dst = binary.AppendUvarint(dst, uint64(g.of[i].subject))
 	}
 	return dst, nil
 }
@@ -182,7 +217,7 @@ func EncodeInputs(in Inputs) ([]byte, error) {
 	}
 	var g grouping
 	g.group(in.Leaves, in.Terms)
-	return appendInputs(nil, in.Query, in.Leaves, &g)
+	return appendInputs(nil, in.Query, in.Leaves, &g, in.Salt, in.List)
 }
 
 func sharedPrefix(a, b flow.Path) (n int) {
@@ -278,10 +313,15 @@ func sameTerms(a, b *flow.LeafTerms) bool {
 
 // DecodeInputs reads the unsealed inputs of a journal entry.
 func DecodeInputs(plain []byte) (Inputs, error) {
-	if len(plain) == 0 || plain[0] != inputsVersion {
+	if len(plain) == 0 || plain[0] == 0 || plain[0] > inputsVersion {
 		return decodeJSONInputs(plain)
 	}
 	r := inputsReader{rest: plain[1:]}
+	referring := plain[0] == 1
+	var in Inputs
+	if !referring {
+		r.commitment(&in)
+	}
 	var h inputsHead
 	if stdjson.Unmarshal(r.bytes(r.number()), &h) != nil {
 		return Inputs{}, errInputs
@@ -290,7 +330,7 @@ func DecodeInputs(plain []byte) (Inputs, error) {
 	if r.bad || n > len(r.rest) {
 		return Inputs{}, errInputs
 	}
-	in := Inputs{Query: h.Query, Leaves: make([]flow.Leaf, n), Terms: make([]flow.LeafTerms, n)}
+	in.Query, in.Leaves, in.Terms = h.Query, make([]flow.Leaf, n), make([]flow.LeafTerms, n)
 	var path []byte
 	var subjects []flow.SubjectRef
 	for i := range n {
@@ -301,7 +341,9 @@ func DecodeInputs(plain []byte) (Inputs, error) {
 		path = append(path[:shared], r.bytes(r.number())...)
 		kind, terms, subject := r.number(), r.number(), r.number()
 		if subject == len(subjects)+1 {
-			if raw := r.bytes(len(flow.SubjectRef{})); raw != nil {
+			if !referring {
+				subjects = append(subjects, Ordinal(len(subjects)))
+			} else if raw := r.bytes(len(flow.SubjectRef{})); raw != nil {
 				subjects = append(subjects, flow.SubjectRef(raw))
 			}
 		}
@@ -327,6 +369,20 @@ type inputsReader struct {
 	bad  bool
 }
 
+// commitment reads the event's salt and what stands for its subjects.
+func (r *inputsReader) commitment(in *Inputs) {
+	copy(in.Salt[:], r.bytes(len(in.Salt)))
+	n := r.number()
+	raw := r.bytes(32 * n)
+	if r.bad || n == 0 {
+		return
+	}
+	in.List = make([][32]byte, n)
+	for i := range in.List {
+		in.List[i] = [32]byte(raw[32*i:])
+	}
+}
+
 func (r *inputsReader) number() int {
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 || v > 1<<30 {
@@ -338,7 +394,7 @@ func (r *inputsReader) number() int {
 }
 
 func (r *inputsReader) bytes(n int) []byte {
-	if n > len(r.rest) {
+	if n < 0 || n > len(r.rest) {
 		r.bad, r.rest = true, nil
 		return nil
 	}

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 )
@@ -16,22 +18,32 @@ func TestInputsReadBackAsTheyWere(t *testing.T) {
 	want := Inputs{
 		Query: policy.Query{Flow: flow.Flow{ID: "f", From: flow.Party{Agent: "x", Domain: "d"}, Purpose: "care"}, Consent: true},
 		Leaves: []flow.Leaf{
-			{Path: "/a", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{1}, Field: "t/c"},
+			{Path: "/a", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{0xa1, 0xb2, 0xc3, 0xd4, 0xe5}, Field: "t/c"},
 			{Path: "/b/*", Label: "time", Origin: flow.Detected, Need: &need},
 			{Path: "/b/*", Label: "time", Origin: flow.Detected, Score: 40, Need: &need},
 			{Path: "/b/*", Label: "time", Origin: flow.Detected, Score: 41, Need: &need},
 			{Path: "/c", Label: "person/name"},
-			{Path: "/c/records/0", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{2}, Field: "t/c"},
-			{Path: "/c/records/1", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{1}, Field: "t/c"},
+			{Path: "/c/records/0", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{0xa2, 0xb2, 0xc3, 0xd4, 0xe5}, Field: "t/c"},
+			{Path: "/c/records/1", Label: "person/name", Origin: flow.Catalogued, Subject: flow.SubjectRef{0xa1, 0xb2, 0xc3, 0xd4, 0xe5}, Field: "t/c"},
 			{Label: "person/name"},
 		},
 		Terms: []flow.LeafTerms{a, b, b, b, a, b, a, a},
 	}
 	var g grouping
 	g.group(want.Leaves, want.Terms)
-	raw, err := appendInputs(nil, want.Query, want.Leaves, &g)
+	want.Salt, want.List = audit.Salt{7}, [][32]byte{{8}, {9}}
+	raw, err := appendInputs(nil, want.Query, want.Leaves, &g, want.Salt, want.List)
 	if err != nil {
 		t.Fatal(err)
+	}
+	first, second := want.Leaves[0].Subject, want.Leaves[5].Subject
+	for i := range want.Leaves { // what is read back points at nobody
+		switch l := &want.Leaves[i]; l.Subject {
+		case first:
+			l.Subject = Ordinal(0)
+		case second:
+			l.Subject = Ordinal(1)
+		}
 	}
 	got, err := DecodeInputs(raw)
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -41,6 +53,9 @@ func TestInputsReadBackAsTheyWere(t *testing.T) {
 		if _, err := DecodeInputs(raw[:n]); err == nil {
 			t.Errorf("DecodeInputs() of the first %d bytes error = nil", n)
 		}
+	}
+	if bytes.Contains(raw, first[:5]) || bytes.Contains(raw, second[:5]) {
+		t.Error("inputs name a subject by its reference")
 	}
 	if _, err := DecodeInputs(append(raw, 0)); err == nil {
 		t.Error("DecodeInputs() with a byte more error = nil")
@@ -65,5 +80,26 @@ func TestInputsOfEarlierVersionsAreRead(t *testing.T) {
 		`"terms":[{"level":"raw","by":"policy","policies":["p"]}],"of":[0,0]}`))
 	if err != nil || len(got.Leaves) != 2 || got.Leaves[0].Need.Param != "year" || got.Leaves[1].Origin != flow.Detected || got.Terms[1].Level != flow.Raw {
 		t.Errorf("DecodeInputs() = %+v, %v", got, err)
+	}
+}
+
+// Version 1 named each subject by its reference where it was mentioned first.
+func TestInputsOfVersionOneAreRead(t *testing.T) {
+	who := flow.SubjectRef{1, 2, 3}
+	leaves := []flow.Leaf{{Path: "/a", Label: "person/name", Origin: flow.Catalogued, Subject: who}}
+	raw, err := EncodeInputs(Inputs{Leaves: leaves, Terms: make([]flow.LeafTerms, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := append(append([]byte{1}, raw[1+32+1:]...), who[:]...)
+	got, err := DecodeInputs(old)
+	if err != nil || got.Leaves[0].Subject != who {
+		t.Errorf("DecodeInputs() = %+v, %v, want the reference", got, err)
+	}
+	if _, ok := OrdinalOf(who); ok {
+		t.Error("OrdinalOf() of a reference = true")
+	}
+	if n, ok := OrdinalOf(Ordinal(5)); n != 5 || !ok {
+		t.Errorf("OrdinalOf(Ordinal(5)) = %d, %v", n, ok)
 	}
 }

@@ -212,11 +212,8 @@ func (l *Log) Append(tx store.Tx, ev flow.Event, p Private) (flow.Receipt, error
 	if err != nil {
 		return flow.Receipt{}, fmt.Errorf("writing entry %d: %w", next.size, err)
 	}
-	for i := range p.About {
-		const about = "INSERT INTO audit_about (subject, seq, sealed) VALUES (?, ?, ?)"
-		if _, err := tx.Exec(about, p.About[i].Subject[:], next.size, p.About[i].Sealed); err != nil {
-			return flow.Receipt{}, fmt.Errorf("writing whom entry %d is about: %w", next.size, err)
-		}
+	if err := writeAbout(tx, next.size, p.About); err != nil {
+		return flow.Receipt{}, err
 	}
 	l.guess.Store(&next)
 	if l.fresh.Add(1) >= int64(l.opt.Every) {

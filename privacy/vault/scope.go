@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/rand"
 	"database/sql"
 	"errors"
@@ -60,6 +61,7 @@ type subject struct {
 	key     []byte
 	sealed  []byte
 	durable atomic.Bool
+	own     func() cipher.AEAD // for what else is kept about the subject; see [Batch.Own]
 }
 
 func (s *subject) settled() bool { return s.durable.Load() }
@@ -117,7 +119,7 @@ func (v *Vault) subject(ctx context.Context, ref flow.SubjectRef) (*subject, err
 }
 
 func (v *Vault) newSubject(ref flow.SubjectRef) (*subject, error) {
-	s := &subject{ref: ref, key: newSecret()}
+	s := newSubjectKey(ref, newSecret())
 	_, _ = rand.Read(s.kid[:]) // never fails
 	var err error
 	s.sealed, err = v.subjects.Seal(s.key, ref[:])
@@ -133,7 +135,8 @@ func (v *Vault) readSubject(tx store.Tx, ref flow.SubjectRef) (*subject, error) 
 	if err != nil || len(kid) != 8 {
 		return nil, ErrSealed
 	}
-	s := &subject{ref: ref, kid: [8]byte(kid), key: key, sealed: sealed}
+	s := newSubjectKey(ref, key)
+	s.kid, s.sealed = [8]byte(kid), sealed
 	s.durable.Store(true)
 	return s, nil
 }

@@ -7,5 +7,5 @@ CREATE TABLE audit_about (
     seq     BIGINT NOT NULL,
     sealed  BLOB NOT NULL,      -- under the subject's own key
     PRIMARY KEY (subject, seq)
-);
+) WITHOUT ROWID;
 CREATE INDEX audit_about_seq ON audit_about (seq);

@@ -1,0 +1,105 @@
+package vault_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/vault"
+	"github.com/scrimhq/scrim/store"
+)
+
+func TestWhatASubjectsKeySealedGoesWithIt(t *testing.T) {
+	h := open(t, vault.Options{})
+	anna, berta := h.Subject("patient", "1"), h.Subject("patient", "2")
+	var sealed [][]byte
+	h.send(t, func(b *vault.Batch) {
+		owns, err := b.Own(t.Context(), []flow.SubjectRef{anna, berta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range owns {
+			sealed = append(sealed, o.Seal([]byte("salt"), []byte("of event 1")))
+		}
+		if s := fmt.Sprintf("%v %+v", owns[0], owns); bytes.Contains([]byte(s), anna[:]) || len(s) > 60 {
+			t.Errorf("a key prints as %q", s)
+		}
+	})
+	h.restart(t)
+	for i, s := range []flow.SubjectRef{anna, berta} {
+		if got, err := h.OpenOwn(t.Context(), s, sealed[i], []byte("of event 1")); err != nil || string(got) != "salt" {
+			t.Errorf("OpenOwn() = %q, %v, want the salt", got, err)
+		}
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"another subject's": func() ([]byte, error) { return h.OpenOwn(t.Context(), berta, sealed[0], []byte("of event 1")) },
+		"another event's":   func() ([]byte, error) { return h.OpenOwn(t.Context(), anna, sealed[0], []byte("of event 2")) },
+		"nothing":           func() ([]byte, error) { return h.OpenOwn(t.Context(), anna, nil, nil) },
+	} {
+		if _, err := open(); !errors.Is(err, vault.ErrSealed) {
+			t.Errorf("OpenOwn() of %s error = %v, want ErrSealed", name, err)
+		}
+	}
+	if err := h.Erase(t.Context(), anna); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.OpenOwn(t.Context(), anna, sealed[0], []byte("of event 1")); !errors.Is(err, vault.ErrNoKey) {
+		t.Errorf("OpenOwn() after the erasure error = %v, want ErrNoKey", err)
+	}
+	h.send(t, func(b *vault.Batch) { // a new key of the same subject opens nothing old
+		if _, err := b.Own(t.Context(), []flow.SubjectRef{anna}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := h.OpenOwn(t.Context(), anna, sealed[0], []byte("of event 1")); !errors.Is(err, vault.ErrSealed) {
+		t.Errorf("OpenOwn() with a later key error = %v, want ErrSealed", err)
+	}
+	if _, err := h.OpenOwn(t.Context(), berta, sealed[1], []byte("of event 1")); err != nil {
+		t.Errorf("OpenOwn() of somebody else error = %v, want nil", err)
+	}
+}
+
+// A message that began before the erasure must not put anything on record under the key that is gone, nor bring the key back.
+func TestOwnKeyErasedWhileAMessageIsUnderWayIsAConflict(t *testing.T) {
+	for name, known := range map[string]bool{"of a subject that is new": false, "of one that was there": true} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, vault.Options{})
+			anna := h.Subject("patient", "1")
+			own := func(b *vault.Batch) {
+				if _, err := b.Own(t.Context(), []flow.SubjectRef{anna}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if known {
+				h.send(t, own)
+			}
+			b := h.Begin()
+			defer b.Discard()
+			own(b)
+			if err := h.Erase(t.Context(), anna); err != nil {
+				t.Fatal(err)
+			}
+			err := h.db.Update(t.Context(), func(tx store.Tx) error { return b.Flush(tx) })
+			if !errors.Is(err, vault.ErrConflict) {
+				t.Fatalf("Flush() error = %v, want ErrConflict", err)
+			}
+			if _, err := h.OpenOwn(t.Context(), anna, nil, nil); !errors.Is(err, vault.ErrNoKey) {
+				t.Errorf("the key is back: %v", err)
+			}
+		})
+	}
+}
+
+func TestOwnRefusesTheUnknown(t *testing.T) {
+	h := open(t, vault.Options{})
+	b := h.Begin()
+	if _, err := b.Own(t.Context(), []flow.SubjectRef{{}}); !errors.Is(err, vault.ErrScope) {
+		t.Errorf("Own() of nobody error = %v, want ErrScope", err)
+	}
+	b.Discard()
+	if _, err := b.Own(t.Context(), nil); !errors.Is(err, vault.ErrDone) {
+		t.Errorf("Own() of a batch that is done error = %v, want ErrDone", err)
+	}
+}
