@@ -111,6 +111,15 @@ type Event struct {
 	NoSubject  int           `json:"no_subject,omitempty"` // leaves about an unknown subject
 	Table      *Table        `json:"table,omitempty"`      // of a released table
 	Contracts  []string      `json:"contracts,omitempty"`  // ids of the contracts that bound the flow
+	Question   *Question     `json:"question,omitempty"`   // of a flow that asks a dataset, or answers
+}
+
+// Question is what an event says of a question to a dataset: names that configuration declares, never what was asked for.
+type Question struct {
+	Dataset   string   `json:"dataset"`
+	Stream    string   `json:"stream,omitempty"` // what it published is read, or published now
+	Technique string   `json:"technique,omitempty"`
+	Columns   []string `json:"columns,omitempty"` // that are used, "table.column" where the dataset has several tables; none: not known
 }
 
 // Table is what an event says of a table that leaves the domain: hashes, counts and what it guarantees.

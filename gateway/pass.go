@@ -314,6 +314,9 @@ func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Ti
 		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
 		Contracts: c.contracts, Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began), Cost: m.Cost,
 	}
+	if m.Asking != nil {
+		ev.Question = m.Asking.q.told()
+	}
 	if ev.Outcome == "" {
 		ev.Outcome = flow.Released
 	}

@@ -157,7 +157,7 @@ func (a *posing) decide(ctx context.Context, known answers.Answer) error {
 func (g *Gateway) recordPosed(ctx context.Context, a *posing, m *Message, outcome flow.Outcome, answer []byte) error {
 	p := a.p
 	m.Query.Contracts = a.bound.Names(p.Snapshot.Domain)
-	base := flow.Event{Time: g.now(), Flow: p.Flow, PolicyHash: p.Snapshot.Policy.Hash(), ConfigHash: p.Snapshot.ConfigHash, Contracts: a.bound.IDs()}
+	base := flow.Event{Time: g.now(), Flow: p.Flow, PolicyHash: p.Snapshot.Policy.Hash(), ConfigHash: p.Snapshot.ConfigHash, Contracts: a.bound.IDs(), Question: p.Question.told()}
 	var rows []flow.Event
 	if outcome != "" {
 		ev := base

@@ -15,6 +15,7 @@ import (
 // Question is what configuration says of questions to a dataset that a tool or skill answers. It is immutable.
 type Question struct {
 	Dataset   string
+	Stream    string // what was published under this name is read; "": the dataset itself is asked
 	Technique string // the action on the dataset that policy has to permit
 	Columns   []string
 	Cost      account.Vector
@@ -23,6 +24,14 @@ type Question struct {
 	Pad       time.Duration
 	Label     string // what the ledger's entries call it
 	Blocks    func(now time.Time) (budget.Range, error)
+}
+
+// told is what the record says of a question; nil: it is none.
+func (q *Question) told() *flow.Question {
+	if q == nil || q.Dataset == "" {
+		return nil
+	}
+	return &flow.Question{Dataset: q.Dataset, Stream: q.Stream, Technique: q.Technique, Columns: q.Columns}
 }
 
 // Questions are those of one agent, by the name of a tool or skill; "*" stands for all others.

@@ -38,8 +38,8 @@ func (e *eventEncoder) event(ev *flow.Event) {
 	list(e, `,"policies":`, ev.Policies)
 	e.optional(`,"policy_hash":`, ev.PolicyHash)
 	e.optional(`,"config_hash":`, ev.ConfigHash)
-	if ev.Cost != (flow.Cost{}) || ev.Table != nil {
-		e.unsure = true // both are rare
+	if ev.Cost != (flow.Cost{}) || ev.Table != nil || ev.Question != nil {
+		e.unsure = true // all are rare
 	}
 	e.count(`,"bytes":`, int64(ev.Bytes))
 	e.count(`,"segment":`, int64(ev.Segment))

@@ -4,6 +4,7 @@ import (
 	stdjson "encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ func TestAQuestionIsPaidForOnceAndRecordedEachTime(t *testing.T) {
 	for _, ev := range r.Events() {
 		if ev.Flow.Subject != "query" || ev.Flow.Purpose != "study" {
 			t.Errorf("on record is %+v", ev.Flow)
+		}
+		if q := ev.Question; q == nil || q.Dataset != "stays" || q.Stream != "" || q.Technique != "aggregate" || !slices.Contains(q.Columns, "age") {
+			t.Errorf("the record says of the question %+v", q)
 		}
 		switch {
 		case ev.Outcome == flow.Replayed:

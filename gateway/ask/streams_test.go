@@ -87,6 +87,9 @@ func TestReadingAStreamCostsNothingAndIsRecorded(t *testing.T) {
 	var rows []string
 	for _, ev := range r.Events() {
 		rows = append(rows, fmt.Sprint(ev.Flow.Direction == flow.Response)+" "+string(ev.Outcome)+" "+ev.Flow.Subject)
+		if q := ev.Question; q == nil || q.Dataset != "stays" || q.Stream != "admissions" {
+			t.Errorf("the record says of what is read %+v", q)
+		}
 	}
 	if len(rows) != 2 || rows[0] != "false released read_stream" || rows[1] != "true released read_stream" {
 		t.Errorf("on record is %q", rows)

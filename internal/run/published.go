@@ -85,7 +85,8 @@ var errNoSource = errors.New("nothing is published here")
 func stepEvent(own flow.DomainID, s stream.Step) flow.Event {
 	return flow.Event{
 		Time: time.Now().UTC(), Outcome: flow.Segment, Reason: fmt.Sprintf("step %d until %s", s.Number, s.Until.UTC().Format(time.RFC3339)),
-		Flow: flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Domain: own}, To: flow.Party{Domain: own}, Protocol: "stream", Method: "publish", Subject: s.Dataset + "/" + s.Stream},
+		Flow:     flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Domain: own}, To: flow.Party{Domain: own}, Protocol: "stream", Method: "publish", Subject: s.Dataset + "/" + s.Stream},
+		Question: &flow.Question{Dataset: s.Dataset, Stream: s.Stream},
 	}
 }
 
