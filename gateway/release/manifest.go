@@ -123,6 +123,17 @@ func (r *run) describe(out Outcome, ev flow.Event, rec flow.Receipt) *Manifest {
 	return m
 }
 
+// promised is the most that the plan lets through of a column, before the table is read.
+func (c *Column) promised() flow.Treatment {
+	switch {
+	case c.Role != Quasi:
+		return c.Says.Treatment
+	case c.Least == 0:
+		return flow.Treatment{Level: flow.Raw}
+	}
+	return flow.Treatment{Level: flow.Generalized}
+}
+
 // beside keeps manifest, signature and lineage beside the table.
 func (r *run) beside(m *Manifest) error {
 	raw, err := json.MarshalIndent(m, "", "  ")

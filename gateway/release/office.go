@@ -166,10 +166,15 @@ func (r *run) record(ctx context.Context, ev flow.Event, sealed []byte, also ...
 	return rec, nil
 }
 
-// inputs are the sealed inputs of the decision.
+// inputs are the sealed inputs of the decision. Of each column they say as its need what the plan makes of it.
 func (r *run) inputs() ([]byte, error) {
 	d := r.decision
-	plain, err := gateway.EncodeInputs(gateway.Inputs{Query: d.Query.Query, Leaves: d.Leaves, Terms: d.Terms.Leaves})
+	leaves := slices.Clone(d.Leaves)
+	for i := range min(len(leaves), len(r.job.Columns)) {
+		t := r.job.Columns[i].promised()
+		leaves[i].Need = &t
+	}
+	plain, err := gateway.EncodeInputs(gateway.Inputs{Query: d.Query.Query, Leaves: leaves, Terms: d.Terms.Leaves})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/scrimhq/scrim/data/table"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/store"
@@ -311,5 +312,28 @@ func TestAPromiseThatNobodyMeasuredIsNone(t *testing.T) {
 	job.Model = policy.Model{} // a plan without models
 	if _, err := r.office.Release(context.Background(), r.snap, toLab, job); !errors.Is(err, release.ErrRefused) {
 		t.Errorf("Release() error = %v, want ErrRefused", err)
+	}
+}
+
+// What the plan makes of each column is on record with the decision, sealed, so that it can be told what was released.
+func TestTheRecordSaysWhatThePlanMakesOfAColumn(t *testing.T) {
+	r := open(t, t.TempDir(), labPolicy)
+	_, err := r.office.Release(context.Background(), r.snap, toLab, r.file(columns(), nil))
+	must(t, err)
+	for e, err := range audit.Entries(context.Background(), r.db, audit.Query{Limit: 1}) {
+		must(t, err)
+		plain, err := r.keys.AEAD("journal").Open(e.Sealed, []byte(e.Event.Flow.ID))
+		must(t, err)
+		in, err := gateway.DecodeInputs(plain)
+		must(t, err)
+		want := map[flow.Path]string{"/born": "generalized", "/zip": "raw", "/sex": "raw", "/diagnosis": "raw"}
+		if len(in.Leaves) != len(want) {
+			t.Errorf("%d columns are on record, want %d", len(in.Leaves), len(want))
+		}
+		for _, l := range in.Leaves {
+			if l.Need == nil || l.Need.String() != want[l.Path] {
+				t.Errorf("%s is to be released %v, want %s", l.Path, l.Need, want[l.Path])
+			}
+		}
 	}
 }
