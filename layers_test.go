@@ -142,6 +142,30 @@ func TestPromisedIndependence(t *testing.T) {
 	}
 }
 
+// A verifier that shared code with what it verifies would share its mistakes.
+func TestVerifierIsIndependent(t *testing.T) {
+	seen := 0
+	for dir, p := range readPackages(t) {
+		if !under(dir, "cmd/scrim-verify") {
+			continue
+		}
+		seen++
+		for _, im := range p.imports {
+			if !under(im, "cmd/scrim-verify") {
+				t.Errorf("%s imports %s, want nothing of the rest", dir, im)
+			}
+		}
+		for _, im := range p.outside {
+			if top, _, _ := strings.Cut(im, "/"); strings.Contains(top, ".") && !strings.HasPrefix(im, "golang.org/x/mod/") {
+				t.Errorf("%s imports %s, want the standard library and golang.org/x/mod alone", dir, im)
+			}
+		}
+	}
+	if seen < 3 {
+		t.Errorf("found %d packages of scrim-verify, want at least 3", seen)
+	}
+}
+
 func TestNoLibraryImportsTelemetry(t *testing.T) {
 	for dir, p := range readPackages(t) {
 		for _, im := range p.outside {
