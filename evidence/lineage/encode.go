@@ -15,6 +15,7 @@ const (
 	versionURL = facetsURL + "1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
 	linksURL   = facetsURL + "1-0-1/SymlinksDatasetFacet.json#/$defs/SymlinksDatasetFacet"
 	changeURL  = facetsURL + "1-0-1/LifecycleStateChangeDatasetFacet.json#/$defs/LifecycleStateChangeDatasetFacet"
+	lineageURL = facetsURL + "1-0-0/LineageFacet.json#/$defs/LineageDatasetFacet"
 	countURL   = facetsURL + "1-0-2/OutputStatisticsOutputDatasetFacet.json#/$defs/OutputStatisticsOutputDatasetFacet"
 )
 
@@ -32,7 +33,10 @@ func (e *Event) MarshalJSON() ([]byte, error) {
 	out["schemaURL"] = SpecURL + "#/$defs/JobEvent"
 	if e.Run != nil {
 		out["schemaURL"] = SpecURL + "#/$defs/RunEvent"
-		out["eventType"], out["run"] = e.Type, f.run(e.Run)
+		out["run"] = f.run(e.Run)
+		if e.Type != "" {
+			out["eventType"] = e.Type
+		}
 	}
 	if e.Job != nil {
 		out["job"] = with(object{"namespace": e.Job.Namespace, "name": e.Job.Name.Name}, "facets", f.of(e.Job.Facets))
@@ -107,7 +111,13 @@ func (f facets) dataset(d *Dataset, io string) object {
 		all["schema"] = f.facet(schemaURL, object{"fields": fields})
 	}
 	if d.Columns != nil {
-		all["columnLineage"] = f.columns(d.Columns)
+		byColumn, whole := d.Columns.split()
+		if byColumn != nil {
+			all["columnLineage"] = f.columns(byColumn)
+		}
+		if whole != nil {
+			all["lineage"] = f.explicit(whole)
+		}
 	}
 	out := with(object{"namespace": d.Namespace, "name": d.Name.Name}, "facets", all)
 	if io == "" {
@@ -130,6 +140,56 @@ func (f facets) columns(c *ColumnLineage) object {
 		out["dataset"] = inputFields(c.Dataset)
 	}
 	return f.facet(columnsURL, out)
+}
+
+// split divides what was made of columns, which the facet columnLineage can say, from what was made of datasets as a whole,
+// for which there is the facet lineage. Either is nil where there is none.
+func (c *ColumnLineage) split() (byColumn, whole *ColumnLineage) {
+	some := func(all []Input, field bool) (out []Input) {
+		for _, in := range all {
+			if (in.Field != "") == field {
+				out = append(out, in)
+			}
+		}
+		return out
+	}
+	half := func(field bool) *ColumnLineage {
+		out := &ColumnLineage{Dataset: some(c.Dataset, field)}
+		for _, f := range c.Fields {
+			if inputs := some(f.Inputs, field); len(inputs) > 0 || field && len(f.Inputs) == 0 {
+				out.Fields = append(out.Fields, FieldLineage{f.Field, inputs})
+			}
+		}
+		if out.Fields == nil && out.Dataset == nil {
+			return nil
+		}
+		return out
+	}
+	byColumn, whole = half(true), half(false)
+	if byColumn == nil && whole == nil {
+		byColumn = &ColumnLineage{}
+	}
+	return byColumn, whole
+}
+
+func (f facets) explicit(c *ColumnLineage) object {
+	sources := func(all []Input) []object {
+		out := inputFields(all)
+		for i := range out {
+			delete(out[i], "field")
+			out[i]["type"] = "DATASET"
+		}
+		return out
+	}
+	fields := object{}
+	for _, one := range c.Fields {
+		fields[one.Field] = object{"inputs": sources(one.Inputs)}
+	}
+	out := with(object{}, "fields", fields)
+	if len(c.Dataset) > 0 {
+		out["inputs"] = sources(c.Dataset)
+	}
+	return f.facet(lineageURL, out)
 }
 
 func inputFields(all []Input) []object {
