@@ -74,7 +74,7 @@ func (a *adding) open() error {
 
 // close writes down how much there is now. One reporter has at most half of the room.
 func (a *adding) close() {
-	if a.nodes == 0 && a.edges == 0 {
+	if !a.news {
 		return
 	}
 	n, e := int64(a.opt.Nodes), int64(a.opt.Edges)
@@ -82,8 +82,8 @@ func (a *adding) close() {
 	if a.allNodes+a.nodes > n || a.allEdges+a.edges > e || foreign && (a.ownNodes+a.nodes > n/2 || a.ownEdges+a.edges > e/2) {
 		a.fail(ErrFull)
 	}
-	a.exec(`INSERT INTO lineage_tellers (teller, nodes, edges) VALUES (?, ?, ?)
-		ON CONFLICT (teller) DO UPDATE SET nodes = lineage_tellers.nodes + excluded.nodes, edges = lineage_tellers.edges + excluded.edges`,
+	a.exec(`INSERT INTO lineage_tellers (teller, nodes, edges, turn) VALUES (?, ?, ?, 1)
+		ON CONFLICT (teller) DO UPDATE SET nodes = lineage_tellers.nodes + excluded.nodes, edges = lineage_tellers.edges + excluded.edges, turn = lineage_tellers.turn + 1`,
 		a.by.name(), a.nodes, a.edges)
 }
 

@@ -146,7 +146,7 @@ func (r *reader) checkText(n int, s string, most int) {
 
 // hidden reports whether a character cannot be seen, or turns others round.
 func hidden(c rune) bool {
-	return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || c == '\ufeff' || c >= '\u202a' && c <= '\u202e' || c >= '\u2066' && c <= '\u2069'
+	return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || c == '\ufeff' || c >= '\u202a' && c <= '\u202e' || c >= '\u2066' && c <= '\u2069' || c >= 0x10fffe
 }
 
 func (r *reader) uri(obj int, name string) string {

@@ -4,7 +4,8 @@
 CREATE TABLE lineage_tellers (
     teller TEXT PRIMARY KEY NOT NULL, -- "agent@domain"; '': this gateway's own journal
     nodes  BIGINT NOT NULL,           -- datasets, columns, jobs that it was the first to name
-    edges  BIGINT NOT NULL            -- between columns, between datasets, and between names of one dataset
+    edges  BIGINT NOT NULL,           -- between columns, between datasets, and between names of one dataset
+    turn   BIGINT NOT NULL            -- grows whenever something is told that was not known
 );
 
 CREATE TABLE lineage_datasets (
