@@ -155,6 +155,9 @@ func (a *Authority) shows(l flow.Label, level flow.Level) bool {
 // holdsNow asks again, for every message, what may have changed since the call was proven: time, revocations, purpose.
 func (g *Gateway) holdsNow(m *Message) error {
 	a, f := m.Authority, &m.Query.Flow
+	if err := g.Halted(f); err != nil {
+		return err
+	}
 	if err := g.Serves(a, f, m.Serves); err != nil {
 		return err
 	}

@@ -83,6 +83,9 @@ func (g *Gateway) Door(next http.Handler) http.Handler {
 // yet; how long to wait is in the answer's headers already. Asking again for the same call changes nothing, and a call
 // that came by no [Gateway.Door] has no limits.
 func (g *Gateway) Admit(ctx context.Context, s *Snapshot, caller flow.Party) error {
+	if err := g.haltedParty(caller); err != nil {
+		return err
+	}
 	e := entryOf(ctx)
 	if e == nil {
 		return nil

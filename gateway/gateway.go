@@ -68,6 +68,7 @@ type Options struct {
 	Clock        func() time.Time // nil: time.Now
 	Retention    Retention
 	Contracts    Contracts // nil: there are none
+	Freezes      Freezes   // nil: nothing is ever frozen
 	Budgets      *Budgets  // nil: no question to a dataset is answered
 
 	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
@@ -90,6 +91,8 @@ type Gateway struct {
 	vault       *vault.Vault
 	keys        *vault.Keyring
 	contracts   Contracts
+	freezes     Freezes  // nil: nothing is ever frozen
+	open        sync.Map // *lasting, of the streams that a freeze may end
 	budgets     *Budgets // nil: no question is answered
 	quotas      quotas
 	detector    *detect.Engine
@@ -157,6 +160,10 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 	}
 	if err := g.loadHops(context.Background()); err != nil {
 		return nil, fmt.Errorf("reading what is known of hops: %w", err)
+	}
+	if opt.Freezes != nil {
+		g.freezes, g.journal = opt.Freezes, heldJournal{opt.Journal, opt.Freezes}
+		opt.Freezes.Listen(g.endFrozen)
 	}
 	g.snap.Store(snap)
 	return g, nil

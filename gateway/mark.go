@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 
@@ -32,7 +33,7 @@ func (g *Gateway) Mark(ctx context.Context, s *Snapshot, f flow.Flow, outcome fl
 		return err
 	})
 	if err != nil {
-		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
+		return unrecorded(err)
 	}
 	g.told(ev)
 	return nil
@@ -47,6 +48,9 @@ func (g *Gateway) Asked(ctx context.Context, s *Snapshot, f flow.Flow, reason st
 		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})
+	if r, refused := errors.AsType[*Refusal](err); refused {
+		return r
+	}
 	if err != nil {
 		return refuse(RuleRecord, "", err, "The question could not be put on record, so it is not answered.")
 	}

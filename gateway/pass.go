@@ -271,6 +271,9 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		if !g.stillBound(m, c.contracts) {
 			return vault.ErrConflict // a contract began or ended while the message was changed
 		}
+		if err := g.unheld(m); err != nil {
+			return err
+		}
 		if err := c.batch.Flush(tx); err != nil {
 			return err
 		}

@@ -180,6 +180,9 @@ func (g *Gateway) recordPosed(ctx context.Context, a *posing, m *Message, outcom
 		if !g.stillBound(m, a.bound.IDs()) {
 			return refuse(RuleConflict, "", errContract, "A contract between the two domains changed meanwhile; ask again.")
 		}
+		if err := g.haltedDataset(p.Question); err != nil {
+			return err
+		}
 		if err := g.charge(tx, m); err != nil {
 			return err
 		}

@@ -30,6 +30,9 @@ func (g *Gateway) Prove(ctx context.Context, s *Snapshot, a *Authority, in Invoc
 	if err := g.Holds(ctx, s, a, in.Body); err != nil {
 		return err
 	}
+	if err := g.Halted(&in.Flow); err != nil {
+		return err
+	}
 	f := in.Flow
 	if f.Direction == flow.Response { // whoever asks what it would get is the one who would call
 		f.From, f.To = f.To, f.From

@@ -82,12 +82,15 @@ func Loss(v account.Vector) flow.Cost {
 
 // mayAsk holds a question to policy, to the caller's capability and to contracts, as the flow of its answer.
 func (g *Gateway) mayAsk(m *Message, q *Question) (Agreed, error) {
+	if err := g.haltedDataset(q); err != nil {
+		return nil, err
+	}
 	f := m.Query.Flow
 	f.Direction, f.From, f.To = flow.Response, f.To, f.From
 	bound := g.bound(&f)
 	query := policy.Query{Flow: f, Capabilities: m.Authority.Names(), Contracts: bound.Names(m.Snapshot.Domain)}
 	if ok, _, why := m.Snapshot.Policy.MayAsk(query, q.Dataset, q.Technique); !ok {
-		return nil, refuse(RulePolicy, "", errors.New(why), "Policy does not permit this caller to have questions about this dataset answered.")
+		return nil, refuse(RulePolicy, "", errors.New(why), notPermittedText)
 	}
 	if a := m.Authority; a != nil && a.Chain != nil && !a.Chain.AdmitsQuestion(q.Dataset, q.Columns, q.Technique) {
 		return nil, refuse(RuleCapability, "", errNoQuestion, "The capability does not allow questions of this kind about this dataset.")
@@ -99,6 +102,9 @@ func (g *Gateway) mayAsk(m *Message, q *Question) (Agreed, error) {
 	}
 	return bound, nil
 }
+
+// notPermittedText is what whoever may ask nothing about a dataset is told.
+const notPermittedText = "Policy does not permit this caller to have questions about this dataset answered."
 
 var (
 	errNoQuestion = errors.New("capability does not admit the question")

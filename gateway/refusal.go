@@ -79,6 +79,9 @@ func (r *Refusal) reason() string {
 	if r.Rule == RuleCapability && r.Cause != nil {
 		s += inWords(r.Cause)
 	}
+	if errors.Is(r.Cause, errFrozen) {
+		s += errFrozen.Error()
+	}
 	if e, ok := errors.AsType[*budget.Error](r.Cause); ok && r.Rule == RuleBudget {
 		s += e.Error()
 	}

@@ -135,7 +135,7 @@ func (s *Snapshot) Reach(face Face, caller flow.Party, id flow.AgentID) (*Agent,
 		ok = false
 	}
 	if !ok {
-		return nil, refuse(RuleFace, "", nil, "There is no such agent at this address for this caller.")
+		return nil, refuse(RuleFace, "", nil, noAgentText)
 	}
 	return a, nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/store"
@@ -56,7 +57,8 @@ func (a *Authority) charged(m *Message, durable bool) {
 // lasting is what goes on by a right for as long as the right lasts.
 type lasting struct {
 	g      *Gateway
-	a      *Authority
+	a      *Authority // nil: of none
+	flow   *flow.Flow // between whom
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	once   sync.Once
@@ -66,22 +68,33 @@ type lastingKey struct{}
 
 // While returns a context for what is done by an authority. Where that comes to last, as a stream does that [Gateway.Mark]
 // puts on record as opened, the context ends with the authority: at its expiry, or as soon as a link of it is revoked. Then
-// its cause is the [*Refusal] to end with. A message that does not last is asked about when it passes. The caller must call
-// stop. Without an authority it is the context that it was.
-func (g *Gateway) While(ctx context.Context, a *Authority) (bound context.Context, stop func()) {
+// its cause is the [*Refusal] to end with, as it is when a freeze forbids the flow. A message that does not last is asked about when
+// it passes. The caller must call stop.
+func (g *Gateway) While(ctx context.Context, a *Authority, f flow.Flow) (bound context.Context, stop func()) {
 	if a == nil || a.Chain == nil || g.ledger == nil {
+		a = nil
+	}
+	if a == nil && g.freezes == nil {
 		return ctx, func() {}
 	}
 	bound, cancel := context.WithCancelCause(ctx)
-	l := &lasting{g: g, a: a, cancel: cancel}
+	l := &lasting{g: g, a: a, flow: &f, cancel: cancel}
 	l.ctx = context.WithValue(bound, lastingKey{}, l)
-	return l.ctx, func() { cancel(context.Canceled) }
+	return l.ctx, func() {
+		g.open.Delete(l)
+		cancel(context.Canceled)
+	}
 }
 
 // lasts says that what a context is for has come to last.
 func lasts(ctx context.Context) {
 	if l, _ := ctx.Value(lastingKey{}).(*lasting); l != nil {
-		l.once.Do(func() { go l.watch() })
+		l.once.Do(func() {
+			l.g.opened(l)
+			if l.a != nil {
+				go l.watch()
+			}
+		})
 	}
 }
 

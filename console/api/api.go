@@ -21,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/ask"
+	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
@@ -35,6 +36,7 @@ type Ledger struct {
 	Journal *audit.Log
 	Vault   *vault.Vault
 	Keys    *vault.Keyring
+	Freezes *freeze.List
 
 	Capabilities *ledger.Ledger
 }
@@ -89,6 +91,7 @@ func New(opt Options) *API {
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
 	a.agreements()
+	a.incidents()
 	a.questions()
 	a.domains()
 	a.budgets()

@@ -113,7 +113,7 @@ func (c *call) serve() {
 		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
 		return
 	}
-	ctx, stop := c.h.Gateway.While(ctx, c.authority)
+	ctx, stop := c.h.Gateway.While(ctx, c.authority, c.flow)
 	defer stop()
 	c.r = c.r.WithContext(ctx)
 	if c.own != nil {

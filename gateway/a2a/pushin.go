@@ -65,7 +65,7 @@ func (p *Pushes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "10")
 		case gateway.RuleTooBig:
 			status = http.StatusRequestEntityTooLarge
-		case gateway.RulePolicy, gateway.RuleSchema:
+		case gateway.RulePolicy, gateway.RuleSchema, gateway.RuleFace:
 			status = http.StatusAccepted // it was understood, and sending it again would change nothing
 		}
 		http.Error(w, ref.Text(), status)
@@ -98,7 +98,7 @@ func (p *Pushes) answered(w http.ResponseWriter, ref *gateway.Refusal) {
 	case gateway.RuleRecord, gateway.RuleInternal:
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, ref.Text(), http.StatusServiceUnavailable)
-	case gateway.RulePolicy, gateway.RuleSchema:
+	case gateway.RulePolicy, gateway.RuleSchema, gateway.RuleFace:
 		w.WriteHeader(http.StatusAccepted)
 	default:
 		http.Error(w, ref.Text(), http.StatusBadRequest)

@@ -48,6 +48,7 @@ const (
 	maxReceivers = 20_000
 	maxBackoff   = 10 * time.Minute
 	deliverers   = 8
+	frozenWait   = 2 * time.Second // between two looks whether it may go out again
 )
 
 func (p *Pushes) now() time.Time {
@@ -225,6 +226,11 @@ func (p *Pushes) deliver(ctx context.Context, n gateway.Notification) {
 	}
 	if !there || !known {
 		p.drop(ctx, n.Seq)
+		return
+	}
+	if p.Gateway.Halted(&f) != nil && p.now().Before(n.Until) { // it waits for as long as it would for its caller
+		done = false
+		n.Due = p.now().Add(frozenWait)
 		return
 	}
 	if pins := p.Gateway.Pins(s, authority, f); pins != n.Pins {

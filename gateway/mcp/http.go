@@ -53,7 +53,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id flow.AgentID)
 		h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
 		return
 	}
-	ctx, stop := h.Gateway.While(r.Context(), c.who.authority)
+	ctx, stop := h.Gateway.While(r.Context(), c.who.authority, c.flow)
 	defer stop()
 	r = r.WithContext(ctx)
 	switch r.Method {

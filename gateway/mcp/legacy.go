@@ -143,9 +143,15 @@ func (h *Handler) known(r *http.Request, server flow.AgentID) (flow.Party, *gate
 
 // openRoom holds the client's stream open until it goes, or nothing was said for long.
 func (h *Handler) openRoom(w http.ResponseWriter, r *http.Request, in *room) {
-	bound, stop := h.Gateway.While(r.Context(), in.authority)
+	s := h.Gateway.Snapshot()
+	between := flow.Flow{From: flow.Party{Agent: in.owner.agent, Domain: in.owner.domain}}
+	if a := s.Agents[in.server]; a != nil {
+		between.To = a.Party
+	}
+	in.authority.On(&between)
+	bound, stop := h.Gateway.While(r.Context(), in.authority, between)
 	defer stop()
-	if s := h.Gateway.Snapshot(); h.Gateway.Stream(bound, s) != nil {
+	if h.Gateway.Stream(bound, s) != nil {
 		http.Error(w, "there are too many open streams", http.StatusServiceUnavailable)
 		return
 	}

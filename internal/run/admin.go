@@ -36,5 +36,5 @@ func (r *Gateway) Admin() (http.Handler, error) {
 
 // Ledger is the open state as the admin API and its commands use it.
 func (st *State) Ledger() api.Ledger {
-	return api.Ledger{DB: st.DB, Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Capabilities: st.Capabilities}
+	return api.Ledger{DB: st.DB, Journal: st.Log, Vault: st.Vault, Keys: st.Keys, Freezes: st.Freezes, Capabilities: st.Capabilities}
 }

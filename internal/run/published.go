@@ -56,19 +56,13 @@ func (st *State) Streams(c *config.Config, source func(context.Context, string) 
 		source = func(context.Context, string) (stream.Source, error) { return stream.Source{}, errNoSource }
 	}
 	opt := stream.Options{
-		DB: st.DB, Seal: st.Keys.AEAD("stream"), Ledger: st.Budgets.Ledger, Source: source, Fault: fault,
-		Record: func(tx store.Tx, s stream.Step) error {
-			_, err := st.Log.Append(tx, stepEvent(c.Domain, s), audit.Private{})
-			return err
-		},
+		DB: st.DB, Seal: st.Keys.AEAD("stream"), Ledger: st.Budgets.Ledger, Source: source, Fault: fault, Frozen: st.Freezes.Dataset,
+		Record: func(tx store.Tx, s stream.Step) error { return st.recordStep(tx, c.Domain, s) },
 	}
 	if own := st.Budgets.database(); own != nil { // streams go with the ledger that pays for them, so that gateways which share it publish them once
 		opt.DB = own
 		opt.Record = func(_ store.Tx, s stream.Step) error { // as with entries of the ledger: it may overstate, and never understates
-			return st.DB.Update(context.Background(), func(tx store.Tx) error {
-				_, err := st.Log.Append(tx, stepEvent(c.Domain, s), audit.Private{})
-				return err
-			})
+			return st.DB.Update(context.Background(), func(tx store.Tx) error { return st.recordStep(tx, c.Domain, s) })
 		}
 	}
 	p, err := stream.NewPublisher(opt)
@@ -77,6 +71,15 @@ func (st *State) Streams(c *config.Config, source func(context.Context, string) 
 	}
 	p.Set(plans)
 	return p, nil
+}
+
+// recordStep puts a step on record, unless its dataset was frozen while it was computed.
+func (st *State) recordStep(tx store.Tx, own flow.DomainID, s stream.Step) error {
+	if st.Freezes.Dataset(s.Dataset) {
+		return stream.ErrFrozen
+	}
+	_, err := st.Log.Append(tx, stepEvent(own, s), audit.Private{})
+	return err
 }
 
 var errNoSource = errors.New("nothing is published here")

@@ -134,7 +134,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
-		Describe: r.tools.Schemas, Contracts: st.Contracts, Budgets: st.Budgets.gateway(), Nonces: t.given(),
+		Describe: r.tools.Schemas, Contracts: st.Contracts, Freezes: st.Freezes, Budgets: st.Budgets.gateway(), Nonces: t.given(),
 	}, snap)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -144,6 +144,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
+	r.metrics.Gauge("scrim_frozen", "Agents, domains and datasets that are frozen.", func() float64 { return float64(st.Freezes.Count()) })
 	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })
 	r.metrics.GaugeBy("scrim_budget_epsilon_left", "ε that a dataset has left, of its block with least, by the rule of composition that has most room.", "dataset", func() map[string]float64 { return r.Budgets.left(context.Background()) })
@@ -166,6 +167,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	if r.published, err = st.Streams(c, r.publishing, r.fault); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	st.Freezes.Listen(r.published.Wake)
 	r.asks = &ask.Service{Gateway: r.Gateway, Ledger: st.Budgets.Ledger, Language: ask.SQL{}, Streams: r.published}
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/lineage"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/gateway/release"
@@ -25,7 +26,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema()}, budgetSchemas()...)
+	return append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), freeze.Schema()}, budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -41,6 +42,8 @@ type State struct {
 	Budgets *Budgets // of privacy loss
 
 	Lineage *lineage.Graph // where data came from and where it went
+
+	Freezes *freeze.List // what was brought to a halt
 
 	Capabilities *ledger.Ledger // what is remembered of capabilities
 
@@ -144,7 +147,7 @@ func Keyring(ctx context.Context, c *config.Config) (*vault.Keyring, error) {
 // Office is who releases tables of this domain.
 func (st *State) Office() *release.Office {
 	return &release.Office{
-		DB: st.DB, Journal: st.Log, Seal: st.Keys.AEAD("journal"), Secrets: st.Keys.AEAD("release"), Signer: st.Keys.Signer("log"), Contracts: st.contracts(),
+		DB: st.DB, Journal: releasing{st.Log, st.Freezes}, Seal: st.Keys.AEAD("journal"), Secrets: st.Keys.AEAD("release"), Signer: st.Keys.Signer("log"), Contracts: st.contracts(),
 	}
 }
 
@@ -160,7 +163,8 @@ func (st *State) open(ctx context.Context, c *config.Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
-	return nil
+	st.Freezes, err = freeze.Open(ctx, freeze.Options{DB: st.DB, Journal: st.Log, Domain: c.Domain, FlowID: gateway.NewFlowID})
+	return err
 }
 
 // Archive is the directory that keeps a copy of each checkpoint.

@@ -50,6 +50,9 @@ type Options struct {
 
 	// Record puts a step on record, in the transaction that stores it; if it fails, so does the step. Nil: nothing is recorded.
 	Record func(store.Tx, Step) error
+	// Frozen reports whether a dataset stands still: then none of its steps is taken and nothing is charged, and what is paid for and
+	// the state of its noise stay as they are. Nil: none does. Record is to ask once more, and to return [ErrFrozen].
+	Frozen func(dataset string) bool
 	Fault  func(error)      // is told what held a stream up, once; nil: nobody is
 	Clock  func() time.Time // nil: time.Now
 	Limit  time.Duration    // for one step's question; 0: five minutes
@@ -95,7 +98,7 @@ func (p *Publisher) Set(plans []*Plan) {
 			delete(old, name)
 			continue
 		}
-		w = &worker{p: p, plan: plan}
+		w = &worker{p: p, plan: plan, wake: make(chan struct{}, 1)}
 		p.streams[name] = w
 		if p.running != nil {
 			p.start(w)
@@ -172,12 +175,14 @@ const (
 	Ended     Halt = "ended"     // all steps that were declared are released
 	Changed   Halt = "changed"   // it was declared otherwise before under the same name: give it another
 	SetBack   Halt = "set-back"  // its state is an older copy: steps would be released twice
+	Frozen    Halt = "frozen"    // the dataset stands still until it is thawed
 	Failing   Halt = "failing"   // its source cannot be asked, or the step cannot be stored; it is tried again
 )
 
 // Errors that hold a stream up.
 var (
 	ErrChanged = errors.New("stream was declared otherwise before; a stream with other parameters needs another name")
+	ErrFrozen  = errors.New("dataset is frozen")
 	ErrSetBack = errors.New("what is stored of the stream does not fit together, as if some of it were an older copy")
 )
 
@@ -185,6 +190,8 @@ func haltOf(err error) Halt {
 	switch {
 	case err == nil:
 		return Going
+	case errors.Is(err, ErrFrozen):
+		return Frozen
 	case errors.Is(err, budget.ErrExhausted):
 		return Exhausted
 	case errors.Is(err, continual.ErrEnded):
@@ -201,6 +208,8 @@ func haltOf(err error) Halt {
 type worker struct {
 	p    *Publisher
 	plan *Plan
+
+	wake chan struct{} // has room for one
 
 	taking sync.Mutex // held while steps are taken; guards the fields below
 	params *continual.Params
@@ -246,9 +255,25 @@ func (w *worker) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-w.wake:
 		case <-time.After(wait):
 		}
 	}
+}
+
+// Wake has every stream look at once whether it goes on, such as after a thaw.
+func (p *Publisher) Wake() {
+	for _, w := range p.workers() {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// frozen reports whether the stream stands still.
+func (w *worker) frozen() bool {
+	return w.p.opt.Frozen != nil && w.p.opt.Frozen(w.plan.Dataset)
 }
 
 // catchUp takes all steps that are due and returns how long it is until the next one is.

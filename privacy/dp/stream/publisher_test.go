@@ -329,3 +329,59 @@ func TestStateThatWasSetBackInPartIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// A frozen dataset's streams stand still: nothing is charged, the source is not asked, and a freeze that comes while a step is computed
+// keeps it from being taken. Thawed, a stream goes on where it stood: what was released stays, and its noise goes on.
+func TestAFrozenStreamStandsStill(t *testing.T) {
+	r := openRig(t, patientDays())
+	frozen := false
+	r.opt.Frozen = func(dataset string) bool { return frozen && dataset == "stays" }
+	record := r.opt.Record
+	r.opt.Record = func(tx store.Tx, s stream.Step) error {
+		if frozen {
+			return stream.ErrFrozen
+		}
+		return record(tx, s)
+	}
+	def := hourly()
+	def.Rho = 200_000 // so that noise is seen
+	p := plan(t, patientDays(), stays(), asked(t, stays(), false, false, 1, 0), def)
+	r.restart(p)
+	r.at(began.Add(3 * time.Hour))
+	r.catchUp()
+	was := fmt.Sprint(r.read(stream.Ask{Points: 3}).Points)
+
+	during := 0
+	r.source.slow = func() {
+		if during++; during == 1 {
+			frozen = true
+		}
+	}
+	r.at(began.Add(9 * time.Hour)) // another epoch would be due, and paid for
+	spent := r.spent(budget.Range{})
+	for range 3 {
+		if err := r.CatchUp(t.Context()); !errors.Is(err, stream.ErrFrozen) {
+			t.Fatalf("error = %v, want ErrFrozen", err)
+		}
+	}
+	r.restart(p) // and so it does through a restart
+	if err := r.CatchUp(t.Context()); !errors.Is(err, stream.ErrFrozen) {
+		t.Fatalf("after a restart: error = %v, want ErrFrozen", err)
+	}
+	if during != 1 || len(r.recorded) != 3 {
+		t.Errorf("the source was asked %d times and %d steps are on record, want 1, before the freeze, and 3", during, len(r.recorded))
+	}
+	if got := r.spent(budget.Range{}); got != spent {
+		t.Errorf("a frozen stream is charged: %d is spent and was %d", got, spent)
+	}
+	if info, err := r.Stream(t.Context(), "stays", "admissions"); err != nil || info.Halt != stream.Frozen {
+		t.Errorf("halt = %q, %v, want frozen", info.Halt, err)
+	}
+
+	frozen = false
+	r.catchUp()
+	got := r.read(stream.Ask{Points: 9})
+	if len(got.Points) != 9 || fmt.Sprint(got.Points[:3]) != was {
+		t.Errorf("after the thaw it is %v, and was %s", got.Points, was)
+	}
+}

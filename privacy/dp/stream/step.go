@@ -15,6 +15,9 @@ import (
 // next takes the step after the last one if it is due, or says how long it is until then. Which step it is, the store says and not the clock:
 // one that goes back delays a step, and none is taken again.
 func (w *worker) next(ctx context.Context) (time.Duration, error) {
+	if w.frozen() { // before anything is charged, and before the source is asked
+		return 0, ErrFrozen
+	}
 	last, err := w.know(ctx)
 	if err != nil {
 		return 0, err

@@ -1,0 +1,27 @@
+package run
+
+import (
+	"errors"
+
+	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/freeze"
+	"github.com/scrimhq/scrim/store"
+)
+
+// ErrFrozen is the error of a table of a frozen dataset, or for whom is frozen.
+var ErrFrozen = errors.New("the dataset, or whom the table is for, is frozen (scrim frozen lists why): thaw it first")
+
+// releasing is the journal for tables. One that was opened before a freeze does not come to its end after it.
+type releasing struct {
+	log     *audit.Log
+	freezes *freeze.List
+}
+
+// Append implements [gateway.Journal].
+func (j releasing) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
+	if ev.Outcome != flow.Refused && (j.freezes.Flow(&ev.Flow) || ev.Flow.Subject != "" && j.freezes.Dataset(ev.Flow.Subject)) {
+		return flow.Receipt{}, ErrFrozen
+	}
+	return j.log.Append(tx, ev, p)
+}
