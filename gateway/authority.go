@@ -87,6 +87,9 @@ func (g *Gateway) Identify(ctx context.Context, s *Snapshot, r *http.Request) (i
 		return identity.Caller{}, nil, refused
 	}
 	absent := errors.Is(err, identity.ErrNoCredential) || err == nil && caller.Anonymous
+	if err == nil && !caller.Anonymous && carried == nil {
+		isProven(ctx)
+	}
 	if err != nil && !absent { // a credential that is not accepted is never taken for the absence of one
 		return identity.Caller{}, nil, notBelieved(err)
 	}

@@ -17,10 +17,11 @@ const removedText = "[removed]"
 // changer carries terms out on a collected message.
 type changer struct {
 	*collector
-	terms  []flow.LeafTerms // by leaf; a level that cannot be carried out is lowered here
-	opened int
-	gone   map[int]bool // lists of pictures that were taken out
-	groups *grouping
+	terms   []flow.LeafTerms // by leaf; a level that cannot be carried out is lowered here
+	opened  int
+	unknown int          // stand-ins that stand for nothing
+	gone    map[int]bool // lists of pictures that were taken out
+	groups  *grouping
 
 	contracts []string    // ids of those that bind the flow
 	duties    flow.Duties // that the recipient takes on

@@ -44,6 +44,7 @@ type entry struct {
 	caller    *callerLoad
 	limits    CallerLimits
 	streaming bool
+	proven    bool // whoever calls is who is taken for the caller
 
 	parts []trailKey // guarded by the lock of [hopMemory]: what it is part of
 }

@@ -36,8 +36,16 @@ type Journal interface {
 // Hooks report what happens, for metrics. They get no value and must be quick; nil ones are left out.
 type Hooks struct {
 	Event func(flow.Event)             // recorded
+	Act   func(Act)                    // the same, as far as it is about who brought it about
 	Watch func(flow.Flow, Observation) // learn mode: one message that was only looked at
 	Error func(error)                  // for the operator's log
+}
+
+// Act is an event, with what is known of whoever brought it about.
+type Act struct {
+	Event   flow.Event
+	Proven  bool // the caller that the event names did it: its credential, or the proof of its capability, came with the call
+	Unknown int  // stand-ins in the message that stand for nothing
 }
 
 // Observation is what learn mode sees of a message: places and labels.
@@ -208,9 +216,14 @@ func (g *Gateway) update(ctx context.Context, fn func(store.Tx) error) error {
 	return g.db.Update(ctx, fn)
 }
 
-func (g *Gateway) told(ev flow.Event) {
+func (g *Gateway) told(ev flow.Event) { g.did(Act{Event: ev, Proven: true}) }
+
+func (g *Gateway) did(a Act) {
 	if g.hooks.Event != nil {
-		g.hooks.Event(ev)
+		g.hooks.Event(a.Event)
+	}
+	if g.hooks.Act != nil {
+		g.hooks.Act(a)
 	}
 }
 
@@ -236,10 +249,11 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	if r.Rule == RuleConflict {
 		ev.Outcome = flow.Conflict
 	}
+	act := Act{Event: ev, Proven: provenBy(ctx, &r)}
 	if bound := g.bounded(ctx, s, &r); bound != nil {
 		more, ok := bound.admit(ev.Time)
 		if !ok {
-			g.told(ev)
+			g.did(act)
 			return &r
 		}
 		if more > 0 {
@@ -259,7 +273,8 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 		}
 		r.Rule = RuleRecord
 	}
-	g.told(ev)
+	act.Event = ev
+	g.did(act)
 	g.Fault(&r)
 	return &r
 }

@@ -46,6 +46,9 @@ func (c *changer) open(s *standIn) (string, bool, error) {
 		return "", false, nil
 	}
 	original, found, err := c.original(c.ctx, s)
+	if err == nil && !found {
+		c.unknown++
+	}
 	if err != nil || !found {
 		return "", false, err
 	}

@@ -306,7 +306,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	kept()
 	m.Authority.charged(m, true)
 	out.Event = ev
-	g.told(ev)
+	g.did(Act{Event: ev, Proven: true, Unknown: c.unknown})
 	return nil
 }
 

@@ -79,6 +79,7 @@ func (g *Gateway) Holds(ctx context.Context, s *Snapshot, a *Authority, body []b
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.proven {
+		isProven(ctx)
 		return nil
 	}
 	if a.hop != nil { // it changed the message, so that the holder's own proof would not hold; every link has to allow that
@@ -86,6 +87,7 @@ func (g *Gateway) Holds(ctx context.Context, s *Snapshot, a *Authority, body []b
 			return err
 		}
 		a.proven = true
+		isProven(ctx)
 		return nil
 	}
 	if a.proof == "" {
@@ -106,6 +108,7 @@ func (g *Gateway) Holds(ctx context.Context, s *Snapshot, a *Authority, body []b
 		return s.lacking("proof_invalid", err, "The proof is not accepted: it was taken before, or may have been.")
 	}
 	a.taken, a.proven = p, true
+	isProven(ctx)
 	return nil
 }
 
