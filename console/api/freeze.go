@@ -54,6 +54,7 @@ func ListFrozen(ctx context.Context, l Ledger) (Frozen, error) {
 func (a *API) incidents() {
 	a.guarded("POST /-/freeze", a.freezing(Freeze))
 	a.guarded("POST /-/thaw", a.freezing(Thaw))
+	a.guarded("GET /-/alarms", a.alarms)
 	a.guarded("GET /-/frozen", func(w http.ResponseWriter, r *http.Request) {
 		out, err := ListFrozen(r.Context(), a.opt.Ledger)
 		if err != nil {

@@ -27,6 +27,7 @@ type Metrics struct {
 	subjects *prometheus.CounterVec
 	rows     prometheus.Counter
 	closed   prometheus.Counter
+	alarms   *prometheus.CounterVec
 }
 
 // NewMetrics returns counters on a registry of their own.
@@ -42,6 +43,7 @@ func NewMetrics() *Metrics {
 		shadow:   counter("scrim_shadow_leaves_total", "Values, by the level at which shadow policies would show them.", "level"),
 		bytes:    counter("scrim_bytes_total", "Bytes of messages that left.", "protocol", "direction"),
 		subjects: counter("scrim_subjects_total", "Values, by whether it is known whom they are about.", "known"),
+		alarms:   counter("scrim_alarms_total", "Alarms about callers that behave as one who probes.", "kind"),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "scrim_decision_seconds", Help: "Time from a message's arrival to its durable record.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1, 4},
@@ -49,7 +51,7 @@ func NewMetrics() *Metrics {
 		closed: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_connections_closed_total", Help: "Connections that were closed because there were too many."}),
 		rows:   prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
 	}
-	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows, m.closed,
+	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows, m.closed, m.alarms,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -79,6 +81,9 @@ func (m *Metrics) Event(ev flow.Event) {
 
 // Closed counts a connection that was closed because there were too many.
 func (m *Metrics) Closed() { m.closed.Inc() }
+
+// Alarm counts an alarm of a kind out of a closed list.
+func (m *Metrics) Alarm(kind string) { m.alarms.WithLabelValues(kind).Inc() }
 
 // Gauge adds a number that is read when it is asked for. Names and help must be constants.
 func (m *Metrics) Gauge(name, help string, now func() float64) {

@@ -46,6 +46,7 @@ type Config struct {
 	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
 	Handles       Handles                   `yaml:"handles" doc:"Parts of messages that go by reference and are redeemed at /handles/, decided at that time."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
+	Alarms        Alarms                    `yaml:"alarms" doc:"When a caller behaves as one who probes, and what is done about it."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
 	Retention     Retention                 `yaml:"retention" doc:"How long and how much is kept."`
 	Timeouts      Timeouts                  `yaml:"timeouts" doc:"How long the gateway waits."`

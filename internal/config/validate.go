@@ -85,6 +85,7 @@ func (v *validator) validate() {
 	v.detection("detection/")
 	v.models()
 	v.terms()
+	v.alarms(agents)
 }
 
 // fetched checks where files are fetched from.

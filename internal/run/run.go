@@ -28,6 +28,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/revocations"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/observe/alarm"
 	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/store"
@@ -71,6 +72,8 @@ type Gateway struct {
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange
+	alarms      *alarm.Watch
+	alarmed     alarmed
 
 	mu     sync.Mutex // one reload at a time
 	config atomic.Pointer[config.Config]
@@ -121,6 +124,9 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	r.tools.Contracts = st.contracts()
 	r.config.Store(c)
 	r.revocations = r.exchange()
+	if err := r.openAlarms(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	r.join(snap)
 	retire := r.sources.attach(c, snap, r.seed)
 	t.believe(st.Peers)
@@ -199,6 +205,12 @@ func (r *Gateway) hooks() gateway.Hooks {
 			r.metrics.Event(ev)
 			if given.Event != nil {
 				given.Event(ev)
+			}
+		},
+		Act: func(a gateway.Act) {
+			r.alarms.Act(alarm.Act{Event: a.Event, Proven: a.Proven, Unknown: a.Unknown})
+			if given.Act != nil {
+				given.Act(a)
 			}
 		},
 		Error: func(err error) {

@@ -69,6 +69,8 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	}
 	errs := d.serve()
 	wg.Go(func() { r.sweep(background) })
+	wg.Go(func() { r.alarms.Run(background) })
+	wg.Go(func() { r.postAlarms(background) })
 	wg.Go(func() { r.pushes.Run(background) })
 	wg.Go(func() { r.published.Run(background) })
 	wg.Go(func() { r.Peers.Run(background) })
