@@ -30,11 +30,18 @@ func (d disk) write(f *os.File, data []byte) error {
 	return err
 }
 
+// errSkip makes a sync succeed without being done, which spares tests that cut the power themselves the time.
+var errSkip = errors.New("skipped")
+
 func (d disk) sync(f *os.File) error {
-	if err := d.check("sync", f.Name()); err != nil {
-		return err
+	err := d.check("sync", f.Name())
+	if err == nil {
+		err = f.Sync()
 	}
-	return f.Sync()
+	if err == errSkip {
+		return nil
+	}
+	return err
 }
 
 func (d disk) truncate(f *os.File, size int64) error {
@@ -45,10 +52,10 @@ func (d disk) truncate(f *os.File, size int64) error {
 }
 
 func (d disk) rename(from, to string) error {
-	if err := d.check("rename", to); err != nil {
+	if err := d.check("rename", from+" → "+to); err != nil {
 		return err
 	}
-	return os.Rename(from, to)
+	return rename(from, to)
 }
 
 func (d disk) removeAll(path string) error {
@@ -58,8 +65,8 @@ func (d disk) removeAll(path string) error {
 	return os.RemoveAll(path)
 }
 
-// put writes a file anew; one that is there it replaces.
-func (d disk) put(path string, data []byte, durable bool) error {
+// put writes a file anew, durable; one that is there it replaces.
+func (d disk) put(path string, data []byte) error {
 	if err := d.check("open", path); err != nil {
 		return err
 	}
@@ -68,7 +75,7 @@ func (d disk) put(path string, data []byte, durable bool) error {
 		return err
 	}
 	err = d.write(f, data)
-	if err == nil && durable {
+	if err == nil {
 		err = d.sync(f)
 	}
 	return errors.Join(err, f.Close())
@@ -96,10 +103,11 @@ func (d disk) mkdir(dir string) error {
 // syncDir makes the name of a file durable.
 func (d disk) syncDir(path string) error {
 	dir := filepath.Dir(path)
-	if err := d.check("sync", dir); err != nil {
-		return err
+	err := d.check("sync", dir)
+	if err == nil {
+		err = syncDir(dir)
 	}
-	if err := syncDir(dir); err != nil {
+	if err != nil && err != errSkip {
 		return fmt.Errorf("syncing a directory: %w", err)
 	}
 	return nil

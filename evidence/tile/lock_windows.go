@@ -3,6 +3,7 @@ package tile
 import (
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -19,3 +20,16 @@ func lockNow(f *os.File) error {
 
 // syncDir does nothing: NTFS keeps names of files that were flushed.
 func syncDir(string) error { return nil }
+
+// rename tries for a while: a file cannot be replaced while a reader has it open.
+func rename(from, to string) error {
+	var err error
+	for wait := 5 * time.Millisecond; wait < time.Second; wait *= 2 {
+		err = os.Rename(from, to)
+		if !errors.Is(err, windows.ERROR_SHARING_VIOLATION) && !errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+			return err
+		}
+		time.Sleep(wait)
+	}
+	return err
+}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -51,7 +53,7 @@ func (l *Log) Publish(ctx context.Context, cosign Cosign) (Checkpoint, error) {
 		}
 	}
 	path := filepath.Join(l.dir, "checkpoint")
-	if err := l.disk.put(l.scratch("checkpoint"), c.Note, true); err != nil {
+	if err := l.disk.put(l.scratch("checkpoint"), c.Note); err != nil {
 		return Checkpoint{}, fmt.Errorf("writing the checkpoint: %w", err)
 	}
 	if err := l.disk.rename(l.scratch("checkpoint"), path); err != nil {
@@ -93,13 +95,16 @@ func (l *Log) show() (Checkpoint, error) {
 	}
 	l.flushing.Lock()
 	defer l.flushing.Unlock()
+	var list []tlog.Tile
 	for _, t := range partial(v.edge.size) {
-		if l.shown[t.L] == t {
-			continue
+		if l.shown[t.L] != t {
+			list = append(list, t)
 		}
-		if err := l.write(v.edge, t, false); err != nil {
-			return Checkpoint{}, err
-		}
+	}
+	if err := l.write(v.edge, list); err != nil {
+		return Checkpoint{}, err
+	}
+	for _, t := range list {
 		l.shown[t.L] = t
 	}
 	return v.signed, nil
@@ -120,20 +125,12 @@ func (l *Log) flush() (moment, error) {
 	now := moment{l.edge.view(), l.signed}
 	l.mu.Unlock()
 	list := full(l.durable, now.edge.size)
-	if err := each(len(list), func(i int) error { return l.write(now.edge, list[i], true) }); err != nil {
+	if err := l.write(now.edge, list); err != nil {
 		return moment{}, err
 	}
-	folders := map[string]bool{}
 	due := l.opt.Clock().Add(l.opt.Keep)
 	for _, t := range list {
-		path := l.path(t)
-		if !folders[filepath.Dir(path)] {
-			folders[filepath.Dir(path)] = true
-			if err := l.disk.syncDir(path); err != nil {
-				return moment{}, err
-			}
-		}
-		l.old = append(l.old, stale{path + ".p", due})
+		l.old = append(l.old, stale{l.path(t) + ".p", due})
 	}
 	l.durable = now.edge.size &^ (Width - 1)
 	l.mu.Lock()
@@ -152,17 +149,31 @@ func (l *Log) path(t tlog.Tile) string { return filepath.Join(l.dir, filepath.Fr
 // scratch is where a file is written before it gets its name.
 func (l *Log) scratch(name string) string { return filepath.Join(l.dir, tailFolder, name+".new") }
 
-// write writes one tile or bundle under its name, which never shows half of it.
-func (l *Log) write(e *edge, t tlog.Tile, durable bool) error {
-	path := l.path(t)
-	if err := l.disk.mkdir(filepath.Dir(path)); err != nil {
+// write writes tiles and bundles, durable. None is ever seen half under its name.
+func (l *Log) write(e *edge, list []tlog.Tile) error {
+	for _, t := range list {
+		if err := l.disk.mkdir(filepath.Dir(l.path(t))); err != nil {
+			return err
+		}
+	}
+	err := each(len(list), func(i int) error {
+		t := list[i]
+		fresh := l.scratch(strconv.Itoa(t.L) + "-" + strconv.FormatInt(t.N, 10))
+		if err := l.disk.put(fresh, e.tile(t)); err != nil {
+			return err
+		}
+		return l.disk.rename(fresh, l.path(t))
+	})
+	if err != nil {
 		return err
 	}
-	fresh := l.scratch(strconv.Itoa(t.L) + "-" + strconv.FormatInt(t.N, 10))
-	if err := l.disk.put(fresh, e.tile(t), durable); err != nil {
-		return err
+	folders := map[string]string{}
+	for _, t := range list {
+		path := l.path(t)
+		folders[filepath.Dir(path)] = path
 	}
-	return l.disk.rename(fresh, path)
+	paths := slices.Collect(maps.Values(folders))
+	return each(len(paths), func(i int) error { return l.disk.syncDir(paths[i]) })
 }
 
 // sweep removes partial tiles that are no longer needed. What cannot be removed is tried again the next time.
@@ -179,8 +190,7 @@ func (l *Log) sweep() error {
 	return nil
 }
 
-// mend brings the tiles on the disk in order after a crash: partial tiles, which are written without waiting for the disk, are
-// written again if they are not whole, and those that full tiles replaced are marked for removal.
+// mend clears away what a crash left: files that never got their names, and partial tiles that full ones have replaced.
 func (l *Log) mend() error {
 	const lookBack = 4096 // more tiles than are finished while partial ones are kept
 	left, err := filepath.Glob(l.scratch("*"))
@@ -192,48 +202,16 @@ func (l *Log) mend() error {
 			return err
 		}
 	}
-	now := l.opt.Clock()
-	for _, t := range partial(l.edge.size) {
-		for n := max(0, t.N-lookBack); n < t.N; n++ {
-			path := l.path(tlog.Tile{H: Height, L: t.L, N: n, W: Width}) + ".p"
+	due := l.opt.Clock().Add(l.opt.Keep)
+	for level := -1; level <= maxLevel; level++ {
+		last := l.edge.first >> (Height * (max(level, 0) + 1)) // tiles before this one are full on the disk
+		for n := max(0, last-lookBack); n < last; n++ {
+			path := l.path(tlog.Tile{H: Height, L: level, N: n, W: Width}) + ".p"
 			if _, err := os.Lstat(path); err == nil {
-				l.old = append(l.old, stale{path, now.Add(l.opt.Keep)})
+				l.old = append(l.old, stale{path, due})
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-		}
-		if err := l.mendPartial(t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *Log) mendPartial(t tlog.Tile) error {
-	folder := filepath.Dir(l.path(t))
-	files, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		w, err := strconv.Atoi(f.Name())
-		if err != nil || w < 1 || w > t.W || strconv.Itoa(w) != f.Name() {
-			if err := l.disk.removeAll(filepath.Join(folder, f.Name())); err != nil {
-				return err
-			}
-			continue
-		}
-		narrow := t
-		narrow.W = w
-		have, err := os.ReadFile(l.path(narrow))
-		if err == nil && bytes.Equal(have, l.edge.tile(narrow)) {
-			continue
-		}
-		if err := l.write(l.edge, narrow, true); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -196,7 +196,7 @@ func (t *tail) add(frame []byte) error {
 // replace puts a new file with one frame in the tail's place. If that fails the old file stays, or in the worst case the tail is torn.
 func (t *tail) replace(frame []byte) error {
 	fresh := t.path + ".new"
-	if err := t.disk.put(fresh, frame, true); err != nil {
+	if err := t.disk.put(fresh, frame); err != nil {
 		return err
 	}
 	if t.f != nil {

@@ -42,8 +42,9 @@ type Options struct {
 	Tail    int64               // bytes in the tail from which it is begun anew; 0: 8 MiB
 	Memory  int64               // bytes of leaves without a full bundle from which Append writes bundles itself; 0: 32 MiB
 
-	// Fault is called before each change of the disk: "write", "sync", "rename", "remove", "mkdir" or "truncate", and the
-	// path. An error it returns is what the change fails with; of a write half is done then. It is for tests. nil: none.
+	// Fault is called before each change of the disk, "open", "write", "sync", "rename", "remove", "mkdir" or "truncate", with the
+	// path; of a rename both, with " → " between. An error it returns is what the change fails with; of a write half is done then. It is
+	// for tests. nil: none.
 	Fault func(op, path string) error
 }
 

@@ -30,6 +30,8 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 	return key
 }
 
+func asKey(key []byte) ed25519.PrivateKey { return ed25519.PrivateKey(key) }
+
 func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
 
 func open(t testing.TB, dir string, key ed25519.PrivateKey, opt tile.Options) *tile.Log {
@@ -262,8 +264,9 @@ func TestOldPartialTilesGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	l = open(t, dir, key, opt)
-	now = now.Add(2 * time.Minute)
 	grow(601)
+	now = now.Add(2 * time.Minute)
+	grow(602)
 	if there("tile/0/001.p") || there("tile/entries/001.p") {
 		t.Fatal("partial tiles of before the restart stay")
 	}

@@ -1,0 +1,4 @@
+package tile
+
+// ErrSkip, returned by Options.Fault, makes a sync succeed without being done.
+var ErrSkip = errSkip
