@@ -345,7 +345,7 @@ func (a *adding) lineage(inside, target []byte, whole int, job []byte, in Input)
 	} else {
 		whole |= 2
 	}
-	how, masking := howOf(in.How)
+	how, masking := howOf(in.How, a.by.name() == "")
 	n := a.exec(`INSERT INTO lineage_edges (target, job, source, whole, inside, origin, how, masking, since, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (target, job, source) DO NOTHING`, target, job, source, whole, inside, origin, how, masking, a.now, a.now)
 	a.edge(n)
@@ -379,7 +379,8 @@ func (a *adding) again(target, job, source []byte, how string, masking int) {
 var subtypes = []string{"IDENTITY", "TRANSFORMATION", "AGGREGATION", "FILTER", "JOIN", "GROUP_BY", "SORT", "WINDOW", "CONDITION", "CONDITIONAL", "CONDITIONS"}
 
 // howOf writes down transformations, and reports by 1 whether all of them mask. Without any, nothing is known of it.
-func howOf(all []Transformation) (how string, masking int) {
+// Of the own journal it keeps what a transformation is called, too.
+func howOf(all []Transformation, own bool) (how string, masking int) {
 	if len(all) > 0 {
 		masking = 1
 	}
@@ -392,6 +393,9 @@ func howOf(all []Transformation) (how string, masking int) {
 			word += "/" + t.Subtype
 		} else if t.Subtype != "" {
 			word += "/OTHER"
+		}
+		if own && t.Description != "" && !strings.ContainsAny(t.Description, " \t\n") {
+			word += ":" + t.Description
 		}
 		how = joinHow(how, word)
 		if !t.Masking {

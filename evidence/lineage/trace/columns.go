@@ -58,6 +58,9 @@ func (t *Tracer) take(m *made, ev *flow.Event, d Decision) {
 		}
 		message := ev.Flow.Protocol != protocolTable
 		one := leaf{field: fieldOf(l.Path, message), label: l.Label, how: how}
+		if l.Origin == flow.Detected && telling(l.Label) {
+			one.field += "." + string(l.Label) // what was found in a text is a part of it
+		}
 		one.source = lineage.Column{Dataset: sent(&ev.Flow), Field: one.field}
 		if dataset, column, ok := strings.Cut(l.Field, "/"); ok {
 			one.source, one.own = lineage.Column{Dataset: t.dataset(dataset), Field: column}, true

@@ -306,14 +306,22 @@ func (g *group) add(d lineage.Delivery) {
 	g.deliveries = append(g.deliveries, d)
 }
 
+// mostTold is how many segments of a stream are told as they come. What the others gave is in the event that ends it.
+const mostTold = 16
+
 // Rows returns what the rows after one say, for whoever sends it elsewhere: at most so many of them, and none that is not in the
-// graph yet. Rows about no run have no events.
+// graph yet. Rows about no run have no events, nor have segments of a stream beyond its first few.
 func (t *Tracer) Rows(ctx context.Context, after int64, most int) ([]Traced, error) {
 	p, err := t.Progress(ctx)
 	if err != nil || p.Seq <= after {
 		return nil, err
 	}
 	rows, _, err := t.rows(ctx, after, int(min(int64(most), p.Seq-after)))
+	for i := range rows {
+		if ev := rows[i].ev; ev.Outcome == flow.Segment && ev.Flow.Protocol != protocolStream && ev.Segment > mostTold {
+			rows[i].Events = nil
+		}
+	}
 	return rows, err
 }
 

@@ -44,6 +44,9 @@ func (j *journal) add(ev flow.Event, places ...place) {
 		var d trace.Decision
 		for _, p := range places {
 			l := flow.Leaf{Path: p.path, Label: p.label, Field: p.field, Origin: flow.Catalogued, Need: p.need}
+			if strings.HasSuffix(string(p.path), "/text") {
+				l.Origin = flow.Detected
+			}
 			d.Leaves, d.Terms = append(d.Leaves, l), append(d.Terms, flow.LeafTerms{Treatment: p.how, By: p.by})
 		}
 		if j.inputs == nil {

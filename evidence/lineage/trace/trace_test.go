@@ -42,8 +42,9 @@ func TestColumnsAreMadeAsTheyWereDecided(t *testing.T) {
 		"q1": {"mrn": "patients.mrn DIRECT/IDENTITY false"},
 		"a1": {"birthDate": "patients.birth_date DIRECT/IDENTITY false", "conditions.code": "conditions.code DIRECT/IDENTITY false"},
 		"q2": {
-			"message.parts.text": "agents/intake/to/prior-auth/SendMessage.message.parts.text DIRECT/IDENTITY false; agents/intake/to/prior-auth/SendMessage.message.parts.text DIRECT/TRANSFORMATION true masked",
-			"patient.name":       "agents/intake/to/prior-auth/SendMessage.patient.name DIRECT/TRANSFORMATION true tokenized(surrogate)",
+			"message.parts.text":             "agents/intake/to/prior-auth/SendMessage.message.parts.text DIRECT/IDENTITY false",
+			"message.parts.text.person/name": "agents/intake/to/prior-auth/SendMessage.message.parts.text.person/name DIRECT/TRANSFORMATION true masked",
+			"patient.name":                   "agents/intake/to/prior-auth/SendMessage.patient.name DIRECT/TRANSFORMATION true tokenized(surrogate)",
 			"patient.birthDate": "agents/intake/to/prior-auth/SendMessage.patient.birthDate DIRECT/TRANSFORMATION true generalized(year); " +
 				"agents/intake/from/records/get_record.birthDate INDIRECT/ true held by the sender",
 			"patient.phone":   "agents/intake/to/prior-auth/SendMessage.patient.phone DIRECT/TRANSFORMATION true masked(keep:2)",
