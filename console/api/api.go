@@ -58,6 +58,7 @@ type Options struct {
 	Spending     *Spending                       // nil: no budgets are kept
 	Streams      *stream.Publisher               // nil: none are published
 	Questions    *ask.Service                    // nil: none are answered
+	Lineage      *Lineage                        // nil: none is kept
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
@@ -96,6 +97,7 @@ func New(opt Options) *API {
 	a.domains()
 	a.budgets()
 	a.streams()
+	a.lineage()
 	if opt.Capabilities != nil {
 		a.guarded("POST /-/capability/mint", a.mint)
 		a.guarded("POST /-/capability/verify", a.checkCapability)

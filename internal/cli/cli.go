@@ -33,7 +33,7 @@ func (e *env) commands() []*cobra.Command {
 		e.runCommand(), e.learnCommand(), e.mcpCommand(),
 		e.checkCommand(), e.detectCommand(), e.anonymizeCommand(), e.riskCommand(), e.dpCommand(), e.configCommand(), e.policyCommand(), e.doctorCommand(),
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.handleCommand(), e.releaseCommand(), e.keyCommand(),
-		e.domainCommand(), e.peerCommand(), e.caCommand(), e.capCommand(), e.termsCommand(), e.contractCommand(), e.budgetCommand(), e.queryCommand(), e.streamCommand(),
+		e.domainCommand(), e.peerCommand(), e.caCommand(), e.capCommand(), e.termsCommand(), e.contractCommand(), e.budgetCommand(), e.queryCommand(), e.streamCommand(), e.lineageCommand(),
 		e.freezeCommand(), e.thawCommand(), e.frozenCommand(), e.alarmsCommand(),
 		e.benchCommand(), e.versionCommand(),
 	}

@@ -43,6 +43,7 @@ type Config struct {
 	Budgets       Budgets                   `yaml:"budgets" doc:"Where spending on datasets is kept, and who works together."`
 	Contracts     []string                  `yaml:"contracts" doc:"Data contracts (ODCS v3.1, YAML): files or globs."`
 	Terms         Terms                     `yaml:"terms" doc:"How agents ask on which terms data would pass, and how domains agree on some."`
+	Lineage       Lineage                   `yaml:"lineage" doc:"Where data came from and where it went."`
 	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
 	Handles       Handles                   `yaml:"handles" doc:"Parts of messages that go by reference and are redeemed at /handles/, decided at that time."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`

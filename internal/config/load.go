@@ -152,6 +152,11 @@ func (c *Config) complete() {
 	if c.Keys.File == "" {
 		c.Keys.File = filepath.Join(c.Data, "keyset.json")
 	}
+	for i := range c.Lineage.Emit {
+		if cred := c.Lineage.Emit[i].Credential; cred != nil {
+			cred.complete()
+		}
+	}
 	if r := c.Detection.Remote; r != nil && r.Credential != nil {
 		r.Credential.complete()
 	}

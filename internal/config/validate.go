@@ -86,6 +86,7 @@ func (v *validator) validate() {
 	v.models()
 	v.terms()
 	v.alarms(agents)
+	v.lineage()
 }
 
 // fetched checks where files are fetched from.

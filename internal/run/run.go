@@ -11,11 +11,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/evidence/lineage/trace"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/a2a"
@@ -64,6 +66,7 @@ type Gateway struct {
 	sources   sources
 	asks      *ask.Service
 	published *stream.Publisher
+	trace     *Lineage
 	cert      certificate
 	trust     *trust
 	pushes    *a2a.Pushes
@@ -175,6 +178,10 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	st.Freezes.Listen(r.published.Wake)
 	r.asks = &ask.Service{Gateway: r.Gateway, Ledger: st.Budgets.Ledger, Language: ask.SQL{}, Streams: r.published}
+	if r.trace, err = st.Trace(c, r.fault); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	r.metrics.Gauge("scrim_lineage_entry", "Entry of the journal up to which lineage was followed.", func() float64 { return r.trace.followed(context.Background()) })
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
@@ -265,6 +272,7 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle(ask.Path+"/", questions)
 	mux.Handle(ask.StreamsPath, questions)
 	mux.Handle(ask.StreamsPath+"/", questions)
+	mux.HandleFunc(trace.FacetsPath, trace.ServeFacets)
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	return gateway.Resources(r.Gateway, mux)
@@ -372,6 +380,7 @@ func fixed(old, next *config.Config) error {
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
 	check("budgets.shared", sameSecret(old.Budgets.Shared, next.Budgets.Shared))
+	check("lineage.emit", slices.EqualFunc(old.Lineage.Emit, next.Lineage.Emit, func(a, b config.LineageTarget) bool { return a.Same(&b) }))
 	check("peering.listen", old.Peering.Listen == next.Peering.Listen)
 	return errors.Join(bad...)
 }
