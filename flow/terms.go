@@ -157,8 +157,10 @@ func (l *Limit) UnmarshalText(b []byte) error {
 
 // Receipt is proof that an event is on record.
 type Receipt struct {
-	Seq  int64    `json:"seq"`
-	Hash [32]byte `json:"-"`
+	Seq   int64    `json:"seq"`
+	Hash  [32]byte `json:"-"` // of the leaf in the log
+	Log   string   `json:"-"` // origin of the tree that the leaf goes into
+	Index int64    `json:"-"` // of the leaf
 }
 
 // Note tells a recipient what was changed in a message, without values.

@@ -19,7 +19,7 @@ import (
 // Entry is a row of the journal as it is shown.
 type Entry struct {
 	Seq    int64      `json:"seq"`
-	Hash   string     `json:"hash"`
+	Hash   string     `json:"hash"` // of its leaf in the log
 	Event  flow.Event `json:"event"`
 	Inputs *Inputs    `json:"inputs,omitempty"` // of the decision, where they were asked for and are kept
 }
@@ -43,11 +43,11 @@ type EntryQuery struct {
 func WriteEntries(ctx context.Context, l Ledger, q EntryQuery, w io.Writer) error {
 	enc := json.NewEncoder(w)
 	if q.Last > 0 {
-		head, err := l.Journal.Checkpoint(ctx)
+		rows, err := l.Journal.Rows(ctx)
 		if err != nil {
 			return fmt.Errorf("finding the end of the journal: %w", err)
 		}
-		q.From = max(head.Size-int64(q.Last)+1, 1)
+		q.From = max(rows-int64(q.Last)+1, 1)
 	}
 	queries, trace := []audit.Query{q.Query}, flow.TraceID("")
 	if q.Story && q.Flow != "" {
@@ -63,7 +63,7 @@ func WriteEntries(ctx context.Context, l Ledger, q EntryQuery, w io.Writer) erro
 		}
 	}
 	for _, query := range queries {
-		for e, err := range audit.Entries(ctx, l.DB, query) {
+		for e, err := range l.Journal.Entries(ctx, query) {
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ func WriteEntries(ctx context.Context, l Ledger, q EntryQuery, w io.Writer) erro
 
 // traceOf is the trace that a flow belongs to, or "".
 func traceOf(ctx context.Context, l Ledger, id flow.ID) (flow.TraceID, error) {
-	for e, err := range audit.Entries(ctx, l.DB, audit.Query{Flow: id}) {
+	for e, err := range l.Journal.Entries(ctx, audit.Query{Flow: id}) {
 		if err != nil || e.Event.Flow.Trace != "" {
 			return e.Event.Flow.Trace, err
 		}

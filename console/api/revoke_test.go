@@ -24,7 +24,7 @@ func TestRevokingOverTheAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	journal, err := audit.Open(t.Context(), db, "test", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), audit.Options{})
+	journal, err := audit.Open(t.Context(), db, "test", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), audit.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,21 +1,28 @@
-// Package audit keeps the journal: one row per decision, chained by hashes and sealed by signed checkpoints.
+// Package audit keeps the journal: one row per decision, and a transparency log over all rows.
 //
-// A row is written in the transaction of whatever it accounts for, so that neither exists without the other.
-// Each row's hash covers the row before it; a checkpoint is a signed note over the number of rows and the last
-// hash. With the log's public key anybody can tell whether rows were changed, removed, added in between or put in another
-// order, and with a checkpoint kept elsewhere also whether the whole database was set back.
-// What is not yet under a checkpoint is only chained: who can write the database can replace those rows.
+// A row is written in the transaction of whatever it accounts for, so that neither exists without the other. From
+// there one goroutine takes the rows, in order, to a Merkle tree in files ([github.com/scrimhq/scrim/evidence/tile]), whose checkpoints are
+// signed. With the log's public key anybody can tell whether rows were changed, removed, added in between or put in another
+// order, and with a checkpoint kept elsewhere also whether everything was set back.
 //
-// The format is docs/spec/journal.md.
+// The tree gets what was appended, not what a database says later: leaves wait in memory, and after a crash a row is taken
+// from the database only if it has the proof that we wrote it, which takes the log's key. A row that does not reach the tree in time stops
+// every release ([Log.Healthy]).
+//
+// The format is docs/spec/log.md.
 package audit
 
 import (
+	"context"
 	"crypto/ed25519"
 	"embed"
 	"errors"
 	"fmt"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/scrimhq/scrim/evidence/tile"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 )
@@ -26,25 +33,40 @@ var migrations embed.FS
 // Schema is the journal's tables.
 func Schema() store.Schema { return store.Schema{Name: "evidence/audit", FS: migrations} }
 
-// Options may be left zero.
+// Options may be left zero, but for Dir where the store has no directory of its own.
 type Options struct {
-	Clock    func() time.Time // nil: time.Now
-	Every    int              // rows between checkpoints, about; 0: 1024
-	Interval time.Duration    // between checkpoints when there are new rows; 0: one minute; negative: only Every
+	Clock  func() time.Time // nil: time.Now
+	Dir    string           // of the trees, a folder each; "": the folder log in the store's directory
+	Period Period           // how long rows go into the same tree; "": always
+	Chain  string           // origin of the journal of version 1 that the database may have; "": the present one
 
-	Archive string              // directory that gets a copy of each checkpoint; "": none. Best on other media
-	Earlier []ed25519.PublicKey // keys that signed before the present one
-	OnError func(error)         // told when a checkpoint in the background failed; nil: Close tells if it still fails
+	MergeDelay time.Duration // how long a row may take to reach the tree; 0: 10 s
+	Publish    time.Duration // between published checkpoints when there are new rows; 0: one second
+	Cosign     tile.Cosign   // asks witnesses; nil: there are none
+
+	Archive  string        // directory that keeps checkpoints by date; "": none. Best on other media
+	Every    int           // rows between archived checkpoints, about; 0: 1024
+	Interval time.Duration // between archived checkpoints when there are new rows; 0: one minute; negative: only Every
+
+	Retention time.Duration // how long rows keep their event and what is sealed with it in the database; 0: for ever
+
+	Earlier  []ed25519.PublicKey // keys that signed before the present one
+	OnError  func(error)         // told when something in the background failed; nil: only Healthy tells
+	OnHealth func(error)         // told why nothing may be released, and nil when it may again
+
+	fault func(op, path string) error // of the trees; for tests
 }
 
 // Errors a caller may act on.
 var (
-	ErrTampered   = errors.New("journal is not as it was written")
-	ErrOrigin     = errors.New("origin is empty or has spaces or a plus sign")
-	ErrSigner     = errors.New("signer is not an Ed25519 key")
-	ErrCheckpoint = errors.New("checkpoint is not valid")
-	ErrEvent      = errors.New("event cannot be kept")
-	ErrClosed     = errors.New("journal is closed")
+	ErrTampered = errors.New("journal is not as it was written")
+	ErrOrigin   = errors.New("origin is empty or has spaces or a plus sign")
+	ErrSigner   = errors.New("signer is not an Ed25519 key")
+	ErrEvent    = errors.New("event cannot be kept")
+	ErrClosed   = errors.New("journal is closed")
+	ErrBehind   = errors.New("rows of the journal do not reach the log, so nothing is released")
+	ErrDir      = errors.New("journal has no directory for its log")
+	ErrPruned   = errors.New("row was pruned, and the log's files do not have it either")
 )
 
 // Tampered says where a journal stops being what was written. It is an [ErrTampered].
@@ -60,30 +82,6 @@ func (t *Tampered) Error() string {
 
 // Is makes it an [ErrTampered].
 func (t *Tampered) Is(target error) bool { return target == ErrTampered }
-
-// Checkpoint is a signed statement of how many rows the journal has and how its chain ends there.
-type Checkpoint struct {
-	Origin string
-	Size   int64    // rows covered: 1 to Size
-	Hash   [32]byte // of row Size
-	Time   time.Time
-	Note   []byte // the signed note itself
-}
-
-// Report is how far a verification got.
-type Report struct {
-	Entries     int64    // rows up to here fit
-	Head        [32]byte // hash of the last row, if all fit
-	Checkpoints int      // whose signature and hash fit
-	Archived    int      // of checkpoints kept elsewhere, how many fit
-	Covered     int64    // rows under the newest checkpoint that fits; the rest is chained only
-}
-
-// Against is what else to verify a journal against.
-type Against struct {
-	Checkpoints [][]byte            // signed notes kept elsewhere; each must fit the journal
-	Earlier     []ed25519.PublicKey // keys that signed before the present one
-}
 
 // Query chooses entries. The zero Query is all of them.
 type Query struct {
@@ -112,8 +110,45 @@ type Entry struct {
 	Seq    int64
 	Event  flow.Event
 	Raw    []byte // the event as stored and hashed
-	Sealed []byte // nil if there is none
+	Sealed []byte // nil if there is none, or if the row was pruned
+	Pruned bool   // the event is from the log's files
 	Hash   [32]byte
 
 	Payload, Subjects []byte // commitments; nil: none
+}
+
+// Tree is where rows of one period are.
+type Tree struct {
+	Name   string // of the period, and of its folder
+	Origin string
+	First  int64 // row that leaf 1 is
+}
+
+// Index is the leaf of a row of the tree.
+func (t Tree) Index(seq int64) int64 { return seq - t.First + 1 }
+
+// Report is how far a verification got.
+type Report struct {
+	Entries  int64     // rows up to here fit
+	Covered  int64     // rows that are in the tree; those after it are on their way
+	Pruned   int64     // rows whose event is in the tree alone
+	Trees    int       // that have a checkpoint with a good signature
+	Archived int       // of checkpoints kept elsewhere, how many fit
+	Origin   string    // of the newest tree
+	Size     int64     // its leaves
+	Head     tlog.Hash // its root
+}
+
+// Against is what else to verify a journal against.
+type Against struct {
+	Checkpoints [][]byte            // signed notes kept elsewhere; each must fit one of the trees
+	Earlier     []ed25519.PublicKey // keys that signed before the present one
+}
+
+// directory is what a store may have, too.
+type directory interface{ Dir() string }
+
+// canceled reports whether an error only says that the work was ended.
+func canceled(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
 }

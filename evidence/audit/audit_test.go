@@ -17,12 +17,13 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/evidence/tile"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 	"github.com/scrimhq/scrim/store/storetest"
 )
 
-const origin = "hospital.example/journal"
+const origin = "scrim.dev/log/hospital.example"
 
 func key(b byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{b}, 32)) }
 
@@ -51,10 +52,14 @@ func openLog(t testing.TB, db store.DB, opt audit.Options) *audit.Log {
 	if opt.Interval == 0 {
 		opt.Interval = -1
 	}
+	if opt.Dir == "" && storetest.OnPostgres() {
+		opt.Dir = t.TempDir()
+	}
 	l, err := audit.Open(t.Context(), db, origin, key(1), opt)
 	if err != nil {
 		t.Fatalf("opening the journal: %v", err)
 	}
+	t.Cleanup(func() { _ = l.Close(context.Background()) })
 	return l
 }
 
@@ -79,7 +84,7 @@ func write(t testing.TB, db store.DB, l *audit.Log, from, to int) []flow.Receipt
 	return receipts
 }
 
-func checkpoint(t testing.TB, l *audit.Log) audit.Checkpoint {
+func checkpoint(t testing.TB, l *audit.Log) tile.Checkpoint {
 	t.Helper()
 	c, err := l.Checkpoint(t.Context())
 	if err != nil {
@@ -104,24 +109,33 @@ func TestReceiptsMatchWhatVerifyWalks(t *testing.T) {
 	l := openLog(t, db, audit.Options{})
 	receipts := write(t, db, l, 1, 5)
 	c := checkpoint(t, l)
-	more := write(t, db, l, 6, 7)
-	report, err := l.Verify(t.Context())
-	want := audit.Report{Entries: 7, Head: more[1].Hash, Checkpoints: 1, Covered: 5}
-	if err != nil || report != want {
-		t.Errorf("Verify() = %+v, %v, want %+v", report, err, want)
+	if c.Size != 6 || c.Origin != origin {
+		t.Errorf("checkpoint is %+v, want one over a header and 5 rows", c)
 	}
-	if c.Size != 5 || c.Hash != receipts[4].Hash || c.Origin != origin || !c.Time.Equal(clock().Truncate(time.Second)) {
-		t.Errorf("checkpoint is %+v, want one over 5 rows", c)
+	receipts = append(receipts, write(t, db, l, 6, 7)...)
+	report, err := l.Verify(t.Context())
+	if err != nil || report.Entries != 7 || report.Covered != 7 || report.Trees != 1 || report.Size != 8 || report.Head == c.Root {
+		t.Errorf("Verify() = %+v, %v, want 7 entries, all of them in the tree", report, err)
+	}
+	signed, err := l.Tree("").Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = tile.ParseCheckpoint(signed, origin, l.Key()); err != nil || c.Size != 8 || c.Root != report.Head {
+		t.Fatalf("the published checkpoint is %+v, %v", c, err)
 	}
 	i := 0
 	for e, err := range l.Entries(t.Context(), audit.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := append(receipts, more...)[i]
+		r := receipts[i]
 		i++
-		if e.Seq != r.Seq || e.Hash != r.Hash || e.Seq != int64(i) {
-			t.Errorf("entry %d has sequence number %d, receipt %d, hashes %x and %x", i, e.Seq, r.Seq, e.Hash, r.Hash)
+		if e.Seq != r.Seq || e.Hash != r.Hash || e.Seq != int64(i) || r.Index != int64(i) || r.Log != origin {
+			t.Errorf("entry %d has sequence number %d, receipt %+v, hash %x", i, e.Seq, r, e.Hash)
+		}
+		if leaf, err := tile.Leaf(t.Context(), l.Tree(""), c, r.Index); err != nil || leaf != r.Hash {
+			t.Errorf("the receipt's leaf has hash %x in the tree (error %v), want %x", leaf, err, r.Hash)
 		}
 		ev := event(i)
 		ev.Time = ev.Time.UTC()
@@ -225,7 +239,7 @@ func TestRollback(t *testing.T) {
 // Appends, rollbacks, checkpoints and verifications at once; run with -race.
 func TestAtOnce(t *testing.T) {
 	db := storetest.Open(t, audit.Schema())
-	l := openLog(t, db, audit.Options{Every: 10, Interval: time.Millisecond, OnError: func(err error) { t.Error(err) }})
+	l := openLog(t, db, audit.Options{Every: 10, Publish: time.Millisecond, Archive: t.TempDir(), OnError: func(err error) { t.Error(err) }})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	seen := map[int64][32]byte{}
@@ -261,7 +275,7 @@ func TestAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 	report, err := l.Verify(t.Context())
-	if err != nil || report.Entries != 160 || report.Covered != 160 || report.Checkpoints < 3 {
+	if err != nil || report.Entries != 160 || report.Covered != 160 || report.Archived < 3 {
 		t.Errorf("Verify() = %+v, %v, want 160 entries under several checkpoints", report, err)
 	}
 	for e := range l.Entries(t.Context(), audit.Query{}) {
@@ -274,45 +288,49 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
-func TestCheckpointsComeByThemselves(t *testing.T) {
-	for name, opt := range map[string]audit.Options{
-		"after enough rows": {Every: 4, Interval: -1},
-		"after enough time": {Every: 1000, Interval: 5 * time.Millisecond},
-	} {
-		t.Run(name, func(t *testing.T) {
-			db := storetest.Open(t, audit.Schema())
-			l := openLog(t, db, opt)
-			write(t, db, l, 1, 9)
-			deadline := time.Now().Add(10 * time.Second)
-			for {
-				report, err := l.Verify(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if report.Covered >= 4 {
-					break
-				}
-				if time.Now().After(deadline) {
-					t.Fatal("no checkpoint came in ten seconds")
-				}
-				time.Sleep(time.Millisecond)
-			}
-			if err := l.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
+// eventually waits for what the background does.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in ten seconds: %s", what)
+		}
+	}
+}
+
+func TestRowsReachTheTreeByThemselves(t *testing.T) {
+	db := storetest.Open(t, audit.Schema())
+	kept := t.TempDir()
+	l := openLog(t, db, audit.Options{Publish: time.Millisecond, Every: 4, Archive: kept})
+	grown := l.Grown()
+	write(t, db, l, 1, 9)
+	<-grown
+	eventually(t, "rows are in the tree", func() bool { return l.Sequenced() == 9 })
+	eventually(t, "the tree is published", func() bool {
+		signed, err := l.Tree("").Checkpoint(t.Context())
+		if err != nil {
+			return false
+		}
+		c, err := tile.ParseCheckpoint(signed, origin, l.Key())
+		return err == nil && c.Size == 10
+	})
+	eventually(t, "a checkpoint is archived", func() bool { notes, err := audit.ReadArchive(kept); return err == nil && len(notes) > 0 })
+	if tree, ok := l.TreeOf(9); !ok || tree != (audit.Tree{Name: "all", Origin: origin, First: 1}) || tree.Index(9) != 9 {
+		t.Errorf("TreeOf(9) = %+v, %v", tree, ok)
+	}
+	if _, ok := l.TreeOf(10); ok {
+		t.Error("TreeOf(10) knows a row that is not there")
 	}
 }
 
 func TestAnotherCheckpointOfTheSameRowsIsTheSame(t *testing.T) {
 	db := storetest.Open(t, audit.Schema())
 	l := openLog(t, db, audit.Options{})
-	empty := checkpoint(t, l)
-	if empty.Size != 0 {
-		t.Errorf("checkpoint of an empty journal covers %d rows", empty.Size)
+	if empty := checkpoint(t, l); empty.Note != nil {
+		t.Errorf("checkpoint of an empty journal covers %d leaves, want none", empty.Size)
 	}
 	write(t, db, l, 1, 1)
-	if a, b := checkpoint(t, l), checkpoint(t, l); !bytes.Equal(a.Note, b.Note) || a.Size != 1 {
+	if a, b := checkpoint(t, l), checkpoint(t, l); !bytes.Equal(a.Note, b.Note) || a.Size != 2 {
 		t.Errorf("two checkpoints of one row are\n%s\n%s", a.Note, b.Note)
 	}
 }
@@ -323,10 +341,8 @@ func TestReopen(t *testing.T) {
 		db := storetest.OpenDir(t, dir, audit.Schema())
 		l := openLog(t, db, audit.Options{})
 		write(t, db, l, 3*i+1, 3*i+3)
-		if i%2 == 0 { // otherwise rows stay without a checkpoint, as after a crash
-			if err := l.Close(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+		if err := l.Close(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		if report, err := l.Verify(t.Context()); err != nil || report.Entries != int64(3*i+3) {
 			t.Fatalf("Verify() = %+v, %v, want %d entries", report, err, 3*i+3)
@@ -374,20 +390,29 @@ func TestOpenRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.Open(t.Context(), db, origin, other, audit.Options{}); !errors.Is(err, audit.ErrSigner) {
+	dir := t.TempDir()
+	if _, err := audit.Open(t.Context(), db, origin, other, audit.Options{Dir: dir}); !errors.Is(err, audit.ErrSigner) {
 		t.Errorf("Open() with an RSA key: error = %v, want ErrSigner", err)
 	}
-	if _, err := audit.Open(t.Context(), db, origin, nil, audit.Options{}); !errors.Is(err, audit.ErrSigner) {
+	if _, err := audit.Open(t.Context(), db, origin, nil, audit.Options{Dir: dir}); !errors.Is(err, audit.ErrSigner) {
 		t.Errorf("Open() without a key: error = %v, want ErrSigner", err)
 	}
 	for _, o := range []string{"", "two words", "a+b", "a\nb", "a\x00b", "\xff"} {
-		if _, err := audit.Open(t.Context(), db, o, key(1), audit.Options{}); !errors.Is(err, audit.ErrOrigin) {
+		if _, err := audit.Open(t.Context(), db, o, key(1), audit.Options{Dir: dir}); !errors.Is(err, audit.ErrOrigin) {
 			t.Errorf("Open() for origin %q: error = %v, want ErrOrigin", o, err)
 		}
 	}
-	write(t, db, openLog(t, db, audit.Options{}), 1, 1)
-	if _, err := audit.Open(t.Context(), db, "another.example", key(1), audit.Options{}); !errors.Is(err, audit.ErrTampered) {
-		t.Errorf("Open() for another origin: error = %v, want ErrTampered", err)
+	l := openLog(t, db, audit.Options{Dir: dir})
+	write(t, db, l, 1, 1)
+	checkpoint(t, l)
+	if _, err := audit.Open(t.Context(), db, origin, key(1), audit.Options{Dir: dir}); !errors.Is(err, tile.ErrLocked) {
+		t.Errorf("Open() a second time: error = %v, want ErrLocked", err)
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.Open(t.Context(), db, "another.example", key(1), audit.Options{Dir: dir}); !errors.Is(err, tile.ErrCorrupt) {
+		t.Errorf("Open() for another origin: error = %v, want ErrCorrupt", err)
 	}
 }
 
@@ -407,7 +432,10 @@ func TestArchive(t *testing.T) {
 	if err != nil || report.Archived != 2 {
 		t.Errorf("Verify() = %+v, %v, want 2 archived checkpoints", report, err)
 	}
-	files, _ := os.ReadDir(dir)
+	files, _ := os.ReadDir(filepath.Join(dir, "all"))
+	if len(files) != 2 || !strings.HasPrefix(files[0].Name(), "20261122T193000Z-") {
+		t.Errorf("the archive holds %v, want two files that begin with their date", files)
+	}
 	for _, f := range files {
 		if info, _ := f.Info(); info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s can be read by others", f.Name())

@@ -11,7 +11,7 @@ import (
 // BenchmarkAppend is one row of about 600 bytes with 1 KiB sealed, many in one transaction: no fsync is in it.
 func BenchmarkAppend(b *testing.B) {
 	db := storetest.Open(b, audit.Schema())
-	l := openLog(b, db, audit.Options{Every: 1 << 30})
+	l := openLog(b, db, audit.Options{})
 	sealed := make([]byte, 1024)
 	ev := event(1)
 	for done := false; !done; {
@@ -38,7 +38,7 @@ type nowhere struct{ store.Tx }
 func (nowhere) Exec(string, ...any) (int64, error) { return 1, nil }
 
 func BenchmarkAppendWithoutStore(b *testing.B) {
-	l := openLog(b, storetest.Open(b, audit.Schema()), audit.Options{Every: 1 << 30})
+	l := openLog(b, storetest.Open(b, audit.Schema()), audit.Options{})
 	sealed := make([]byte, 1024)
 	ev := event(1)
 	b.ReportAllocs()
@@ -52,7 +52,7 @@ func BenchmarkAppendWithoutStore(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	const rows = 5000
 	db := storetest.Open(b, audit.Schema())
-	l := openLog(b, db, audit.Options{Every: 1 << 30})
+	l := openLog(b, db, audit.Options{})
 	err := db.Update(b.Context(), func(tx store.Tx) error {
 		for i := range rows {
 			if _, err := l.Append(tx, event(i), audit.Private{Sealed: make([]byte, 1024)}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"path/filepath"
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
@@ -29,7 +30,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	journal, err := audit.Open(ctx, db, "hospital.example/journal", private, audit.Options{})
+	journal, err := audit.Open(ctx, db, "scrim.dev/log/hospital.example", private, audit.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -48,12 +49,12 @@ func Example() {
 	if err := journal.Close(ctx); err != nil {
 		log.Fatal(err)
 	}
-	report, err := audit.Verify(ctx, db, "hospital.example/journal", public)
+	report, err := audit.Verify(ctx, db, filepath.Join(dir, "log"), "scrim.dev/log/hospital.example", public)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(report.Entries, "entry fits,", report.Covered, "under a checkpoint")
+	fmt.Println(report.Entries, "entry fits,", report.Covered, "in the log")
 	// Output:
 	// on record as entry 1
-	// 1 entry fits, 1 under a checkpoint
+	// 1 entry fits, 1 in the log
 }

@@ -1,80 +1,124 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
+	"github.com/scrimhq/scrim/evidence/tile"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 )
 
 const (
-	defaultEvery    = 1024
-	defaultInterval = time.Minute
+	defaultEvery      = 1024
+	defaultInterval   = time.Minute
+	defaultMergeDelay = 10 * time.Second
+	defaultPublish    = time.Second
 )
 
 // Log is a journal open for writing. It is safe for concurrent use.
 type Log struct {
-	db        store.DB // all up to archive are fixed by Open
-	origin    string
-	signer    *noteSigner
-	key       ed25519.PublicKey
-	verifiers note.Verifiers
-	opt       Options
-	archive   archive
+	db      store.DB // all up to began are fixed by Open
+	origin  string
+	signer  crypto.Signer
+	key     ed25519.PublicKey
+	opt     Options
+	archive archive
+	secret  []byte // of the proofs that rows have
+	began   time.Time
 
-	guess  atomic.Pointer[point] // where the chain probably ends; see Append
-	fresh  atomic.Int64          // rows since the last checkpoint, about: those rolled back count too
+	guess  atomic.Pointer[head] // where the journal probably ends; see Append
 	closed atomic.Bool
+	wait   waiting      // leaves that are not in the tree yet
+	late   atomic.Int64 // when the oldest of them was appended, in nanoseconds since began; 0: there is none
+	said   atomic.Bool  // that something was found that must not be signed
+	told   atomic.Bool  // to OnHealth: that nothing may be released
 
-	signing sync.Mutex // guards last; held while a checkpoint is taken
-	last    Checkpoint // what was verified so far
+	driving  sync.Mutex // guards current, trees and previous; held while rows are taken to the tree
+	current  *tile.Log
+	trees    []treeRow   // whose rows were seen, oldest first
+	previous []*tile.Log // that still wait for witnesses
 
-	wake chan struct{} // has room for one: enough rows for a checkpoint
-	stop context.CancelFunc
-	done chan struct{} // closed when the background work has ended
+	mu       sync.Mutex // guards the fields below
+	seq      int64      // rows in the tree
+	at       int        // trees[at] is current
+	known    []treeRow  // as trees
+	grown    chan struct{}
+	stuck    error // why rows do not reach the tree; nil: they do
+	archived tile.Checkpoint
+	when     time.Time // of archived
+	needs    []need
+
+	wake   chan struct{} // has room for one: there are new rows
+	retire chan struct{} // likewise: rows may be old enough to be pruned
+	stop   context.CancelFunc
+	done   sync.WaitGroup
 }
 
-// Open opens the journal in db, which must have been opened with [Schema].
+// Open opens the journal in db, which must have been opened with [Schema], and the log in its directory.
 //
-// Origin names the journal for ever: it is hashed into the first row and heads every checkpoint. The signer must be an Ed25519
-// key, else [ErrSigner]. Open checks the newest checkpoint and everything after it, and the newest one of the archive if there is one,
-// and returns [ErrTampered] if they do not fit; it does not walk older rows, [Log.Verify] does.
-// The log takes checkpoints in the background until [Log.Close].
+// Origin names the log for ever: it heads every checkpoint. The signer must be an Ed25519 key, else [ErrSigner]. Only one process may have
+// the directory open, else [tile.ErrLocked]. What a crash kept from the tree gets there before Open returns. A database that is
+// shorter than the tree or than an archived checkpoint, or whose newest rows are not those of the tree, is an [ErrTampered]; older rows Open does not
+// walk, [Log.Verify] does. A journal of version 1 is carried into the tree if its chain and its checkpoints fit.
 func Open(ctx context.Context, db store.DB, origin string, signer crypto.Signer, opt Options) (*Log, error) {
-	s, key, err := newNoteSigner(origin, signer)
-	if err != nil {
+	if err := checkOrigin(origin); err != nil {
 		return nil, err
 	}
-	verifiers, err := verifiersOf(origin, append([]ed25519.PublicKey{key}, opt.Earlier...))
+	if opt.Dir == "" {
+		if d, ok := db.(directory); ok && d.Dir() != "" {
+			opt.Dir = filepath.Join(d.Dir(), "log")
+		}
+	}
+	if opt.Dir == "" {
+		return nil, ErrDir
+	}
+	key, secret, err := rowSecret(signer, origin)
 	if err != nil {
 		return nil, err
 	}
 	l := &Log{
-		db: db, origin: origin, signer: s, key: key, verifiers: verifiers, opt: opt.withDefaults(), archive: archive(opt.Archive),
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		db: db, origin: origin, signer: signer, key: key, secret: secret, opt: opt.withDefaults(origin), archive: archive(opt.Archive), began: time.Now(),
+		grown: make(chan struct{}), wake: make(chan struct{}, 1), retire: make(chan struct{}, 1),
 	}
 	if err := l.begin(ctx); err != nil {
-		return nil, fmt.Errorf("opening the journal: %w", err)
+		return nil, errors.Join(fmt.Errorf("opening the journal: %w", err), l.shut())
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop = stop
-	go l.background(background)
+	l.done.Go(func() { l.sequence(background) })
+	l.done.Go(func() { l.publishing(background) })
+	l.done.Go(func() { l.watch(background) })
+	if l.opt.Retention > 0 {
+		l.done.Go(func() { l.pruning(background) })
+	}
 	return l, nil
 }
 
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(origin string) Options {
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Chain == "" {
+		o.Chain = origin
+	}
+	if o.MergeDelay <= 0 {
+		o.MergeDelay = defaultMergeDelay
+	}
+	if o.Publish <= 0 {
+		o.Publish = defaultPublish
 	}
 	if o.Every <= 0 {
 		o.Every = defaultEvery
@@ -85,144 +129,89 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// begin verifies where the journal ends and writes the head of a new one.
-func (l *Log) begin(ctx context.Context) error {
-	start := genesis(l.origin)
-	l.last = Checkpoint{Origin: l.origin, Size: start.size, Hash: start.hash}
-	stored, found, err := l.newest(ctx)
-	if err != nil {
-		return err
+// rowSecret derives what proves that we wrote a row from the log's key. A signature by Ed25519 is the same each time (RFC 8032,
+// section 5.1.6) and nobody without the key can make it; this one never leaves the process. Its text is that of no checkpoint.
+func rowSecret(signer crypto.Signer, origin string) (ed25519.PublicKey, []byte, error) {
+	if signer == nil {
+		return nil, nil, ErrSigner
 	}
-	if found {
-		l.last = stored
+	key, ok := signer.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, nil, ErrSigner
 	}
-	end, err := l.extend(ctx)
-	if err != nil {
-		return err
+	var sigs [2][]byte
+	for i := range sigs {
+		var err error
+		if sigs[i], err = signer.Sign(rand.Reader, []byte("scrim journal rows v2\n"+origin), crypto.Hash(0)); err != nil {
+			return nil, nil, fmt.Errorf("signing: %w", err)
+		}
 	}
-	if err := l.checkArchive(ctx, end); err != nil {
-		return err
+	if !bytes.Equal(sigs[0], sigs[1]) {
+		return nil, nil, fmt.Errorf("%w: it does not sign the same twice", ErrSigner)
 	}
-	const create = "INSERT INTO audit_head (id, size, hash) VALUES (1, ?, ?) ON CONFLICT (id) DO NOTHING"
-	if end.size == 0 {
-		err = l.db.Update(ctx, func(tx store.Tx) error { _, err := tx.Exec(create, 0, start.hash[:]); return err })
-	}
-	l.guess.Store(&end)
-	l.fresh.Store(end.size - l.last.Size)
-	return err
+	secret := sha256.Sum256(sigs[0])
+	return key, secret[:], nil
 }
 
-// newest returns the stored checkpoint over most rows, if its signature is good and its row has its hash.
-func (l *Log) newest(ctx context.Context) (c Checkpoint, found bool, err error) {
-	err = l.db.View(ctx, func(tx store.Tx) error {
-		rows, err := tx.Query("SELECT size, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1")
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if !rows.Next() {
-			return rows.Err()
-		}
-		var size int64
-		var signed []byte
-		if err := rows.Scan(&size, &signed); err != nil {
-			return err
-		}
-		if c, err = parseCheckpoint(signed, l.origin, l.verifiers); err != nil {
-			return &Tampered{size, fmt.Sprintf("the checkpoint is forged: %v", err)}
-		}
-		if c.Size != size {
-			return &Tampered{size, "the checkpoint has another size"}
-		}
-		found = true
-		return anchored(tx, c)
-	})
-	return c, found, err
-}
-
-// anchored checks that the row under the checkpoint still has its hash.
-func anchored(tx store.Tx, c Checkpoint) error {
-	if c.Size == 0 {
-		return nil
-	}
-	rows, err := tx.Query("SELECT hash FROM audit_entries WHERE seq = ?", c.Size)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var hash []byte
-	if !rows.Next() {
-		return errors.Join(rows.Err(), &Tampered{c.Size, "the row under the checkpoint is missing"})
-	}
-	if err := rows.Scan(&hash); err != nil {
-		return err
-	}
-	if string(hash) != string(c.Hash[:]) {
-		return &Tampered{c.Size, "the row does not have the hash of its checkpoint"}
-	}
-	return nil
-}
-
-// checkArchive compares the newest archived checkpoint with the journal: it must not know of more.
-func (l *Log) checkArchive(ctx context.Context, end point) error {
-	notes, err := l.archive.notes(1)
-	if err != nil || len(notes) == 0 {
-		return err
-	}
-	c, err := parseCheckpoint(notes[0], l.origin, l.verifiers)
-	if err != nil {
-		return fmt.Errorf("archived checkpoint: %w", err)
-	}
-	if c.Size > end.size {
-		return &Tampered{end.size + 1, setBack(c.Size)}
-	}
-	return l.db.View(ctx, func(tx store.Tx) error { return anchored(tx, c) })
-}
-
-// extend verifies all rows after the last checkpoint and returns where they end.
-func (l *Log) extend(ctx context.Context) (point, error) {
-	v := &verifier{db: l.db, origin: l.origin, verifiers: l.verifiers}
-	if err := l.db.View(ctx, func(tx store.Tx) error { return anchored(tx, l.last) }); err != nil {
-		return point{}, err
-	}
-	if _, err := v.run(ctx, point{l.last.Size, l.last.Hash}); err != nil {
-		return point{}, err
-	}
-	return v.at, nil
+// prove returns the proof that we wrote a row, and into which tree.
+func (l *Log) prove(tree string, first int64, leaf [32]byte) []byte {
+	m := hmac.New(sha256.New, l.secret)
+	b := append(make([]byte, 0, 128), tree...)
+	b = append(b, 0)
+	b = binary.BigEndian.AppendUint64(b, uint64(first))
+	m.Write(append(b, leaf[:]...))
+	return m.Sum(nil)
 }
 
 // Append writes one row in the caller's transaction. It is durable when that is, and gone when that is rolled back.
 //
-// A zero Event.Time becomes now; all times are kept in UTC. What is sealed is stored beside the event and covered by the row's hash. The event must hold no value from any message. It returns [ErrEvent] if the event
-// takes more than 64 KiB, and [ErrClosed] after Close. After any error the transaction must be rolled back.
+// A zero Event.Time becomes now; all times are kept in UTC. What is sealed is stored beside the event, and its hash is in the leaf. The event must
+// hold no value from any message. The receipt's hash is that of the leaf; where the leaf is, [Log.Tree] says. It returns [ErrEvent] if the event
+// takes more than 65,279 bytes, [ErrClosed] after Close, and [ErrBehind] while nothing may be released: only refusals, conflicts and the
+// operator's own changes go on record then. After any error the transaction must be rolled back.
 func (l *Log) Append(tx store.Tx, ev flow.Event, p Private) (flow.Receipt, error) {
 	if l.closed.Load() {
 		return flow.Receipt{}, ErrClosed
+	}
+	if err := l.Healthy(); err != nil && !harmless(ev.Outcome) {
+		return flow.Receipt{}, err
 	}
 	raw, err := encodeEvent(ev, l.opt.Clock)
 	if err != nil {
 		return flow.Receipt{}, err
 	}
-	next, err := l.advance(tx, raw, p.Sealed)
+	at, err := l.advance(tx)
 	if err != nil {
 		return flow.Receipt{}, fmt.Errorf("extending the journal: %w", err)
 	}
-	const insert = "INSERT INTO audit_entries (seq, flow, parent, event, sealed, hash, payload, subjects) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-	_, err = tx.Exec(insert, next.size, string(ev.Flow.ID), string(ev.Flow.Parent), raw, orNull(p.Sealed), next.hash[:], orNull(p.Payload), orNull(p.Subjects))
+	leaf := leafOf(at.size, raw, p.Sealed, p.Payload, p.Subjects)
+	hash := LeafHash(leaf)
+	proof := l.prove(at.tree, at.first, hash)
+	const insert = "INSERT INTO audit_entries (seq, flow, parent, event, sealed, proof, payload, subjects) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+	_, err = tx.Exec(insert, at.size, string(ev.Flow.ID), string(ev.Flow.Parent), raw, orNull(p.Sealed), proof, orNull(p.Payload), orNull(p.Subjects))
 	if err != nil {
-		return flow.Receipt{}, fmt.Errorf("writing entry %d: %w", next.size, err)
+		return flow.Receipt{}, fmt.Errorf("writing entry %d: %w", at.size, err)
 	}
-	if err := writeAbout(tx, next.size, p.About); err != nil {
+	if err := writeAbout(tx, at.size, p.About); err != nil {
 		return flow.Receipt{}, err
 	}
-	l.guess.Store(&next)
-	if l.fresh.Add(1) >= int64(l.opt.Every) {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+	l.guess.Store(&at)
+	l.wait.put(at.size, leaf)
+	signal(l.wake)
+	t := Tree{at.tree, treeOrigin(l.origin, at.tree), at.first}
+	return flow.Receipt{Seq: at.size, Hash: hash, Log: t.Origin, Index: t.Index(at.size)}, nil
+}
+
+// harmless outcomes say that nothing was released.
+func harmless(o flow.Outcome) bool {
+	return o == flow.Refused || o == flow.Conflict || o == flow.Changed
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
-	return flow.Receipt{Seq: next.size, Hash: next.hash}, nil
 }
 
 // orNull keeps empty bytes as nothing.
@@ -234,105 +223,152 @@ func orNull(b []byte) any {
 }
 
 // advance moves the head by one row. It tries where the last Append left it, which spares a query; that was wrong if the other
-// transaction was rolled back or another process wrote, and then the update changes nothing, and the head is read.
-func (l *Log) advance(tx store.Tx, raw, sealed []byte) (point, error) {
-	const move = "UPDATE audit_head SET size = ?, hash = ? WHERE id = 1 AND size = ? AND hash = ?"
+// transaction was rolled back, and then the update changes nothing, and the head is read.
+func (l *Log) advance(tx store.Tx) (head, error) {
+	const move = "UPDATE audit_head SET size = ?, tree = ?, tree_first = ? WHERE id = 1 AND size = ? AND tree = ?"
+	now := l.opt.Clock()
 	at := *l.guess.Load()
 	for range 2 {
-		next := at.next(raw, sealed)
-		n, err := tx.Exec(move, next.size, next.hash[:], at.size, at.hash[:])
+		next := head{size: at.size + 1, tree: at.tree, first: at.first}
+		begins, err := l.begins(tx, at.tree, now)
 		if err != nil {
-			return point{}, err
+			return head{}, err
+		}
+		if begins != "" {
+			next.tree, next.first = begins, next.size
+		}
+		n, err := tx.Exec(move, next.size, next.tree, next.first, at.size, at.tree)
+		if err != nil {
+			return head{}, err
+		}
+		if n == 1 && begins != "" {
+			_, err = tx.Exec("INSERT INTO audit_trees (name, tree_first, began) VALUES (?, ?, ?)", next.tree, next.first, now.UnixNano())
 		}
 		if n == 1 {
-			return next, nil
+			return next, err
 		}
-		if at, err = readHead(tx, l.origin); err != nil {
-			return point{}, err
+		if at, err = readHead(tx); err != nil {
+			return head{}, err
 		}
 	}
-	return point{}, &Tampered{at.size, "the head moved by itself or is missing"}
+	return head{}, &Tampered{at.size, "the head moved by itself or is missing"}
 }
 
-// Checkpoint signs the journal as it is now and keeps the note. If nothing was written since the last one it returns that.
-//
-// It signs only what it has walked: rows that were changed since the last checkpoint, or a journal that became shorter, are a
-// [*Tampered].
-func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) {
-	l.signing.Lock()
-	defer l.signing.Unlock()
-	counted := l.fresh.Load()
-	end, err := l.extend(ctx)
+// begins returns the name of the tree that begins now, or "". A clock that goes back begins none, and no tree begins twice.
+func (l *Log) begins(tx store.Tx, tree string, now time.Time) (string, error) {
+	s := l.opt.Period.of(now)
+	switch tree {
+	case s.name:
+		return "", nil
+	case "":
+		return s.name, nil
+	}
+	trees, err := readTrees(tx)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("verifying before a checkpoint: %w", err)
+		return "", err
 	}
-	defer l.fresh.Add(-counted)
-	if end.size == l.last.Size && l.last.Note != nil {
-		return l.last, l.archive.keep(l.last)
-	}
-	c := Checkpoint{Origin: l.origin, Size: end.size, Hash: end.hash, Time: l.opt.Clock().UTC().Truncate(time.Second)}
-	if c.Note, err = note.Sign(&note.Note{Text: c.text()}, l.signer); err != nil {
-		return Checkpoint{}, fmt.Errorf("signing a checkpoint: %w", err)
-	}
-	if c, err = parseCheckpoint(c.Note, l.origin, l.verifiers); err != nil {
-		return Checkpoint{}, fmt.Errorf("checking our own signature: %w", err)
-	}
-	const keep = "INSERT INTO audit_checkpoints (size, note) VALUES (?, ?) ON CONFLICT (size) DO NOTHING"
-	err = l.db.Update(ctx, func(tx store.Tx) error { _, err := tx.Exec(keep, c.Size, string(c.Note)); return err })
-	if err != nil {
-		return Checkpoint{}, fmt.Errorf("keeping a checkpoint: %w", err)
-	}
-	l.last = c
-	return c, l.archive.keep(c)
-}
-
-// background takes checkpoints when enough rows or enough time came together.
-func (l *Log) background(ctx context.Context) {
-	defer close(l.done)
-	var tick <-chan time.Time
-	if l.opt.Interval > 0 {
-		t := time.NewTicker(l.opt.Interval)
-		defer t.Stop()
-		tick = t.C
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.wake:
-		case <-tick: // costs little when nothing is new
-		}
-		if _, err := l.Checkpoint(ctx); err != nil && ctx.Err() == nil && l.opt.OnError != nil {
-			l.opt.OnError(err)
+	for _, t := range trees {
+		if t.name == s.name || t.name == tree && now.Before(t.began) {
+			return "", nil
 		}
 	}
+	return s.name, nil
 }
 
-// Verify walks the whole journal as the function [Verify] does, with the log's own key and archive.
-func (l *Log) Verify(ctx context.Context) (Report, error) {
-	notes, err := l.archive.notes(-1)
-	if err != nil {
-		return Report{}, err
+// Sequenced is the newest row that is in the tree.
+func (l *Log) Sequenced() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seq
+}
+
+// Rows is how many rows are committed.
+func (l *Log) Rows(ctx context.Context) (int64, error) {
+	var h head
+	err := l.db.View(ctx, func(tx store.Tx) (err error) { h, err = readHead(tx); return err })
+	return h.size, err
+}
+
+// Grown returns a channel that is closed when more rows have come into the tree.
+func (l *Log) Grown() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.grown
+}
+
+// Trees are the trees that have rows, the oldest first.
+func (l *Log) Trees() []Tree {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]Tree, len(l.known))
+	for i, t := range l.known {
+		list[i] = Tree{t.name, treeOrigin(l.origin, t.name), t.first}
 	}
-	return Verify(ctx, l.db, l.origin, l.key, Against{Checkpoints: notes, Earlier: l.opt.Earlier})
+	return list
 }
 
-// Entries yields rows in order. It reads in pages, so that a slow reader holds up nobody. After an error it ends.
-func (l *Log) Entries(ctx context.Context, q Query) iter.Seq2[Entry, error] {
-	return Entries(ctx, l.db, q)
+// TreeOf returns the tree that a row is in, and whether it is in one yet.
+func (l *Log) TreeOf(seq int64) (Tree, bool) {
+	trees := l.Trees()
+	if seq > l.Sequenced() {
+		return Tree{}, false
+	}
+	for i := len(trees) - 1; i >= 0; i-- {
+		if trees[i].First <= seq {
+			return trees[i], true
+		}
+	}
+	return Tree{}, false
 }
+
+// Tree reads what was published of a period's tree; of the newest for "".
+func (l *Log) Tree(period string) tile.Reader {
+	if period == "" {
+		l.mu.Lock()
+		if len(l.known) > 0 {
+			period = l.known[l.at].name
+		}
+		l.mu.Unlock()
+	}
+	return tile.Dir(l.dir(period))
+}
+
+func (l *Log) dir(name string) string { return treeDir(l.opt.Dir, name) }
+
+// treeDir is the folder of a tree; a name that the database gives leads nowhere else.
+func treeDir(dir, name string) string { return filepath.Join(dir, filepath.Base(name)) }
 
 // Key returns the public key that verifies the checkpoints.
 func (l *Log) Key() ed25519.PublicKey { return l.key }
 
-// Close ends the background work, refuses further rows and takes a last checkpoint, whose error it returns. The store
-// stays open. Closing again does nothing.
+// Origin is the name that all trees' origins begin with.
+func (l *Log) Origin() string { return l.origin }
+
+// MergeDelay is how long a row may take to reach the tree.
+func (l *Log) MergeDelay() time.Duration { return l.opt.MergeDelay }
+
+// Close ends the background work, refuses further rows, takes all rows to the tree and publishes a last checkpoint; it returns
+// what of that failed. The store stays open. Closing again does nothing.
 func (l *Log) Close(ctx context.Context) error {
 	if l.closed.Swap(true) {
 		return nil
 	}
 	l.stop()
-	<-l.done
+	l.done.Wait()
 	_, err := l.Checkpoint(ctx)
-	return err
+	return errors.Join(err, l.shut())
+}
+
+// shut closes the trees.
+func (l *Log) shut() error {
+	l.driving.Lock()
+	defer l.driving.Unlock()
+	var errs []error
+	for _, t := range append(l.previous, l.current) {
+		if t != nil {
+			errs = append(errs, t.Close())
+		}
+	}
+	l.previous, l.current = nil, nil
+	return errors.Join(errs...)
 }

@@ -1,11 +1,9 @@
 package audit_test
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/evidence/tile"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
 	"github.com/scrimhq/scrim/store/storetest"
@@ -23,17 +22,17 @@ import (
 var update = flag.Bool("update", false, "write the worked example into the page")
 
 const (
-	page      = "../../docs/spec/journal.md"
+	page      = "../../docs/spec/log.md"
 	beginning = "<!-- example: written by go test ./evidence/audit -run TestSpec -update -->\n"
 	ending    = "<!-- end of example -->\n"
 )
 
-// specJournal writes the journal that the page tells of.
-func specJournal(t *testing.T) ([]audit.Entry, audit.Checkpoint) {
+// specLog writes the journal that the page tells of.
+func specLog(t *testing.T) ([][]byte, tile.Checkpoint) {
 	t.Helper()
 	db := storetest.Open(t, audit.Schema())
 	now := func() time.Time { return time.Date(2026, 11, 22, 19, 30, 5, 0, time.UTC) }
-	l := openLog(t, db, audit.Options{Clock: now})
+	l := openLog(t, db, audit.Options{Clock: now, Period: audit.Year})
 	released := flow.Event{
 		Time: time.Date(2026, 11, 22, 19, 30, 0, 123456000, time.UTC),
 		Flow: flow.Flow{
@@ -60,42 +59,38 @@ func specJournal(t *testing.T) ([]audit.Entry, audit.Checkpoint) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var entries []audit.Entry
-	for e, err := range l.Entries(t.Context(), audit.Query{}) {
+	c := checkpoint(t, l)
+	var leaves [][]byte
+	for n := range c.Size {
+		leaf, err := tile.Entry(t.Context(), l.Tree(""), c, n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, e)
+		leaves = append(leaves, leaf)
 	}
-	return entries, checkpoint(t, l)
+	return leaves, c
 }
 
-// example renders the journal as the page shows it.
-func example(t *testing.T, entries []audit.Entry, c audit.Checkpoint) string {
+// example renders the log as the page shows it.
+func example(t *testing.T, leaves [][]byte, c tile.Checkpoint) string {
 	t.Helper()
-	vkey, err := audit.VerifierKey(origin, public(key(1)))
+	vkey, err := tile.VerifierKey(c.Origin, public(key(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "The origin is `%s`, the private key's seed is 32 bytes `01`, and so the verifier key is\n\n```\n%s\n```\n\n", origin, vkey)
-	fmt.Fprintf(&b, "The genesis, H(0), is\n\n```\n%x\n```\n\n", sha256.Sum256([]byte("scrim journal v1\n"+origin)))
-	for _, e := range entries {
-		sealed := "nothing"
-		if e.Sealed != nil {
-			sealed = fmt.Sprintf("the %d bytes `%s`", len(e.Sealed), e.Sealed)
-		}
-		fmt.Fprintf(&b, "Entry %d seals %s. Its event of %d bytes and its hash H(%d) are\n\n```\n%s\n```\n\n```\n%x\n```\n\n",
-			e.Seq, sealed, len(e.Raw), e.Seq, e.Raw, e.Hash)
+	fmt.Fprintf(&b, "The domain is `hospital.example`, the period is a year, the private key's seed is 32 bytes `01`, and so the verifier key is\n\n```\n%s\n```\n\n", vkey)
+	for i, leaf := range leaves {
+		fmt.Fprintf(&b, "Leaf %d and its hash are\n\n```\n%s\n```\n\n```\n%x\n```\n\n", i, leaf, audit.LeafHash(leaf))
 	}
-	fmt.Fprintf(&b, "The checkpoint over both is\n\n```\n%s```\n", c.Note)
+	fmt.Fprintf(&b, "Row 1 seals the six bytes `sealed`. The checkpoint over all three leaves is\n\n```\n%s```\n", c.Note)
 	return b.String()
 }
 
 // The page's example is what the program writes.
 func TestSpecExampleIsWhatIsWritten(t *testing.T) {
-	entries, c := specJournal(t)
-	want := example(t, entries, c)
+	leaves, c := specLog(t)
+	want := example(t, leaves, c)
 	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -126,51 +121,39 @@ func TestSpecExampleFollowsItsOwnRules(t *testing.T) {
 	var blocks []string
 	for i, part := range strings.Split(rest, "```") {
 		if i%2 == 1 {
-			blocks = append(blocks, strings.TrimPrefix(part, "\n"))
+			blocks = append(blocks, strings.TrimSpace(part))
 		}
 	}
-	if len(blocks) != 7 {
-		t.Fatalf("the example has %d blocks, want 7", len(blocks))
+	if len(blocks) != 8 {
+		t.Fatalf("the example has %d blocks, want 8", len(blocks))
 	}
-	hash := func(parts ...any) []byte {
-		var m bytes.Buffer
-		for _, p := range parts {
-			switch p := p.(type) {
-			case string:
-				m.WriteString(p)
-			case []byte:
-				m.Write(p)
-			case int:
-				_ = binary.Write(&m, binary.BigEndian, uint64(p))
-			}
-		}
-		sum := sha256.Sum256(m.Bytes())
-		return sum[:]
-	}
-	event1, event2 := strings.TrimSpace(blocks[2]), strings.TrimSpace(blocks[4])
-	h0 := hash("scrim journal v1\n", "hospital.example/journal")
-	h1 := hash("scrim journal entry v1\n", 1, h0, len(event1), event1, hash("sealed"))
-	h2 := hash("scrim journal entry v1\n", 2, h1, len(event2), event2, make([]byte, 32))
-	for i, want := range [][]byte{1: h0, 3: h1, 5: h2} {
-		if want != nil && strings.TrimSpace(blocks[i]) != hex.EncodeToString(want) {
-			t.Errorf("block %d is %s, want %x", i, blocks[i], want)
+	hash := func(parts ...string) string { h := sha256.Sum256([]byte(strings.Join(parts, ""))); return string(h[:]) }
+	var leaves [3]string
+	for i := range leaves {
+		leaves[i] = hash("\x00", blocks[1+2*i])
+		if blocks[2+2*i] != hex.EncodeToString([]byte(leaves[i])) {
+			t.Errorf("leaf %d has hash %s, want %x", i, blocks[2+2*i], leaves[i])
 		}
 	}
-	text, signature, _ := strings.Cut(blocks[6], "\n\n")
+	if !strings.Contains(blocks[3], `,"sealed":"`+base64.StdEncoding.EncodeToString([]byte(hash("sealed")))+`"`) {
+		t.Error("leaf 1 does not have the hash of what is sealed")
+	}
+	root := hash("\x01", hash("\x01", leaves[0], leaves[1]), leaves[2])
+	text, signature, _ := strings.Cut(blocks[7], "\n\n")
 	text += "\n"
-	if want := "hospital.example/journal\n2\n" + base64.StdEncoding.EncodeToString(h2) + "\ntime 2026-11-22T19:30:05Z\n"; text != want {
+	if want := "scrim.dev/log/hospital.example/2026\n3\n" + base64.StdEncoding.EncodeToString([]byte(root)) + "\n"; text != want {
 		t.Errorf("the checkpoint says\n%s\nwant\n%s", text, want)
 	}
-	vkey := strings.Split(strings.TrimSpace(blocks[0]), "+")
+	vkey := strings.Split(blocks[0], "+")
 	raw, err := base64.StdEncoding.DecodeString(strings.Join(vkey[2:], "+")) // base64 may have a plus sign, too
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig, err := base64.StdEncoding.DecodeString(strings.TrimSpace(strings.TrimPrefix(signature, "— hospital.example/journal ")))
+	sig, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(signature, "— scrim.dev/log/hospital.example/2026 "))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if hex.EncodeToString(sig[:4]) != vkey[1] || !bytes.HasPrefix(hash(vkey[0], "\n", raw), sig[:4]) {
+	if hex.EncodeToString(sig[:4]) != vkey[1] || !strings.HasPrefix(hash(vkey[0], "\n", string(raw)), string(sig[:4])) {
 		t.Errorf("the signature names key %x, want %s", sig[:4], vkey[1])
 	}
 	if raw[0] != 1 || !ed25519.Verify(raw[1:], []byte(text), sig[4:]) {

@@ -1,255 +1,425 @@
 package audit
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
-	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"slices"
 
-	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/scrimhq/scrim/evidence/tile"
 	"github.com/scrimhq/scrim/store"
 )
 
-const walkPage = 512 // rows read in one view, so that a walk holds up no checkpoint of the database
-
-// Verify walks the journal in db: chain, head, checkpoints and signatures.
-//
-// It returns a [*Tampered] naming the first row that does not fit; the report then says how far everything did fit. A
-// checkpoint given in against that is not signed by the key is an [ErrCheckpoint]. Rows written meanwhile are left out.
-// It needs nothing but the public key; to notice a database that was set back as a whole, or a tail cut off together
-// with its checkpoints, it needs checkpoints kept elsewhere.
-func Verify(ctx context.Context, db store.DB, origin string, key ed25519.PublicKey, against ...Against) (Report, error) {
-	keys := []ed25519.PublicKey{key}
-	var notes [][]byte
-	for _, a := range against {
-		keys = append(keys, a.Earlier...)
-		notes = append(notes, a.Checkpoints...)
+// Verify publishes what there is and then walks all of it as the function [Verify] does, with the log's own key and archive.
+func (l *Log) Verify(ctx context.Context) (Report, error) {
+	if !l.closed.Load() {
+		if _, err := l.Checkpoint(ctx); err != nil {
+			if bad, ok := errors.AsType[*Tampered](err); ok {
+				return Report{Entries: max(bad.Seq-1, 0)}, err
+			}
+			return Report{}, err
+		}
 	}
-	if err := checkOrigin(origin); err != nil {
-		return Report{}, err
-	}
-	verifiers, err := verifiersOf(origin, keys)
+	notes, err := l.archive.all()
 	if err != nil {
 		return Report{}, err
 	}
-	v := &verifier{db: db, origin: origin, verifiers: verifiers}
-	if err := v.against(notes); err != nil {
+	return Verify(ctx, l.db, l.opt.Dir, l.origin, l.key, Against{Checkpoints: notes, Earlier: l.opt.Earlier})
+}
+
+// Verify walks the journal in db and the trees in dir: every row against its leaf, every leaf and hash against the signed root, each tree
+// against the one before, and all against checkpoints that were kept elsewhere.
+//
+// It returns a [*Tampered] naming the first row that does not fit; the report then says how far everything did fit. A
+// checkpoint given in against that is not signed by the key is a [tile.ErrCheckpoint]. Rows that no published checkpoint covers yet are counted and
+// no more. It needs nothing but the public key; to notice that database and trees were set back together, it needs checkpoints kept elsewhere.
+func Verify(ctx context.Context, db store.DB, dir, origin string, key ed25519.PublicKey, against ...Against) (Report, error) {
+	if err := checkOrigin(origin); err != nil {
 		return Report{}, err
 	}
-	return v.run(ctx, genesis(origin))
-}
-
-// verifier walks rows and compares. It is used once.
-type verifier struct {
-	db        store.DB
-	origin    string
-	verifiers note.Verifiers
-	archived  []Checkpoint // by size
-	report    Report
-	at        point // the last row that fits
-	end       point // what the head row says
-	late      *Tampered
-}
-
-// against takes checkpoints kept elsewhere.
-func (v *verifier) against(notes [][]byte) error {
-	for _, n := range notes {
-		c, err := parseCheckpoint(n, v.origin, v.verifiers)
-		if err != nil {
-			return fmt.Errorf("archived checkpoint: %w", err)
-		}
-		v.archived = append(v.archived, c)
-	}
-	slices.SortStableFunc(v.archived, func(a, b Checkpoint) int { return int(min(max(a.Size-b.Size, -1), 1)) })
-	return nil
-}
-
-// run walks from a point that is known to be good.
-func (v *verifier) run(ctx context.Context, from point) (Report, error) {
-	v.at = from
-	if err := v.ends(ctx); err != nil {
+	v := &verifier{ctx: ctx, db: db, dir: dir, origin: origin, keys: []ed25519.PublicKey{key}, bad: Tampered{Seq: math.MaxInt64}}
+	if _, err := tile.NewVerifier(origin, key); err != nil {
 		return Report{}, err
 	}
-	err := v.walk(ctx)
-	if err == nil && v.late != nil {
-		err = v.late
+	var notes [][]byte
+	for _, a := range against {
+		v.keys = append(v.keys, a.Earlier...)
+		notes = append(notes, a.Checkpoints...)
 	}
-	v.report.Entries, v.report.Head = v.at.size, v.at.hash
-	if bad, ok := errors.AsType[*Tampered](err); ok {
-		if v.late != nil && v.late.Seq < bad.Seq {
-			bad, err = v.late, v.late
-		}
-		v.report.Entries, v.report.Head = min(v.at.size, max(bad.Seq-1, 0)), [32]byte{}
+	err := v.run(notes)
+	if err == nil && v.bad.What != "" {
+		err = &v.bad
+		v.report.Entries, v.report.Head = max(min(v.report.Entries, v.bad.Seq-1), 0), tlog.Hash{}
 	}
 	return v.report, err
 }
 
-// ends looks at where everything stops. What is wrong there is told only if nothing before it is.
-func (v *verifier) ends(ctx context.Context) error {
-	var first, last, newest int64
-	err := v.db.View(ctx, func(tx store.Tx) error {
-		var err error
-		if v.end, err = readHead(tx, v.origin); err != nil {
+// verifier walks and compares. It is used once.
+type verifier struct {
+	ctx    context.Context
+	db     store.DB
+	dir    string
+	origin string
+	keys   []ed25519.PublicKey
+	report Report
+	bad    Tampered // the first that was found
+}
+
+// shown is a tree with what its signed checkpoint says.
+type shown struct {
+	treeRow
+	end      tile.Checkpoint // Note nil: none was published
+	archived []tile.Checkpoint
+}
+
+func (v *verifier) suspect(seq int64, what string, args ...any) {
+	if seq < v.bad.Seq {
+		v.bad = Tampered{seq, fmt.Sprintf(what, args...)}
+	}
+}
+
+func (v *verifier) run(notes [][]byte) error {
+	var rows []treeRow
+	if err := v.db.View(v.ctx, func(tx store.Tx) (err error) { rows, err = readTrees(tx); return err }); err != nil {
+		return fmt.Errorf("reading the journal's trees: %w", err)
+	}
+	trees := make([]shown, len(rows))
+	for i := range rows { // checkpoints before the journal's end: what they cover is committed
+		trees[i].treeRow = rows[i]
+		if err := v.checkpoint(&trees[i]); err != nil {
 			return err
 		}
-		if err := tx.QueryRow("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM audit_entries").Scan(&first, &last); err != nil {
+	}
+	if err := v.elsewhere(trees, notes); err != nil {
+		return err
+	}
+	end, err := v.ends()
+	if err != nil {
+		return err
+	}
+	for i := range trees {
+		if err := v.tree(trees, i); err != nil {
 			return err
 		}
-		return tx.QueryRow("SELECT coalesce(max(size), 0) FROM audit_checkpoints").Scan(&newest)
+	}
+	v.report.Entries, v.report.Pruned = end.size, end.pruned
+	if end.size < v.report.Covered {
+		v.suspect(end.size+1, "the journal ends, yet the log has %d rows: the database was set back or cut", v.report.Covered)
+	}
+	return v.rest(end.size)
+}
+
+func (v *verifier) checkpoint(t *shown) error {
+	signed, err := tile.Dir(treeDir(v.dir, t.name)).Checkpoint(v.ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if t.end, err = tile.ParseCheckpoint(signed, treeOrigin(v.origin, t.name), v.keys...); err != nil {
+		v.suspect(t.first, "the checkpoint is forged: %v", err)
+		return nil
+	}
+	v.report.Trees++
+	return nil
+}
+
+// elsewhere sorts checkpoints that were kept elsewhere to their trees.
+func (v *verifier) elsewhere(trees []shown, notes [][]byte) error {
+	for _, n := range notes {
+		name, _, _ := bytes.Cut(n, []byte("\n"))
+		at := slices.IndexFunc(trees, func(t shown) bool { return treeOrigin(v.origin, t.name) == string(name) })
+		origin := v.origin
+		if at >= 0 || bytes.HasPrefix(name, []byte(v.origin+"/")) {
+			origin = string(name)
+		}
+		c, err := tile.ParseCheckpoint(n, origin, v.keys...)
+		if err != nil {
+			return fmt.Errorf("archived checkpoint: %w", err)
+		}
+		if at < 0 {
+			v.suspect(1, "an archived checkpoint is of the tree %s, which the journal does not have: it was set back", c.Origin)
+			continue
+		}
+		trees[at].archived = append(trees[at].archived, c)
+	}
+	for i := range trees {
+		slices.SortStableFunc(trees[i].archived, func(a, b tile.Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
+	}
+	return nil
+}
+
+// ends looks at where the rows stop.
+func (v *verifier) ends() (h head, err error) {
+	var first, last int64
+	err = v.db.View(v.ctx, func(tx store.Tx) error {
+		if h, err = readHead(tx); err != nil {
+			return err
+		}
+		return tx.QueryRow("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM audit_entries").Scan(&first, &last)
 	})
 	if err != nil {
-		return fmt.Errorf("reading the journal's head: %w", err)
-	}
-	if len(v.archived) > 0 {
-		if size := v.archived[len(v.archived)-1].Size; size > v.end.size {
-			v.suspect(v.end.size+1, setBack(size))
-		}
+		return head{}, fmt.Errorf("reading the journal's end: %w", err)
 	}
 	switch {
 	case first < 1:
 		v.suspect(first, "a row stands before the first")
-	case last > v.end.size:
-		v.suspect(v.end.size+1, "there are rows beyond the head")
-	case newest > v.end.size:
-		v.suspect(v.end.size+1, fmt.Sprintf("the journal ends, yet its checkpoint covers %d entries: it was cut", newest))
-	case v.end.size < v.at.size:
-		v.suspect(v.end.size+1, fmt.Sprintf("the journal ends, yet %d entries were verified before: it was cut", v.at.size))
+	case last > h.size:
+		v.suspect(h.size+1, "there are rows beyond the head")
+	case last < h.size:
+		v.suspect(last+1, "the row is missing")
 	}
-	return nil
+	return h, nil
 }
 
-func setBack(size int64) string {
-	return fmt.Sprintf("the journal ends, yet an archived checkpoint covers %d entries: the database was set back or cut", size)
-}
-
-func (v *verifier) suspect(seq int64, what string) {
-	if v.late == nil || seq < v.late.Seq {
-		v.late = &Tampered{seq, what}
-	}
-}
-
-// walk goes page by page up to the head.
-func (v *verifier) walk(ctx context.Context) error {
-	if err := v.db.View(ctx, v.checkpoints(v.at.size, v.at.size, map[int64][32]byte{v.at.size: v.at.hash})); err != nil {
-		return err
-	}
-	for v.at.size < v.end.size {
-		if err := v.db.View(ctx, v.page); err != nil {
-			return err
-		}
-	}
-	if v.at != v.end && v.at.size == v.end.size {
-		return &Tampered{v.at.size, "the head has another hash"}
-	}
-	return nil
-}
-
-// page verifies the next rows and the checkpoints over them.
-func (v *verifier) page(tx store.Tx) error {
-	to := min(v.at.size+walkPage, v.end.size)
-	from := v.at.size + 1
-	hashes := make(map[int64][32]byte, walkPage)
-	rowErr := v.rows(tx, to, hashes)
-	// Checkpoints over the good rows of the page come first in order.
-	if err := v.checkpoints(from, v.at.size, hashes)(tx); err != nil {
-		return err
-	}
-	return rowErr
-}
-
-func (v *verifier) rows(tx store.Tx, to int64, hashes map[int64][32]byte) error {
-	rows, err := tx.Query("SELECT seq, flow, parent, event, sealed, hash FROM audit_entries WHERE seq > ? AND seq <= ? ORDER BY seq", v.at.size, to)
-	if err != nil {
-		return fmt.Errorf("reading entries: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var seq int64
-		var id, parent string
-		var event, sealed, hash sql.RawBytes
-		if err := rows.Scan(&seq, &id, &parent, &event, &sealed, &hash); err != nil {
-			return &Tampered{v.at.size + 1, "the row cannot be read"}
-		}
-		next := v.at.next(event, sealed)
-		switch {
-		case seq != next.size:
-			return &Tampered{next.size, "the row is missing"}
-		case string(next.hash[:]) != string(hash):
-			return &Tampered{next.size, "the row does not follow from the one before"}
-		}
-		if inID, inParent, err := flowOf(event); err != nil || inID != id || inParent != parent {
-			return &Tampered{next.size, "the index names another flow than the event"}
-		}
-		v.at = next
-		hashes[seq] = next.hash
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("reading entries: %w", err)
-	}
-	if v.at.size < to {
-		return &Tampered{v.at.size + 1, "the row is missing"}
-	}
-	return nil
-}
-
-// checkpoints compares those whose size lies between from and to, our own and the archived.
-func (v *verifier) checkpoints(from, to int64, hashes map[int64][32]byte) func(store.Tx) error {
-	return func(tx store.Tx) error {
-		for len(v.archived) > 0 && v.archived[0].Size <= to {
-			c := v.archived[0]
-			if c.Size >= from {
-				if c.Hash != hashes[c.Size] {
-					return &Tampered{c.Size, "an archived checkpoint has another hash"}
-				}
-				v.report.Archived++
-			}
-			v.archived = v.archived[1:]
-		}
-		rows, err := tx.Query("SELECT size, note FROM audit_checkpoints WHERE size >= ? AND size <= ? ORDER BY size", from, to)
-		if err != nil {
-			return fmt.Errorf("reading checkpoints: %w", err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var size int64
-			var signed []byte
-			if err := rows.Scan(&size, &signed); err != nil {
-				return &Tampered{from, "a checkpoint cannot be read"}
-			}
-			c, err := parseCheckpoint(signed, v.origin, v.verifiers)
-			switch {
-			case err != nil:
-				return &Tampered{size, fmt.Sprintf("the checkpoint is forged: %v", err)}
-			case c.Size != size || c.Hash != hashes[size]:
-				return &Tampered{size, "the checkpoint has another size or hash"}
-			}
-			v.report.Checkpoints++
-			v.report.Covered = size
-		}
-		if err := rows.Err(); err != nil {
-			return fmt.Errorf("reading checkpoints: %w", err)
+// tree walks one tree.
+func (v *verifier) tree(trees []shown, i int) error {
+	t := &trees[i]
+	switch {
+	case t.end.Note != nil:
+	case i+1 < len(trees):
+		v.suspect(t.first, "the tree of %s is not there", t.name)
+		return nil
+	default:
+		if len(t.archived) > 0 {
+			v.suspect(t.first, "the tree of %s is not there, yet an archived checkpoint covers it: it was set back", t.name)
 		}
 		return nil
 	}
+	if i+1 < len(trees) && t.end.Size != trees[i+1].first-t.first+1 {
+		v.suspect(min(t.first+t.end.Size-1, trees[i+1].first), "the tree of %s does not end where the next begins", t.name)
+	}
+	w := &walk{v: v, t: t, r: tile.Dir(treeDir(v.dir, t.name)), index: Tree{First: t.first}.Index}
+	if i > 0 {
+		w.before = &trees[i-1]
+	}
+	if err := w.run(); err != nil {
+		return err
+	}
+	v.report.Covered = t.first + t.end.Size - 2
+	v.report.Origin, v.report.Size, v.report.Head = t.end.Origin, t.end.Size, t.end.Root
+	return nil
 }
 
-// readHead returns the head row, or the genesis of a journal that never had one.
-func readHead(tx store.Tx, origin string) (point, error) {
-	var p point
-	var hash []byte
-	err := tx.QueryRow("SELECT size, hash FROM audit_head WHERE id = 1").Scan(&p.size, &hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		return genesis(origin), nil // rows or checkpoints without a head are noticed as beyond it
+// rest looks at rows that no checkpoint covers yet.
+func (v *verifier) rest(end int64) error {
+	for at := v.report.Covered; at < end; {
+		rows, err := readRows(v.ctx, v.db, at+1, min(at+walkPage, end))
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			v.index(&rows[i])
+			if rows[i].seq != at+1 {
+				break
+			}
+			at++
+		}
+		if len(rows) == 0 || rows[len(rows)-1].seq != at {
+			v.suspect(at+1, "the row is missing")
+			return nil
+		}
 	}
+	return nil
+}
+
+func (v *verifier) index(r *row) {
+	if id, parent, err := flowOf(r.event); err != nil || id != r.flow || parent != r.parent {
+		v.suspect(r.seq, "the index names another flow than the event")
+	}
+}
+
+// walk goes through one tree, leaf by leaf.
+type walk struct {
+	v      *verifier
+	t      *shown
+	before *shown // nil: it is the first tree
+	r      tile.Reader
+	index  func(int64) int64
+	size   int64
+	shown  []byte        // hashes of the bundle at hand, as they are published
+	stack  []tlog.Hash   // roots of the perfect trees that size is made of
+	levels [][]tlog.Hash // hashes of the unfinished tiles
+}
+
+func (w *walk) row(index int64) int64 { return w.t.first + index - 1 }
+
+func (w *walk) run() error {
+	for n := int64(0); n*tile.Width < w.t.end.Size; n++ {
+		leaves, err := readBundle(w.v.ctx, w.r, w.t.end.Size, n)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, tile.ErrTile) {
+			w.v.suspect(max(w.row(n*tile.Width), w.t.first), "the log's entries of %s are damaged or missing", w.t.name)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.bundle(n, leaves); err != nil {
+			return err
+		}
+		if w.v.bad.Seq < w.t.first {
+			return nil
+		}
+	}
+	for level := range w.levels {
+		w.hashes(level)
+	}
+	if w.root() != w.t.end.Root && w.v.bad.What == "" { // else that is why
+		w.v.suspect(w.t.first, "the log's entries of %s do not give the root that was signed", w.t.name)
+	}
+	if len(w.t.archived) > 0 {
+		if c := w.t.archived[0]; c.Size > w.size {
+			w.v.suspect(w.row(w.size), "%s", setBack(w.row(c.Size-1)))
+		}
+	}
+	return nil
+}
+
+// bundle compares leaves with rows and adds them.
+func (w *walk) bundle(n int64, leaves [][]byte) error {
+	from := w.row(n * tile.Width)
+	rows, err := readRows(w.v.ctx, w.v.db, max(from, w.t.first), from+int64(len(leaves))-1)
 	if err != nil {
-		return point{}, err
+		return err
 	}
-	if len(hash) != len(p.hash) {
-		return point{}, &Tampered{p.size, "the head is not a hash"}
+	w.shown, _ = w.r.Tile(w.v.ctx, tlog.Tile{H: tile.Height, N: n, W: len(leaves)}) // what is wrong with it is found at its end
+	for i, leaf := range leaves {
+		if index := n*tile.Width + int64(i); index == 0 {
+			w.header(leaf)
+		} else {
+			seq := w.row(index)
+			for len(rows) > 0 && rows[0].seq < seq {
+				rows = rows[1:]
+			}
+			if len(rows) == 0 || rows[0].seq != seq {
+				w.v.suspect(seq, "the row is missing")
+			} else {
+				w.compare(&rows[0], leaf, i)
+			}
+		}
+		w.push(leaf)
 	}
-	p.hash = [32]byte(hash)
-	return p, nil
+	return nil
+}
+
+func (w *walk) header(leaf []byte) {
+	h, err := ParseHeader(leaf)
+	switch {
+	case err != nil || h.Origin != w.t.end.Origin || h.First != w.t.first || (h.Previous == nil) != (w.before == nil):
+		w.v.suspect(w.t.first, "the header of %s is not that of the tree", w.t.name)
+	case w.before != nil:
+		c, err := tile.ParseCheckpoint([]byte(h.Previous.Checkpoint), treeOrigin(w.v.origin, w.before.name), w.v.keys...)
+		if err != nil || h.Previous.Origin != c.Origin || c.Size != w.before.end.Size || c.Root != w.before.end.Root {
+			w.v.suspect(w.t.first, "the tree of %s does not follow the one before", w.t.name)
+		}
+	}
+}
+
+func (w *walk) compare(r *row, leaf []byte, i int) {
+	if len(r.event) > 0 {
+		if mine := r.leaf(); !bytes.Equal(mine, leaf) {
+			if h := LeafHash(mine); len(w.shown) >= (i+1)*tlog.HashSize && string(w.shown[i*tlog.HashSize:][:tlog.HashSize]) == string(h[:]) {
+				w.v.suspect(r.seq, "the log's entry is damaged: its hash is that of the row")
+			} else {
+				w.v.suspect(r.seq, "the row is not the one in the log")
+			}
+			return
+		}
+		w.v.index(r)
+		return
+	}
+	l, err := ParseLeaf(leaf)
+	if err != nil || l.Seq != r.seq || !bytes.Equal(l.Payload, r.payload) || !bytes.Equal(l.Subjects, r.subjects) {
+		w.v.suspect(r.seq, "the pruned row is not the one in the log")
+		return
+	}
+	pruned := *r
+	pruned.event = l.Event
+	w.v.index(&pruned)
+	var h head
+	if err := w.v.db.View(w.v.ctx, func(tx store.Tx) (err error) { h, err = readHead(tx); return err }); err != nil || h.pruned < r.seq {
+		w.v.suspect(r.seq, "the row has lost its event")
+	}
+}
+
+// push adds a leaf to the tree that is built anew, compares finished tiles, and archived checkpoints of that size.
+func (w *walk) push(leaf []byte) {
+	h := tlog.RecordHash(leaf)
+	n := w.size
+	w.size++
+	for height := 0; ; height++ {
+		if height%tile.Height == 0 {
+			w.put(height/tile.Height, h)
+		}
+		if n&1 == 0 {
+			w.stack = append(w.stack, h)
+			break
+		}
+		last := len(w.stack) - 1
+		h, w.stack = tlog.NodeHash(w.stack[last], h), w.stack[:last]
+		n >>= 1
+	}
+	for len(w.t.archived) > 0 && w.t.archived[0].Size <= w.size {
+		if c := w.t.archived[0]; c.Size == w.size && c.Root != w.root() {
+			w.v.suspect(w.row(w.size-1), "an archived checkpoint has another root")
+		} else {
+			w.v.report.Archived++
+		}
+		w.t.archived = w.t.archived[1:]
+	}
+}
+
+func (w *walk) put(level int, h tlog.Hash) {
+	if level == len(w.levels) {
+		w.levels = append(w.levels, nil)
+	}
+	if len(w.levels[level]) == tile.Width {
+		w.levels[level] = w.levels[level][:0]
+	}
+	w.levels[level] = append(w.levels[level], h)
+	if len(w.levels[level]) == tile.Width {
+		w.hashes(level)
+	}
+}
+
+// hashes compares the newest tile of a level.
+func (w *walk) hashes(level int) {
+	count := len(w.levels[level])
+	n := (w.size>>(tile.Height*level) - 1) / tile.Width
+	got, err := w.r.Tile(w.v.ctx, tlog.Tile{H: tile.Height, L: level, N: n, W: count})
+	want := make([]byte, 0, count*tlog.HashSize)
+	for _, h := range w.levels[level] {
+		want = append(want, h[:]...)
+	}
+	if err == nil && bytes.Equal(got, want) {
+		return
+	}
+	i := 0
+	for (i+1)*tlog.HashSize < min(len(got), len(want)) && bytes.Equal(got[i*tlog.HashSize:][:tlog.HashSize], want[i*tlog.HashSize:][:tlog.HashSize]) {
+		i++
+	}
+	seq := max(w.row((n*tile.Width+int64(i))<<(tile.Height*level)), w.t.first)
+	if level == 0 || w.v.bad.What == "" { // a bad leaf makes bad hashes above it
+		w.v.suspect(seq, "the log's hashes of %s are damaged or missing", w.t.name)
+	}
+}
+
+func (w *walk) root() tlog.Hash {
+	if len(w.stack) == 0 {
+		h, _ := tlog.TreeHash(0, nil)
+		return h
+	}
+	h := w.stack[len(w.stack)-1]
+	for _, left := range slices.Backward(w.stack[:len(w.stack)-1]) {
+		h = tlog.NodeHash(left, h)
+	}
+	return h
 }

@@ -96,7 +96,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	must(t, err)
 	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: gateway.EraseHandles, Forgot: gateway.ForgetHandles})
 	must(t, err)
-	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/journal/own", r.Keys.Signer("log"), audit.Options{})
+	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/log/own", r.Keys.Signer("log"), audit.Options{Dir: filepath.Join(r.Dir, "log")})
 	must(t, err)
 	r.Ledger = r.openLedger(t, setup)
 	budgets := r.openBudgets(t, setup)

@@ -29,9 +29,9 @@ func (e *env) logCommand() *cobra.Command {
 func (e *env) logVerify() *cobra.Command {
 	var file string
 	var against []string
-	c := fileFlag(e.command("verify [-c FILE] [--against CHECKPOINT]", "Verify the whole journal: chain, checkpoints, signatures",
-		"Walks every row of the journal and compares it with the hash chain and the signed checkpoints, and with the copies of\n"+
-			"checkpoints in the data directory. A checkpoint that was kept elsewhere also shows whether the whole was set back.", nil,
+	c := fileFlag(e.command("verify [-c FILE] [--against CHECKPOINT]", "Verify the whole journal: rows, log, signatures",
+		"Walks every row of the journal and compares it with the log's files, those with their signed checkpoints, and all with the\n"+
+			"checkpoints archived in the data directory. A checkpoint that was kept elsewhere also shows whether the whole was set back.", nil,
 		func(ctx context.Context, _ []string) error {
 			c, err := e.load(file)
 			if err != nil {
@@ -79,9 +79,14 @@ func (e *env) verified(v api.Verification) error {
 		fmt.Fprintf(e.out, "     rows 1 to %d fit; keep the data directory as it is and find out who wrote to it\n", v.Report.Entries)
 		return errSaid
 	}
-	fmt.Fprintf(e.out, "%s  %s, %s under a checkpoint (%s, %d kept as copies)\n", st.good("ok"), count(int(v.Report.Entries), "row"),
-		fmt.Sprint(v.Report.Covered), count(v.Report.Checkpoints, "checkpoint"), v.Report.Archived)
-	fmt.Fprintf(e.out, "    head %x\n", v.Report.Head)
+	fmt.Fprintf(e.out, "%s  %s, %d in the log (%s, %s)\n", st.good("ok"), count(int(v.Report.Entries), "row"), v.Report.Covered,
+		count(v.Report.Trees, "tree"), count(v.Report.Archived, "archived checkpoint"))
+	if v.Report.Pruned > 0 {
+		fmt.Fprintf(e.out, "    rows 1 to %d are pruned: the log alone has their events\n", v.Report.Pruned)
+	}
+	if v.Report.Size > 0 {
+		fmt.Fprintf(e.out, "    %s, %d leaves, root %s\n", v.Report.Origin, v.Report.Size, v.Report.Head)
+	}
 	return nil
 }
 

@@ -51,8 +51,11 @@ type State struct {
 	bounds atomic.Pointer[config.Terms] // in force
 }
 
-// Origin names a domain's journal in its checkpoints.
-func Origin(d flow.DomainID) string { return "scrim.dev/journal/" + string(d) }
+// Origin names a domain's log in its checkpoints; periods are added to it.
+func Origin(d flow.DomainID) string { return "scrim.dev/log/" + string(d) }
+
+// chain named a domain's journal of version 1.
+func chain(d flow.DomainID) string { return "scrim.dev/journal/" + string(d) }
 
 // OpenState opens the data directory of a configuration, and the database if it keeps the state, and makes what is missing. Only one process may have it open:
 // another one gets a [store.ErrLocked].
@@ -159,7 +162,7 @@ func (st *State) open(ctx context.Context, c *config.Config) (err error) {
 	}
 	st.Lineage = lineage.New(st.DB, lineage.Options{})
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
-		Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
+		Dir: LogDir(c), Chain: chain(c.Domain), Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
@@ -168,19 +171,22 @@ func (st *State) open(ctx context.Context, c *config.Config) (err error) {
 	return err
 }
 
-// Archive is the directory that keeps a copy of each checkpoint.
+// LogDir is the directory of the log's trees.
+func LogDir(c *config.Config) string { return filepath.Join(c.Path(c.Data), "log") }
+
+// Archive is the directory that keeps checkpoints by date.
 func Archive(c *config.Config) string { return filepath.Join(c.Path(c.Data), "checkpoints") }
 
-// Verify walks the whole journal, against its own checkpoints, the archived ones and any kept elsewhere. It works on a state of [OpenStore] too.
+// Verify walks the whole journal and its log, against the archived checkpoints and any kept elsewhere. It works on a state of [OpenStore] too.
 func (st *State) Verify(ctx context.Context, c *config.Config, elsewhere ...[]byte) (audit.Report, error) {
 	notes, err := audit.ReadArchive(Archive(c))
 	if err != nil {
 		return audit.Report{}, err
 	}
-	return audit.Verify(ctx, st.DB, Origin(c.Domain), st.LogKey(), audit.Against{Checkpoints: append(notes, elsewhere...)})
+	return audit.Verify(ctx, st.DB, LogDir(c), Origin(c.Domain), st.LogKey(), audit.Against{Checkpoints: append(notes, elsewhere...)})
 }
 
-// LogKey is the public key of the journal's checkpoints.
+// LogKey is the public key of the log's checkpoints.
 func (st *State) LogKey() ed25519.PublicKey {
 	return st.Keys.Signer("log").Public().(ed25519.PublicKey)
 }

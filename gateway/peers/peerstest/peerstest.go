@@ -59,8 +59,8 @@ func New(t testing.TB, name flow.DomainID, opt Options) *Domain {
 	if d.Keys, err = vault.OpenKeyring(ctx, filepath.Join(opt.Dir, "keyring"), nil); err != nil {
 		t.Fatal(err)
 	}
-	origin := "scrim.dev/journal/" + string(name)
-	if d.Log, err = audit.Open(ctx, d.DB, origin, d.Keys.Signer("log"), audit.Options{}); err != nil {
+	origin := "scrim.dev/log/" + string(name)
+	if d.Log, err = audit.Open(ctx, d.DB, origin, d.Keys.Signer("log"), audit.Options{Dir: filepath.Join(opt.Dir, "log")}); err != nil {
 		t.Fatal(err)
 	}
 	err = d.Open(ctx, peers.Options{

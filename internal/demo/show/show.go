@@ -230,7 +230,7 @@ func (p *printer) verifiedJournals(f *facts) {
 	p.heading(8, "Three journals, verified")
 	for _, j := range f.journals {
 		p.para(3, string(j.domain), bold, append(words(good, "fits:"), words(plain, fmt.Sprintf(
-			"%d entries, %d of them under signed checkpoints, head %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))
+			"%d entries, %d of them in the signed log, root %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))
 	}
 	b := f.broken
 	p.para(3, "a changed copy", bold, append(words(bad, "does not fit:"), words(plain, fmt.Sprintf(

@@ -45,7 +45,7 @@ func (s *system) tamper(ctx context.Context, d flow.DomainID, entry int64) (b br
 		return b, fmt.Errorf("opening the copy: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	_, verr := audit.Verify(ctx, db, run.Origin(d), g.Log.Key())
+	_, verr := audit.Verify(ctx, db, run.LogDir(g.Config()), run.Origin(d), g.Log.Key())
 	if !errors.As(verr, &b.found) {
 		return b, fmt.Errorf("the changed copy was not found out: %w", verr)
 	}
