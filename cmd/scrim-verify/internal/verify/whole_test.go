@@ -3,6 +3,7 @@ package verify_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func tampered() map[string]struct {
 	do   func(map[string][]byte)
 } {
 	type change = func(map[string][]byte)
-	entries := scrimLog(origin, 1, 700, "")
+	entries := scrimLog(origin, 5, 700, "")
 	remade := func(e [][]byte) change { // all files of a log with other entries, but the old checkpoint
 		return func(all map[string][]byte) {
 			for name, b := range files(origin, e, logKey) {
@@ -112,17 +113,22 @@ func tampered() map[string]struct {
 		kind string
 		do   change
 	}{
-		"bit of the checkpoint's size":           {verify.Signature, flip("checkpoint", (len(origin)+2)*8)},
-		"bit of the checkpoint's root":           {verify.Signature, flip("checkpoint", (len(origin)+8)*8)},
-		"bit of the checkpoint's origin":         {verify.Signature, flip("checkpoint", 8)},
-		"bit of the signature":                   {verify.Signature, flip("checkpoint", (len(signed(origin, 700, make([]byte, 32), logKey))-20)*8+1)},
+		"bit of the checkpoint's size":   {verify.Signature, flip("checkpoint", (len(origin)+2)*8)},
+		"bit of the checkpoint's root":   {verify.Signature, flip("checkpoint", (len(origin)+8)*8)},
+		"bit of the checkpoint's origin": {verify.Signature, flip("checkpoint", 8)},
+		"bit of the signature": {verify.Signature, func(all map[string][]byte) {
+			text, _, _ := strings.Cut(string(all["checkpoint"]), "\n\n")
+			sig := ed25519.Sign(logKey, []byte(text+"\n"))
+			sig[40] ^= 1
+			all["checkpoint"] = []byte(text + "\n\n" + signatureLine(origin, id(origin, 1, logKey), sig))
+		}},
 		"bit of an entry":                        {verify.Entries, flip(tilePath("entries", 1, 256), 8*1000)},
 		"bit of the last entry":                  {verify.Entries, flip(last, 8*300)},
 		"bit of a length":                        {verify.Entries, flip(tilePath("entries", 0, 256), 8)},
 		"bit of a leaf hash":                     {verify.Entries, flip(tilePath("0", 0, 256), 8*33)},
 		"bit of a partial tile of leaves":        {verify.Entries, flip(tilePath("0", 2, 188), 8*40)},
 		"bit of an upper tile":                   {verify.Tiles, flip(tilePath("1", 0, 2), 8*40)},
-		"removed entry":                          {verify.Order, remade(append(removed, entry(700)))},
+		"removed entry":                          {verify.Order, remade(append(removed, entry(704)))},
 		"removed entry, bundle alone":            {verify.Entries, func(all map[string][]byte) { all[last] = files(origin, removed, logKey)[tilePath("entries", 2, 187)] }},
 		"removed entry, signed anew":             {verify.Order, resigned(removed)},
 		"entries put in another order":           {verify.Order, remade(swapped)},
@@ -133,13 +139,13 @@ func tampered() map[string]struct {
 		"header of another log":                  {verify.Order, resigned(edit(0, "hospital", "insurer"))},
 		"header gone, resigned":                  {verify.Order, resigned(entries[1:])},
 		"header twice":                           {verify.Order, resigned(slices.Insert(slices.Clone(entries), 5, entries[0]))},
-		"member twice":                           {verify.Form, resigned(edit(5, `"seq":5`, `"seq":5,"seq":6`))},
-		"member in escapes":                      {verify.Form, resigned(edit(5, `"seq":5`, `"s\u0065q":6,"seq":5`))},
-		"unknown member":                         {verify.Form, resigned(edit(5, `"seq":5`, `"seq":5,"more":1`))},
-		"number in another form":                 {verify.Form, resigned(edit(5, `"seq":5`, `"seq":5.0`))},
-		"commitment cut short":                   {verify.Form, resigned(edit(5, `"payload":"`, `"payload":"AA==","payloae":"`))},
-		"no JSON":                                {verify.Form, resigned(edit(5, `{"scrim"`, `{scrim`))},
-		"entry of another kind":                  {verify.Form, resigned(edit(5, "entry/2", "entry/3"))},
+		"member twice":                           {verify.Form, resigned(edit(1, `"seq":5`, `"seq":5,"seq":6`))},
+		"member in escapes":                      {verify.Form, resigned(edit(1, `"seq":5`, `"s\u0065q":6,"seq":5`))},
+		"unknown member":                         {verify.Form, resigned(edit(1, `"seq":5`, `"seq":5,"more":1`))},
+		"number in another form":                 {verify.Form, resigned(edit(1, `"seq":5`, `"seq":5.0`))},
+		"commitment cut short":                   {verify.Form, resigned(edit(1, `"payload":"`, `"payload":"AA==","payloae":"`))},
+		"no JSON":                                {verify.Form, resigned(edit(1, `{"scrim"`, `{scrim`))},
+		"entry of another kind":                  {verify.Form, resigned(edit(1, "entry/2", "entry/3"))},
 		"truncated bundle":                       {verify.Entries, cut(last, 100)},
 		"truncated tile":                         {verify.Tiles, cut(tilePath("0", 1, 256), 8160)},
 		"empty tile":                             {verify.Tiles, cut(tilePath("1", 0, 2), 0)},
@@ -171,8 +177,8 @@ func tampered() map[string]struct {
 }
 
 func TestEveryTamperingIsFoundOut(t *testing.T) {
-	whole := files(origin, scrimLog(origin, 1, 700, ""), logKey)
-	if w, err := check(t, write(t, t.TempDir(), whole), verify.Reading{}); err != nil || w.First != 1 || w.Entries != 700 {
+	whole := files(origin, scrimLog(origin, 5, 700, ""), logKey)
+	if w, err := check(t, write(t, t.TempDir(), whole), verify.Reading{}); err != nil || w.First != 5 || w.Entries != 700 {
 		t.Fatalf("the log as it was written: %+v, error %v", w, err)
 	}
 	for name, tc := range tampered() {
@@ -189,7 +195,7 @@ func TestEveryTamperingIsFoundOut(t *testing.T) {
 
 // Where entries are not to be had, the root alone still tells that they are not what they were.
 func TestTheRootAloneTells(t *testing.T) {
-	whole := files(origin, scrimLog(origin, 1, 700, ""), logKey)
+	whole := files(origin, scrimLog(origin, 5, 700, ""), logKey)
 	for _, name := range []string{"removed entry", "entries put in another order", "bit of a leaf hash", "bit of a partial tile of leaves", "bit of an upper tile"} {
 		all := maps.Clone(whole)
 		tampered()[name].do(all)
