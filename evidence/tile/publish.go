@@ -23,8 +23,8 @@ type Prove func(old int64) (tlog.TreeProof, error)
 type Cosign func(ctx context.Context, c Checkpoint, prove Prove) ([]byte, error)
 
 // Publish shows the tree as it is now to readers: it writes the tiles, asks for cosignatures, and then puts the signed checkpoint
-// in the old one's place. A nil cosign asks nobody. If nothing was added since the last time, and cosignatures are not wanted or
-// there, it returns what is published. Append goes on meanwhile.
+// in the old one's place. A nil cosign asks nobody. If nothing was added since the last time, it only asks for cosignatures, and
+// returns what is published unless there are others now, and not fewer. Append goes on meanwhile.
 func (l *Log) Publish(ctx context.Context, cosign Cosign) (Checkpoint, error) {
 	l.publishing.Lock()
 	defer l.publishing.Unlock()
@@ -40,7 +40,8 @@ func (l *Log) Publish(ctx context.Context, cosign Cosign) (Checkpoint, error) {
 	if err := l.sweep(); err != nil {
 		return Checkpoint{}, err
 	}
-	if last.Note != nil && last.Size == size && (cosign == nil || cosigned(last)) {
+	same := last.Note != nil && last.Size == size
+	if same && cosign == nil {
 		return last, nil
 	}
 	c, err := l.show()
@@ -51,6 +52,9 @@ func (l *Log) Publish(ctx context.Context, cosign Cosign) (Checkpoint, error) {
 		if c, err = l.cosign(ctx, c, cosign); err != nil {
 			return Checkpoint{}, err
 		}
+	}
+	if same && c.Size == size && (bytes.Equal(c.Note, last.Note) || signatures(c) < signatures(last)) {
+		return last, nil
 	}
 	path := filepath.Join(l.dir, "checkpoint")
 	if err := l.disk.put(l.scratch("checkpoint"), c.Note); err != nil {
@@ -68,8 +72,8 @@ func (l *Log) Publish(ctx context.Context, cosign Cosign) (Checkpoint, error) {
 	return c, nil
 }
 
-// cosigned reports whether a checkpoint has signatures beside the log's.
-func cosigned(c Checkpoint) bool { return bytes.Count(c.Note, []byte("\n— ")) > 1 }
+// signatures counts those on a checkpoint, the log's own too.
+func signatures(c Checkpoint) int { return bytes.Count(c.Note, []byte("\n— ")) }
 
 func (l *Log) cosign(ctx context.Context, c Checkpoint, cosign Cosign) (Checkpoint, error) {
 	hashes := tlog.TileHashReader(c.Tree(), tiles{ctx, Dir(l.dir)})

@@ -13,6 +13,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/evidence/lineage"
 	"github.com/scrimhq/scrim/evidence/lineage/trace"
+	"github.com/scrimhq/scrim/evidence/witness"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/freeze"
@@ -27,7 +28,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), trace.Schema()}...), budgetSchemas()...)
+	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema()}...), budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
