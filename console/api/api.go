@@ -53,6 +53,7 @@ type Options struct {
 	Proposals    func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
 	Metrics      *Metrics                        // nil: none
 	Peers        *peers.Peers                    // nil: the domain has no identity to others
+	Witnessing   *Witnessing                     // nil: no log is cosigned
 	Contracts    *offer.Book                     // nil: none are kept
 	Terms        *offer.Terms                    // nil: none are told
 	Spending     *Spending                       // nil: no budgets are kept
@@ -95,6 +96,7 @@ func New(opt Options) *API {
 	a.incidents()
 	a.questions()
 	a.domains()
+	a.witnesses()
 	a.budgets()
 	a.streams()
 	a.lineage()

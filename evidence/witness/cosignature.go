@@ -114,7 +114,8 @@ func Cosigned(signed []byte, peers []Peer) (map[string]time.Time, error) {
 	return out, nil
 }
 
-func goodName(name string) bool {
+// GoodName reports whether a key can have that name.
+func GoodName(name string) bool {
 	return name != "" && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
 		return r == '+' || unicode.IsSpace(r) || unicode.IsControl(r)
 	})
@@ -131,7 +132,7 @@ func formatKey(name string, kind byte, public ed25519.PublicKey) string {
 
 func parseKey(vkey string, kind byte) (string, ed25519.PublicKey, error) {
 	parts := strings.SplitN(strings.TrimSpace(vkey), "+", 3)
-	if len(parts) != 3 || !goodName(parts[0]) {
+	if len(parts) != 3 || !GoodName(parts[0]) {
 		return "", nil, fmt.Errorf("%w: it is not of the form name+id+key", ErrKey)
 	}
 	id, err := hex.DecodeString(parts[1])

@@ -224,3 +224,11 @@ func Equivocations(ctx context.Context, db store.DB) (all []Equivocation, err er
 	})
 	return all, err
 }
+
+// CountEquivocations counts those on record.
+func CountEquivocations(ctx context.Context, db store.DB) (n int, err error) {
+	err = db.View(ctx, func(tx store.Tx) error {
+		return tx.QueryRow("SELECT count(*) FROM witness_equivocations").Scan(&n)
+	})
+	return n, err
+}

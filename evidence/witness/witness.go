@@ -114,7 +114,7 @@ type Witness struct {
 // New returns a witness of that name. A name is best the address below which it is found, without "https://".
 // The key must be used for nothing else. The error is an [ErrKey].
 func New(db store.DB, name string, key crypto.Signer, logs []Log, opt Options) (*Witness, error) {
-	if key == nil || !goodName(name) {
+	if key == nil || !GoodName(name) {
 		return nil, ErrKey
 	}
 	pub, ok := key.Public().(ed25519.PublicKey)

@@ -35,6 +35,7 @@ func (e *env) commands() []*cobra.Command {
 		e.logCommand(), e.tokenCommand(), e.subjectCommand(), e.handleCommand(), e.releaseCommand(), e.keyCommand(),
 		e.domainCommand(), e.peerCommand(), e.caCommand(), e.capCommand(), e.termsCommand(), e.contractCommand(), e.budgetCommand(), e.queryCommand(), e.streamCommand(), e.lineageCommand(),
 		e.freezeCommand(), e.thawCommand(), e.frozenCommand(), e.alarmsCommand(),
+		e.witnessCommand(),
 		e.benchCommand(), e.versionCommand(),
 	}
 }

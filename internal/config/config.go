@@ -53,6 +53,7 @@ type Config struct {
 	Timeouts      Timeouts                  `yaml:"timeouts" doc:"How long the gateway waits."`
 	Keys          Keys                      `yaml:"keys" doc:"Where the keyset is kept."`
 	Log           Log                       `yaml:"log" doc:"The gateway's own log. It never holds data."`
+	Witness       Witness                   `yaml:"witness" doc:"Logs of others that this gateway cosigns, so that they cannot show two histories."`
 	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often the journal is signed."`
 
 	loaded loaded

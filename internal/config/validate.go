@@ -87,6 +87,7 @@ func (v *validator) validate() {
 	v.terms()
 	v.alarms(agents)
 	v.lineage()
+	v.witness()
 }
 
 // fetched checks where files are fetched from.

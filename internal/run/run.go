@@ -163,6 +163,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		}
 		return 0
 	})
+	r.watchWitness()
 	r.pushes = &a2a.Pushes{
 		Gateway: r.Gateway, URL: c.Push.URL, Keep: time.Duration(c.Push.Keep), Tries: c.Push.Tries, Queue: c.Push.Queue,
 	}
@@ -252,6 +253,7 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle(offer.ContractsPath, r.contractDoor())
 	mux.Handle(revocations.ListPath, r.revocations)
 	mux.Handle(revocations.PushPath, r.revocations)
+	mux.Handle(WitnessPath, r.Witness.Handler())
 	in := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	out := &a2a.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/a2a/", Cards: cards, Pushes: r.pushes, Own: own}
 	mux.Handle(in.Prefix, in)
@@ -349,6 +351,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	r.published.Set(plans)
 	r.bounds.Store(&next.Terms)
 	r.Capabilities.Believe(believed(next))
+	r.Witness.Follow(next.Witnessed())
 	r.config.Store(next)
 	if r.bridges != nil {
 		r.bridges.retire(next)
@@ -377,6 +380,7 @@ func fixed(old, next *config.Config) error {
 	check("admin", old.Admin == next.Admin)
 	check("keys", old.Keys == next.Keys)
 	check("mode", old.Mode == next.Mode)
+	check("witness.name", old.WitnessName() == next.WitnessName())
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
 	check("budgets.shared", sameSecret(old.Budgets.Shared, next.Budgets.Shared))

@@ -49,6 +49,8 @@ type State struct {
 
 	Capabilities *ledger.Ledger // what is remembered of capabilities
 
+	Witness *witness.Witness // of the logs of others
+
 	bounds atomic.Pointer[config.Terms] // in force
 }
 
@@ -81,6 +83,9 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	}
 	if err == nil {
 		err = st.openBudgets(ctx, c, opt, fault)
+	}
+	if err == nil {
+		err = st.openWitness(c, fault)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.DB.Close())
