@@ -56,6 +56,7 @@ const lineageNames = "A dataset is named as contracts and configuration name it;
 
 func (e *env) lineageQuery(direction, short, shows string) *cobra.Command {
 	var file, format string
+	var coarse bool
 	q := api.LineageQuery{Direction: direction}
 	c := fileFlag(e.command(direction+" DATASET [COLUMN] [--namespace NAMESPACE] [--format mermaid|svg|json|prov]", short,
 		"Shows "+shows+".\n"+lineageNames, cobra.RangeArgs(1, 2),
@@ -73,6 +74,9 @@ func (e *env) lineageQuery(direction, short, shows string) *cobra.Command {
 				}
 				return err
 			}
+			if coarse {
+				p = draw.Coarse(p)
+			}
 			if format != "" {
 				return draw.Write(e.out, format, p)
 			}
@@ -81,6 +85,7 @@ func (e *env) lineageQuery(direction, short, shows string) *cobra.Command {
 		}), &file)
 	c.Flags().StringVar(&q.Namespace, "namespace", "", "namespace of the dataset (default: the own domain's)")
 	c.Flags().IntVar(&q.Steps, "steps", 0, "how far, from dataset to dataset (default: to the end)")
+	c.Flags().BoolVar(&coarse, "datasets", false, "leave columns out")
 	c.Flags().StringVar(&format, "format", "", "print a picture or a document: "+strings.Join(draw.Formats(), ", "))
 	return c
 }
@@ -94,6 +99,7 @@ func knownFormat(format string) error {
 
 func (e *env) lineageExport() *cobra.Command {
 	var file, format string
+	var coarse bool
 	c := fileFlag(e.command("export [--format mermaid|svg|json|prov]", "Print the whole lineage",
 		"Prints every dataset and column with what it was made of and who received it: as JSON, as PROV-JSON for other programs, or as a\npicture in Mermaid or SVG.", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error {
@@ -104,8 +110,12 @@ func (e *env) lineageExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if coarse {
+				p = draw.Coarse(p)
+			}
 			return draw.Write(e.out, format, p)
 		}), &file)
+	c.Flags().BoolVar(&coarse, "datasets", false, "leave columns out")
 	c.Flags().StringVar(&format, "format", "json", strings.Join(draw.Formats(), ", "))
 	return c
 }

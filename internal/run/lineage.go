@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/evidence/lineage/draw"
 	"github.com/scrimhq/scrim/evidence/lineage/emit"
 	"github.com/scrimhq/scrim/evidence/lineage/trace"
 	"github.com/scrimhq/scrim/flow"
@@ -84,7 +86,24 @@ func (l *Lineage) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// Catch follows all that is in the journal now, for what is asked of a gateway that does not run.
+// Picture draws what came of a dataset or a column, or was used for it, in one of [draw.Formats], as far as it is on record now. Coarse leaves columns out.
+func (r *Gateway) Picture(ctx context.Context, format string, q api.LineageQuery, coarse bool) ([]byte, error) {
+	if err := r.trace.Catch(ctx); err != nil {
+		return nil, err
+	}
+	p, err := api.ShowLineage(ctx, &r.trace.Lineage, q)
+	if err != nil {
+		return nil, err
+	}
+	if coarse {
+		p = draw.Coarse(p)
+	}
+	var b bytes.Buffer
+	err = draw.Write(&b, format, p)
+	return b.Bytes(), err
+}
+
+// Catch follows all that is in the journal now.
 func (l *Lineage) Catch(ctx context.Context) error {
 	for {
 		n, err := l.Tracer.Step(ctx)

@@ -104,3 +104,33 @@ func recipients(p *lineage.Picture, d lineage.Name) (out []string) {
 	slices.Sort(out)
 	return out
 }
+
+// Coarse leaves columns out: of each two datasets that one job joins there is one link, which says all that is done to any column.
+// It masks where every link does.
+func Coarse(p *lineage.Picture) *lineage.Picture {
+	out := *p
+	out.Datasets, out.Links = slices.Clone(p.Datasets), nil
+	for i := range out.Datasets {
+		out.Datasets[i].Columns = nil
+	}
+	type pair struct{ from, to, job lineage.Name }
+	at := map[pair]int{}
+	for _, l := range p.Links {
+		k := pair{l.From.Dataset, l.To.Dataset, l.Job}
+		i, ok := at[k]
+		if !ok {
+			at[k] = len(out.Links)
+			l.From.Field, l.To.Field = "", ""
+			out.Links = append(out.Links, l)
+			continue
+		}
+		o := &out.Links[i]
+		words := append(strings.Fields(o.How), strings.Fields(l.How)...)
+		slices.Sort(words)
+		o.How, o.Masking = strings.Join(slices.Compact(words), " "), o.Masking && l.Masking
+		if l.Last.After(o.Last) {
+			o.Last, o.Run = l.Last, l.Run
+		}
+	}
+	return &out
+}

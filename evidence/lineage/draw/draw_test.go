@@ -203,3 +203,14 @@ func TestNothingAndTheUnknown(t *testing.T) {
 		t.Errorf("Write() of an unknown format error = %v, want ErrFormat", err)
 	}
 }
+
+func TestCoarsePicturesHaveOneLinkOfTwoDatasets(t *testing.T) {
+	p := picture()
+	c := draw.Coarse(p)
+	if len(c.Links) != 3 || len(c.Datasets) != 3 || len(c.Deliveries) != 1 || len(p.Datasets[0].Columns) != 1 {
+		t.Fatalf("%d links of %d datasets, want 3 of 3", len(c.Links), len(c.Datasets))
+	}
+	if l := c.Links[1]; l.How != "DIRECT/TRANSFORMATION:generalized(year) INDIRECT" || !l.Masking || l.From.Field != "" || l.To.Field != "" {
+		t.Errorf("the second link is %+v", l)
+	}
+}

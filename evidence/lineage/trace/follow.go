@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
@@ -44,9 +45,11 @@ type Options struct {
 
 // Tracer follows the journal. It is safe for concurrent use.
 type Tracer struct {
-	opt   Options
-	held  holding
-	known map[string]time.Time // shapes that the graph was told, by when; of the follower alone
+	opt  Options
+	held holding
+
+	mu    sync.Mutex           // held by one step at a time; guards the field below
+	known map[string]time.Time // shapes that the graph was told, by when
 }
 
 // New returns a tracer over a database with the tables of [Schema], of the graph and of the journal.
@@ -139,6 +142,8 @@ func wait(ctx context.Context, rest time.Duration, grown <-chan struct{}) {
 // Step follows the next rows, at most a batch of them, and returns how many there were. What it tells the graph and how far it came is one
 // transaction.
 func (t *Tracer) Step(ctx context.Context) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	from, err := t.Progress(ctx)
 	if err != nil {
 		return 0, err
