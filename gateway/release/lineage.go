@@ -1,11 +1,10 @@
 package release
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/lineage/trace"
 	"github.com/scrimhq/scrim/flow"
 )
 
@@ -44,7 +43,7 @@ func (r *run) lineage(m *Manifest) ([]byte, error) {
 	}
 	ev := object{
 		"eventType": "COMPLETE", "eventTime": m.Time.Format(time.RFC3339Nano), "producer": producer, "schemaURL": runEventSchema,
-		"run":    object{"runId": runID(m.Flow)},
+		"run":    object{"runId": trace.RunID(m.Flow)},
 		"job":    object{"namespace": namespace, "name": "release/" + string(m.To.Agent)},
 		"inputs": []object{{"namespace": namespace, "name": source}},
 		"outputs": []object{{
@@ -58,11 +57,4 @@ func (r *run) lineage(m *Manifest) ([]byte, error) {
 	}
 	raw, err := json.MarshalIndent(ev, "", "  ")
 	return append(raw, '\n'), err
-}
-
-// runID makes a UUID (version 8) of a flow's id, so that the two can be told to belong together.
-func runID(id flow.ID) string {
-	b := sha256.Sum256([]byte("scrim release run\n" + string(id)))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }

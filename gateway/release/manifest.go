@@ -109,13 +109,10 @@ func (r *run) describe(out Outcome, ev flow.Event, rec flow.Receipt) *Manifest {
 			Covered: d.Terms.Covered[i], Preserves: c.Says.Preserves, Reveals: c.Says.Reveals,
 		}
 		if c.Role == Quasi {
-			mc.Technique, mc.Level, mc.Param = "recode", flow.Generalized, ""
-			step, same := out.Levels[c.Name]
-			if same {
+			made := out.made(c)
+			mc.Technique, mc.Level, mc.Param = "recode", made.Level, made.Param
+			if step, same := out.Levels[c.Name]; same {
 				mc.Step = &step
-			}
-			if same && step == 0 || !same && c.Least == 0 {
-				mc.Level = flow.Raw // of some rows at least
 			}
 		}
 		m.Columns = append(m.Columns, mc)
@@ -132,6 +129,18 @@ func (c *Column) promised() flow.Treatment {
 		return flow.Treatment{Level: flow.Raw}
 	}
 	return flow.Treatment{Level: flow.Generalized}
+}
+
+// made is what became of a column of a table that is written; of some rows at least, where rows differ.
+func (out *Outcome) made(c *Column) flow.Treatment {
+	if step, same := out.Levels[c.Name]; c.Role == Quasi && same {
+		level := flow.Generalized
+		if step == 0 {
+			level = flow.Raw
+		}
+		return flow.Treatment{Level: level}
+	}
+	return c.promised()
 }
 
 // beside keeps manifest, signature and lineage beside the table.

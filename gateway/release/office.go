@@ -166,12 +166,12 @@ func (r *run) record(ctx context.Context, ev flow.Event, sealed []byte, also ...
 	return rec, nil
 }
 
-// inputs are the sealed inputs of the decision. Of each column they say as its need what the plan makes of it.
-func (r *run) inputs() ([]byte, error) {
+// inputs are the sealed inputs of the decision. Of each column they say as its need what is made of it.
+func (r *run) inputs(made func(*Column) flow.Treatment) ([]byte, error) {
 	d := r.decision
 	leaves := slices.Clone(d.Leaves)
 	for i := range min(len(leaves), len(r.job.Columns)) {
-		t := r.job.Columns[i].promised()
+		t := made(&r.job.Columns[i])
 		leaves[i].Need = &t
 	}
 	plain, err := gateway.EncodeInputs(gateway.Inputs{Query: d.Query.Query, Leaves: leaves, Terms: d.Terms.Leaves})
@@ -182,7 +182,7 @@ func (r *run) inputs() ([]byte, error) {
 }
 
 func (r *run) refuse(ctx context.Context, no *Refused) error {
-	sealed, err := r.inputs()
+	sealed, err := r.inputs((*Column).promised)
 	if err != nil {
 		return fmt.Errorf("sealing the decision: %w", err)
 	}
@@ -198,7 +198,7 @@ func (r *run) refuse(ctx context.Context, no *Refused) error {
 
 // open puts on record that the table is being written, with what the plan promises.
 func (r *run) open(ctx context.Context) error {
-	sealed, err := r.inputs()
+	sealed, err := r.inputs((*Column).promised)
 	if err != nil {
 		return fmt.Errorf("sealing the decision: %w", err)
 	}
@@ -242,7 +242,11 @@ func (r *run) close(ctx context.Context, out Outcome) error {
 	ev.Table.Source, ev.Table.Digest = Commitment(out.Fingerprint, nonce), out.Digest
 	ev.Table.In, ev.Table.Out, ev.Table.Suppressed = out.In, out.Out, out.Suppressed
 	ev.Took = r.office.now().Sub(r.began)
-	rec, err := r.record(ctx, ev, nil, r.job.Mint, func(tx store.Tx) error {
+	decided, err := r.inputs(out.made)
+	if err != nil {
+		return fmt.Errorf("sealing the decision: %w", err)
+	}
+	rec, err := r.record(ctx, ev, decided, r.job.Mint, func(tx store.Tx) error {
 		if !slices.Equal(r.office.bound(&r.decision.Query.Flow).IDs(), r.decision.Terms.Contracts) {
 			return ErrContract
 		}

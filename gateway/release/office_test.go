@@ -315,25 +315,41 @@ func TestAPromiseThatNobodyMeasuredIsNone(t *testing.T) {
 	}
 }
 
-// What the plan makes of each column is on record with the decision, sealed, so that it can be told what was released.
-func TestTheRecordSaysWhatThePlanMakesOfAColumn(t *testing.T) {
+// What the plan makes of each column is on record with the decision, sealed, and what became of it at the end.
+func TestTheRecordSaysWhatIsMadeOfAColumn(t *testing.T) {
 	r := open(t, t.TempDir(), labPolicy)
-	_, err := r.office.Release(context.Background(), r.snap, toLab, r.file(columns(), nil))
+	job := r.file(columns(), nil)
+	write := job.Run
+	job.Run = func(ctx context.Context, before func(release.Outcome) error) error {
+		return write(ctx, func(out release.Outcome) error {
+			out.Levels = map[string]int{"born": 1, "zip": 2, "sex": 0}
+			return before(out)
+		})
+	}
+	_, err := r.office.Release(context.Background(), r.snap, toLab, job)
 	must(t, err)
-	for e, err := range audit.Entries(context.Background(), r.db, audit.Query{Limit: 1}) {
+	want := []map[flow.Path]string{
+		{"/born": "generalized", "/zip": "raw", "/sex": "raw", "/diagnosis": "raw"},
+		{"/born": "generalized", "/zip": "generalized", "/sex": "raw", "/diagnosis": "raw"},
+	}
+	n := 0
+	for e, err := range audit.Entries(context.Background(), r.db, audit.Query{}) {
 		must(t, err)
 		plain, err := r.keys.AEAD("journal").Open(e.Sealed, []byte(e.Event.Flow.ID))
 		must(t, err)
 		in, err := gateway.DecodeInputs(plain)
 		must(t, err)
-		want := map[flow.Path]string{"/born": "generalized", "/zip": "raw", "/sex": "raw", "/diagnosis": "raw"}
-		if len(in.Leaves) != len(want) {
-			t.Errorf("%d columns are on record, want %d", len(in.Leaves), len(want))
+		if n == len(want) || len(in.Leaves) != len(want[n]) {
+			t.Fatalf("row %d has %d columns", e.Seq, len(in.Leaves))
 		}
 		for _, l := range in.Leaves {
-			if l.Need == nil || l.Need.String() != want[l.Path] {
-				t.Errorf("%s is to be released %v, want %s", l.Path, l.Need, want[l.Path])
+			if l.Need == nil || l.Need.String() != want[n][l.Path] {
+				t.Errorf("row %d: %s is released %v, want %s", e.Seq, l.Path, l.Need, want[n][l.Path])
 			}
 		}
+		n++
+	}
+	if n != len(want) {
+		t.Errorf("there are %d rows, want %d", n, len(want))
 	}
 }

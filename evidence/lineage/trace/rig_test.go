@@ -247,10 +247,15 @@ func story() *journal {
 	j.add(table,
 		place{path: "/birth_date", label: "person/birth-date", field: "registry/birth_date", how: raw, need: &generalized},
 		place{path: "/sex", label: "person/gender", field: "registry/sex", how: raw, need: &raw},
+		place{path: "/zip", label: "location/postal", field: "registry/zip", how: raw, need: &raw},
 		place{path: "/mrn", label: "health/record-number", field: "registry/mrn", how: raw, need: &dropped})
 	closed := of(table, flow.Closed, "release closed")
 	closed.Table = &flow.Table{Plan: "p", In: 10, Out: 9, K: 6}
-	j.add(closed)
+	j.add(closed,
+		place{path: "/birth_date", label: "person/birth-date", field: "registry/birth_date", how: raw, need: &generalized},
+		place{path: "/sex", label: "person/gender", field: "registry/sex", how: raw, need: &raw},
+		place{path: "/zip", label: "location/postal", field: "registry/zip", how: raw, need: &generalized},
+		place{path: "/mrn", label: "health/record-number", field: "registry/mrn", how: raw, need: &dropped})
 	j.add(of(message("q5", "hop:abcd", cohort, record, "tools/call", "find_patient", flow.Request), flow.Refused, "policy /params/arguments/diagnosis"))
 	j.add(flow.Event{Outcome: flow.Changed, Reason: "reloaded", Flow: flow.Flow{ID: "c1", From: own, To: own}})
 	j.add(flow.Event{Outcome: flow.Budgeted, Flow: flow.Flow{ID: "b1", From: own, To: own, Protocol: "budget", Subject: "visits"}})

@@ -56,7 +56,7 @@ func TestColumnsAreMadeAsTheyWereDecided(t *testing.T) {
 		},
 		"a3": {"answer": "visits.age DIRECT/AGGREGATION true aggregate; visits.ward DIRECT/AGGREGATION true aggregate"},
 		"a4": {"answer": "streams/visits/admissions.released DIRECT/IDENTITY false"},
-		"r1": {"birth_date": "registry.birth_date DIRECT/TRANSFORMATION true generalized", "sex": "registry.sex DIRECT/IDENTITY false"},
+		"r1": {"birth_date": "registry.birth_date DIRECT/TRANSFORMATION true generalized", "sex": "registry.sex DIRECT/IDENTITY false", "zip": "registry.zip DIRECT/TRANSFORMATION true generalized"},
 		"w1": {"mrn": "agents/intake/to/records/get_record.mrn DIRECT/IDENTITY false"}, // nothing was enforced
 	} {
 		ev := r.last(t, id)

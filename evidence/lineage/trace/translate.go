@@ -151,6 +151,9 @@ func (t *Tracer) output(ctx context.Context, e *audit.Entry, into *lineage.Event
 		return nil
 	}
 	var m made
+	if ev.Flow.Protocol == protocolTable && e.Sealed != nil {
+		rows = rows[len(rows)-1:] // which says what became of the table; the row before, what might
+	}
 	for _, row := range rows {
 		if row.Sealed == nil {
 			continue
