@@ -307,6 +307,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	m.Authority.charged(m, true)
 	out.Event = ev
 	g.did(Act{Event: ev, Proven: true, Unknown: c.unknown})
+	recorded(ctx, out.Receipt, ev.Time)
 	return nil
 }
 

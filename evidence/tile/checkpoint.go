@@ -76,6 +76,20 @@ func parseCheckpoint(signed []byte, origin string, verifiers note.Verifiers) (Ch
 	return c, nil
 }
 
+// ReadCheckpoint reads a checkpoint without looking at its signatures, for the log's own.
+func ReadCheckpoint(signed []byte) (Checkpoint, error) {
+	text, _, ok := strings.Cut(string(signed), "\n\n")
+	if !ok || len(signed) > maxNote {
+		return Checkpoint{}, fmt.Errorf("%w: it is not a signed note", ErrCheckpoint)
+	}
+	c, err := ParseText(text + "\n")
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	c.Note = signed
+	return c, nil
+}
+
 // ParseText reads what a checkpoint's note says, or returns an [ErrCheckpoint]. Who signed the note it does not ask: that is for
 // the one who opened it. Lines after the third are let pass, as the format has it, if they are not empty.
 func ParseText(text string) (Checkpoint, error) {

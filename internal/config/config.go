@@ -52,7 +52,7 @@ type Config struct {
 	Retention     Retention                 `yaml:"retention" doc:"How long and how much is kept."`
 	Timeouts      Timeouts                  `yaml:"timeouts" doc:"How long the gateway waits."`
 	Keys          Keys                      `yaml:"keys" doc:"Where the keyset is kept."`
-	Log           Log                       `yaml:"log" doc:"The gateway's own log. It never holds data."`
+	Log           Log                       `yaml:"log" doc:"What the gateway says while it runs, and its transparency log. Neither holds data."`
 	Witness       Witness                   `yaml:"witness" doc:"Logs of others that this gateway cosigns, so that they cannot show two histories."`
 	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often the journal is signed."`
 
@@ -339,6 +339,9 @@ type Keys struct {
 type Log struct {
 	Level  LogLevel  `yaml:"level" doc:"Least severe level that is written." default:"info" enum:"debug info warn error"`
 	Format LogFormat `yaml:"format" doc:"text for people, json for machines." default:"text" enum:"text json"`
+
+	Serve   LogServe       `yaml:"serve" doc:"Who reads the transparency log at /log/. public: checkpoints and hash tiles everybody, entries the readers; readers: all the readers alone; none: nobody." default:"public" enum:"public readers none"`
+	Readers []flow.AgentID `yaml:"readers" doc:"Agents that read entries of the transparency log. Entries tell who sent what kind of information to whom." pattern:"id"`
 }
 
 // LogLevel is a level of the log.

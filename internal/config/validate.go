@@ -82,6 +82,7 @@ func (v *validator) validate() {
 	v.datasets(agents)
 	v.fetched()
 	v.handles()
+	v.logReaders()
 	v.detection("detection/")
 	v.models()
 	v.terms()

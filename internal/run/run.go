@@ -277,7 +277,10 @@ func (r *Gateway) doors() http.Handler {
 	mux.HandleFunc(trace.FacetsPath, trace.ServeFacets)
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
-	return gateway.Resources(r.Gateway, mux)
+	proofs := r.proofs()
+	mux.Handle("/log/", proofs)
+	mux.Handle("/receipts/", proofs)
+	return proofs.Give(gateway.Resources(r.Gateway, mux))
 }
 
 // Close ends the programs that the gateway started, signs the journal and closes everything.
