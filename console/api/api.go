@@ -84,6 +84,8 @@ func New(opt Options) *API {
 	a.guarded("POST /-/reload", a.reload)
 	a.guarded("POST /-/log/verify", a.verify)
 	a.guarded("GET /-/log/entries", a.entries)
+	a.guarded("GET /-/log/receipts/{ref}", a.receipts)
+	a.guarded("GET /-/log/checkpoint", a.checkpoint)
 	a.guarded("POST /-/token/open", a.openToken)
 	a.guarded("POST /-/subject/erase", a.erase)
 	a.guarded("GET /-/handles", a.handles)

@@ -23,16 +23,22 @@ import (
 )
 
 func (e *env) logCommand() *cobra.Command {
-	return e.group("log", "Look at the journal", e.logVerify(), e.logShow(), e.logOpening())
+	return e.group("log", "Look at the journal", e.logVerify(), e.logShow(), e.logOpening(), e.logCheckpoint(), e.logReceipt(), e.logProve())
 }
 
 func (e *env) logVerify() *cobra.Command {
 	var file string
 	var against []string
-	c := fileFlag(e.command("verify [-c FILE] [--against CHECKPOINT]", "Verify the whole journal: rows, log, signatures",
+	var given givenFiles
+	c := fileFlag(e.command("verify [FILE…] [-c FILE] [--against CHECKPOINT] [--key KEY] [--entry FILE]", "Verify the whole journal, or promises and receipts",
 		"Walks every row of the journal and compares it with the log's files, those with their signed checkpoints, and all with the\n"+
-			"checkpoints archived in the data directory. A checkpoint that was kept elsewhere also shows whether the whole was set back.", nil,
-		func(ctx context.Context, _ []string) error {
+			"checkpoints archived in the data directory. A checkpoint that was kept elsewhere also shows whether the whole was set back.\n"+
+			"With files verifies those instead: promises, tlog-proofs, COSE receipts, and answers of /receipts/. A promise that is among\n"+
+			"them says which entry the others prove; otherwise --entry does.", cobra.ArbitraryArgs,
+		func(ctx context.Context, args []string) error {
+			if len(args) > 0 {
+				return e.verifyFiles(ctx, file, given, args)
+			}
 			c, err := e.load(file)
 			if err != nil {
 				return err
@@ -44,6 +50,8 @@ func (e *env) logVerify() *cobra.Command {
 			return e.verified(v)
 		}), &file)
 	c.Flags().StringArrayVar(&against, "against", nil, "checkpoint file kept elsewhere; the gateway must be stopped")
+	c.Flags().StringVar(&given.key, "key", "", "with files: the log's verifier key, NAME+ID+KEY, or a file of it (default: this gateway's own)")
+	c.Flags().StringVar(&given.entry, "entry", "", "with files: the entry's bytes")
 	return c
 }
 
