@@ -24,6 +24,8 @@ const (
 	writerCacheKiB = 2048
 	readerCacheKiB = 512
 
+	busyTimeout = 5 * time.Second // somebody may look with the sqlite3 shell
+
 	longestWindow = time.Second // so that a mistake in units does not stop the store
 )
 
@@ -49,7 +51,7 @@ type SQLite struct {
 // files are not numbered from 001 on. A directory that others may read is closed to them first, unless it is shared
 // on purpose or not ours: that is an error.
 //
-// Deleted rows are overwritten in the database; copies in the write-ahead log last until its next checkpoint.
+// Deleted rows are overwritten in the database; copies may stay in the write-ahead log until its next checkpoint, and in gaps of pages: see [SQLite.Scrub].
 func Open(ctx context.Context, dir string, schemas []Schema, opt Options) (_ *SQLite, err error) {
 	opt = opt.withDefaults()
 	plans, err := plan(schemas)
@@ -195,7 +197,7 @@ func readerPragmas() []string {
 
 func commonPragmas(cacheKiB int) []string {
 	return []string{
-		"busy_timeout = 5000", // somebody may look with the sqlite3 shell
+		fmt.Sprintf("busy_timeout = %d", busyTimeout.Milliseconds()),
 		fmt.Sprintf("cache_size = -%d", cacheKiB),
 		"mmap_size = 0",
 		"temp_store = MEMORY", // sorting must not leave rows in a temporary file
