@@ -89,6 +89,7 @@ const (
 	Asked    Outcome = "asked"   // terms were asked for, and nothing was sent
 	Issued   Outcome = "issued"  // a capability was given to an agent
 	Budgeted Outcome = "budget"  // an entry of the ledger of privacy budgets
+	Erased   Outcome = "erased"  // what was kept of a subject is destroyed; the event does not say whose
 	Changed  Outcome = "changed" // policy, configuration or keys of the gateway itself
 )
 

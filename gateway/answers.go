@@ -15,6 +15,7 @@ import (
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -141,6 +142,8 @@ type Ticket struct {
 	done   chan struct{}
 	asking *Asking       // the question that the request asks
 	kept   *storedAnswer // written; if its transaction was undone, there is no such row to be found
+
+	erasures int64 // how many subjects were erased when the request came
 }
 
 // Once returns the stored answer to a request, or a ticket to carry it out. A second caller with the same id waits
@@ -149,7 +152,7 @@ func (g *Gateway) Once(ctx context.Context, req *Request) (*Answer, *Ticket, err
 	if req.ID == "" {
 		return nil, &Ticket{}, nil
 	}
-	t := &Ticket{g: g, req: req, key: g.alias(req.Between, "answer", req.ID), digest: g.digest(req)}
+	t := &Ticket{g: g, req: req, key: g.alias(req.Between, "answer", req.ID), digest: g.digest(req), erasures: g.vault.Erasures()}
 	for {
 		g.answers.mu.Lock()
 		busy := g.answers.flying[t.key]
@@ -198,6 +201,9 @@ func (t *Ticket) stored(ctx context.Context) (*Answer, error) {
 	if subtle.ConstantTimeCompare(digest, t.digest[:]) != 1 {
 		return nil, refuse(RuleConflict, "", nil, "This message id was used before with another request; use a new one.")
 	}
+	if len(sealed) == 0 {
+		return nil, refuse(RuleConflict, "", nil, "The answer to this request is not kept any more; use a new message id if it is to be carried out once more.")
+	}
 	plain, err := t.g.sealAnswers.Open(sealed, t.key[:])
 	if err != nil {
 		return nil, refuse(RuleInternal, "", err, "The gateway could not read the earlier answer, so it is not given again.")
@@ -217,16 +223,29 @@ func (t *Ticket) By(p Pins) {
 	}
 }
 
+// seal is the stored form of an answer. If somebody was erased since the request came there is none, since what the answer says
+// may be older than that: the request is known to have been carried out, and what came of it is not given again.
+func (t *Ticket) seal(tx store.Tx, a *Answer) ([]byte, error) {
+	n, err := vault.Erasures(tx)
+	if err != nil {
+		return nil, err
+	}
+	if n != t.erasures {
+		return []byte{}, nil
+	}
+	plain, err := a.encode()
+	if err != nil {
+		return nil, err
+	}
+	return t.g.sealAnswers.Seal(plain, t.key[:])
+}
+
 // Store keeps an answer in the transaction that records its release. It is found from when the ticket ends.
 func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 	if t == nil || t.done == nil || int64(len(a.Body)) > t.g.retention.AnswerBytes/4 {
 		return nil
 	}
-	plain, err := a.encode()
-	if err != nil {
-		return err
-	}
-	sealed, err := t.g.sealAnswers.Seal(plain, t.key[:])
+	sealed, err := t.seal(tx, a)
 	if err != nil {
 		return err
 	}
@@ -239,8 +258,8 @@ func (t *Ticket) Store(tx store.Tx, a *Answer) error {
 	at := storedAnswer{seq: t.g.answers.seq, size: int64(len(sealed)), expires: t.g.now().Add(t.g.retention.Answers).Unix()}
 	t.g.answers.mu.Unlock()
 	t.kept = &at
-	const insert = "INSERT INTO gateway_answers (seq, id, digest, pins, sealed, expires) VALUES (?, ?, ?, ?, ?, ?)"
-	if _, err := tx.Exec(insert, at.seq, t.key[:], t.digest[:], t.req.Pins.digest(), sealed, at.expires); err != nil {
+	const insert = "INSERT INTO gateway_answers (seq, id, digest, pins, sealed, expires, task) VALUES (?, ?, ?, ?, ?, ?, ?)"
+	if _, err := tx.Exec(insert, at.seq, t.key[:], t.digest[:], t.req.Pins.digest(), sealed, at.expires, handleTask(a.Task)); err != nil {
 		return err
 	}
 	return nil

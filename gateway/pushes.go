@@ -195,6 +195,7 @@ type Notification struct {
 	Hops string // as [HeaderHops] has it
 	Body []byte
 	Pins Pins // that decided it
+	Task flow.TaskID
 }
 
 type sealedNotification struct {
@@ -215,8 +216,8 @@ func (g *Gateway) QueueNotification(tx store.Tx, n *Notification) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO gateway_notifications (seq, push, sealed, tries, due, expires) VALUES (?, ?, ?, ?, ?, ?)",
-		n.Seq, n.Push[:], sealed, n.Tries, n.Due.UnixMilli(), n.Until.Unix())
+	_, err = tx.Exec("INSERT INTO gateway_notifications (seq, push, sealed, tries, due, expires, task) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		n.Seq, n.Push[:], sealed, n.Tries, n.Due.UnixMilli(), n.Until.Unix(), handleTask(n.Task))
 	return err
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/ask"
+	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
@@ -30,7 +31,7 @@ import (
 	"github.com/scrimhq/scrim/store"
 )
 
-// Ledger is the open state of a gateway. [OpenToken], [Erase], [Revoke] and [WriteEntries] work on it with and without a server.
+// Ledger is the open state of a gateway. [OpenToken], [Revoke] and [WriteEntries] work on it with and without a server.
 type Ledger struct {
 	DB      store.DB
 	Journal *audit.Log
@@ -60,6 +61,7 @@ type Options struct {
 	Streams      *stream.Publisher               // nil: none are published
 	Questions    *ask.Service                    // nil: none are answered
 	Lineage      *Lineage                        // nil: none is kept
+	Erasures     *erasure.Office                 // nil: nobody is erased
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
@@ -87,7 +89,6 @@ func New(opt Options) *API {
 	a.guarded("GET /-/log/receipts/{ref}", a.receipts)
 	a.guarded("GET /-/log/checkpoint", a.checkpoint)
 	a.guarded("POST /-/token/open", a.openToken)
-	a.guarded("POST /-/subject/erase", a.erase)
 	a.guarded("GET /-/handles", a.handles)
 	a.guarded("POST /-/handles/drop", a.dropHandles)
 	a.guarded("POST /-/cap/revoke", a.revoke)
@@ -102,6 +103,7 @@ func New(opt Options) *API {
 	a.budgets()
 	a.streams()
 	a.lineage()
+	a.erasures()
 	if opt.Capabilities != nil {
 		a.guarded("POST /-/capability/mint", a.mint)
 		a.guarded("POST /-/capability/verify", a.checkCapability)

@@ -17,6 +17,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -53,9 +54,10 @@ func open(t *testing.T) *office {
 	}
 	o.server = httptest.NewServer(api.New(api.Options{
 		Ledger: o.ledger(), Token: o.token, Snapshot: o.Snapshot, Metrics: metrics,
-		Reload: func(context.Context, string) error { return errors.New("scrim.yaml:1:1: nothing is right") },
-		Verify: func(ctx context.Context) (audit.Report, error) { return o.Log.Verify(ctx) },
-		Ready:  func(context.Context) error { return nil },
+		Erasures: erasure.New(erasure.Options{DB: o.DB, Journal: o.Log, Vault: o.Vault, Keys: o.Keys, Domain: gatewaytest.Own}),
+		Reload:   func(context.Context, string) error { return errors.New("scrim.yaml:1:1: nothing is right") },
+		Verify:   func(ctx context.Context) (audit.Report, error) { return o.Log.Verify(ctx) },
+		Ready:    func(context.Context) error { return nil },
 	}))
 	t.Cleanup(o.server.Close)
 	return o
@@ -213,14 +215,37 @@ func TestNoRecordNoOpening(t *testing.T) {
 func TestAnErasedSubjectsTokensAreDead(t *testing.T) {
 	o := open(t)
 	token := o.mint(t, "jane@example.com")
-	if status, body := o.ask(t, http.MethodPost, "/-/subject/erase", `{"unit":"patient","value":"MRN-1"}`); status != http.StatusOK {
-		t.Fatalf("erase got %d %s", status, body)
+	status, body := o.ask(t, http.MethodPost, "/-/erase/ask", `{"unit":"patient","value":"MRN-1"}`)
+	var req erasure.Request
+	if err := json.Unmarshal([]byte(body), &req); err != nil || status != http.StatusOK || req.ID == "" || req.Kept.Tokens != 1 {
+		t.Fatalf("ask got %d %s, %v", status, body, err)
+	}
+	if _, err := o.Vault.Resolve(t.Context(), token); err != nil {
+		t.Fatalf("the token is dead before anybody confirmed: %v", err)
+	}
+	if _, waiting := o.ask(t, http.MethodPost, "/-/erase/waiting", `{}`); !strings.Contains(waiting, req.ID) || strings.Contains(waiting, "MRN-1") {
+		t.Errorf("waiting got %s, want the request, and not for whom", waiting)
+	}
+	confirm := func(value string) (int, string) {
+		return o.ask(t, http.MethodPost, "/-/erase/confirm", fmt.Sprintf(`{"unit":"patient","value":%q,"request":%q}`, value, req.ID))
+	}
+	if status, body := confirm("MRN-2"); status != http.StatusUnprocessableEntity || strings.Contains(body, "MRN") {
+		t.Errorf("confirming for another got %d %s, want 422", status, body)
+	}
+	if status, body := confirm("MRN-1"); status != http.StatusOK {
+		t.Fatalf("confirm got %d %s", status, body)
 	}
 	if _, err := o.Vault.Resolve(t.Context(), token); !errors.Is(err, vault.ErrNoToken) {
 		t.Errorf("Resolve() error = %v, want ErrNoToken", err)
 	}
-	if _, journal := o.ask(t, http.MethodGet, "/-/log/entries", ""); !strings.Contains(journal, "subject's keys are destroyed") || strings.Contains(journal, "MRN-1") {
-		t.Errorf("journal = %s, want that somebody's keys were destroyed, and not whose", journal)
+	if _, journal := o.ask(t, http.MethodGet, "/-/log/entries", ""); !strings.Contains(journal, "a subject is erased") || strings.Contains(journal, "MRN-1") {
+		t.Errorf("journal = %s, want that somebody was erased, and not who", journal)
+	}
+	if status, body := o.ask(t, http.MethodPost, "/-/erase/withdraw", `{"request":"nothing"}`); status != http.StatusUnprocessableEntity {
+		t.Errorf("withdrawing nothing got %d %s, want 422", status, body)
+	}
+	if status, body := o.ask(t, http.MethodPost, "/-/subject/events", `{"unit":"patient","value":"MRN-1"}`); status != http.StatusOK || strings.TrimSpace(body) != "[]" {
+		t.Errorf("events of the erased got %d %s, want none", status, body)
 	}
 }
 

@@ -129,7 +129,7 @@ func protocolName(p string) string {
 }
 
 var outcomeNames = []flow.Outcome{
-	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Asked, flow.Issued, flow.Budgeted, flow.Changed,
+	flow.Released, flow.Refused, flow.Replayed, flow.Conflict, flow.Opened, flow.Segment, flow.Closed, flow.Watched, flow.Fetched, flow.Asked, flow.Issued, flow.Budgeted, flow.Changed, flow.Erased,
 }
 
 func outcomeName(o flow.Outcome) string {

@@ -80,26 +80,6 @@ func OpenToken(ctx context.Context, l Ledger, s *gateway.Snapshot, req OpenReque
 	return out, nil
 }
 
-// EraseRequest names a subject as a unit column or pointer of the catalog does.
-type EraseRequest struct {
-	Unit  string `json:"unit"`
-	Value string `json:"value"`
-}
-
-// Erase destroys the keys of a subject, so that its tokens stop resolving, and puts on record that somebody's were.
-// The record does not say whose.
-func Erase(ctx context.Context, l Ledger, s *gateway.Snapshot, req EraseRequest) (flow.ID, error) {
-	if req.Unit == "" || req.Value == "" {
-		return "", errors.New("a subject is named by a unit and a value")
-	}
-	f := flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Domain: s.Domain}, To: flow.Party{Domain: s.Domain}, Protocol: "admin", Method: "subject/erase"}
-	ev := flow.Event{Time: time.Now(), Flow: f, Outcome: flow.Changed, Reason: "a subject's keys are destroyed", PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash}
-	if err := l.append(ctx, ev); err != nil {
-		return "", err
-	}
-	return f.ID, l.Vault.Erase(ctx, l.Vault.Subject(req.Unit, req.Value))
-}
-
 func (l Ledger) append(ctx context.Context, ev flow.Event) error {
 	err := l.DB.Update(ctx, func(tx store.Tx) error {
 		_, err := l.Journal.Append(tx, ev, audit.Private{})
@@ -122,19 +102,6 @@ func (a *API) openToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, out)
-}
-
-func (a *API) erase(w http.ResponseWriter, r *http.Request) {
-	var req EraseRequest
-	if !read(w, r, &req) {
-		return
-	}
-	id, err := Erase(r.Context(), a.opt.Ledger, a.opt.Snapshot(), req)
-	if err != nil {
-		fail(w, statusOf(err), err.Error())
-		return
-	}
-	answer(w, map[string]flow.ID{"reference": id})
 }
 
 func statusOf(err error) int {

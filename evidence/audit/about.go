@@ -69,3 +69,27 @@ func EraseAbout(tx store.Tx, s flow.SubjectRef) error {
 	_, err := tx.Exec("DELETE FROM audit_about WHERE subject = ?", s[:])
 	return err
 }
+
+// TasksOf adds to a set the tasks of events about a subject from a sequence number on, and returns the number to go on from. Entries that are
+// not kept any more name none.
+func TasksOf(tx store.Tx, s flow.SubjectRef, from int64, into map[flow.TaskID]bool) (next int64, err error) {
+	rows, err := tx.Query("SELECT a.seq, e.event FROM audit_about a JOIN audit_entries e ON e.seq = a.seq WHERE a.subject = ? AND a.seq >= ? AND length(e.event) > 0 ORDER BY a.seq", s[:], from)
+	if err != nil {
+		return from, fmt.Errorf("looking for a subject's tasks: %w", err)
+	}
+	defer rows.Close()
+	for next = from; rows.Next(); next++ {
+		var raw []byte
+		if err := rows.Scan(&next, &raw); err != nil {
+			return from, fmt.Errorf("looking for a subject's tasks: %w", err)
+		}
+		ev, err := decodeEvent(raw)
+		if err != nil {
+			return from, fmt.Errorf("entry %d: %w", next, err)
+		}
+		if t := ev.Flow.Task.ID; t != "" {
+			into[t] = true
+		}
+	}
+	return next, rows.Err()
+}

@@ -301,7 +301,7 @@ func (in *intake) pass(ctx context.Context, envelope []byte) error {
 			return err
 		}
 		now := in.now()
-		n = gateway.Notification{Seq: in.next(), Push: in.push.ID(), Due: now, Until: now.Add(in.keep()), Hops: in.hops, Body: body, Pins: in.Gateway.Pins(in.snap, in.authority, f)}
+		n = gateway.Notification{Seq: in.next(), Push: in.push.ID(), Due: now, Until: now.Add(in.keep()), Hops: in.hops, Body: body, Pins: in.Gateway.Pins(in.snap, in.authority, f), Task: f.Task.ID}
 		return in.Gateway.QueueNotification(tx, &n)
 	}
 	if _, err := in.Gateway.Pass(ctx, m); err != nil {

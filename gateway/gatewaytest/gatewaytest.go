@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
@@ -90,11 +91,11 @@ func New(t testing.TB, setup Setup) *Rig {
 		r.Dir = t.TempDir()
 	}
 	var err error
-	r.DB, err = storetest.Try(t, filepath.Join(r.Dir, "data"), store.Options{NoSync: setup.NoSync}, audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema())
+	r.DB, err = storetest.Try(t, filepath.Join(r.Dir, "data"), store.Options{NoSync: setup.NoSync}, audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema(), erasure.Schema())
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)
-	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: gateway.EraseHandles, Forgot: gateway.ForgetHandles})
+	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: gateway.EraseAbout, Forgot: gateway.ForgetHandles})
 	must(t, err)
 	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/log/own", r.Keys.Signer("log"), audit.Options{Dir: filepath.Join(r.Dir, "log")})
 	must(t, err)

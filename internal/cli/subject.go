@@ -1,58 +1,63 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
+	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scrimhq/scrim/console/api"
-	"github.com/scrimhq/scrim/flow"
-	"github.com/scrimhq/scrim/internal/run"
 )
 
 func (e *env) subjectCommand() *cobra.Command {
+	return e.group("subject", "Serve the people whom data is about", e.subjectEvents())
+}
+
+func (e *env) subjectEvents() *cobra.Command {
 	var file string
-	erase := fileFlag(e.command("erase UNIT < VALUE", "Destroy a subject's keys, so that its tokens stop resolving",
-		"Reads the value that names the subject, such as a record number, from standard input, so that it stays out of the shell's\n"+
-			"history. UNIT is what a contract or schema calls it, such as patient. The record says that somebody's keys were\n"+
-			"destroyed, not whose. Tokens that were given out cannot be opened or joined afterwards.", cobra.ExactArgs(1),
+	var asJSON bool
+	c := fileFlag(e.command("events UNIT < VALUE", "Tell a person who was told what about them",
+		"Reads the value that names the person, such as a record number, from standard input. Prints each event on record that is about\n"+
+			"the person: who got what, at which level, for what. What the same message said of others is not in it. That somebody looked is on\n"+
+			"record, too. Entries of versions before 0.2 name nobody and are not found; neither is what was erased.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			c, err := e.load(file)
+			if err := e.hasBegun(file); err != nil {
+				return err
+			}
+			q, err := e.subject(args[0])
 			if err != nil {
 				return err
 			}
-			line, err := bufio.NewReader(io.LimitReader(e.in, 64<<10)).ReadString('\n')
-			if err != nil && !errors.Is(err, io.EOF) {
+			all, err := askPart(ctx, e, file, "/-/subject/events", q, erasures, api.SubjectEvents)
+			if err != nil {
 				return err
 			}
-			req := api.EraseRequest{Unit: args[0], Value: strings.TrimRight(line, "\r\n")}
-			if req.Value == "" {
-				return misuse("standard input is empty; write the value that names the subject to it")
-			}
-			var out struct {
-				Reference flow.ID `json:"reference"`
-			}
-			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/subject/erase", req, &out) },
-				func(st *run.State) error {
-					snap, err := e.snapshotOf(c)
-					if err != nil {
+			if asJSON {
+				enc := json.NewEncoder(e.out)
+				for _, ev := range all {
+					if err := enc.Encode(ev); err != nil {
 						return err
 					}
-					out.Reference, err = api.Erase(ctx, st.Ledger(), snap, req)
-					return err
-				})
-			if err != nil {
-				return err
+				}
+				return nil
 			}
-			fmt.Fprintf(e.out, "done: the subject's keys are destroyed; on record as %s\n", out.Reference)
-			return nil
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ENTRY\tTIME\tTO\tPURPOSE\tWHAT\tLEVEL")
+			for _, ev := range all {
+				to := string(ev.To.Agent) + " at " + string(ev.To.Domain)
+				head := fmt.Sprintf("%d\t%s\t%s\t%s\t", ev.Seq, ev.Time.UTC().Format(time.RFC3339), to, ev.Purpose)
+				if len(ev.Levels) == 0 {
+					fmt.Fprintln(w, head+string(ev.Outcome)+"\t")
+				}
+				for _, l := range ev.Levels {
+					fmt.Fprintf(w, "%s%d %s\t%s\n", head, l.Count, l.Label, l.Level)
+				}
+			}
+			return w.Flush()
 		}), &file)
-	return e.group("subject", "Serve the people whom data is about", erase)
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return c
 }

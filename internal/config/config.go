@@ -55,6 +55,7 @@ type Config struct {
 	Log           Log                       `yaml:"log" doc:"What the gateway says while it runs, and its transparency log. Neither holds data."`
 	Witness       Witness                   `yaml:"witness" doc:"Logs of others that this gateway cosigns, so that they cannot show two histories."`
 	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often the journal is signed."`
+	Erasure       Erasure                   `yaml:"erasure" doc:"Who has people's data erased."`
 
 	loaded loaded
 }

@@ -21,7 +21,7 @@ func (r *Gateway) Admin() (http.Handler, error) {
 		Reload:   r.Reload,
 		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
 		Ready:    r.Ready,
-		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage,
+		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(),
 	}
 	if r.Learner != nil {
 		opt.Proposals = func() ([]byte, error) { return json.Marshal(r.Learner.Seen()) }

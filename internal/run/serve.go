@@ -265,7 +265,7 @@ func (r *Gateway) sweep(ctx context.Context) {
 			if err := r.Contracts.Sweep(ctx); err != nil && ctx.Err() == nil {
 				r.log.Error("sweeping contracts", "error", err)
 			}
-			if err := errors.Join(r.Gateway.Sweep(ctx), r.Capabilities.Sweep(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(r.Gateway.Sweep(ctx), r.Capabilities.Sweep(ctx), r.finishErasures(ctx)); err != nil && ctx.Err() == nil {
 				r.log.Error("sweeping", "error", err)
 			}
 		}

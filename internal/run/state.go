@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/witness"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
@@ -28,7 +29,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema()}...), budgetSchemas()...)
+	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema()}...), budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -162,7 +163,7 @@ func (st *State) Office() *release.Office {
 }
 
 func (st *State) open(ctx context.Context, c *config.Config) (err error) {
-	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: gateway.EraseHandles, Forgot: gateway.ForgetHandles})
+	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: gateway.EraseAbout, Forgot: gateway.ForgetHandles})
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
@@ -174,7 +175,10 @@ func (st *State) open(ctx context.Context, c *config.Config) (err error) {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	st.Freezes, err = freeze.Open(ctx, freeze.Options{DB: st.DB, Journal: st.Log, Domain: c.Domain, FlowID: gateway.NewFlowID})
-	return err
+	if err != nil {
+		return err
+	}
+	return st.finishErasures(ctx)
 }
 
 // LogDir is the directory of the log's trees.

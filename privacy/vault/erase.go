@@ -9,35 +9,27 @@ import (
 	"github.com/scrimhq/scrim/store"
 )
 
+// Also is what else belongs into the transaction that erases a subject. Nil fields do nothing.
+type Also struct {
+	Tasks  func(store.Tx) ([]flow.TaskID, error) // whose memory is forgotten, since it may hold what was said about the subject
+	Record func(store.Tx) error                  // called last
+}
+
 // Erase destroys the subject's own key, handles and vaulted values, and returns when that is durable: its tokens stop resolving, none can be joined with another,
 // and none minted later equals an old one. A batch that used the key and is not yet flushed gets [ErrConflict].
 //
 // Stand-ins that do not know their subject are not touched: surrogates die with their task, tokens for an unknown subject with their epoch.
-// It returns [ErrScope] for the unknown subject.
-func (v *Vault) Erase(ctx context.Context, s flow.SubjectRef) error {
+// It returns [ErrScope] for the unknown subject. After an error nothing is erased, or all of it: it may be called again.
+func (v *Vault) Erase(ctx context.Context, s flow.SubjectRef, also ...Also) error {
 	if !s.Known() {
 		return fmt.Errorf("erasing a subject: %w", ErrScope)
 	}
 	var n int64
-	err := v.db.Update(ctx, func(tx store.Tx) error {
-		for _, q := range []string{
-			"DELETE FROM vault_values WHERE subject = ?",
-			"DELETE FROM vault_handles WHERE subject = ?",
-			"DELETE FROM vault_subjects WHERE subject = ?",
-		} {
-			if _, err := tx.Exec(q, s[:]); err != nil {
-				return err
-			}
-		}
-		if v.opt.Erased != nil {
-			if err := v.opt.Erased(tx, s); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.Exec("INSERT INTO vault_state (id, erasures) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET erasures = vault_state.erasures + 1"); err != nil {
+	var tasks []digest
+	err := v.db.Update(ctx, func(tx store.Tx) (err error) {
+		if tasks, err = v.eraseIn(tx, s, also); err != nil {
 			return err
 		}
-		var err error
 		n, err = erasures(tx)
 		return err
 	})
@@ -46,11 +38,91 @@ func (v *Vault) Erase(ctx context.Context, s flow.SubjectRef) error {
 	defer v.mu.Unlock()
 	v.gen++
 	v.evictSubject(s)
+	for _, id := range tasks {
+		delete(v.memory.entries, id)
+	}
 	if err != nil {
 		return fmt.Errorf("erasing a subject: %w", err)
 	}
 	v.erasures = max(v.erasures, n)
 	return nil
+}
+
+func (v *Vault) eraseIn(tx store.Tx, s flow.SubjectRef, also []Also) (forgotten []digest, err error) {
+	for _, a := range also { // first: it may look for what is deleted below
+		if a.Tasks == nil {
+			continue
+		}
+		tasks, err := a.Tasks(tx)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tasks {
+			id := keyedDigest(v.nameKey, "task", string(t))
+			if err := deleteTasks(tx, "task = ?", id[:]); err != nil {
+				return nil, err
+			}
+			forgotten = append(forgotten, id)
+		}
+	}
+	for _, q := range []string{
+		"DELETE FROM vault_values WHERE subject = ?",
+		"DELETE FROM vault_handles WHERE subject = ?",
+		"DELETE FROM vault_subjects WHERE subject = ?",
+	} {
+		if _, err := tx.Exec(q, s[:]); err != nil {
+			return nil, err
+		}
+	}
+	if v.opt.Erased != nil {
+		if err := v.opt.Erased(tx, s); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := tx.Exec("INSERT INTO vault_state (id, erasures) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET erasures = vault_state.erasures + 1"); err != nil {
+		return nil, err
+	}
+	for _, a := range also {
+		if a.Record == nil {
+			continue
+		}
+		if err := a.Record(tx); err != nil {
+			return nil, err
+		}
+	}
+	return forgotten, nil
+}
+
+// Erasures returns how many subjects were erased, within a transaction. What began before the number changed must not be kept as if nothing had happened.
+func Erasures(tx store.Tx) (int64, error) { return erasures(tx) }
+
+// Erasures returns how many subjects were erased as far as this process knows.
+func (v *Vault) Erasures() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.erasures
+}
+
+// Held is how much the vault keeps of a subject.
+type Held struct {
+	Key    bool  // it has a key of its own
+	Scopes int64 // recipients, purposes and labels for which reversible tokens were minted
+	Values int64 // vaulted
+}
+
+// Held counts what would be erased with a subject.
+func (v *Vault) Held(tx store.Tx, s flow.SubjectRef) (h Held, err error) {
+	var keys int64
+	for _, c := range []struct {
+		n     *int64
+		table string
+	}{{&keys, "vault_subjects"}, {&h.Scopes, "vault_handles"}, {&h.Values, "vault_values"}} {
+		if err := tx.QueryRow("SELECT count(*) FROM "+c.table+" WHERE subject = ?", s[:]).Scan(c.n); err != nil {
+			return Held{}, err
+		}
+	}
+	h.Key = keys > 0
+	return h, nil
 }
 
 // Forget deletes the memory of a task that has ended. A batch that added to it and is not yet flushed gets [ErrConflict].

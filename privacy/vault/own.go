@@ -28,7 +28,7 @@ func newSubjectKey(ref flow.SubjectRef, key []byte) *subject {
 	})}
 }
 
-// Own is a subject's own key as one batch uses it: what it sealed, nobody opens once the subject is erased.
+// Own is a subject's own key: what it sealed, nobody opens once the subject is erased.
 type Own struct {
 	opaque
 	s *subject
@@ -66,21 +66,9 @@ func (o Own) Seal(plain, ad []byte) []byte {
 	return c.Seal(out, out, plain, ad)
 }
 
-// OpenOwn opens what [Own.Seal] sealed for the subject. It returns [ErrNoKey] if the subject has no key, and [ErrSealed] for what its present
-// key did not seal.
-func (v *Vault) OpenOwn(ctx context.Context, ref flow.SubjectRef, sealed, ad []byte) ([]byte, error) {
-	var s *subject
-	err := v.db.View(ctx, func(tx store.Tx) (err error) {
-		s, err = v.readSubject(tx, ref)
-		return err
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNoKey
-	}
-	if err != nil {
-		return nil, fmt.Errorf("loading a subject's key: %w", err)
-	}
-	c := s.own()
+// Open opens what [Own.Seal] sealed for the same subject. It returns [ErrSealed] for anything else.
+func (o Own) Open(sealed, ad []byte) ([]byte, error) {
+	c := o.s.own()
 	if len(sealed) < c.NonceSize() {
 		return nil, ErrSealed
 	}
@@ -89,6 +77,22 @@ func (v *Vault) OpenOwn(ctx context.Context, ref flow.SubjectRef, sealed, ad []b
 		return nil, ErrSealed
 	}
 	return plain, nil
+}
+
+// Own returns the subject's own key as the store has it, to open with. It returns [ErrNoKey] if the subject has none.
+func (v *Vault) Own(ctx context.Context, ref flow.SubjectRef) (Own, error) {
+	var s *subject
+	err := v.db.View(ctx, func(tx store.Tx) (err error) {
+		s, err = v.readSubject(tx, ref)
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Own{}, ErrNoKey
+	}
+	if err != nil {
+		return Own{}, fmt.Errorf("loading a subject's key: %w", err)
+	}
+	return Own{s: s}, nil
 }
 
 // loadSubjects reads keys that are not in memory, all at once: a table may name a thousand subjects.
@@ -134,4 +138,31 @@ func (v *Vault) loadSubjects(ctx context.Context, refs []flow.SubjectRef) error 
 		}
 	}
 	return nil
+}
+
+// TracesOf returns random bytes of the rows that would be erased with a subject, by which copies of them are found in files: of the subject's key, without
+// which nothing else can be read, and of vaulted values.
+func TracesOf(tx store.Tx, ref flow.SubjectRef) (traces [][]byte, err error) {
+	for _, c := range []struct {
+		query string
+		at    int // where the nonce begins
+	}{{"SELECT sealed FROM vault_subjects WHERE subject = ?", 5}, {"SELECT sealed FROM vault_values WHERE subject = ?", 0}} {
+		rows, err := tx.Query(c.query, ref[:])
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var sealed []byte
+			if err := rows.Scan(&sealed); err != nil {
+				return nil, errors.Join(err, rows.Close())
+			}
+			if len(sealed) >= c.at+16 {
+				traces = append(traces, sealed[c.at:c.at+16:c.at+16])
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return traces, nil
 }

@@ -29,35 +29,35 @@ func TestWhatASubjectsKeySealedGoesWithIt(t *testing.T) {
 	})
 	h.restart(t)
 	for i, s := range []flow.SubjectRef{anna, berta} {
-		if got, err := h.OpenOwn(t.Context(), s, sealed[i], []byte("of event 1")); err != nil || string(got) != "salt" {
-			t.Errorf("OpenOwn() = %q, %v, want the salt", got, err)
+		if got, err := openOwn(t, h, s, sealed[i], []byte("of event 1")); err != nil || string(got) != "salt" {
+			t.Errorf("Open() = %q, %v, want the salt", got, err)
 		}
 	}
 	for name, open := range map[string]func() ([]byte, error){
-		"another subject's": func() ([]byte, error) { return h.OpenOwn(t.Context(), berta, sealed[0], []byte("of event 1")) },
-		"another event's":   func() ([]byte, error) { return h.OpenOwn(t.Context(), anna, sealed[0], []byte("of event 2")) },
-		"nothing":           func() ([]byte, error) { return h.OpenOwn(t.Context(), anna, nil, nil) },
+		"another subject's": func() ([]byte, error) { return openOwn(t, h, berta, sealed[0], []byte("of event 1")) },
+		"another event's":   func() ([]byte, error) { return openOwn(t, h, anna, sealed[0], []byte("of event 2")) },
+		"nothing":           func() ([]byte, error) { return openOwn(t, h, anna, nil, nil) },
 	} {
 		if _, err := open(); !errors.Is(err, vault.ErrSealed) {
-			t.Errorf("OpenOwn() of %s error = %v, want ErrSealed", name, err)
+			t.Errorf("Open() of %s error = %v, want ErrSealed", name, err)
 		}
 	}
 	if err := h.Erase(t.Context(), anna); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.OpenOwn(t.Context(), anna, sealed[0], []byte("of event 1")); !errors.Is(err, vault.ErrNoKey) {
-		t.Errorf("OpenOwn() after the erasure error = %v, want ErrNoKey", err)
+	if _, err := openOwn(t, h, anna, sealed[0], []byte("of event 1")); !errors.Is(err, vault.ErrNoKey) {
+		t.Errorf("Open() after the erasure error = %v, want ErrNoKey", err)
 	}
 	h.send(t, func(b *vault.Batch) { // a new key of the same subject opens nothing old
 		if _, err := b.Own(t.Context(), []flow.SubjectRef{anna}); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if _, err := h.OpenOwn(t.Context(), anna, sealed[0], []byte("of event 1")); !errors.Is(err, vault.ErrSealed) {
-		t.Errorf("OpenOwn() with a later key error = %v, want ErrSealed", err)
+	if _, err := openOwn(t, h, anna, sealed[0], []byte("of event 1")); !errors.Is(err, vault.ErrSealed) {
+		t.Errorf("Open() with a later key error = %v, want ErrSealed", err)
 	}
-	if _, err := h.OpenOwn(t.Context(), berta, sealed[1], []byte("of event 1")); err != nil {
-		t.Errorf("OpenOwn() of somebody else error = %v, want nil", err)
+	if _, err := openOwn(t, h, berta, sealed[1], []byte("of event 1")); err != nil {
+		t.Errorf("Open() of somebody else error = %v, want nil", err)
 	}
 }
 
@@ -85,11 +85,20 @@ func TestOwnKeyErasedWhileAMessageIsUnderWayIsAConflict(t *testing.T) {
 			if !errors.Is(err, vault.ErrConflict) {
 				t.Fatalf("Flush() error = %v, want ErrConflict", err)
 			}
-			if _, err := h.OpenOwn(t.Context(), anna, nil, nil); !errors.Is(err, vault.ErrNoKey) {
+			if _, err := openOwn(t, h, anna, nil, nil); !errors.Is(err, vault.ErrNoKey) {
 				t.Errorf("the key is back: %v", err)
 			}
 		})
 	}
+}
+
+func openOwn(t *testing.T, h *house, s flow.SubjectRef, sealed, ad []byte) ([]byte, error) {
+	t.Helper()
+	o, err := h.Own(t.Context(), s)
+	if err != nil {
+		return nil, err
+	}
+	return o.Open(sealed, ad)
 }
 
 func TestOwnRefusesTheUnknown(t *testing.T) {

@@ -1,0 +1,13 @@
+package config
+
+// Erasure says who has people's data erased.
+type Erasure struct {
+	Within    Duration   `yaml:"within" doc:"How long a request for an erasure waits for its confirmation." default:"24h" min:"1m"`
+	Approvers []Approver `yaml:"approvers" doc:"Who may ask for an erasure and confirm one that another asked for. Absent: whoever asked confirms, in a second step."`
+}
+
+// Approver has a credential of their own for erasures.
+type Approver struct {
+	Name   string `yaml:"name" doc:"As the journal says who asked and who confirmed." required:"true" pattern:"id"`
+	SHA256 string `yaml:"sha256" doc:"SHA-256 of the credential; \"scrim erase --new-credential\" makes both." required:"true" pattern:"sha256"`
+}
