@@ -27,7 +27,7 @@ func (st *State) Trace(c *config.Config, fault func(error)) (*Lineage, error) {
 	l := &Lineage{api.Lineage{Domain: c.Domain, Graph: st.Lineage}}
 	l.Tracer = trace.New(trace.Options{
 		DB: st.DB, Domain: c.Domain, Graph: l.Graph, Base: c.WrittenURL(), OnError: fault,
-		Entries: st.Log.Entries,
+		Entries: st.Log.Entries, Settled: st.Log.Sequenced, Grown: st.Log.Grown,
 		Open: func(e audit.Entry) (trace.Decision, error) {
 			in, err := api.OpenInputs(st.Ledger(), e)
 			if err != nil {
@@ -88,7 +88,22 @@ func (l *Lineage) Run(ctx context.Context) {
 
 // Picture draws what came of a dataset or a column, or was used for it, in one of [draw.Formats], as far as it is on record now. Coarse leaves columns out.
 func (r *Gateway) Picture(ctx context.Context, format string, q api.LineageQuery, coarse bool) ([]byte, error) {
-	if err := r.trace.Catch(ctx); err != nil {
+	rows, err := r.Log.Rows(ctx)
+	for seq := int64(0); err == nil && seq < rows; {
+		var now trace.Progress
+		grown := r.Log.Grown()
+		if err = r.trace.Catch(ctx); err == nil {
+			now, err = r.trace.Tracer.Progress(ctx)
+		}
+		if seq = now.Seq; err == nil && seq < rows { // not in the log's tree yet
+			select {
+			case <-ctx.Done():
+				err = ctx.Err()
+			case <-grown:
+			}
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	p, err := api.ShowLineage(ctx, &r.trace.Lineage, q)

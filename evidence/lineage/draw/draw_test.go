@@ -210,6 +210,9 @@ func TestCoarsePicturesHaveOneLinkOfTwoDatasets(t *testing.T) {
 	if len(c.Links) != 3 || len(c.Datasets) != 3 || len(c.Deliveries) != 1 || len(p.Datasets[0].Columns) != 1 {
 		t.Fatalf("%d links of %d datasets, want 3 of 3", len(c.Links), len(c.Datasets))
 	}
+	if m := string(draw.Mermaid(c)); !strings.Contains(m, `    d2["agents/prior-auth/from/intake/SendMessage<br/>to prior-auth@insurer, generalized, 3×"]`) || !strings.Contains(m, "  d1 --> d0\n") {
+		t.Errorf("Mermaid is\n%s", m)
+	}
 	if l := c.Links[1]; l.How != "DIRECT/TRANSFORMATION:generalized(year) INDIRECT" || !l.Masking || l.From.Field != "" || l.To.Field != "" {
 		t.Errorf("the second link is %+v", l)
 	}

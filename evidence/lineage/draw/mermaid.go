@@ -22,8 +22,16 @@ func Mermaid(p *lineage.Picture) []byte {
 			fmt.Fprintf(&b, "  subgraph n%d[\"%s\"]\n", i, mermaidText(d.Namespace))
 			last = d.Namespace
 		}
-		fmt.Fprintf(&b, "    subgraph d%d[\"%s\"]\n", i, mermaidText(d.Name.Name))
 		nodes[lineage.Column{Dataset: d.Name}] = fmt.Sprintf("d%d", i)
+		if len(d.Columns) == 0 {
+			text := mermaidText(d.Name.Name)
+			for _, r := range recipients(p, d.Name) {
+				text += "<br/>" + mermaidText("to "+r)
+			}
+			fmt.Fprintf(&b, "    d%d[\"%s\"]\n", i, text)
+			continue
+		}
+		fmt.Fprintf(&b, "    subgraph d%d[\"%s\"]\n", i, mermaidText(d.Name.Name))
 		for j, c := range d.Columns {
 			id := fmt.Sprintf("d%dc%d", i, j)
 			nodes[lineage.Column{Dataset: d.Name, Field: c}] = id
@@ -31,9 +39,6 @@ func Mermaid(p *lineage.Picture) []byte {
 		}
 		for j, r := range recipients(p, d.Name) {
 			fmt.Fprintf(&b, "      d%dr%d([\"%s\"])\n", i, j, mermaidText("to "+r))
-		}
-		if len(d.Columns) == 0 {
-			fmt.Fprintf(&b, "      d%dx[\"…\"]\n", i)
 		}
 		b.WriteString("    end\n")
 	}

@@ -104,7 +104,7 @@ func (t *Tracer) Run(ctx context.Context) {
 			t.opt.OnError(fmt.Errorf("following the journal for its lineage: %w", err))
 			rest = 5 * time.Second
 		case n > 0:
-			rest = min(time.Since(began)*time.Duration(100-t.opt.Share)/time.Duration(t.opt.Share), 2*time.Second)
+			rest = min(max(time.Since(began)*time.Duration(100-t.opt.Share)/time.Duration(t.opt.Share), gather), 2*time.Second)
 		default:
 			rest = -1
 		}
@@ -119,6 +119,9 @@ func (t *Tracer) grown() <-chan struct{} {
 	}
 	return t.opt.Grown()
 }
+
+// gather is how long rows are let come together, since each step is a transaction of its own.
+const gather = 100 * time.Millisecond
 
 // idle is how long to wait for rows that nobody tells of.
 const idle = 500 * time.Millisecond
