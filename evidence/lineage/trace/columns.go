@@ -63,7 +63,7 @@ func (t *Tracer) take(m *made, ev *flow.Event, d Decision) {
 		}
 		one.source = lineage.Column{Dataset: sent(&ev.Flow), Field: one.field}
 		if dataset, column, ok := strings.Cut(l.Field, "/"); ok {
-			one.source, one.own = lineage.Column{Dataset: t.dataset(dataset), Field: column}, true
+			one.source, one.own = lineage.Column{Dataset: t.dataset(dataset), Field: cut(column, longestField)}, true
 		} else if !message {
 			one.source.Dataset = t.source(ev)
 		}

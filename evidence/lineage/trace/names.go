@@ -43,9 +43,14 @@ func what(f *flow.Flow) string {
 const longest = 128
 
 // clean makes a part of a name of what another domain may have chosen.
-func clean(s string) string {
-	if len(s) > longest {
-		s = s[:longest]
+func clean(s string) string { return cut(s, longest) }
+
+// longestField bounds the name of a column: an index of a database takes no more.
+const longestField = 1024
+
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == 0xfffd {
@@ -106,7 +111,9 @@ func (t *Tracer) published(dataset, stream string) lineage.Name {
 
 // fieldOf makes the name of a column of a place in a message: without what the protocol wraps content in, and without the
 // numbers of elements. What is in a text that is JSON is named as it is there.
-func fieldOf(p flow.Path, message bool) string {
+func fieldOf(p flow.Path, message bool) string { return cut(wholeField(p, message), longestField) }
+
+func wholeField(p flow.Path, message bool) string {
 	s := string(p)
 	if !message {
 		return unescape(strings.TrimPrefix(s, "/"))

@@ -257,3 +257,30 @@ func TestWhatCannotBeFollowedHoldsNothingUp(t *testing.T) {
 		t.Errorf("a row that cannot be read is %s, want OTHER", ev.Type)
 	}
 }
+
+// However long or odd declared names are, they go into every database: an index takes 2,700 bytes, a text no zero byte.
+func TestLongAndOddNamesAreTaken(t *testing.T) {
+	long := strings.Repeat("ä", 4000)
+	j := &journal{}
+	from := flow.Party{Agent: flow.AgentID("a\x00b" + long), Domain: "insurer"}
+	j.add(message("f1", "", from, intake, "SendMessage", long+"\x1b", flow.Request),
+		place{path: flow.Path("/params/arguments/x\x00\u202e" + long), label: "person/name", how: raw},
+		place{path: "/params/arguments/y~1z~0/0/w", label: "person/name", field: "patients/" + long, how: raw},
+		place{path: "/params", label: "person/name", how: raw})
+	r := newRig(t, j, lineage.Options{})
+	r.follow(t)
+	got := keys(made(t, r.last(t, "f1")))
+	if len(got) != 3 || !slices.Contains(got, "params") || !slices.Contains(got, "y/z~.w") || len(r.errs) > 0 {
+		t.Errorf("columns are %q, told %v", got, r.errs)
+	}
+	for _, c := range got {
+		if len(c) > 1100 || strings.ContainsAny(c, "\x00\x1b") {
+			t.Errorf("a column is called %q", c)
+		}
+	}
+	for _, d := range r.last(t, "f1").Outputs {
+		if n := len(d.Namespace) + len(d.Name.Name); n > 700 || strings.ContainsAny(d.Name.Name, "\x00\x1b") {
+			t.Errorf("a dataset is called %q", d.Name.Name)
+		}
+	}
+}
