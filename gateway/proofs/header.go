@@ -15,17 +15,14 @@ const Header = "Scrim-Receipt"
 // patience is how long an answer waits for its entry to be in the tree, which takes some milliseconds; after that it goes without.
 const patience = 250 * time.Millisecond
 
-// Give lets answers carry the promise that they are on record, for requests that ask. Answers that are streamed have none: their
-// entries are not known when the header leaves.
-func (h *Handler) Give(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(Header) == "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx, last := gateway.WithOnRecord(r.Context())
-		next.ServeHTTP(&giver{ResponseWriter: w, ctx: ctx, h: h, last: last}, r.WithContext(ctx))
-	})
+// Asked prepares the answer to a request that wants the promise that it is on record; others it leaves as they are. It is no handler of its
+// own, which would stand on the stack of every open stream. Answers that are streamed have no promise: their entries are not known when the header leaves.
+func (h *Handler) Asked(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request) {
+	if len(r.Header[Header]) == 0 {
+		return w, r
+	}
+	ctx, last := gateway.WithOnRecord(r.Context())
+	return &giver{ResponseWriter: w, ctx: ctx, h: h, last: last}, r.WithContext(ctx)
 }
 
 // giver adds the header when the answer's own headers are written.

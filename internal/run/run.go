@@ -28,6 +28,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/interceptor"
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/gateway/offer"
+	"github.com/scrimhq/scrim/gateway/proofs"
 	"github.com/scrimhq/scrim/gateway/revocations"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/alarm"
@@ -71,6 +72,7 @@ type Gateway struct {
 	trust     *trust
 	pushes    *a2a.Pushes
 	handler   http.Handler
+	proven    *proofs.Handler // serves the log and receipts
 	metrics   *api.Metrics
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
@@ -277,10 +279,10 @@ func (r *Gateway) doors() http.Handler {
 	mux.HandleFunc(trace.FacetsPath, trace.ServeFacets)
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
-	proofs := r.proofs()
-	mux.Handle("/log/", proofs)
-	mux.Handle("/receipts/", proofs)
-	return proofs.Give(gateway.Resources(r.Gateway, mux))
+	r.proven = r.proofs()
+	mux.Handle("/log/", r.proven)
+	mux.Handle("/receipts/", r.proven)
+	return gateway.Resources(r.Gateway, mux)
 }
 
 // Close ends the programs that the gateway started, signs the journal and closes everything.

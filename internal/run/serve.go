@@ -185,6 +185,7 @@ func (r *Gateway) health(next http.Handler) http.Handler {
 			w.Header().Set("Connection", "close") // over HTTP/2 the server makes a GOAWAY of it
 		}
 		if !r.Config().Health || req.URL.Path != "/healthz" && req.URL.Path != "/readyz" {
+			w, req = r.proven.Asked(w, req)
 			next.ServeHTTP(w, req)
 			return
 		}
