@@ -74,10 +74,13 @@ func (l *Log) report(err error) {
 
 // tell tells once when releases stop and when they go on.
 func (l *Log) tell() error {
+	l.telling.Lock() // one after the other, so that the last that is told is how it is
+	defer l.telling.Unlock()
 	well := l.Healthy()
-	if told := l.told.Swap(well != nil); told != (well != nil) && l.opt.OnHealth != nil {
+	if l.told != (well != nil) && l.opt.OnHealth != nil {
 		l.opt.OnHealth(well)
 	}
+	l.told = well != nil
 	return well
 }
 

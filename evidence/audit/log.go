@@ -44,7 +44,9 @@ type Log struct {
 	wait   waiting      // leaves that are not in the tree yet
 	late   atomic.Int64 // when the oldest of them was appended, in nanoseconds since began; 0: there is none
 	said   atomic.Bool  // that something was found that must not be signed
-	told   atomic.Bool  // to OnHealth: that nothing may be released
+
+	telling sync.Mutex // guards told; held while OnHealth is called
+	told    bool       // that nothing may be released
 
 	driving  sync.Mutex // guards current, trees and previous; held while rows are taken to the tree
 	current  *tile.Log

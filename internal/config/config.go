@@ -54,7 +54,7 @@ type Config struct {
 	Keys          Keys                      `yaml:"keys" doc:"Where the keyset is kept."`
 	Log           Log                       `yaml:"log" doc:"What the gateway says while it runs, and its transparency log. Neither holds data."`
 	Witness       Witness                   `yaml:"witness" doc:"Logs of others that this gateway cosigns, so that they cannot show two histories."`
-	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often the journal is signed."`
+	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often a signed checkpoint of the transparency log is archived in the data directory."`
 	Erasure       Erasure                   `yaml:"erasure" doc:"Who has people's data erased."`
 
 	loaded loaded
@@ -315,6 +315,7 @@ type Retention struct {
 	Answers      Duration `yaml:"answers" doc:"How long an answer is kept sealed, to be given again on a retry." default:"24h" min:"1m"`
 	AnswersBytes Size     `yaml:"answers_bytes" doc:"Bytes of kept answers; the oldest go first." default:"256MiB" min:"1MiB"`
 	Tasks        Duration `yaml:"tasks" doc:"How long a task's memory outlives its last message." default:"24h" min:"1m"`
+	Journal      Duration `yaml:"journal" doc:"How long a decision's row keeps event and sealed inputs in the database. After that the event is in the transparency log alone, and the inputs are gone." default:"400d" min:"1d"`
 	Pushes       Duration `yaml:"pushes" doc:"How long a push notification config is kept; a caller that still wants to be told makes it again." default:"7d" min:"1m"`
 }
 
@@ -343,7 +344,13 @@ type Log struct {
 
 	Serve   LogServe       `yaml:"serve" doc:"Who reads the transparency log at /log/. public: checkpoints and hash tiles everybody, entries the readers; readers: all the readers alone; none: nobody." default:"public" enum:"public readers none"`
 	Readers []flow.AgentID `yaml:"readers" doc:"Agents that read entries of the transparency log. Entries tell who sent what kind of information to whom." pattern:"id"`
+
+	Period     LogPeriod `yaml:"period" doc:"How long decisions go into the same tree of the transparency log. After it another tree begins, and the files of the one before can be moved away." default:"none" enum:"none year quarter month day"`
+	MergeDelay Duration  `yaml:"merge_delay" doc:"How long a decision on record may take to reach the transparency log. While one takes longer nothing is released." default:"10s" min:"1s"`
 }
+
+// LogPeriod is how long decisions go into the same tree of the transparency log.
+type LogPeriod string
 
 // LogLevel is a level of the log.
 type LogLevel string
@@ -351,7 +358,7 @@ type LogLevel string
 // LogFormat is the form of the log.
 type LogFormat string
 
-// Checkpoint is how often the journal is signed.
+// Checkpoint is how often a signed checkpoint is archived.
 type Checkpoint struct {
 	Every    int      `yaml:"every" doc:"After this many rows." default:"1000" min:"1"`
 	Interval Duration `yaml:"interval" doc:"After this time, if there are new rows." default:"1m" min:"1s"`

@@ -36,6 +36,13 @@ func (st *State) Trace(c *config.Config, fault func(error)) (*Lineage, error) {
 			return trace.Decision{Leaves: in.Leaves, Terms: in.Terms}, nil
 		},
 	})
+	st.Log.Needs("lineage", func() int64 {
+		p, err := l.Tracer.Progress(context.Background())
+		if err != nil {
+			return 1 // nothing is pruned
+		}
+		return p.Seq + 1
+	})
 	for i := range c.Lineage.Emit {
 		t := &c.Lineage.Emit[i]
 		to, err := target(c, t)

@@ -155,6 +155,13 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
 	r.metrics.Gauge("scrim_open_streams", "Open streams.", func() float64 { _, n := r.Gateway.Load(); return float64(n) })
+	r.metrics.Gauge("scrim_log_rows", "Rows of the journal that are in the transparency log.", func() float64 { return float64(st.Log.Sequenced()) })
+	r.metrics.Gauge("scrim_log_stopped", "1 while nothing is released because rows do not reach the transparency log.", func() float64 {
+		if st.Log.Healthy() != nil {
+			return 1
+		}
+		return 0
+	})
 	r.metrics.Gauge("scrim_frozen", "Agents, domains and datasets that are frozen.", func() float64 { return float64(st.Freezes.Count()) })
 	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })

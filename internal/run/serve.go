@@ -173,6 +173,9 @@ func (r *Gateway) Ready(ctx context.Context) error {
 	if !r.serving.Load() {
 		return errors.New("the gateway is starting or going away")
 	}
+	if err := r.Log.Healthy(); err != nil {
+		return err
+	}
 	return r.Gateway.Ready(ctx)
 }
 

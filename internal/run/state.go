@@ -72,7 +72,7 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	if err != nil {
 		return nil, err
 	}
-	err = st.open(ctx, c)
+	err = st.open(ctx, c, fault)
 	if err == nil {
 		err = st.openPeers(ctx, c, fault)
 	}
@@ -162,14 +162,15 @@ func (st *State) Office() *release.Office {
 	}
 }
 
-func (st *State) open(ctx context.Context, c *config.Config) (err error) {
+func (st *State) open(ctx context.Context, c *config.Config, fault func(error)) (err error) {
 	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: gateway.EraseAbout, Forgot: gateway.ForgetHandles})
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
 	st.Lineage = lineage.New(st.DB, lineage.Options{})
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
-		Dir: LogDir(c), Chain: chain(c.Domain), Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
+		Dir: LogDir(c), Chain: chain(c.Domain), Period: audit.Period(c.Log.Period), MergeDelay: time.Duration(c.Log.MergeDelay),
+		Retention: time.Duration(c.Retention.Journal), OnError: fault, OnHealth: released(fault), Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
@@ -179,6 +180,19 @@ func (st *State) open(ctx context.Context, c *config.Config) (err error) {
 		return err
 	}
 	return st.finishErasures(ctx)
+}
+
+// released tells that releases stop, and that they go on.
+func released(tell func(error)) func(error) {
+	if tell == nil {
+		return nil
+	}
+	return func(why error) {
+		if why == nil {
+			why = errors.New("rows reach the log again: messages are released again")
+		}
+		tell(why)
+	}
 }
 
 // LogDir is the directory of the log's trees.
