@@ -60,6 +60,14 @@ type heldJournal struct {
 func (j heldJournal) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
 	switch ev.Outcome {
 	case flow.Refused, flow.Conflict, flow.Closed, flow.Changed, flow.Budgeted: // nothing is shown by these
+	case flow.Asked: // about whom something was asked is told nothing by it
+		asker := ev.Flow.From
+		if ev.Flow.Direction == flow.Response {
+			asker = ev.Flow.To
+		}
+		if j.freezes.Party(asker) || j.freezes.Flow(&flow.Flow{Chain: ev.Flow.Chain, Capability: ev.Flow.Capability}) {
+			return flow.Receipt{}, frozen()
+		}
 	default:
 		if j.freezes.Flow(&ev.Flow) {
 			return flow.Receipt{}, frozen()

@@ -11,7 +11,7 @@ import (
 	"github.com/scrimhq/scrim/observe/report"
 )
 
-// BreachRequest says what a report of a breach is about. With Unit and Value it is about one person.
+// BreachRequest says what a report of a breach is about. With a Value it is about the one person that it names.
 type BreachRequest struct {
 	Since    time.Time     `json:"since"`
 	Until    time.Time     `json:"until,omitzero"`
@@ -41,8 +41,8 @@ func (a *API) breach(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &req) {
 		return
 	}
-	if (req.Unit == "") != (req.Value == "") {
-		fail(w, http.StatusBadRequest, "a person is named by unit and value together")
+	if req.Unit != "" && req.Value == "" {
+		fail(w, http.StatusBadRequest, "a person is named by a unit and a value")
 		return
 	}
 	out, err := Breach(r.Context(), a.opt.Ledger, a.opt.Snapshot(), req)
@@ -54,4 +54,22 @@ func (a *API) breach(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(w, out)
 	}
+}
+
+// UsefulnessRequest says since when.
+type UsefulnessRequest struct {
+	Since time.Time `json:"since"`
+}
+
+func (a *API) usefulness(w http.ResponseWriter, r *http.Request) {
+	var req UsefulnessRequest
+	if !read(w, r, &req) {
+		return
+	}
+	out, err := report.UsefulnessOf(r.Context(), a.opt.Ledger.DB, req.Since)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	answer(w, out)
 }

@@ -61,6 +61,7 @@ type Setup struct {
 	Clock        func() time.Time
 	Change       func(*gateway.Snapshot) // what else configuration would say; may be nil
 	Domains      *Domains                // whose capabilities are taken; nil: none are
+	Tables       []store.Schema          // beside those of the gateway
 	Budgets      []budget.Budget         // what is declared of datasets; nil: no ledger is kept
 }
 
@@ -91,7 +92,8 @@ func New(t testing.TB, setup Setup) *Rig {
 		r.Dir = t.TempDir()
 	}
 	var err error
-	r.DB, err = storetest.Try(t, filepath.Join(r.Dir, "data"), store.Options{NoSync: setup.NoSync}, audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema(), erasure.Schema())
+	r.DB, err = storetest.Try(t, filepath.Join(r.Dir, "data"), store.Options{NoSync: setup.NoSync},
+		append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema(), erasure.Schema()}, setup.Tables...)...)
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)

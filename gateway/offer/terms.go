@@ -126,7 +126,7 @@ func (t *Terms) Ask(ctx context.Context, c *Call) (*Told, error) {
 		return nil, misasked("The question names no agent.")
 	}
 	q := &question{t: t, c: c, asked: asked}
-	if a, err := c.Snapshot.Reach(c.Face, c.Caller.Party, asked.Agent); err == nil {
+	if a, err := c.Snapshot.Reach(c.Face, c.Caller.Party, asked.Agent); err == nil && t.Gateway.Halted(&flow.Flow{To: a.Party}) == nil {
 		q.agent = a
 	}
 	if q.leaves, q.named, err = q.kinds(); err != nil {

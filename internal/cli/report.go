@@ -16,18 +16,20 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/usefulness"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/observe/report"
 )
 
 func (e *env) reportCommand() *cobra.Command {
-	return e.group("report", "Tell from the journal what was shown, and what was useful", e.reportBreach())
+	return e.group("report", "Tell from the journal what was shown, and what was useful", e.reportBreach(), e.reportUsefulness())
 }
 
 func (e *env) reportBreach() *cobra.Command {
 	var file, since, until, agent, domain, unit string
 	var asJSON, subjects bool
-	c := fileFlag(e.command("breach --since TIME", "Tell who saw how many people's what, at which level, under which policy",
+	var c *cobra.Command
+	c = fileFlag(e.command("breach --since TIME", "Tell who saw how many people's what, at which level, under which policy",
 		"Reads the journal and lists each recipient of the time, with how many values of each label it was shown at which level, about how many\n"+
 			"people, under which policies. People are counted. With --subjects they are listed by keyed references, which say nothing to whoever\n"+
 			"has not the keyset; with --subject UNIT the one person is looked for whose value, such as a record number, is on standard input.", nil,
@@ -45,7 +47,7 @@ func (e *env) reportBreach() *cobra.Command {
 					return err
 				}
 			}
-			if unit != "" {
+			if c.Flags().Changed("subject") {
 				line, err := bufio.NewReader(io.LimitReader(e.in, 64<<10)).ReadString('\n')
 				if err != nil && !errors.Is(err, io.EOF) {
 					return err
@@ -54,15 +56,15 @@ func (e *env) reportBreach() *cobra.Command {
 					return misuse("standard input is empty; write the value that names the subject to it")
 				}
 			}
-			c, err := e.load(file)
+			conf, err := e.load(file)
 			if err != nil {
 				return err
 			}
 			out := new(report.Breach)
-			err = withState(ctx, c,
+			err = withState(ctx, conf,
 				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/report/breach", req, out) },
 				func(st *run.State) error {
-					snap, err := e.snapshotOf(c)
+					snap, err := e.snapshotOf(conf)
 					if err != nil {
 						return err
 					}
@@ -130,4 +132,51 @@ func (e *env) showBreach(b *report.Breach) {
 			fmt.Fprintf(w, "  %s of %s: %s %s\n", s.Agent, s.Domain, s.Label, s.Level)
 		}
 	}
+}
+
+func (e *env) reportUsefulness() *cobra.Command {
+	var file, since string
+	var asJSON bool
+	c := fileFlag(e.command("usefulness", "Tell what recipients said of what they were shown",
+		"Lists, by label, level and policies, how often recipients said that a value was useful, too coarse, unusable or not needed, and how many\n"+
+			"of them said something: what one alone says may be meant to loosen the terms.", nil,
+		func(ctx context.Context, _ []string) error {
+			from, err := sinceOf(since, time.Now())
+			if err != nil {
+				return err
+			}
+			c, err := e.load(file)
+			if err != nil {
+				return err
+			}
+			var all []report.Usefulness
+			err = withState(ctx, c,
+				func(a *adminClient) error {
+					return a.call(ctx, http.MethodPost, "/-/report/usefulness", api.UsefulnessRequest{Since: from}, &all)
+				},
+				func(st *run.State) (err error) {
+					all, err = report.UsefulnessOf(ctx, st.DB, from)
+					return err
+				})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(e.out).Encode(all)
+			}
+			t := table{head: true}
+			t.add("label", "level", "useful", "too coarse", "unusable", "not needed", "recipients", "policies")
+			for _, u := range all {
+				row := []string{string(u.Label), strings.TrimSpace(u.Level.String() + " " + string(u.Param))}
+				for _, v := range usefulness.Verdicts {
+					row = append(row, strconv.FormatInt(u.Verdicts[v], 10))
+				}
+				t.add(append(row, strconv.FormatInt(u.Recipients, 10), u.Policies)...)
+			}
+			t.write(e.out, e.style(e.out), "")
+			return nil
+		}), &file)
+	c.Flags().StringVar(&since, "since", "30d", "a time, a day, or how long ago, such as 12h or 7d")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }

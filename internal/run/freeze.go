@@ -6,6 +6,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/freeze"
+	"github.com/scrimhq/scrim/gateway/usefulness"
 	"github.com/scrimhq/scrim/observe/alarm"
 	"github.com/scrimhq/scrim/store"
 )
@@ -27,5 +28,7 @@ func (j releasing) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Rec
 	return j.log.Append(tx, ev, p)
 }
 
-// incidentSchemas are the tables of freezes and alarms.
-func incidentSchemas() []store.Schema { return []store.Schema{freeze.Schema(), alarm.Schema()} }
+// incidentSchemas are the tables of freezes, alarms and verdicts.
+func incidentSchemas() []store.Schema {
+	return []store.Schema{freeze.Schema(), alarm.Schema(), usefulness.Schema()}
+}

@@ -6,5 +6,5 @@ import (
 
 // own are the tools that the gateway itself offers to agents, in the order in which its MCP address lists them.
 func (r *Gateway) own() *offer.Registry {
-	return offer.New(append([]offer.Tool{r.terms.Tool(), r.handles().Tool()}, r.asks.Tools()...)...)
+	return offer.New(append([]offer.Tool{r.terms.Tool(), r.handles().Tool(), r.useful.Tool()}, r.asks.Tools()...)...)
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/proofs"
 	"github.com/scrimhq/scrim/gateway/revocations"
+	"github.com/scrimhq/scrim/gateway/usefulness"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/alarm"
 	"github.com/scrimhq/scrim/policy/domain"
@@ -78,6 +79,7 @@ type Gateway struct {
 
 	revocations *revocations.Exchange
 	alarms      *alarm.Watch
+	useful      *usefulness.Service
 	alarmed     alarmed
 
 	mu     sync.Mutex // one reload at a time
@@ -192,6 +194,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		return nil, errors.Join(err, st.Close())
 	}
 	r.metrics.Gauge("scrim_lineage_entry", "Entry of the journal up to which lineage was followed.", func() float64 { return r.trace.followed(context.Background()) })
+	r.useful = usefulness.New(usefulness.Options{Gateway: r.Gateway, DB: st.DB, Keys: st.Keys})
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
 }
@@ -285,6 +288,7 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle(ask.StreamsPath+"/", questions)
 	mux.HandleFunc(trace.FacetsPath, trace.ServeFacets)
 	mux.Handle(grants.Path, r.grants())
+	mux.Handle(usefulness.Path, r.useful)
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	r.proven = r.proofs()
 	mux.Handle("/log/", r.proven)
