@@ -135,7 +135,7 @@ func TestVerdictsAreKeptOncePerLeaf(t *testing.T) {
 	}
 	r.say("scrim_payer", verdict(ref, "label", "health/visit-date", "too-coarse"))
 	r.say("scrim_payer", verdict(ref, "label", "health/diagnosis", "not-needed"))
-	r.say("scrim_payer", verdict(r.send(), "label", "health/visit-date", "useful"))
+	r.say("scrim_payer", verdict(r.send(), "path", "/params/message/parts/0/data/day", "useful")) // as the note has it
 	want := []string{
 		"health/diagnosis raw by codes: map[not-needed:1] of 1",
 		"health/visit-date generalized by days: map[too-coarse:1 useful:1] of 1",
