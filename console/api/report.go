@@ -33,7 +33,7 @@ func Breach(ctx context.Context, l Ledger, s *gateway.Snapshot, req BreachReques
 }
 
 func reportSource(l Ledger, s *gateway.Snapshot) report.Source {
-	return report.Source{DB: l.DB, Domain: s.Domain, Inputs: l.Keys.AEAD("journal"), Vault: l.Vault}
+	return report.Source{DB: l.DB, Domain: s.Domain, Entries: l.Journal.Entries, Inputs: l.Keys.AEAD("journal"), Vault: l.Vault}
 }
 
 func (a *API) breach(w http.ResponseWriter, r *http.Request) {

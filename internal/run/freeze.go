@@ -32,3 +32,17 @@ func (j releasing) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Rec
 func incidentSchemas() []store.Schema {
 	return []store.Schema{freeze.Schema(), alarm.Schema(), usefulness.Schema()}
 }
+
+// toldFrozen bounds how many are told of at the start.
+const toldFrozen = 20
+
+// tellFrozen reminds the operator of what was frozen before the start.
+func (r *Gateway) tellFrozen() {
+	for i, f := range r.Freezes.All() {
+		if i == toldFrozen {
+			r.log.Warn("more is frozen; scrim frozen lists it")
+			return
+		}
+		r.log.Warn("frozen since before the start", "target", f.Target.String())
+	}
+}

@@ -82,6 +82,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		wg.Go(func() { reload(background) })
 	}
 	r.serving.Store(true)
+	r.tellFrozen()
 	if ready != nil {
 		ready(data.Addr(), adminAddr)
 	}

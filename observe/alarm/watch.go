@@ -193,10 +193,13 @@ func (w *Watch) count(s Settings, b blame, act *Act, hour int64) {
 	}
 	a.add(calls, 1)
 	a.add(tokens, act.Unknown)
-	if ev.Outcome == flow.Refused || ev.Outcome == flow.Conflict {
+	isRefused, isHandle := ev.Outcome == flow.Refused || ev.Outcome == flow.Conflict, false
+	if isRefused {
 		switch rule(ev) {
 		case "rate", "busy", "draining", "record", "internal", "upstream": // none of the caller's doing, or told by its calls
+			isRefused = false
 		case "handle":
+			isHandle = true
 			a.add(handles, 1)
 			fallthrough
 		default:
@@ -211,7 +214,11 @@ func (w *Watch) count(s Settings, b blame, act *Act, hour int64) {
 	for _, c := range []struct {
 		kind Kind
 		at   int
-	}{{Refusals, refused}, {Handles, handles}, {Tokens, tokens}} {
+		news bool
+	}{{Refusals, refused, isRefused}, {Handles, handles, isHandle}, {Tokens, tokens, act.Unknown > 0}} {
+		if !c.news {
+			continue // nothing was added, so nothing is over that was not before
+		}
 		h, d, m := a.in(c.at)
 		w.over(s.limit(c.kind, whole), of, a, c.kind, h, d, m)
 	}
