@@ -84,6 +84,7 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.extracted(f)
 	p.delegated(f)
 	p.counted(f)
+	p.wentWhere(f)
 	p.verifiedJournals(f)
 }
 
