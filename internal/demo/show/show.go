@@ -85,6 +85,7 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.delegated(f)
 	p.counted(f)
 	p.wentWhere(f)
+	p.erasedPatient(f)
 	p.verifiedJournals(f)
 }
 
@@ -228,7 +229,7 @@ func (p *printer) retriedOrder(f *facts) {
 }
 
 func (p *printer) verifiedJournals(f *facts) {
-	p.heading(8, "Three journals, verified")
+	p.heading(11, "Three journals, verified")
 	for _, j := range f.journals {
 		p.para(3, string(j.domain), bold, append(words(good, "fits:"), words(plain, fmt.Sprintf(
 			"%d entries, %d of them in the signed log, root %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))

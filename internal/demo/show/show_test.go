@@ -43,6 +43,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d+ pieces`), "N pieces"},
 	{regexp.MustCompile(`\d+ entries, \d+ of`), "N entries, N of"},
 	{regexp.MustCompile(`entry \d+`), "entry N"},
+	{regexp.MustCompile(`\d+ datasets, \d+ links, \d+ deliveries`), "N datasets, N links, N deliveries"},
+	{regexp.MustCompile(`\d+ tokens, \d+ rows`), "N tokens, N rows"},
+	{regexp.MustCompile(`all \d+ rows`), "all N rows"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`), "time"},
 }
 

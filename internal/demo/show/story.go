@@ -43,6 +43,7 @@ type facts struct {
 	counts     counts
 	published  published
 	traced     traced
+	erased     erased
 	journals   []journal
 	broken     broken
 }
@@ -107,7 +108,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.lineage, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.lineage, s.erase, s.verified} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}

@@ -59,8 +59,8 @@ func (s *system) lineage(ctx context.Context, f *facts) error {
 func (p *printer) wentWhere(f *facts) {
 	t := f.traced
 	p.heading(9, "Where it went")
-	p.para(3, "", plain, words(plain, fmt.Sprintf("The hospital's journal is lineage, too: %d datasets, %d links between their columns, %d deliveries to somebody, in the form that "+
-		"OpenLineage gives to such things. Of the referral, member by member:", t.datasets, t.links, t.deliveries)))
+	p.para(3, "", plain, words(plain, "The hospital's journal is lineage, too, in the form of OpenLineage: what each column was made of, by whom, and by which policies. "+
+		"Of the referral, member by member:"))
 	p.line("")
 	head := []string{"made of"}
 	for _, to := range recipients {
@@ -83,4 +83,5 @@ func (p *printer) wentWhere(f *facts) {
 		rows = append(rows, row)
 	}
 	p.table(3, head, rows)
+	p.para(3, "all of it", faint, words(plain, fmt.Sprintf("%d datasets, %d links, %d deliveries", t.datasets, t.links, t.deliveries)))
 }
