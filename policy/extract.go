@@ -84,7 +84,7 @@ func (s *Set) DecideTable(q TableQuery, leaves []flow.Leaf) (TableTerms, error) 
 	})
 	for i, leaf := range leaves {
 		leaf.Label = labelOf(leaf)
-		if q.Covered == nil || !q.Covered[i] || !s.coverable(leaf.Label) {
+		if q.Covered == nil || !q.Covered[i] || !s.coverable(leaf) {
 			continue
 		}
 		t := s.covered(v, &q.Query, leaf, ans.permits, lifted)
@@ -100,7 +100,7 @@ func (s *Set) DecideTable(q TableQuery, leaves []flow.Leaf) (TableTerms, error) 
 func (s *Set) tableDuties(q *Query, leaves []flow.Leaf, covered []bool, by []*rule) (flow.Duties, error) {
 	var rest []flow.Leaf
 	for i, leaf := range leaves {
-		if class, _ := s.snap.tax.Class(labelOf(leaf)); !covered[i] && class.Tier != flow.Public {
+		if class, _ := s.snap.tax.Class(labelOf(leaf)); !covered[i] && (class.Tier != flow.Public || len(s.carried[leaf.Field]) > 0) {
 			rest = append(rest, leaf)
 		}
 	}
@@ -116,9 +116,14 @@ func (s *Set) tableDuties(q *Query, leaves []flow.Leaf, covered []bool, by []*ru
 
 // coverable reports whether a model can protect values of the label: what names somebody does so however many rows share it, and
 // prose tells what no model counts.
-func (s *Set) coverable(l flow.Label) bool {
-	class, known := s.snap.tax.Class(l)
-	return known && class.Family == flow.Attribute && !l.Within("text") && !l.Within("health/note") && !l.Within("person/photo")
+func (s *Set) coverable(leaf flow.Leaf) bool {
+	for _, l := range append([]flow.Label{leaf.Label}, s.carried[leaf.Field]...) {
+		class, known := s.snap.tax.Class(l)
+		if !known || class.Family != flow.Attribute || l.Within("text") || l.Within("health/note") || l.Within("person/photo") {
+			return false
+		}
+	}
+	return true
 }
 
 // extract asks the policies about the dataset as a whole.
@@ -164,6 +169,12 @@ func (s *Set) covered(v *view, q *Query, leaf flow.Leaf, by []*rule, lifted bool
 	}
 	class, _ := s.snap.tax.Class(leaf.Label)
 	limit := tierCap(class, q)
+	for _, l := range s.carried[leaf.Field] {
+		resources = append(resources, s.snap.class(l))
+		if other, _ := s.snap.tax.Class(l); limit.Reveals(tierCap(other, q)) { // all are attributes
+			class.Tier, limit = other.Tier, tierCap(other, q)
+		}
+	}
 	s.ofScore(v, leaf.Certainty())
 	asked := make([]matched, len(resources))
 	for i, r := range resources {

@@ -19,6 +19,9 @@ type Set struct {
 	hash     string
 	handles  bool   // some policy has @handle
 	cache    *cache // nil: none
+
+	bare    *Set                    // the set without what its fields carry; nil: they carry nothing
+	carried map[string][]flow.Label // by field, see [Set.Carrying]
 }
 
 // Load reads every *.cedar file under fsys, validates the policies strictly and returns the set.
@@ -177,11 +180,11 @@ func (s *Set) decideWith(x *index, v *view, q *Query, leaf flow.Leaf) verdict {
 	if !ok {
 		return s.judge(x, v, q, leaf, s.snap.class(leaf.Label))
 	}
-	asField := s.judge(x, v, q, leaf, s.snap.static[uid(typeField, f.Name)])
-	if f.Label == leaf.Label {
-		return asField
+	out := s.judge(x, v, q, leaf, s.snap.static[uid(typeField, f.Name)])
+	if f.Label != leaf.Label {
+		out = out.meet(s.judge(x, v, q, leaf, s.snap.class(leaf.Label)))
 	}
-	return asField.meet(s.judge(x, v, q, leaf, s.snap.class(leaf.Label)))
+	return s.meetCarried(out, x, v, q, leaf)
 }
 
 func labelOf(leaf flow.Leaf) flow.Label {

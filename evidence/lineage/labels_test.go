@@ -76,6 +76,7 @@ func TestLabelsAreCarried(t *testing.T) {
 		{"nobody says how", []*Event{run(run1, "j", both, mart(nil))}, all, all},
 		{"nothing is said by an empty list", []*Event{run(run1, "j", both, mart(of(map[string][]Column{"a": nil, "b": nil})))}, all, all},
 		{"a column that the facet leaves out", []*Event{run(run1, "j", both, mart(of(map[string][]Column{"a": {{table("patients"), "ward"}}})))}, "", all},
+		{"a column that a later run leaves out", []*Event{run(run1, "j", both, mart(ofMail)), run(run2, "j", both, Dataset{Name: table("mart"), Schema: []Field{{Name: "a"}, {Name: "B"}}, Columns: of(map[string][]Column{"a": {{table("patients"), "mail"}}})})}, "person/contact/email", all},
 		{"a function that nobody looks into", []*Event{run(run1, "j", patients, mart(of(map[string][]Column{"a": {{table("patients"), ""}}, "b": {{table("patients"), "ward"}}})))}, "person/contact/email person/name", ""},
 		{"a run that says how in its end", []*Event{start(run(run1, "j", both, mart(nil))), run(run1, "j", both, mart(ofMail))}, "person/contact/email", ""},
 		{"a run that never says how", []*Event{run(run1, "j", both, mart(ofMail)), start(run(run2, "j", both, mart(nil)))}, all, all},
