@@ -17,6 +17,7 @@ type Lineage struct {
 	Graph    *lineage.Graph
 	Tracer   *trace.Tracer
 	Emitters []*emit.Emitter
+	Rules    func() lineage.Rules // of the configuration in force
 }
 
 // Directions of a lineage query.
@@ -80,5 +81,6 @@ func LineageStatus(ctx context.Context, l *Lineage, _ struct{}) (s LineageState,
 func (a *API) lineage() {
 	const none = "this gateway keeps no lineage"
 	partCall(a, "/-/lineage/show", a.opt.Lineage, none, ShowLineage)
+	partCall(a, "/-/lineage/labels", a.opt.Lineage, none, LineageLabels)
 	partCall(a, "/-/lineage/status", a.opt.Lineage, none, LineageStatus)
 }

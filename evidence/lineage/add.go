@@ -65,7 +65,7 @@ func (a *adding) open() error {
 		return fmt.Errorf("measuring the lineage graph: %w", err)
 	}
 	a.allNodes, a.allEdges = n.Int64, e.Int64
-	err := a.tx.QueryRow(`SELECT nodes, edges FROM lineage_tellers WHERE teller = ?`, a.by.name()).Scan(&a.ownNodes, &a.ownEdges)
+	err := a.tx.QueryRow(`SELECT nodes, edges FROM lineage_tellers WHERE teller = ?`, a.by.Teller()).Scan(&a.ownNodes, &a.ownEdges)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("measuring the lineage graph: %w", err)
 	}
@@ -78,13 +78,13 @@ func (a *adding) close() {
 		return
 	}
 	n, e := int64(a.opt.Nodes), int64(a.opt.Edges)
-	foreign := a.by.name() != ""
+	foreign := a.by.Teller() != ""
 	if a.allNodes+a.nodes > n || a.allEdges+a.edges > e || foreign && (a.ownNodes+a.nodes > n/2 || a.ownEdges+a.edges > e/2) {
 		a.fail(ErrFull)
 	}
 	a.exec(`INSERT INTO lineage_tellers (teller, nodes, edges, turn) VALUES (?, ?, ?, 1)
 		ON CONFLICT (teller) DO UPDATE SET nodes = lineage_tellers.nodes + excluded.nodes, edges = lineage_tellers.edges + excluded.edges, turn = lineage_tellers.turn + 1`,
-		a.by.name(), a.nodes, a.edges)
+		a.by.Teller(), a.nodes, a.edges)
 }
 
 func (a *adding) fail(err error) {
@@ -163,7 +163,7 @@ func (a *adding) dataset(d *Dataset) []byte {
 func (a *adding) job(n Name, r *Run) []byte {
 	id := n.job(a.by)
 	a.node(a.exec(`INSERT INTO lineage_jobs (id, teller, namespace, name, since, seen, run, parent) VALUES (?, ?, ?, ?, ?, ?, '', ?) ON CONFLICT (id) DO NOTHING`,
-		id, a.by.name(), n.Namespace, n.Name, a.now, a.now, []byte{}))
+		id, a.by.Teller(), n.Namespace, n.Name, a.now, a.now, []byte{}))
 	if r == nil {
 		return id
 	}
@@ -194,7 +194,7 @@ func (a *adding) run(ev *Event) {
 		writes = appendID(writes, at)
 		told[string(at)] = a.columns(d, job, run) || told[string(at)]
 	}
-	if a.by.name() != "" {
+	if a.by.Teller() != "" {
 		reads, writes = a.remember(run, reads, writes, told)
 	}
 	if len(reads)*len(writes) > mostPairs {
@@ -345,7 +345,7 @@ func (a *adding) lineage(inside, target []byte, whole int, job []byte, in Input)
 	} else {
 		whole |= 2
 	}
-	how, masking := howOf(in.How, a.by.name() == "")
+	how, masking := howOf(in.How, a.by.Teller() == "")
 	n := a.exec(`INSERT INTO lineage_edges (target, job, source, whole, inside, origin, how, masking, since, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (target, job, source) DO NOTHING`, target, job, source, whole, inside, origin, how, masking, a.now, a.now)
 	a.edge(n)

@@ -64,7 +64,8 @@ type Told struct {
 	Deliveries []Delivery // who received what the event wrote; of the own journal alone
 }
 
-func (t Told) name() string {
+// Teller is who told, as "agent@domain"; "" for the own journal.
+func (t Told) Teller() string {
 	if t.Agent == "" && t.Domain == "" {
 		return ""
 	}
@@ -78,6 +79,15 @@ func (g *Graph) Tell(ctx context.Context, ev *Event, by Told) (news bool, err er
 		return err
 	})
 	return news && err == nil, err
+}
+
+// Sweep forgets runs of which nothing was told for long. What they did stays.
+func (g *Graph) Sweep(ctx context.Context) error {
+	before := g.opt.Clock().Add(-g.opt.Keep).UnixMilli()
+	return g.db.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec(`DELETE FROM lineage_runs WHERE seen < ?`, before)
+		return err
+	})
 }
 
 // Reach bounds a question to the graph. The zero value reaches as far as is allowed.
@@ -133,4 +143,4 @@ func id(kind string, words ...string) []byte {
 
 func (n Name) id() []byte             { return id("dataset", n.Namespace, n.Name) }
 func (n Name) column(f string) []byte { return id("column", n.Namespace, n.Name, f) }
-func (n Name) job(by Told) []byte     { return id("job", by.name(), n.Namespace, n.Name) }
+func (n Name) job(by Told) []byte     { return id("job", by.Teller(), n.Namespace, n.Name) }

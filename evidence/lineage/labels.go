@@ -296,26 +296,32 @@ func (c *carrying) base(n node) {
 	if strings.HasPrefix(n.field, readBy) || n.field == wholly {
 		return
 	}
-	for _, d := range c.owners[n.set] {
-		known := false
+	owners := c.owners[n.set]
+	if len(owners) == 0 {
+		return
+	}
+	known := n.field == "" && s.within(owners)
+	for _, d := range owners {
 		for f, l := range d.Columns {
 			if same(f, n.field) {
-				known = true
+				known = known || n.field != ""
 				c.give(n, cmp.Or(l, flow.Unlabelled), origin{})
 			}
 		}
-		if n.field != "" && !known || n.field == "" && !s.within(d) {
-			c.give(n, flow.Unlabelled, origin{})
-		}
+	}
+	if !known {
+		c.give(n, flow.Unlabelled, origin{})
 	}
 }
 
-// within reports whether an owner names all columns that were ever told of.
-func (s *set) within(d *Declared) bool {
+// within reports whether the owners of a dataset name all columns that were ever told of.
+func (s *set) within(owners []*Declared) bool {
 	for _, f := range s.columns {
 		known := false
-		for name := range d.Columns {
-			known = known || same(name, f)
+		for _, d := range owners {
+			for name := range d.Columns {
+				known = known || same(name, f)
+			}
 		}
 		if !known {
 			return false

@@ -22,7 +22,7 @@ func (e *env) lineageCommand() *cobra.Command {
 	return e.group("lineage", "Where data came from, and who received what came of it",
 		e.lineageQuery(api.Upstream, "Show what a column or dataset was made of", "what it was made of, step by step, and who received any of that"),
 		e.lineageQuery(api.Downstream, "Show what was made of a column or dataset, and who received it", "what was made of it, step by step, and who received any of it, by which policies"),
-		e.lineageExport(), e.lineageStatus())
+		e.lineageLabels(), e.lineageExport(), e.lineageStatus())
 }
 
 // askLineage asks the running gateway, or the data directory, which is first brought up to the end of its journal.

@@ -7,7 +7,13 @@ import (
 
 // Lineage is where data came from and where it went (docs/spec/lineage.md).
 type Lineage struct {
-	Emit []LineageTarget `yaml:"emit" doc:"Where the lineage of this gateway's own flows is sent, as OpenLineage events."`
+	Emit     []LineageTarget   `yaml:"emit" doc:"Where the lineage of this gateway's own flows is sent, as OpenLineage events."`
+	Accept   []LineageReporter `yaml:"accept" doc:"Who may send OpenLineage events to /lineage, and about which data. Absent: nobody."`
+	Datasets []LineageDataset  `yaml:"datasets" doc:"By which names events speak of the datasets and contracts of this file. The columns of these get the labels of what they were made of."`
+	Masking  []LineageMasking  `yaml:"masking" doc:"Columns for which it is believed that masking leaves nothing of the value. For all others masking lowers nothing."`
+	Body     Size              `yaml:"body" doc:"Bytes of one event that is sent to the gateway." default:"4MiB" min:"1KiB" max:"64MiB"`
+	Nodes    int               `yaml:"nodes" doc:"Datasets, columns and jobs that are kept; one reporter takes half of them at most." default:"1000000" min:"1000" max:"100000000"`
+	Edges    int               `yaml:"edges" doc:"Links between columns and between datasets that are kept; one reporter takes half of them at most." default:"2000000" min:"1000" max:"100000000"`
 }
 
 // LineageTarget is a file, or a tool that collects lineage.

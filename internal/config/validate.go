@@ -80,6 +80,7 @@ func (v *validator) validate() {
 	v.taxonomy()
 	v.files(agents)
 	v.datasets(agents)
+	v.reported(agents)
 	v.fetched()
 	v.handles()
 	v.logReaders()

@@ -24,7 +24,7 @@ type Lineage struct{ api.Lineage }
 
 // Trace returns the lineage of an open state. Nothing runs yet. Fault is told what cannot be followed or sent; nil: nobody.
 func (st *State) Trace(c *config.Config, fault func(error)) (*Lineage, error) {
-	l := &Lineage{api.Lineage{Domain: c.Domain, Graph: st.Lineage}}
+	l := &Lineage{api.Lineage{Domain: c.Domain, Graph: st.Lineage, Rules: c.LineageRules}}
 	l.Tracer = trace.New(trace.Options{
 		DB: st.DB, Domain: c.Domain, Graph: l.Graph, Base: c.WrittenURL(), OnError: fault,
 		Entries: st.Log.Entries, Settled: st.Log.Sequenced, Grown: st.Log.Grown,

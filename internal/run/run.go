@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/console/api"
+	evidence "github.com/scrimhq/scrim/evidence/lineage"
 	"github.com/scrimhq/scrim/evidence/lineage/trace"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -26,6 +27,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/grants"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
+	"github.com/scrimhq/scrim/gateway/lineage"
 	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/proofs"
@@ -78,12 +80,14 @@ type Gateway struct {
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange
+	late        atomic.Pointer[error] // why something that was told of lineage is not in force; nil: all is
 	alarms      *alarm.Watch
 	useful      *usefulness.Service
 	alarmed     alarmed
 
-	mu     sync.Mutex // one reload at a time
-	config atomic.Pointer[config.Config]
+	mu      sync.Mutex // one reload at a time
+	carried carried    // guarded by mu
+	config  atomic.Pointer[config.Config]
 }
 
 // Open opens the state and builds the gateway. Nothing listens yet.
@@ -136,6 +140,11 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r.join(snap)
 	retire := r.sources.attach(c, snap, r.seed)
+	snap, now, err := st.labelled(ctx, c, snap)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	r.carried = now
 	t.believe(st.Peers)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
@@ -193,6 +202,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	if r.trace, err = st.Trace(c, r.fault); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	r.trace.Rules = func() evidence.Rules { return r.Config().LineageRules() }
 	r.metrics.Gauge("scrim_lineage_entry", "Entry of the journal up to which lineage was followed.", func() float64 { return r.trace.followed(context.Background()) })
 	r.useful = usefulness.New(usefulness.Options{Gateway: r.Gateway, DB: st.DB, Keys: st.Keys})
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
@@ -289,6 +299,9 @@ func (r *Gateway) doors() http.Handler {
 	mux.HandleFunc(trace.FacetsPath, trace.ServeFacets)
 	mux.Handle(grants.Path, r.grants())
 	mux.Handle(usefulness.Path, r.useful)
+	told := r.tellers()
+	mux.Handle(lineage.Path, told)
+	mux.Handle(lineage.APIPath, told)
 	mux.Handle(gateway.MetadataPath+"/", &gateway.Metadata{Gateway: r.Gateway})
 	r.proven = r.proofs()
 	mux.Handle("/log/", r.proven)
@@ -355,9 +368,14 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	}
 	r.join(snap)
 	retire := r.sources.attach(next, snap, r.seed)
+	snap, now, err := r.labelled(ctx, next, snap)
+	if err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
 	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
+	r.carried = now
 	if err := retire(); err != nil {
 		r.log.Error("closing sources of the configuration before", "error", err)
 	}
@@ -400,6 +418,8 @@ func fixed(old, next *config.Config) error {
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
 	check("budgets.shared", sameSecret(old.Budgets.Shared, next.Budgets.Shared))
+	check("lineage.nodes", old.Lineage.Nodes == next.Lineage.Nodes)
+	check("lineage.edges", old.Lineage.Edges == next.Lineage.Edges)
 	check("lineage.emit", slices.EqualFunc(old.Lineage.Emit, next.Lineage.Emit, func(a, b config.LineageTarget) bool { return a.Same(&b) }))
 	check("peering.listen", old.Peering.Listen == next.Peering.Listen)
 	return errors.Join(bad...)

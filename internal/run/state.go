@@ -167,7 +167,7 @@ func (st *State) open(ctx context.Context, c *config.Config, fault func(error)) 
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
-	st.Lineage = lineage.New(st.DB, lineage.Options{})
+	st.Lineage = lineage.New(st.DB, lineage.Options{Nodes: c.Lineage.Nodes, Edges: c.Lineage.Edges})
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
 		Dir: LogDir(c), Chain: chain(c.Domain), Period: audit.Period(c.Log.Period), MergeDelay: time.Duration(c.Log.MergeDelay),
 		Retention: time.Duration(c.Retention.Journal), OnError: fault, OnHealth: released(fault), Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
