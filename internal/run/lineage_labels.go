@@ -180,6 +180,7 @@ func raise(tax *flow.Taxonomy, name string, q *query.Dataset, more map[string]ma
 			withdrawn = withdrawn || len(t.Columns) < n
 		}
 	}
+	out.Tables = slices.DeleteFunc(out.Tables, func(t query.Table) bool { return t.Public && len(t.Columns) == 0 })
 	if withdrawn && out.Check() != nil {
 		return nil, true
 	}

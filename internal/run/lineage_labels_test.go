@@ -12,6 +12,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy"
 )
 
 const lineageYAML = `version: 1
@@ -151,5 +152,68 @@ func TestLabelsByLineageAreInForceAtOnce(t *testing.T) {
 	_, addr, _ = serve(t, load(t, file), run.Options{})
 	if allowed(addr) {
 		t.Error("a restart forgets what was told")
+	}
+}
+
+// The field of a contract shows what its own label and those that it carries allow together, and a public table loses what is about somebody.
+func TestCarriedLabelsHoldContractsAndPublicTables(t *testing.T) {
+	t.Parallel()
+	_, labHash := identity.NewKey()
+	etl, etlHash := identity.NewKey()
+	yaml := fmt.Sprintf(lineageYAML, labHash, etlHash, strconv.Quote(clinic(t, 40)))
+	yaml = strings.Replace(yaml, "      stays:\n        table: clinic_stays", "      wards: {public: true, columns: {ward: {type: text}, floor: {type: text}}}\n      stays:\n        table: clinic_stays", 1)
+	yaml = strings.Replace(yaml, "namespace: lake-1, name: stays, dataset: stays}", "namespace: lake-2, name: stays, dataset: stays, table: wards}\n    - {namespace: lake-1, name: stays, dataset: marts}\ncontracts: [marts.yaml]", 1)
+	files := map[string]string{
+		"policies/10.cedar": questionsFiles["policies/10.cedar"] + `
+@id("open")
+permit (principal, action in Action::"upto_raw", resource in DataClass::"business/decision");
+`,
+		"marts.yaml": `apiVersion: v3.1.0
+kind: DataContract
+id: marts
+version: 1.0.0
+status: active
+schema:
+  - name: marts
+    properties:
+      - {name: ward, logicalType: string, customProperties: [{property: scrim.label, value: business/decision}]}
+`,
+	}
+	g, addr, _ := serve(t, load(t, lay(t, yaml, files)), run.Options{})
+	shown := func() flow.Level {
+		t.Helper()
+		terms, err := g.Gateway.Snapshot().Policy.Decide(policy.Query{Flow: flow.Flow{To: flow.Party{Agent: "lab", Domain: "clinic"}, Purpose: "study"}},
+			[]flow.Leaf{{Label: "business/decision", Field: "marts/ward", Origin: flow.Catalogued}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return terms.Leaves[0].Level
+	}
+	columns := func() int {
+		stays := g.Gateway.Snapshot().Datasets["stays"]
+		if stays == nil {
+			t.Fatal("no question can be asked about the stays any more")
+		}
+		for _, table := range stays.Query.Tables {
+			if table.Name == "wards" {
+				return len(table.Columns)
+			}
+		}
+		return 0
+	}
+	before := g.Gateway.Snapshot().Policy.Hash()
+	if level, n := shown(), columns(); level == flow.Dropped || n != 2 {
+		t.Fatalf("before anything is told the field is %s, and the public table has %d columns", level, n)
+	}
+	for _, namespace := range []string{"lake-1", "lake-2"} {
+		if status, answer := tell(t, addr, "/lineage", etl.Expose(), report(namespace, "name")); status != 201 {
+			t.Fatalf("%d %s", status, answer)
+		}
+	}
+	if level, n := shown(), columns(); level != flow.Dropped || n != 0 { // of the other column nobody said how it was made
+		t.Errorf("made of names, which nothing permits, the field is %s, and the public table has %d columns", level, n)
+	}
+	if g.Gateway.Snapshot().Policy.Hash() == before {
+		t.Error("decisions by other labels have the same hash on record")
 	}
 }
