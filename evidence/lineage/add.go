@@ -61,7 +61,7 @@ type adding struct {
 
 func (a *adding) open() error {
 	var n, e sql.NullInt64
-	if err := a.tx.QueryRow(`SELECT SUM(nodes), SUM(edges) FROM lineage_tellers`).Scan(&n, &e); err != nil {
+	if err := a.tx.QueryRow(`SELECT CAST(SUM(nodes) AS BIGINT), CAST(SUM(edges) AS BIGINT) FROM lineage_tellers`).Scan(&n, &e); err != nil {
 		return fmt.Errorf("measuring the lineage graph: %w", err)
 	}
 	a.allNodes, a.allEdges = n.Int64, e.Int64

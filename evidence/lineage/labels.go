@@ -83,7 +83,7 @@ func (g *Graph) Labels(ctx context.Context, r Rules) (out *Labels, err error) {
 func (g *Graph) Turn(ctx context.Context) (turn int64, err error) {
 	err = g.db.View(ctx, func(tx store.Tx) error {
 		var n sql.NullInt64
-		err := tx.QueryRow(`SELECT SUM(turn) FROM lineage_tellers`).Scan(&n)
+		err := tx.QueryRow(`SELECT CAST(SUM(turn) AS BIGINT) FROM lineage_tellers`).Scan(&n)
 		turn = n.Int64
 		return err
 	})
