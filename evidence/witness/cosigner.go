@@ -253,6 +253,21 @@ func (c *Cosigner) Healthy() error {
 	return nil
 }
 
+// Same reports whether another one asks the same witnesses for the same.
+func (c *Cosigner) Same(other *Cosigner) bool {
+	return other != nil && c.opt.Quorum == other.opt.Quorum && c.opt.Require == other.opt.Require &&
+		slices.EqualFunc(c.peers, other.peers, func(a, b Peer) bool { return a.Name == b.Name && a.URL == b.URL && a.Key.Equal(b.Key) })
+}
+
+// Missing is since how long there is no quorum; 0: there is one, or nobody was asked yet.
+func (c *Cosigner) Missing() time.Duration {
+	if c == nil {
+		return 0
+	}
+	since, _ := c.lacking()
+	return since
+}
+
 // Lacking reports since how long a quorum is missing, if that is longer than the grace.
 func (c *Cosigner) Lacking() (time.Duration, bool) {
 	if c == nil {

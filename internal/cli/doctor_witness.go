@@ -20,6 +20,7 @@ func (d *doctor) witnessed(ctx context.Context, running bool) {
 		d.say(fine, "witness", "cosigns %s as %s", count(n, "log"), d.c.WitnessName())
 	}
 	v, ok := d.witnessView(ctx, running)
+	d.cosigned(ctx, v, ok && running)
 	if !ok {
 		return
 	}
@@ -51,4 +52,41 @@ func (d *doctor) witnessView(ctx context.Context, running bool) (v api.WitnessVi
 		return v, false
 	}
 	return v, true
+}
+
+// cosigned looks at those who cosign the own log: as the running gateway sees them, or else whether anybody answers.
+func (d *doctor) cosigned(ctx context.Context, v api.WitnessView, known bool) {
+	if known {
+		for _, w := range v.Witnesses {
+			grade := fine
+			if w.Error != "" {
+				grade = doubtful
+			}
+			d.say(grade, "cosigned by "+w.Name, "%s", witnessState(w.Size, w.Time, w.Error))
+		}
+		if v.Lacking != "" {
+			d.say(wrong, "quorum", "%d of %s for %s: whoever is shown another history does not notice", v.Have, count(v.Want, "cosignature"), v.Lacking)
+		}
+		return
+	}
+	client := &http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, p := range d.c.Cosigners() {
+		what := "cosigned by " + p.Name
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL+"/add-checkpoint", http.NoBody)
+		if err != nil {
+			d.say(wrong, what, "%v", err)
+			continue
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			d.say(doubtful, what, "nobody answers at %s", p.URL)
+			continue
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusBadRequest { // what a witness says to an empty request
+			d.say(doubtful, what, "what answers at %s is no witness, or not where it was said", p.URL)
+			continue
+		}
+		d.say(fine, what, "answers at %s", p.URL)
+	}
 }

@@ -347,6 +347,16 @@ type Log struct {
 
 	Period     LogPeriod `yaml:"period" doc:"How long decisions go into the same tree of the transparency log. After it another tree begins, and the files of the one before can be moved away." default:"none" enum:"none year quarter month day"`
 	MergeDelay Duration  `yaml:"merge_delay" doc:"How long a decision on record may take to reach the transparency log. While one takes longer nothing is released." default:"10s" min:"1s"`
+
+	Witnesses     []LogWitness `yaml:"witnesses" doc:"Who cosigns the checkpoints of the log of what happened, so that it cannot show two histories."`
+	Quorum        int          `yaml:"quorum" doc:"How many of them should have cosigned a checkpoint. Default: all." min:"0"`
+	RequireQuorum bool         `yaml:"require_quorum" doc:"Publish no checkpoint without a quorum, and release nothing when one is missing for a minute. Otherwise a missing quorum is an alarm."`
+}
+
+// LogWitness is one who cosigns.
+type LogWitness struct {
+	URL string `yaml:"url" doc:"URL below which it has add-checkpoint." required:"true" pattern:"url"`
+	Key string `yaml:"key" doc:"Its verifier key (name+id+key), as scrim witness show prints it there." required:"true"`
 }
 
 // LogPeriod is how long decisions go into the same tree of the transparency log.

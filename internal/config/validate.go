@@ -90,6 +90,7 @@ func (v *validator) validate() {
 	v.alarms(agents)
 	v.lineage()
 	v.witness()
+	v.cosigners()
 }
 
 // fetched checks where files are fetched from.

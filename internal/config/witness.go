@@ -59,3 +59,36 @@ func (v *validator) witness() {
 		seen[vkey] = true
 	}
 }
+
+// Cosigners are the witnesses of this gateway's own log.
+func (c *Config) Cosigners() []witness.Peer {
+	var all []witness.Peer
+	for _, w := range c.Log.Witnesses {
+		if p, err := witness.ParsePeer(w.Key, w.URL); err == nil { // else the file was refused for it
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func (v *validator) cosigners() {
+	l := &v.c.Log
+	for i, w := range l.Witnesses {
+		p, err := witness.ParsePeer(w.Key, w.URL)
+		if err != nil && w.Key != "" {
+			v.wrong(fmt.Sprintf("log/witnesses/%d/key", i), "name+id+key, as scrim witness show prints it there", "%v", err)
+		}
+		if p.Name == v.c.WitnessName() && err == nil {
+			v.wrong(fmt.Sprintf("log/witnesses/%d/key", i), "", "a domain is no witness of its own log")
+		}
+	}
+	if _, err := witness.NewCosigner(v.c.Cosigners(), witness.CosignerOptions{}); err != nil {
+		v.wrong("log/witnesses", "", "a witness is listed twice")
+	}
+	switch {
+	case l.Quorum > len(l.Witnesses):
+		v.wrong("log/quorum", "", "more than there are witnesses")
+	case l.RequireQuorum && len(l.Witnesses) == 0:
+		v.wrong("log/require_quorum", "name some under log.witnesses", "there are no witnesses to require")
+	}
+}

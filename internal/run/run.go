@@ -386,6 +386,9 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	r.bounds.Store(&next.Terms)
 	r.Capabilities.Believe(believed(next))
 	r.Witness.Follow(next.Witnessed())
+	if err := r.cosigners.set(next); err != nil {
+		r.log.Error("witnesses are not as the new configuration has them", "error", err)
+	}
 	r.config.Store(next)
 	if r.bridges != nil {
 		r.bridges.retire(next)

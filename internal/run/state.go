@@ -50,7 +50,8 @@ type State struct {
 
 	Capabilities *ledger.Ledger // what is remembered of capabilities
 
-	Witness *witness.Witness // of the logs of others
+	Witness   *witness.Witness // of the logs of others
+	cosigners cosigners        // of the own log
 
 	bounds atomic.Pointer[config.Terms] // in force
 }

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/console/api"
@@ -55,6 +56,47 @@ func equivocation(d flow.DomainID, e witness.Equivocation) flow.Event {
 	}
 }
 
+// cosigners is who cosigns the own log. A reload may put others in its place.
+type cosigners struct {
+	atomic.Pointer[witness.Cosigner]
+	fault func(error)
+}
+
+// set takes those of a configuration. Where nothing changed, what is known of them stays.
+func (s *cosigners) set(c *config.Config) error {
+	peers := c.Cosigners()
+	if len(peers) == 0 {
+		s.Store(nil)
+		return nil
+	}
+	next, err := witness.NewCosigner(peers, witness.CosignerOptions{
+		Quorum: c.Log.Quorum, Require: c.Log.RequireQuorum,
+		Fault: func(name string, err error) {
+			if s.fault != nil {
+				s.fault(fmt.Errorf("witness %s: %w", name, err))
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("opening witnesses: %w", err)
+	}
+	if !next.Same(s.Load()) {
+		s.Store(next)
+	}
+	return nil
+}
+
+// cosign is a [tile.Cosign].
+func (s *cosigners) cosign(ctx context.Context, c tile.Checkpoint, prove tile.Prove) ([]byte, error) {
+	if now := s.Load(); now != nil {
+		return now.Cosign(ctx, c, prove)
+	}
+	return nil, nil
+}
+
+// healthy says why nothing may be released, if a quorum is required and missing.
+func (s *cosigners) healthy() error { return s.Load().Healthy() }
+
 // watchWitness shows what the witness found out.
 func (r *Gateway) watchWitness() {
 	r.metrics.Gauge("scrim_witness_equivocations", "Times that a log which this gateway cosigns was caught showing two histories.", func() float64 {
@@ -66,6 +108,13 @@ func (r *Gateway) watchWitness() {
 		}
 		return float64(n)
 	})
+	r.metrics.Gauge("scrim_log_cosignatures", "Cosignatures that the latest checkpoint of the log has, of those asked for.", func() float64 {
+		_, have, _ := r.cosigners.Load().Statuses()
+		return float64(have)
+	})
+	r.metrics.Gauge("scrim_log_quorum_missing_seconds", "Since when too few witnesses cosign the log; 0 if enough do, or none are asked.", func() float64 {
+		return r.cosigners.Load().Missing().Seconds()
+	})
 }
 
 // Witnessing is what the admin API and its commands need of it.
@@ -74,7 +123,7 @@ func (st *State) Witnessing(c *config.Config) *api.Witnessing {
 	if err != nil {
 		key = "" // a domain with such a name has no log that others could know
 	}
-	return &api.Witnessing{DB: st.DB, Witness: st.Witness, LogKey: key}
+	return &api.Witnessing{DB: st.DB, Witness: st.Witness, LogKey: key, Cosigner: st.cosigners.Load}
 }
 
 // ServeWitness runs a witness alone, on the data directory, keyset and address of a configuration, until ctx is done: no gateway
