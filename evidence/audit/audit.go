@@ -54,6 +54,8 @@ type Options struct {
 	OnError  func(error)         // told when something in the background failed; nil: only Healthy tells
 	OnHealth func(error)         // told why nothing may be released, and nil when it may again
 
+	Hold func() error // another reason why nothing may be released; nil: there is none
+
 	fault func(op, path string) error // of the trees; for tests
 }
 

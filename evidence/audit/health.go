@@ -14,6 +14,13 @@ import (
 // Healthy says why nothing may be released, as an [ErrBehind] or [ErrClosed], or returns nil: rows reach the tree within the merge delay, and nothing was
 // found that must not be signed.
 func (l *Log) Healthy() error {
+	if err := l.behind(); err != nil || l.opt.Hold == nil {
+		return err
+	}
+	return l.opt.Hold()
+}
+
+func (l *Log) behind() error {
 	late := l.late.Load()
 	if late == 0 && !l.said.Load() {
 		return nil

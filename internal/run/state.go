@@ -73,6 +73,7 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	if err != nil {
 		return nil, err
 	}
+	st.cosigners.fault = fault
 	err = st.open(ctx, c, fault)
 	if err == nil {
 		err = st.openPeers(ctx, c, fault)
@@ -169,9 +170,13 @@ func (st *State) open(ctx context.Context, c *config.Config, fault func(error)) 
 		return fmt.Errorf("opening the vault: %w", err)
 	}
 	st.Lineage = lineage.New(st.DB, lineage.Options{Nodes: c.Lineage.Nodes, Edges: c.Lineage.Edges})
+	if err := st.cosigners.set(c); err != nil {
+		return err
+	}
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
 		Dir: LogDir(c), Chain: chain(c.Domain), Period: audit.Period(c.Log.Period), MergeDelay: time.Duration(c.Log.MergeDelay),
 		Retention: time.Duration(c.Retention.Journal), OnError: fault, OnHealth: released(fault), Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
+		Cosign: st.cosigners.cosign, Hold: st.cosigners.healthy,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)

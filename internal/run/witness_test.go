@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -178,5 +179,82 @@ func TestAWitnessRunsAlone(t *testing.T) {
 	}
 	if code, _ := ask(t, addr, "junk"); code != http.StatusBadRequest {
 		t.Errorf("junk: status %d, want 400", code)
+	}
+}
+
+// Two domains cosign each other's logs: each checkpoint that one shows is known to the other.
+func TestTwoDomainsWitnessEachOther(t *testing.T) {
+	type domain struct {
+		g    *run.Gateway
+		file string
+		addr string
+	}
+	var both []*domain
+	for _, name := range []string{"hospital", "insurer"} {
+		d := &domain{file: lay(t, "version: 1\ndomain: "+name+"\n", nil)}
+		d.g, d.addr, _ = serve(t, load(t, d.file), run.Options{})
+		both = append(both, d)
+	}
+	meet := func(d, other *domain, more string) {
+		t.Helper()
+		raw, err := os.ReadFile(d.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(string(raw), "witness:")
+		text := fmt.Sprintf("%switness: {logs: [%q]}\nlog: {witnesses: [{url: \"http://%s/witness\", key: %q}]%s}\n", head,
+			other.g.Witnessing(other.g.Config()).LogKey, other.addr, other.g.Witness.Key(), more)
+		if err := os.WriteFile(d.file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.g.Reload(t.Context(), "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	meet(both[0], both[1], "")
+	meet(both[1], both[0], "")
+	size := func(d, other *domain) int64 { // of the published checkpoint, if the other one cosigned it
+		peer, err := witness.ParsePeer(other.g.Witness.Key(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		note, err := os.ReadFile(filepath.Join(run.LogDir(d.g.Config()), "all", "checkpoint"))
+		if err != nil {
+			return 0
+		}
+		c, err := tile.ParseCheckpoint(note, run.Origin(d.g.Config().Domain), d.g.LogKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := witness.Cosigned(note, []witness.Peer{peer}); err != nil || len(at) != 1 {
+			return 0
+		}
+		return c.Size
+	}
+	var before [2]int64
+	for round := range 2 {
+		for i, d := range both {
+			other := both[1-i]
+			eventually(t, "a cosigned checkpoint", func() bool { return size(d, other) > before[i] })
+			before[i] = size(d, other)
+			logs, err := other.g.Witness.Logs(t.Context())
+			if err != nil || len(logs) != 1 || logs[0].Size < before[i] {
+				t.Errorf("round %d: the other one cosigned %+v, error %v; want %d entries", round, logs, err, before[i])
+			}
+		}
+		if round == 0 {
+			for _, d := range both {
+				if err := d.g.Reload(t.Context(), "another row"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	var v api.WitnessView
+	if err := json.Unmarshal([]byte(asked(t, both[0].g, http.MethodPost, "/-/witness/show", "{}")), &v); err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Witnesses) != 1 || v.Witnesses[0].Error != "" || v.Have != 1 || v.Want != 1 {
+		t.Errorf("view %+v", v)
 	}
 }
