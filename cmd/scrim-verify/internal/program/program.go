@@ -28,6 +28,7 @@ const usage = `scrim-verify checks a log of Scrim without trusting whoever keeps
   scrim-verify consistency  --key KEY OLD [NEW] LOG     that a checkpoint kept earlier is a beginning of the log
   scrim-verify inclusion    --key KEY --index N LOG     that the log holds an entry, by its hash tiles
   scrim-verify proof        --key KEY --entry FILE PROOF   a tlog-proof, without the log
+  scrim-verify promise      --key KEY PROMISE LOG       that the log kept a promise, given by a header or a receipt
   scrim-verify checkpoint   --key KEY CHECKPOINT        signatures of a checkpoint alone
 
 LOG is a directory, an https address, or a file of a checkpoint's name in either. KEY is the log's verifier key,
@@ -43,7 +44,7 @@ type command struct {
 }
 
 var commands = []command{
-	{"log", runLog}, {"consistency", runConsistency}, {"inclusion", runInclusion}, {"proof", runProof}, {"checkpoint", runCheckpoint},
+	{"log", runLog}, {"consistency", runConsistency}, {"inclusion", runInclusion}, {"proof", runProof}, {"promise", runPromise}, {"checkpoint", runCheckpoint},
 }
 
 // Main runs the program and returns its exit status.

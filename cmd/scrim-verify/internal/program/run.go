@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -169,6 +170,42 @@ func runProof(_ context.Context, o *options, args []string, r *report) error {
 		return in(args[0], err)
 	}
 	l.Index, l.Hash = &proof.Index, leaf.String()
+	return nil
+}
+
+// runPromise redeems a promise.
+func runPromise(ctx context.Context, o *options, args []string, r *report) error {
+	if len(args) != 2 {
+		return misused("name a promise, and the log")
+	}
+	signed, err := o.file(args[0])
+	if err != nil {
+		return err
+	}
+	promise, err := o.policy.OpenPromise(signed)
+	if err != nil {
+		return in(args[0], err)
+	}
+	log, err := o.open(args[1])
+	if err != nil {
+		return err
+	}
+	l := r.log(args[1])
+	defer l.end()
+	now := time.Now() // before the checkpoint is read: what comes later is not held against the log
+	note, err := log.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := o.policy.Open(note)
+	if err != nil {
+		return in("checkpoint", err)
+	}
+	l.checkpoint(c, &o.policy)
+	if err := log.Kept(ctx, promise, c, now); err != nil {
+		return in(args[0], err)
+	}
+	l.Index, l.Hash, l.First, l.Last = &promise.Index, promise.Leaf.String(), promise.Seq, promise.Seq
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 	"fmt"
 )
 
-// Kinds of failure. All but [Unreadable] and [Misused] mean that what was checked is not what the log's keeper promised.
+// Kinds of failure. All but [Early], [Unreadable] and [Misused] mean that what was checked is not what the log's keeper promised.
 const (
 	Signature  = "signature"  // not signed by the log's key, or a signature that does not fit
 	Form       = "form"       // not in the form its format prescribes
@@ -23,6 +23,7 @@ const (
 	Tiles      = "tiles"      // hash tiles do not fit each other, or the signed root
 	Order      = "order"      // an entry that is not the one that belongs there
 	Absent     = "absent"     // a promised entry that is not in the log
+	Early      = "early"      // a promise whose deadline is not over
 	Unreadable = "unreadable" // something could not be read, so nothing is known
 	Misused    = "misused"    // what was asked makes no sense
 )
