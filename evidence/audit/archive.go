@@ -97,24 +97,33 @@ func (a archive) newest(tree string, parse func(string, []byte) (tile.Checkpoint
 	return c, true, nil
 }
 
-// all reads every checkpoint of every tree.
-func (a archive) all() ([][]byte, error) {
+// trees lists the trees that have a folder.
+func (a archive) trees() ([]string, error) {
 	if a == "" {
 		return nil, nil
 	}
-	folders, err := os.ReadDir(string(a))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	files, err := os.ReadDir(string(a))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading archived checkpoints: %w", err)
 	}
-	var notes [][]byte
-	for _, folder := range folders {
-		if !folder.IsDir() {
-			continue
+	var trees []string
+	for _, f := range files {
+		if f.IsDir() {
+			trees = append(trees, f.Name())
 		}
-		names, err := a.names(folder.Name())
+	}
+	return trees, nil
+}
+
+// all reads every checkpoint of every tree.
+func (a archive) all() ([][]byte, error) {
+	trees, err := a.trees()
+	if err != nil {
+		return nil, err
+	}
+	var notes [][]byte
+	for _, tree := range trees {
+		names, err := a.names(tree)
 		if err != nil {
 			return nil, err
 		}

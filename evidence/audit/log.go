@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,8 @@ type Log struct {
 	current  *tile.Log
 	trees    []treeRow   // whose rows were seen, oldest first
 	previous []*tile.Log // that still wait for witnesses
+
+	retiring sync.Mutex // held while rows are pruned
 
 	mu       sync.Mutex // guards the fields below
 	seq      int64      // rows in the tree
@@ -186,6 +189,9 @@ func (l *Log) Append(tx store.Tx, ev flow.Event, p Private) (flow.Receipt, error
 	if err != nil {
 		return flow.Receipt{}, fmt.Errorf("extending the journal: %w", err)
 	}
+	if there := l.Sequenced(); at.size <= there { // it would never get into the tree, and hide what is missing
+		return flow.Receipt{}, fmt.Errorf("%w: %w", ErrBehind, shorter(at.size, there))
+	}
 	leaf := leafOf(at.size, raw, p.Sealed, p.Payload, p.Subjects)
 	hash := LeafHash(leaf)
 	proof := l.prove(at.tree, at.first, hash)
@@ -311,13 +317,14 @@ func (l *Log) Trees() []Tree {
 
 // TreeOf returns the tree that a row is in, and whether it is in one yet.
 func (l *Log) TreeOf(seq int64) (Tree, bool) {
-	trees := l.Trees()
-	if seq > l.Sequenced() {
+	l.mu.Lock() // at once: a row of a tree that begins in between is not one of the tree before
+	defer l.mu.Unlock()
+	if seq > l.seq {
 		return Tree{}, false
 	}
-	for i := len(trees) - 1; i >= 0; i-- {
-		if trees[i].First <= seq {
-			return trees[i], true
+	for _, t := range slices.Backward(l.known) {
+		if t.first <= seq {
+			return Tree{t.name, treeOrigin(l.origin, t.name), t.first}, true
 		}
 	}
 	return Tree{}, false

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -137,14 +138,18 @@ func (l *Log) compare(ctx context.Context, h head, at int) error {
 	l.seq = seq
 	l.mu.Unlock()
 	if seq > h.size {
-		return &Tampered{h.size + 1, fmt.Sprintf("the journal ends, yet the log has %d rows: the database was set back or cut", seq)}
+		return shorter(h.size+1, seq)
 	}
-	rows, err := readRows(ctx, l.db, max(t.first, seq-63, h.pruned+1), seq)
+	from := max(t.first, seq-63, h.pruned+1)
+	rows, err := readRows(ctx, l.db, from, seq)
 	if err != nil {
 		return err
 	}
 	for i := range rows {
 		r := &rows[i]
+		if r.seq != from+int64(i) { // that the last is there look has seen
+			return &Tampered{from + int64(i), "the row is missing"}
+		}
 		hash, err := l.current.Leaf(Tree{First: t.first}.Index(r.seq))
 		if err != nil {
 			return err
@@ -156,7 +161,13 @@ func (l *Log) compare(ctx context.Context, h head, at int) error {
 	return nil
 }
 
-// checkArchive compares the newest archived checkpoint of the current tree with it: it must not know of more, or of something else.
+// shorter says that the log has more rows than the journal, of which row seq is the first.
+func shorter(seq, log int64) *Tampered {
+	return &Tampered{seq, fmt.Sprintf("the journal ends, yet the log has %d rows: the database was set back or cut", log)}
+}
+
+// checkArchive compares the newest archived checkpoint of the current tree with it: it must not know of more, or of something else. Nor may the
+// archive know of a tree that the journal does not have.
 func (l *Log) checkArchive() error {
 	if l.current == nil {
 		notes, err := l.archive.all()
@@ -164,6 +175,18 @@ func (l *Log) checkArchive() error {
 			err = &Tampered{1, "the journal is empty, yet a signed checkpoint was archived: the database was set back"}
 		}
 		return err
+	}
+	archived, err := l.archive.trees()
+	if err != nil {
+		return err
+	}
+	for _, name := range archived {
+		if slices.ContainsFunc(l.trees, func(t treeRow) bool { return t.name == name }) {
+			continue
+		}
+		if _, found, err := l.archive.newest(name, l.parse); err != nil || found {
+			return errors.Join(err, &Tampered{l.seq + 1, fmt.Sprintf("the journal ends, yet a signed checkpoint of %s was archived: the database was set back", name)})
+		}
 	}
 	name := l.known[l.at].name
 	c, found, err := l.archive.newest(name, l.parse)

@@ -42,6 +42,8 @@ func (l *Log) Prune(ctx context.Context) (n int64, err error) {
 	if l.opt.Retention <= 0 {
 		return 0, nil
 	}
+	l.retiring.Lock() // two at once would leave rows without an event beyond those that the head says are pruned
+	defer l.retiring.Unlock()
 	before := l.opt.Clock().Add(-l.opt.Retention)
 	limit := l.settled()
 	for {

@@ -71,7 +71,7 @@ func (l *Log) drain(ctx context.Context) error {
 		seq := l.Sequenced()
 		switch {
 		case end.size < seq:
-			return &Tampered{end.size + 1, fmt.Sprintf("the journal ends, yet the log has %d rows: the database was set back or cut", seq)}
+			return shorter(end.size+1, seq)
 		case end.size == seq:
 			l.late.Store(0)
 			return nil

@@ -166,6 +166,7 @@ func TestOpenFinds(t *testing.T) {
 		"a cut tail":          {[]string{"DELETE FROM audit_entries WHERE seq > 6", "UPDATE audit_head SET size = 6"}, 7, "set back or cut"},
 		"a cut tail alone":    {[]string{"DELETE FROM audit_entries WHERE seq > 6"}, 7, "missing"},
 		"a changed row":       {[]string{"UPDATE audit_entries SET sealed = NULL WHERE seq = 10"}, 10, "not the one"},
+		"a removed row":       {[]string{"DELETE FROM audit_entries WHERE seq = 8"}, 8, "missing"},
 		"a row that we wrote": {[]string{"INSERT INTO audit_entries (seq, flow, parent, event, proof) SELECT 11, flow, parent, event, proof FROM audit_entries WHERE seq = 9", "UPDATE audit_head SET size = 11"}, 11, "not as this log's key wrote it"},
 		"everything removed":  {[]string{"DELETE FROM audit_entries", "DELETE FROM audit_head", "DELETE FROM audit_trees"}, 1, "does not know"},
 		"rows of version 1":   {[]string{"UPDATE audit_head SET chained = 10"}, 1, "claims"},
