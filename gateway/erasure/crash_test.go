@@ -283,3 +283,63 @@ func TestNoRecordNoErasure(t *testing.T) {
 		t.Errorf("the person is erased without a record: %+v, %v", k, err)
 	}
 }
+
+// between is a store in which something else happens while its files are scrubbed.
+type between struct {
+	store.DB
+	meanwhile func()
+	scrubs    int
+}
+
+func (b *between) Scrub(ctx context.Context, traces [][]byte) error {
+	b.scrubs++
+	if f := b.meanwhile; f != nil {
+		b.meanwhile = nil
+		f()
+	}
+	return b.DB.(store.Scrubber).Scrub(ctx, traces)
+}
+
+// An erasure that overlaps another's scrub does not make a later one that was cut off look as if its files had been scrubbed.
+func TestErasuresThatOverlapAreEachScrubbed(t *testing.T) {
+	ctx := t.Context()
+	r := newRig(t)
+	db := &between{DB: r.DB}
+	office := func(db store.DB) *erasure.Office {
+		v, err := vault.New(db, r.Keys, vault.Options{Domain: gatewaytest.Own, Erased: erased})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return erasure.New(erasure.Options{DB: db, Journal: r.Log, Vault: v, Keys: r.Keys, Domain: gatewaytest.Own})
+	}
+	erase := func(o *erasure.Office, n int) error {
+		req, err := o.Ask(ctx, named(n), flow.Secret{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = o.Confirm(ctx, req.ID, named(n), flow.Secret{})
+		return err
+	}
+	for n := 1; n <= 3; n++ {
+		r.ask("insurer", "billing", `{"data":`+person(n)+`}`)
+	}
+	o := office(db)
+	db.meanwhile = func() {
+		if err := erase(o, 2); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := erase(o, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := erase(office(&breaking{DB: r.DB}), 3); !errors.Is(err, erasure.ErrScrub) {
+		t.Fatalf("an erasure whose files cannot be scrubbed: %v, want ErrScrub", err)
+	}
+	db.scrubs = 0
+	if err := erasure.Finish(ctx, db); err != nil || db.scrubs != 1 {
+		t.Errorf("Finish() = %v after %d scrubs, want one", err, db.scrubs)
+	}
+	if err := erasure.Finish(ctx, db); err != nil || db.scrubs != 1 {
+		t.Errorf("Finish() = %v after %d scrubs, want none more", err, db.scrubs)
+	}
+}

@@ -244,6 +244,7 @@ func (o *Office) Confirm(ctx context.Context, id string, s Subject, credential f
 		return Done{}, err
 	}
 	var done Done
+	var number int64 // of this erasure
 	record := func(tx store.Tx) error {
 		asker, err := o.take(tx, id, s, by)
 		if err != nil {
@@ -252,7 +253,7 @@ func (o *Office) Confirm(ctx context.Context, id string, s Subject, credential f
 		if _, err := tx.Exec("DELETE FROM erasure_requests WHERE digest = ?", o.digest(s)); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO erasure_state (id, dirty) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET dirty = erasure_state.dirty + 1"); err != nil {
+		if err := tx.QueryRow("INSERT INTO erasure_state (id, erased, clean) VALUES (1, 1, 0) ON CONFLICT (id) DO UPDATE SET erased = erasure_state.erased + 1 RETURNING erased").Scan(&number); err != nil {
 			return err
 		}
 		done.Reference, err = o.append(tx, flow.Erased, "a subject is erased: asked for by "+asker+", confirmed by "+by)
@@ -262,7 +263,7 @@ func (o *Office) Confirm(ctx context.Context, id string, s Subject, credential f
 		return Done{}, err
 	}
 	e.Traces = append(e.Traces, o.digest(s))
-	done.Scrubbed, err = o.scrub(context.WithoutCancel(ctx), e.Traces)
+	done.Scrubbed, err = scrub(context.WithoutCancel(ctx), o.opt.DB, number, e.Traces)
 	return done, err
 }
 

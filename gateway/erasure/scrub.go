@@ -12,46 +12,45 @@ import (
 // Finish scrubs the database's files if an erasure ended before they were: the process was killed in between, or somebody was reading the database all the time. It
 // is to be called at the start, and now and then.
 func Finish(ctx context.Context, db store.DB) error {
-	dirty, err := dirt(ctx, db)
-	if err != nil || dirty == 0 {
+	erased, clean, err := counts(ctx, db)
+	if err != nil || erased == clean {
 		return err
 	}
-	_, err = scrub(ctx, db, dirty, nil)
+	_, err = scrub(ctx, db, 0, nil)
 	return err
 }
 
-func dirt(ctx context.Context, db store.DB) (n int64, err error) {
+// counts returns how many erasures there were, and up to which of them the files were scrubbed.
+func counts(ctx context.Context, db store.DB) (erased, clean int64, err error) {
 	err = db.View(ctx, func(tx store.Tx) error {
-		err := tx.QueryRow("SELECT dirty FROM erasure_state WHERE id = 1").Scan(&n)
+		err := tx.QueryRow("SELECT erased, clean FROM erasure_state WHERE id = 1").Scan(&erased, &clean)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		return err
 	})
-	return n, err
+	return erased, clean, err
 }
 
-// scrub reports whether no file of the database holds the traces any more. If there is dirt besides that of this erasure, nothing is taken on trust.
-func (o *Office) scrub(ctx context.Context, traces [][]byte) (bool, error) {
-	dirty, err := dirt(ctx, o.opt.DB)
+// scrub reports whether no file of the database holds the traces of an erasure any more. Only if it is the one after those that were scrubbed for are its
+// traces all that there may be: else, and for number 0, nothing is taken on trust.
+func scrub(ctx context.Context, db store.DB, number int64, traces [][]byte) (bool, error) {
+	erased, clean, err := counts(ctx, db)
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrScrub, err)
 	}
-	if dirty > 1 {
-		traces = nil
+	upTo := number
+	if number != clean+1 {
+		upTo, traces = erased, nil
 	}
-	return scrub(ctx, o.opt.DB, dirty, traces)
-}
-
-func scrub(ctx context.Context, db store.DB, dirty int64, traces [][]byte) (bool, error) {
 	s, ok := db.(store.Scrubber)
 	if ok {
 		if err := s.Scrub(ctx, traces); err != nil {
 			return false, fmt.Errorf("%w: %w", ErrScrub, err)
 		}
 	}
-	err := db.Update(ctx, func(tx store.Tx) error { // what was erased meanwhile is dirt still
-		_, err := tx.Exec("UPDATE erasure_state SET dirty = dirty - ? WHERE id = 1", dirty)
+	err = db.Update(ctx, func(tx store.Tx) error { // what was erased meanwhile is not scrubbed for, and others may have come further
+		_, err := tx.Exec("UPDATE erasure_state SET clean = ? WHERE id = 1 AND clean < ?", upTo, upTo)
 		return err
 	})
 	if err != nil {

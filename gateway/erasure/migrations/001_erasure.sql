@@ -6,6 +6,7 @@ CREATE TABLE erasure_requests (
     expires BIGINT NOT NULL             -- seconds since 1970, UTC
 );
 CREATE TABLE erasure_state (
-    id    BIGINT PRIMARY KEY,           -- always 1
-    dirty BIGINT NOT NULL               -- erasures whose traces may still be in the database's files
+    id     BIGINT PRIMARY KEY,          -- always 1
+    erased BIGINT NOT NULL,             -- erasures so far
+    clean  BIGINT NOT NULL              -- of these, from the first on, so many left no trace in the database's files
 );
