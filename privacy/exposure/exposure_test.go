@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/exposure"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -304,4 +305,31 @@ func TestShowSaysNoValue(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// TestANameThatIsNoneSaysNotWho: an empty name, a placeholder or a word for nobody does not silence the rules, at once or later.
+func TestANameThatIsNoneSaysNotWho(t *testing.T) {
+	class, _ := flow.DefaultTaxonomy().Class("person/name")
+	for _, none := range []string{"", " ", "-", "???", "N/A", " unknown ", "Anonymous", "null", deidentify.Placeholder(class)} {
+		h := open(t, &exposure.Settings{})
+		name := piece{subject: "1", label: "person/name", value: none}
+		want(t, "with the name "+none, h.send(to("a"), name, born("1"), sex("1"), postal("1")), raw, year, raw, zip3)
+		want(t, "after the name "+none, h.send(to("b"), born("1"), sex("1"), postal("1")), year, raw, zip3)
+	}
+	h := open(t, &exposure.Settings{})
+	name := piece{subject: "1", label: "person/name", value: "Li"}
+	want(t, "with a name", h.send(to("a"), name, born("1"), sex("1"), postal("1")), raw, raw, raw, raw)
+}
+
+// TestARareCodeInOtherSpellings: whether a code is rare does not hang on how it is written.
+func TestARareCodeInOtherSpellings(t *testing.T) {
+	for _, code := range []string{"E84.0", "e840", " E84", "E 84.0", "D59.3", "D593", "d59-3"} {
+		h := open(t, &exposure.Settings{})
+		want(t, "postal code", h.send(to("a"), postal("1")), raw)
+		want(t, "with "+code, h.send(to("b"), piece{subject: "1", label: "health/diagnosis", value: code}), masked)
+	}
+	h := open(t, &exposure.Settings{})
+	h.send(to("a"), postal("1"))
+	want(t, "with a common one", h.send(to("b"), piece{subject: "1", label: "health/diagnosis", value: "D59.4"}), raw)
+	want(t, "with another", h.send(to("b"), piece{subject: "1", label: "health/diagnosis", value: "E8"}), raw)
 }

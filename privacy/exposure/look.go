@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/deidentify"
@@ -111,6 +112,9 @@ func (l *Look) sort(leaves []flow.Leaf, terms []flow.LeafTerms, values []Value) 
 		if shown.Level == flow.Masked && shown.Param == "" {
 			continue // a placeholder
 		}
+		if nobody(v.Scalar.Text, deidentify.Placeholder(class)) {
+			continue // nor does a name that is not there say who the subject is
+		}
 		label := l.s.Rules.refined(leaf.Label, v.Scalar.Text)
 		it := item{value: v, leaf: leaf, class: class, terms: t, fact: fact{label: label, shown: shown, about: leaf.Subject.Known()}}
 		if leaf.Subject.Known() {
@@ -120,6 +124,18 @@ func (l *Look) sort(leaves []flow.Leaf, terms []flow.LeafTerms, values []Value) 
 		}
 	}
 	return known, unknown
+}
+
+// nobody reports whether a value is none: empty, a placeholder, or a word for that nothing is known.
+func nobody(text, placeholder string) bool {
+	if text == placeholder || !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
+		return true
+	}
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "unknown", "n/a", "na", "none", "null", "nil", "undefined", "anonymous", "redacted":
+		return true
+	}
+	return false
 }
 
 func (l *Look) of(ref flow.SubjectRef) *subject {

@@ -2,7 +2,6 @@ package exposure
 
 import (
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/scrimhq/scrim/flow"
@@ -100,13 +99,40 @@ func (r *Rules) refined(l flow.Label, value string) flow.Label {
 			continue
 		}
 		for _, p := range f.Prefixes {
-			if len(value) >= len(p) && strings.EqualFold(value[:len(p)], p) {
+			if begins(value, p) {
 				return f.As
 			}
 		}
 	}
 	return l
 }
+
+// begins reports whether a value begins with a prefix, which is in lower case. Codes are written with and without dots, spaces and capitals.
+func begins(value, prefix string) bool {
+	i := 0
+	next := func(p byte) bool {
+		for ; i < len(value); i++ {
+			c := value[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			if skipped(c) {
+				continue
+			}
+			i++
+			return c == p
+		}
+		return false
+	}
+	for k := range len(prefix) {
+		if !skipped(prefix[k]) && !next(prefix[k]) {
+			return false
+		}
+	}
+	return true
+}
+
+func skipped(c byte) bool { return c <= ' ' || c == '.' || c == '-' }
 
 // allowed is how many pieces of a rule may be held.
 func (r *Rule) allowed() int {
