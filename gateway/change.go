@@ -26,6 +26,7 @@ type changer struct {
 	contracts []string    // ids of those that bind the flow
 	duties    flow.Duties // that the recipient takes on
 	room      *handleRoom // for parts that go by reference; nil: nobody asked yet
+	exposed   exposed
 }
 
 // carryOut edits the documents so that every leaf is at its level.
@@ -72,6 +73,10 @@ func (c *changer) one(i int) error {
 		}
 		return c.value(i)
 	case memberName:
+		if _, ok := c.exposed.was[i]; ok {
+			c.leaveOut(i)
+			return nil
+		}
 		return c.memberName(t, terms, c.leaves[i])
 	case filePart:
 		return c.file(t, terms)
@@ -90,6 +95,9 @@ func (c *changer) one(i int) error {
 // value carries out the terms of one structured scalar.
 func (c *changer) value(i int) error {
 	t, terms, leaf := &c.targets[i], &c.terms[i], c.leaves[i]
+	if was, ok := c.exposed.was[i]; ok {
+		return c.coarser(i, was)
+	}
 	if terms.Level == flow.Raw {
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/scrimhq/scrim/policy/capability"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/detect"
+	"github.com/scrimhq/scrim/privacy/exposure"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -39,6 +40,8 @@ type Hooks struct {
 	Act   func(Act)                    // the same, as far as it is about who brought it about
 	Watch func(flow.Flow, Observation) // learn mode: one message that was only looked at
 	Error func(error)                  // for the operator's log
+
+	Exposed func(leaves int, over bool) // made coarser for what was shown before; over: the agent had added all that it may in a day
 }
 
 // Act is an event, with what is known of whoever brought it about.
@@ -79,6 +82,8 @@ type Options struct {
 	Freezes      Freezes   // nil: nothing is ever frozen
 	Budgets      *Budgets  // nil: no question to a dataset is answered
 
+	Exposure *exposure.Memory // nil: nothing is remembered of what was shown
+
 	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
 	// does, and of structured results that were sent by reference nothing is shown.
 	Describe func(s *Snapshot, server flow.AgentID, tool string, dir flow.Direction) []*catalog.Schema
@@ -102,6 +107,7 @@ type Gateway struct {
 	freezes     Freezes  // nil: nothing is ever frozen
 	open        sync.Map // *lasting, of the streams that a freeze may end
 	budgets     *Budgets // nil: no question is answered
+	exposure    *exposure.Memory
 	quotas      quotas
 	detector    *detect.Engine
 	ledger      *ledger.Ledger // nil: no capability is taken
@@ -137,7 +143,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 		return nil, errors.New("gateway needs a store, a journal, a vault, keys and a snapshot")
 	}
 	g := &Gateway{
-		contracts: opt.Contracts, budgets: opt.Budgets,
+		contracts: opt.Contracts, budgets: opt.Budgets, exposure: opt.Exposure,
 		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, ledger: opt.Capabilities, hooks: opt.Hooks, now: opt.Clock,
 		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHops: opt.Keys.AEAD("hops"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{
@@ -303,5 +309,5 @@ func (g *Gateway) Sweep(ctx context.Context) error {
 		_, err := tx.Exec("DELETE FROM gateway_tasks WHERE expires < ?", now.Unix())
 		return err
 	})
-	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.sweepHandles(ctx), g.sweepHops(ctx), g.vault.Sweep(ctx, now))
+	return errors.Join(err, g.sweepAnswers(ctx), g.sweepPushes(ctx), g.sweepHandles(ctx), g.sweepHops(ctx), g.vault.Sweep(ctx, now), g.sweepExposure(ctx, now))
 }

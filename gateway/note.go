@@ -25,7 +25,7 @@ func (c *changer) note() flow.Note {
 	}
 	last := -1
 	for i := range c.terms {
-		t := &c.terms[i]
+		t := c.told(i)
 		if t.Level == flow.Raw || c.targets[i].stand != nil || c.leavesByHandle(i) {
 			continue
 		}

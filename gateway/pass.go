@@ -116,6 +116,9 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		if err := c.planHandles(); err != nil {
 			return nil, err
 		}
+		if err := c.meetExposure(); err != nil {
+			return nil, err
+		}
 		if err := c.carryOut(); err != nil {
 			return nil, err
 		}
@@ -134,7 +137,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		}
 	}
 	if f.To.Agent == m.Owner && m.Snapshot.toPeer(f) {
-		if out.let, err = g.letThrough(m.Snapshot, m.Authority, *f, c.leaves, flow.Terms{Leaves: c.terms, Duties: terms.Duties}); err != nil {
+		if out.let, err = g.letThrough(m.Snapshot, m.Authority, *f, c.leaves, flow.Terms{Leaves: c.toldTerms(), Duties: terms.Duties}); err != nil {
 			return nil, err
 		}
 	}
@@ -277,6 +280,9 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		if err := c.batch.Flush(tx); err != nil {
 			return err
 		}
+		if err := c.keepExposure(tx); err != nil {
+			return err
+		}
 		if err := c.keepHandles(tx); err != nil {
 			return err
 		}
@@ -303,6 +309,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
 	c.batch.Keep()
+	c.keptExposure()
 	kept()
 	m.Authority.charged(m, true)
 	out.Event = ev

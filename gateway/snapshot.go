@@ -13,6 +13,7 @@ import (
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/detect"
+	"github.com/scrimhq/scrim/privacy/exposure"
 )
 
 // Snapshot is everything that a reload can change. It is immutable once handed to a gateway: a reload builds
@@ -45,6 +46,7 @@ type Snapshot struct {
 	Transparent []Transparent
 	Fetch       *Fetch // nil: no file is fetched
 	Handles     HandleRules
+	Exposure    *exposure.Settings // nil: nothing is remembered of what was shown
 	Limits      json.Limits
 	Events      EventLimits
 	Load        LoadLimits

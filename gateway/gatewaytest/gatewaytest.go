@@ -4,6 +4,7 @@ package gatewaytest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/budget"
 	"github.com/scrimhq/scrim/privacy/budget/answers"
+	"github.com/scrimhq/scrim/privacy/exposure"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 	"github.com/scrimhq/scrim/store/storetest"
@@ -73,7 +75,9 @@ type Rig struct {
 	Vault  *vault.Vault
 	Keys   *vault.Keyring
 	Ledger *ledger.Ledger // nil without Setup.Domains
-	Dir    string
+
+	Exposure *exposure.Memory // that a snapshot with Exposure uses
+	Dir      string
 
 	Budgets *budget.Ledger // nil without Setup.Budgets
 	Book    *answers.Book
@@ -93,13 +97,15 @@ func New(t testing.TB, setup Setup) *Rig {
 	}
 	var err error
 	r.DB, err = storetest.Try(t, filepath.Join(r.Dir, "data"), store.Options{NoSync: setup.NoSync},
-		append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema(), erasure.Schema()}, setup.Tables...)...)
+		append([]store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), ledger.Schema(), budget.Schema(), answers.Schema(), erasure.Schema(), exposure.Schema()}, setup.Tables...)...)
 	must(t, err)
 	r.Keys, err = vault.OpenKeyring(ctx, filepath.Join(r.Dir, "keyset.json"), nil)
 	must(t, err)
-	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: gateway.EraseAbout, Forgot: gateway.ForgetHandles})
+	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: erased, Forgot: gateway.ForgetHandles})
 	must(t, err)
 	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/log/own", r.Keys.Signer("log"), audit.Options{Dir: filepath.Join(r.Dir, "log")})
+	must(t, err)
+	r.Exposure, err = exposure.Open(ctx, r.DB, r.Vault, r.Keys, exposure.Options{Clock: setup.Clock})
 	must(t, err)
 	r.Ledger = r.openLedger(t, setup)
 	budgets := r.openBudgets(t, setup)
@@ -116,7 +122,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	if hooks.Error == nil {
 		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
 	}
-	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Contracts: setup.Contracts, Clock: setup.Clock, Capabilities: r.Ledger, Budgets: budgets}, Snapshot(t, setup))
+	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Contracts: setup.Contracts, Clock: setup.Clock, Capabilities: r.Ledger, Budgets: budgets, Exposure: r.Exposure}, Snapshot(t, setup))
 	must(t, err)
 	t.Cleanup(func() { r.Close(t) })
 	return r
@@ -190,4 +196,9 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// erased is what others do when a subject is erased.
+func erased(tx store.Tx, ref flow.SubjectRef) error {
+	return errors.Join(gateway.EraseAbout(tx, ref), exposure.Erase(tx, ref))
 }

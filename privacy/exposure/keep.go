@@ -157,6 +157,9 @@ func readAdded(tx store.Tx, k addedKey) (n int64, err error) {
 
 // write writes what is held about one subject from now on, if that is other than before.
 func (l *Look) write(tx store.Tx, s *subject, now int64) error {
+	if s.passing {
+		return nil
+	}
 	life := l.s.keep()
 	if s.task {
 		life = l.s.taskLife()

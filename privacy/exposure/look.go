@@ -16,7 +16,7 @@ import (
 type To struct {
 	Domain flow.DomainID
 	Agent  flow.AgentID
-	Task   flow.TaskID
+	Task   flow.TaskID // "": it belongs to none
 }
 
 // Value is what one leaf of a message says.
@@ -46,13 +46,15 @@ type Look struct {
 
 // subject is one subject of a message: what the audience holds, and what it would be shown.
 type subject struct {
-	ref   flow.SubjectRef
-	task  bool // stands for whoever the task is about
-	was   *entry
-	base  []fact // what was held, and what is to be held with it from now on
-	link  bool   // base has more than what was held
-	items []item
-	joins []flow.SubjectRef // of a task: who is to be added
+	ref  flow.SubjectRef
+	task bool // stands for whoever the task is about
+
+	passing bool // nothing is kept of it
+	was     *entry
+	base    []fact // what was held, and what is to be held with it from now on
+	link    bool   // base has more than what was held
+	items   []item
+	joins   []flow.SubjectRef // of a task: who is to be added
 
 	mac  *vault.MAC
 	next *entry // written by Commit
@@ -83,7 +85,7 @@ func (m *Memory) Begin(ctx context.Context, s *Settings, to To, b *vault.Batch, 
 		if err := l.unknown(ctx, theirs); err != nil {
 			return nil, err
 		}
-	} else if len(l.about) <= maxMembers {
+	} else {
 		l.spread(theirs)
 	}
 	if err := l.load(ctx); err != nil {
@@ -185,11 +187,17 @@ func (l *Look) unknown(ctx context.Context, items []item) error {
 	return nil
 }
 
-// spread counts what is about somebody unknown for each subject of the message.
+// spread counts what is about somebody unknown for each subject of the message, and for one who is in this message alone.
 func (l *Look) spread(items []item) {
-	for _, s := range l.about {
-		s.items = append(s.items, items...)
+	if len(items) == 0 {
+		return
 	}
+	if len(l.about) <= maxMembers {
+		for _, s := range l.about {
+			s.items = append(s.items, items...)
+		}
+	}
+	l.about = append(l.about, &subject{task: true, passing: true, was: &entry{}, items: items})
 }
 
 // digests makes the digests of a subject's items.

@@ -143,3 +143,6 @@ func (r *Rule) allowed() int {
 }
 
 func (e *Element) count() int { return max(e.Count, 1) }
+
+// Concerns reports whether the rules have anything to say about a label.
+func (s *Settings) Concerns(l flow.Label) bool { return s.Rules.roleOf(l) != nil }
