@@ -91,6 +91,8 @@ func New(opt Options) *API {
 	a.guarded("POST /-/token/open", a.openToken)
 	a.guarded("GET /-/handles", a.handles)
 	a.guarded("POST /-/handles/drop", a.dropHandles)
+	a.guarded("POST /-/exposure/show", a.showExposure)
+	a.guarded("POST /-/exposure/reset", a.resetExposure)
 	a.guarded("POST /-/cap/revoke", a.revoke)
 	a.guarded("GET /-/cap/revocations", a.revocations)
 	a.guarded("GET /-/learn", a.learn)

@@ -28,6 +28,8 @@ type Metrics struct {
 	rows     prometheus.Counter
 	closed   prometheus.Counter
 	alarms   *prometheus.CounterVec
+	coarser  prometheus.Counter
+	over     prometheus.Counter
 }
 
 // NewMetrics returns counters on a registry of their own.
@@ -49,9 +51,15 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.0001, .00025, .0005, .001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1, 4},
 		}, []string{"protocol", "direction"}),
 		closed: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_connections_closed_total", Help: "Connections that were closed because there were too many."}),
-		rows:   prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
+		coarser: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scrim_exposure_coarsened_total", Help: "Values that were made coarser for what their recipient's domain was shown before.",
+		}),
+		over: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scrim_exposure_over_quota_total", Help: "Messages to agents that had added all that they may add in a day to what their domain holds.",
+		}),
+		rows: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
 	}
-	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows, m.closed, m.alarms,
+	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows, m.closed, m.alarms, m.coarser, m.over,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -84,6 +92,14 @@ func (m *Metrics) Closed() { m.closed.Inc() }
 
 // Alarm counts an alarm of a kind out of a closed list.
 func (m *Metrics) Alarm(kind string) { m.alarms.WithLabelValues(kind).Inc() }
+
+// Exposed counts what the exposure memory made of a message.
+func (m *Metrics) Exposed(leaves int, over bool) {
+	m.coarser.Add(float64(leaves))
+	if over {
+		m.over.Inc()
+	}
+}
 
 // Gauge adds a number that is read when it is asked for. Names and help must be constants.
 func (m *Metrics) Gauge(name, help string, now func() float64) {

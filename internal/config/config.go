@@ -46,6 +46,7 @@ type Config struct {
 	Lineage       Lineage                   `yaml:"lineage" doc:"Where data came from and where it went."`
 	LinkedFiles   Linked                    `yaml:"files" doc:"Files that messages name by an address."`
 	Handles       Handles                   `yaml:"handles" doc:"Parts of messages that go by reference and are redeemed at /handles/, decided at that time."`
+	Exposure      Exposure                  `yaml:"exposure" doc:"What other domains were shown about each subject is remembered, so that pieces which single it out together are made coarser, over whatever time and through whichever agents they come."`
 	Transparent   []Transparent             `yaml:"transparent" doc:"Traffic declared public: it passes unchanged. Conformance runs need it, hardly anything else does."`
 	Alarms        Alarms                    `yaml:"alarms" doc:"When a caller behaves as one who probes, and what is done about it."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
@@ -316,6 +317,7 @@ type Retention struct {
 	AnswersBytes Size     `yaml:"answers_bytes" doc:"Bytes of kept answers; the oldest go first." default:"256MiB" min:"1MiB"`
 	Tasks        Duration `yaml:"tasks" doc:"How long a task's memory outlives its last message." default:"24h" min:"1m"`
 	Journal      Duration `yaml:"journal" doc:"How long a decision's row keeps event and sealed inputs in the database. After that the event is in the transparency log alone, and the inputs are gone." default:"400d" min:"1d"`
+	Exposure     Duration `yaml:"exposure" doc:"How long it is remembered what a domain was shown about a subject, from when it was shown last." default:"730d" min:"1h"`
 	Pushes       Duration `yaml:"pushes" doc:"How long a push notification config is kept; a caller that still wants to be told makes it again." default:"7d" min:"1m"`
 }
 

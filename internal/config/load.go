@@ -21,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/dp/query"
+	"github.com/scrimhq/scrim/privacy/exposure"
 )
 
 // loaded is what Parse learned beside the fields.
@@ -34,6 +35,7 @@ type loaded struct {
 	queried  map[string]*query.Dataset
 	trees    deidentify.Hierarchies
 	rules    *detect.Rules
+	exposure *exposure.Rules
 	warnings Mistakes
 	cardKeys map[flow.AgentID][]byte
 	files    []string // that were read, as the system knows them

@@ -84,6 +84,7 @@ func (v *validator) validate() {
 	v.fetched()
 	v.handles()
 	v.logReaders()
+	v.exposure()
 	v.detection("detection/")
 	v.models()
 	v.terms()

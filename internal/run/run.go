@@ -156,7 +156,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
-		Describe: r.tools.Schemas, Contracts: st.Contracts, Freezes: st.Freezes, Budgets: st.Budgets.gateway(), Nonces: t.given(),
+		Describe: r.tools.Schemas, Contracts: st.Contracts, Freezes: st.Freezes, Budgets: st.Budgets.gateway(), Nonces: t.given(), Exposure: st.Exposure,
 	}, snap)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -176,6 +176,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	r.metrics.Gauge("scrim_frozen", "Agents, domains and datasets that are frozen.", func() float64 { return float64(st.Freezes.Count()) })
 	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })
+	r.metrics.GaugeBy("scrim_exposure_subjects", "Subjects of whom an audience holds something, tasks about somebody unknown included.", "audience", func() map[string]float64 { return st.exposed(context.Background(), r.fault) })
 	r.metrics.GaugeBy("scrim_budget_epsilon_left", "ε that a dataset has left, of its block with least, by the rule of composition that has most room.", "dataset", func() map[string]float64 { return r.Budgets.left(context.Background()) })
 	r.metrics.Gauge("scrim_certificate_end_seconds", "When the certificate of the address for agents ends, in seconds since 1970; 0 without one.", func() float64 {
 		if end := r.shownUntil(); !end.IsZero() {
@@ -231,6 +232,7 @@ func inMode(c *config.Config, learn bool) (*config.Config, error) {
 func (r *Gateway) hooks() gateway.Hooks {
 	given := r.opt.Hooks
 	h := gateway.Hooks{
+		Exposed: r.metrics.Exposed,
 		Event: func(ev flow.Event) {
 			r.metrics.Event(ev)
 			if given.Event != nil {

@@ -84,6 +84,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	s.Handles = gateway.HandleRules{
 		URL: c.Handles.URL, Life: time.Duration(c.Handles.Life), Uses: c.Handles.Uses, Bytes: int64(c.Handles.Bytes), TaskBytes: int64(c.Handles.TaskBytes), Unmarked: c.Handles.Unmarked,
 	}
+	s.Exposure = exposureSettings(c)
 	s.Capability = capabilityRules(c)
 	for i := range c.Capabilities.Grants {
 		g := &c.Capabilities.Grants[i]

@@ -23,13 +23,14 @@ import (
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
+	"github.com/scrimhq/scrim/privacy/exposure"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema()}...), budgetSchemas()...)
+	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema()}...), budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -47,6 +48,8 @@ type State struct {
 	Lineage *lineage.Graph // where data came from and where it went
 
 	Freezes *freeze.List // what was brought to a halt
+
+	Exposure *exposure.Memory // what other domains were shown
 
 	Capabilities *ledger.Ledger // what is remembered of capabilities
 
@@ -165,12 +168,15 @@ func (st *State) Office() *release.Office {
 }
 
 func (st *State) open(ctx context.Context, c *config.Config, fault func(error)) (err error) {
-	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: gateway.EraseAbout, Forgot: gateway.ForgetHandles})
+	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: erased, Forgot: st.forgot})
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
 	}
 	st.Lineage = lineage.New(st.DB, lineage.Options{Nodes: c.Lineage.Nodes, Edges: c.Lineage.Edges})
 	if err := st.cosigners.set(c); err != nil {
+		return err
+	}
+	if st.Exposure, err = exposure.Open(ctx, st.DB, st.Vault, st.Keys, exposure.Options{}); err != nil {
 		return err
 	}
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
-	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
 )
@@ -73,14 +72,13 @@ type Audience string
 
 // Settings are what configuration says. They are not changed once they are used.
 type Settings struct {
-	Rules       *Rules
-	Taxonomy    *flow.Taxonomy
-	Hierarchies deidentify.Hierarchies
-	Audiences   map[flow.DomainID]Audience // of domains that are one; absent: each is its own
-	Keep        time.Duration              // how long after it was shown last; 0: two years
-	TaskLife    time.Duration              // how long what is about somebody unknown is kept; 0: 24 hours
-	Daily       int                        // facts that one agent may add a day; 0: 20,000
-	Observe     bool                       // remember, and make nothing coarser
+	Rules     *Rules
+	Taxonomy  *flow.Taxonomy
+	Audiences map[flow.DomainID]Audience // of domains that are one; absent: each is its own
+	Keep      time.Duration              // how long after it was shown last; 0: two years
+	TaskLife  time.Duration              // how long what is about somebody unknown is kept; 0: 24 hours
+	Daily     int                        // facts that one agent may add a day; 0: 20,000
+	Observe   bool                       // remember, and make nothing coarser
 }
 
 // Audience returns whom a domain belongs to.
