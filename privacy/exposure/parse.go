@@ -200,6 +200,7 @@ func NewRules(rules []Rule, refine []Refinement, t *flow.Taxonomy) (*Rules, erro
 			return nil, wrong(at+".name", "another rule has the same name")
 		}
 		names[r.Name] = true
+		out.pieces += len(r.Of)
 		out.rules = append(out.rules, r)
 	}
 	return out, nil
@@ -255,7 +256,7 @@ func checkRule(at string, in *Rule, t *flow.Taxonomy, narrower map[flow.Label]bo
 
 // With returns the rules followed by others. It returns [ErrRules] if two have one name.
 func (r *Rules) With(more *Rules) (*Rules, error) {
-	out := &Rules{rules: append([]Rule(nil), r.rules...), refine: append([]Refinement(nil), r.refine...)}
+	out := &Rules{pieces: r.pieces + more.pieces, rules: append([]Rule(nil), r.rules...), refine: append([]Refinement(nil), r.refine...)}
 	for i := range more.rules {
 		for j := range r.rules {
 			if r.rules[j].Name == more.rules[i].Name {

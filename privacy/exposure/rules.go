@@ -40,7 +40,9 @@ type Refinement struct {
 type Rules struct {
 	rules   []Rule
 	refine  []Refinement
+	pieces  int      // of all rules
 	byLabel sync.Map // flow.Label → *role
+	counts  sync.Map // shownAs → []bool: of the label's parts, for which it counts
 }
 
 // role is what a label is to the rules.
@@ -89,6 +91,26 @@ func (r *Rules) roleOf(l flow.Label) *role {
 	}
 	r.byLabel.Store(l, x) // labels are those of the taxonomy and of configured schemas
 	return x
+}
+
+// shownAs is a label at a level. There are as many as policies and rules name.
+type shownAs struct {
+	label flow.Label
+	at    flow.Treatment
+}
+
+// counting reports for each part of a label whether values that are shown at a level count for it.
+func (r *Rules) counting(role *role, fam flow.Family, label flow.Label, at flow.Treatment) []bool {
+	k := shownAs{label, at}
+	if x, ok := r.counts.Load(k); ok {
+		return x.([]bool)
+	}
+	out := make([]bool, len(role.parts))
+	for i, p := range role.parts {
+		out[i] = finer(fam, at, p.to)
+	}
+	r.counts.Store(k, out)
+	return out
 }
 
 // refined returns the label of a value to the rules.

@@ -58,11 +58,7 @@ func (l *Look) fill(s *subject, room int, places *[]int) {
 func (l *Look) stand(s *subject, with bool) *standing {
 	rules := l.s.Rules.rules
 	st := &standing{held: make([][]int, len(rules)), moot: make([]bool, len(rules))}
-	size := 0
-	for i := range rules {
-		size += len(rules[i].Of)
-	}
-	all := make([]int, size)
+	all := make([]int, l.s.Rules.pieces)
 	for i := range rules {
 		st.held[i], all = all[:len(rules[i].Of)], all[len(rules[i].Of):]
 	}
@@ -77,8 +73,9 @@ func (l *Look) stand(s *subject, with bool) *standing {
 			continue
 		}
 		class, _ := l.s.Taxonomy.Class(f.label)
-		for _, p := range role.parts {
-			if finer(class.Family, f.shown, p.to) {
+		counts := l.s.Rules.counting(role, class.Family, f.label, f.shown)
+		for k, p := range role.parts {
+			if counts[k] {
 				st.held[p.rule][p.element]++
 			} else if l.s.Rules.rules[p.rule].Of[p.element].count() == 1 && crossed(class.Family, facts, i, p.to) {
 				st.held[p.rule][p.element]++
@@ -98,6 +95,9 @@ func (l *Look) stand(s *subject, with bool) *standing {
 // crossed reports whether a fact and an earlier one of its label, which may be the same value in another form, together tell more than
 // a level that each keeps. Two functions of what the level shows tell no more than it; a moved date is none.
 func crossed(fam flow.Family, facts []fact, i int, to flow.Treatment) bool {
+	if facts[i].shown.Level != flow.Generalized {
+		return false
+	}
 	for j := range i {
 		a, b := facts[j].shown, facts[i].shown
 		if facts[j].label == facts[i].label && a.Level == flow.Generalized && b.Level == flow.Generalized && a != b && finer(fam, Join(fam, a, b), to) {
@@ -183,6 +183,7 @@ func (a loss) less(b loss) bool {
 // giveUp makes one piece of a broken rule coarser, the one that loses least.
 func (l *Look) giveUp(s *subject, before, after *standing, broken []int, places *[]int) {
 	var best *choice
+	var all []choice
 	for _, i := range broken {
 		r := &l.s.Rules.rules[i]
 		over := before.pieces(r, i) > r.allowed() // it was broken before: then nothing is added
@@ -194,10 +195,19 @@ func (l *Look) giveUp(s *subject, before, after *standing, broken []int, places 
 			if len(c.items) == 0 {
 				continue
 			}
-			c.loss.left = l.left(s, c, before)
-			if best == nil || c.loss.less(best.loss) {
-				best = &c
-			}
+			all = append(all, c)
+		}
+	}
+	for k := range all {
+		c := &all[k]
+		if slices.ContainsFunc(all, func(o choice) bool { return o.loss.worst < c.loss.worst }) {
+			continue
+		}
+		if len(all) > 1 {
+			c.loss.left = l.left(s, *c, before)
+		}
+		if best == nil || c.loss.less(best.loss) {
+			best = c
 		}
 	}
 	if best == nil { // nothing of it is finer than stated by itself: it is where two of them cross
