@@ -174,14 +174,6 @@ func chainedNotes(archive string) ([][]byte, error) {
 	return notes, nil
 }
 
-// walk verifies all rows, then hands each on that comes after a number.
-func (c *chain) walk(ctx context.Context, after int64, hand func([]row) error) error {
-	if err := c.pass(ctx, c.size, nil); err != nil {
-		return err
-	}
-	return c.pass(ctx, after, hand)
-}
-
 func (c *chain) pass(ctx context.Context, after int64, hand func([]row) error) error {
 	at := genesis(c.origin)
 	for at.size < c.size {

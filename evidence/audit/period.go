@@ -23,10 +23,6 @@ type span struct {
 	from, to time.Time // zero: without end
 }
 
-func (s span) has(t time.Time) bool {
-	return s.from.IsZero() || !t.Before(s.from) && t.Before(s.to)
-}
-
 // of returns the span that t lies in.
 func (p Period) of(t time.Time) span {
 	t = t.UTC()

@@ -134,10 +134,9 @@ type carrying struct {
 
 // mark is what is known of a node.
 type mark struct {
-	has  map[int]origin // by the number of the label
-	to   []node
-	by   []key // the job of each of to; none: it is a name of the same data, or a column of its own dataset
-	base flow.Label
+	has map[int]origin // by the number of the label
+	to  []node
+	by  []key // the job of each of to; none: it is a name of the same data, or a column of its own dataset
 }
 
 // origin is where a label came to a node from. Without a node it is the node's own.
@@ -423,9 +422,7 @@ func (c *carrying) masks(m *Masked, e *edge, to node) bool {
 
 // spread carries labels until nothing changes: a label reaches each node once, whatever circles there are.
 func (c *carrying) spread() {
-	for _, n := range c.order {
-		c.waiting = append(c.waiting, n)
-	}
+	c.waiting = append(c.waiting, c.order...)
 	for len(c.waiting) > 0 {
 		n := c.waiting[len(c.waiting)-1]
 		c.waiting = c.waiting[:len(c.waiting)-1]

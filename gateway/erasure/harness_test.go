@@ -46,7 +46,6 @@ type rig struct {
 	t     testing.TB
 	url   string
 	now   *clock
-	unit  string
 	rules erasure.Rules
 	*erasure.Office
 

@@ -56,7 +56,6 @@ type subject struct {
 	items   []item
 	joins   []flow.SubjectRef // of a task: who is to be added
 
-	mac  *vault.MAC
 	next *entry // written by Commit
 }
 

@@ -8,9 +8,8 @@ import (
 
 // standing is how far an audience is with the pieces of the rules about one subject.
 type standing struct {
-	held  [][]int // by rule and element: how many different values are held finer than stated
-	known bool    // policy has told it who the subject is
-	moot  []bool  // by rule: so that the rule is silent
+	held [][]int // by rule and element: how many different values are held finer than stated
+	moot []bool  // by rule: so that the rule is silent
 }
 
 // settle makes items coarser until no rule is broken by them.
