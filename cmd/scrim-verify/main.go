@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/program"
+	"github.com/scrimhq/scrim/internal/stranger/program"
 )
 
 func main() {

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/testlog"
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/testlog"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 var key = testlog.VKey(testlog.Origin, 1, testlog.LogKey)

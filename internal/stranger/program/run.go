@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 func runCheckpoint(_ context.Context, o *options, args []string, r *report) error {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/testlog"
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/testlog"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 const origin = testlog.Origin

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 func promiseOf(index int, leaf []byte, key ed25519.PrivateKey) string {

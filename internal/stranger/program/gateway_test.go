@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 	"github.com/scrimhq/scrim/store"
 )
 

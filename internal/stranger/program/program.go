@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 // Exit statuses.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 // report is what was checked and what came of it; docs/spec/verify.md describes its JSON.

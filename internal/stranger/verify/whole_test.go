@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 // check does what "scrim-verify log" does with a directory.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scrimhq/scrim/cmd/scrim-verify/internal/verify"
+	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
 
 const maxFile = 4 << 20 // of what is named on the command line
