@@ -1,4 +1,4 @@
--- The journal: rows, the end of their chain, and signed checkpoints. See docs/spec/journal.md.
+-- The journal: rows, the end of their chain, and signed checkpoints. See docs/spec/log.md.
 CREATE TABLE audit_entries (
     seq    BIGINT PRIMARY KEY,  -- from 1, without gaps
     flow   TEXT NOT NULL,       -- as in the event, to find it

@@ -1,4 +1,4 @@
--- What an event commits to, and how those whom it is about find it again. See docs/spec/journal.md.
+-- What an event commits to, and how those whom it is about find it again. See docs/spec/log.md.
 ALTER TABLE audit_entries ADD COLUMN payload BLOB;
 ALTER TABLE audit_entries ADD COLUMN subjects BLOB;
 
