@@ -11,8 +11,8 @@ import (
 	"github.com/scrimhq/scrim/evidence/tile"
 )
 
-// Healthy says why nothing may be released, as an [ErrBehind] or [ErrClosed], or returns nil: rows reach the tree within the merge delay, and nothing was
-// found that must not be signed.
+// Healthy says why nothing may be released, as an [ErrBehind] or [ErrClosed], or returns nil: rows reach the tree within the merge delay, the
+// tree can be published, and nothing was found that must not be signed.
 func (l *Log) Healthy() error {
 	if err := l.behind(); err != nil || l.opt.Hold == nil {
 		return err
@@ -23,7 +23,7 @@ func (l *Log) Healthy() error {
 func (l *Log) behind() error {
 	late := l.late.Load()
 	if late == 0 && !l.said.Load() {
-		return nil
+		return l.readable()
 	}
 	l.mu.Lock()
 	why := l.stuck
@@ -32,16 +32,50 @@ func (l *Log) behind() error {
 		return fmt.Errorf("%w: %w", ErrBehind, why)
 	}
 	if late == 0 {
-		return nil
+		return l.readable()
 	}
 	waited := time.Since(l.began) - time.Duration(late)
 	switch {
 	case waited <= l.opt.MergeDelay:
-		return nil
+		return l.readable()
 	case why == nil:
 		return fmt.Errorf("%w: the oldest waits for %s, more than %s: the disk of %s is too slow", ErrBehind, waited.Round(time.Second), l.opt.MergeDelay, l.opt.Dir)
 	}
 	return fmt.Errorf("%w: the oldest waits for %s: %w%s", ErrBehind, waited.Round(time.Second), why, l.advice(why))
+}
+
+// readable says that the tree could not be published for longer than the merge delay: promises are of the published tree.
+func (l *Log) readable() error {
+	hidden := l.hidden.Load()
+	if hidden == 0 {
+		return nil
+	}
+	waited := time.Since(l.began) - time.Duration(hidden)
+	if waited <= l.opt.MergeDelay {
+		return nil
+	}
+	l.mu.Lock()
+	why := l.unshown
+	l.mu.Unlock()
+	if why == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: the log cannot be published for %s: %w%s", ErrBehind, waited.Round(time.Second), why, l.advice(why))
+}
+
+// published keeps why the tree could not be published, or that it was. That witnesses do not sign is not its matter: asked is their error.
+func (l *Log) published(err, asked error) {
+	if asked != nil {
+		err = nil
+	}
+	l.mu.Lock()
+	l.unshown = err
+	l.mu.Unlock()
+	if err == nil {
+		l.hidden.Store(0)
+		return
+	}
+	l.hidden.CompareAndSwap(0, max(int64(time.Since(l.began)), 1))
 }
 
 // advice says what to do.

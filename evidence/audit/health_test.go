@@ -81,7 +81,7 @@ func TestNothingIsReleasedWhileRowsDoNotReachTheTree(t *testing.T) {
 				t.Errorf("Verify() = %+v, %v, want all 8 rows in the tree", report, err)
 			}
 			eventually(t, "that all is well is told", func() bool { all := *told.Load(); return len(all) > 0 && all[len(all)-1] == "<nil>" })
-			if all := *told.Load(); len(all) != 2 || !strings.Contains(all[0], c.advice) {
+			if all := *told.Load(); len(all)%2 != 0 || !strings.Contains(all[len(all)-2], c.advice) { // before that a busy machine may be too slow by itself
 				t.Errorf("told %q, want the reason and then that all is well", all)
 			}
 		})

@@ -45,6 +45,7 @@ type Log struct {
 	wait   waiting      // leaves that are not in the tree yet
 	late   atomic.Int64 // when the oldest of them was appended, in nanoseconds since began; 0: there is none
 	said   atomic.Bool  // that something was found that must not be signed
+	hidden atomic.Int64 // since when the tree cannot be published, as late; 0: it can
 
 	telling sync.Mutex // guards told; held while OnHealth is called
 	told    bool       // that nothing may be released
@@ -62,6 +63,7 @@ type Log struct {
 	known    []treeRow  // as trees
 	grown    chan struct{}
 	stuck    error // why rows do not reach the tree; nil: they do
+	unshown  error // why the tree cannot be published
 	archived tile.Checkpoint
 	when     time.Time // of archived
 	needs    []need

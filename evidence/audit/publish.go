@@ -46,9 +46,19 @@ func (l *Log) publish(ctx context.Context, cosign tile.Cosign, must bool) (tile.
 	}
 	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var asked error
+	if ask := cosign; ask != nil {
+		cosign = func(ctx context.Context, c tile.Checkpoint, prove tile.Prove) (lines []byte, err error) {
+			lines, asked = ask(ctx, c, prove)
+			return lines, asked
+		}
+	}
 	c, err := tree.Publish(asking, cosign)
 	if errors.Is(err, tile.ErrClosed) {
 		return tile.Checkpoint{}, nil // another period began meanwhile
+	}
+	if !canceled(ctx, err) {
+		l.published(err, asked)
 	}
 	if err != nil {
 		return tile.Checkpoint{}, fmt.Errorf("publishing a checkpoint: %w", err)
