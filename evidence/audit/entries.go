@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/hmac"
 	"errors"
 	"fmt"
 	"iter"
@@ -96,6 +97,20 @@ func readPage(ctx context.Context, db store.DB, q Query, from int64, limit int) 
 		return nil, fmt.Errorf("reading the journal: %w", err)
 	}
 	return page, nil
+}
+
+// Wrote returns an [ErrTampered] if a row that is in the tree, and whose leaf now has this hash, is not as it was appended. It believes the row's proof, so it can
+// tell before the tree is published. Rows of version 1 have none.
+func (l *Log) Wrote(ctx context.Context, seq int64, leaf [32]byte) error {
+	rows, err := readRows(ctx, l.db, seq, seq)
+	if err != nil {
+		return err
+	}
+	t, ok := l.TreeOf(seq)
+	if !ok || len(rows) == 0 || !hmac.Equal(rows[0].proof, l.prove(t.Name, t.First, leaf)) {
+		return &Tampered{seq, "the row is not as it was appended"}
+	}
+	return nil
 }
 
 // bundles reads leaves of pruned rows.

@@ -42,6 +42,7 @@ const Protocol = "receipts/1"
 type Journal interface {
 	Trees() []audit.Tree
 	TreeOf(seq int64) (audit.Tree, bool)
+	Wrote(ctx context.Context, seq int64, leaf [32]byte) error
 	Grown() <-chan struct{}
 	Tree(period string) tile.Reader
 	Entries(ctx context.Context, q audit.Query) iter.Seq2[audit.Entry, error]
