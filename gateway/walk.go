@@ -234,7 +234,7 @@ func (c *collector) subject(v *view, s int, unit string) flow.SubjectRef {
 	node := &v.doc.Nodes[s]
 	switch node.Kind {
 	case json.String:
-		if text := v.doc.Text(s); text != "" {
+		if text := v.doc.Text(s); strings.TrimSpace(text) != "" {
 			return c.g.vault.Subject(unit, text)
 		}
 	case json.Number:

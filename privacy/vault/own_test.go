@@ -112,3 +112,19 @@ func TestOwnRefusesTheUnknown(t *testing.T) {
 		t.Errorf("Own() of a batch that is done error = %v, want ErrDone", err)
 	}
 }
+
+// A person whose number is written with white space around it is the same person; names of our own are exact.
+func TestASubjectIsOneHoweverItIsPadded(t *testing.T) {
+	h := open(t, vault.Options{})
+	for _, padded := range []string{" MRN-1", "MRN-1 ", "MRN-1\u00a0", "\tMRN-1\r\n"} {
+		if h.Subject("patient", padded) != h.Subject("patient", "MRN-1") {
+			t.Errorf("%q is another subject", padded)
+		}
+		if h.Subject("scrim/answer", padded) == h.Subject("scrim/answer", "MRN-1") {
+			t.Errorf("%q is the same name", padded)
+		}
+	}
+	if h.Subject("patient", "MRN-1") == h.Subject("patient", "MRN-2") {
+		t.Error("two patients are one subject")
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,8 +148,12 @@ func New(db store.DB, k *Keyring, opt Options) (*Vault, error) {
 	return v, nil
 }
 
-// Subject returns the reference of the subject that a unit column or pointer names: the same for the life of the keyring.
+// Subject returns the reference of the subject that a unit column or pointer names: the same for the life of the keyring. White space around a person's
+// name or number is none of it, so that nobody is two: many databases find a number with spaces behind it, and give it back as it was asked for.
 func (v *Vault) Subject(unit, value string) flow.SubjectRef {
+	if !strings.HasPrefix(unit, "scrim/") { // units of our own are exact
+		value = strings.TrimSpace(value)
+	}
 	return flow.SubjectRef(keyedDigest(v.refKey, "subject", unit, value))
 }
 
