@@ -92,6 +92,20 @@ func (v *validator) validate() {
 	v.lineage()
 	v.witness()
 	v.cosigners()
+	v.retention()
+}
+
+// retention checks that nothing of a task is kept for longer than the rows that tell whom the task was about: an erasure finds it by them.
+func (v *validator) retention() {
+	r := &v.c.Retention
+	for _, kept := range []struct {
+		name string
+		long Duration
+	}{{"answers", r.Answers}, {"tasks", r.Tasks}} {
+		if r.Journal > 0 && kept.long > r.Journal {
+			v.wrong("retention/"+kept.name, "an erasure finds by the journal's rows what else is about a person", "longer than retention.journal")
+		}
+	}
 }
 
 // fetched checks where files are fetched from.
