@@ -1,6 +1,6 @@
 // Package erasure destroys what a gateway keeps of a person, once two have said so, and tells that person's events.
 //
-// One credential asks, and is told how much would go; another confirms within a time limit. Where there is only one, the same must confirm, in a step of its own.
+// One credential asks, and is told how much would go; another confirms within a time limit. Where there are none, the operator must confirm, in a step of its own.
 // Both name the person by unit and value, so that neither can be made to erase somebody else; between the two steps only a keyed digest is kept.
 // What is destroyed, what stays, and why every proof still holds, is docs/spec/erasure.md.
 package erasure
@@ -70,7 +70,7 @@ type Options struct {
 // Rules are what may change while the gateway runs.
 type Rules struct {
 	Within    time.Duration // how long a request waits; 0: a day
-	Approvers []Approver    // none: who asked may confirm
+	Approvers []Approver    // none: who asked may confirm; one: it or the operator asks, and the other confirms; more: one asks, another confirms
 
 	PolicyHash, ConfigHash string // in force, for the record
 }
@@ -122,14 +122,19 @@ func (o *Office) digest(s Subject) []byte {
 	return m.Sum(nil)
 }
 
-// who returns the name of a credential; none is the operator's.
+// who returns the name of a credential; none is the operator's. Whoever has one can do without it, since both come by the admin API: where there are two
+// approvers, nobody is the operator.
 func (o *Office) who(credential flow.Secret) (string, error) {
+	approvers := o.opt.Rules().Approvers
 	if credential.IsZero() {
+		if len(approvers) > 1 {
+			return "", ErrCredential
+		}
 		return Operator, nil
 	}
 	sum := sha256.Sum256([]byte(credential.Expose()))
 	name := ""
-	for _, a := range o.opt.Rules().Approvers {
+	for _, a := range approvers {
 		if subtle.ConstantTimeCompare(sum[:], a.SHA256[:]) == 1 {
 			name = a.Name
 		}
@@ -271,6 +276,7 @@ func (o *Office) Confirm(ctx context.Context, id string, s Subject, credential f
 func (o *Office) take(tx store.Tx, id string, s Subject, by string) (asker string, err error) {
 	var digest []byte
 	var expires int64
+	approvers := o.opt.Rules().Approvers
 	err = tx.QueryRow("SELECT digest, asker, expires FROM erasure_requests WHERE id = ?", id).Scan(&digest, &asker, &expires)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -279,8 +285,10 @@ func (o *Office) take(tx store.Tx, id string, s Subject, by string) (asker strin
 		return "", err
 	case expires <= o.opt.Clock().Unix(), subtle.ConstantTimeCompare(digest, o.digest(s)) != 1:
 		return "", ErrRequest
-	case len(o.opt.Rules().Approvers) > 0 && by == asker:
+	case len(approvers) > 0 && by == asker:
 		return "", ErrSame
+	case len(approvers) > 1 && asker == Operator:
+		return "", ErrCredential // it was made under other rules
 	}
 	return asker, nil
 }

@@ -347,22 +347,33 @@ func TestTwoHaveToSaySo(t *testing.T) {
 		}
 		return req
 	}
-	byDesk, byOperator, late := ask(desk), ask(none), ask(desk)
+	both := r.rules.Approvers
+	r.rules.Approvers = both[:1]
+	byOperator := ask(none)
+	if done, err := r.Confirm(ctx, byOperator.ID, named(1), none); !errors.Is(err, erasure.ErrSame) || done != (erasure.Done{}) {
+		t.Errorf("confirmed by the operator who asked: %+v, %v, want ErrSame", done, err)
+	}
+	r.rules.Approvers = both
+	byDesk, late := ask(desk), ask(desk)
+	if _, err := r.Ask(ctx, named(1), none); !errors.Is(err, erasure.ErrCredential) {
+		t.Errorf("asked for without a credential where there are two: %v, want ErrCredential", err)
+	}
 	for name, c := range map[string]struct {
 		id   string
 		who  erasure.Subject
 		by   flow.Secret
 		want error
 	}{
-		"who asked":                   {byDesk.ID, named(1), desk, erasure.ErrSame},
-		"the operator who asked":      {byOperator.ID, named(1), none, erasure.ErrSame},
-		"a credential that is none":   {byDesk.ID, named(1), flow.NewSecret("scrim-approver-x"), erasure.ErrCredential},
-		"a digest for a credential":   {byDesk.ID, named(1), flow.NewSecret(hex.EncodeToString(dpoSum[:])), erasure.ErrCredential},
-		"another person's name":       {byDesk.ID, named(2), dpo, erasure.ErrRequest},
-		"another unit":                {byDesk.ID, erasure.Subject{Unit: "doctor", Value: named(1).Value}, dpo, erasure.ErrRequest},
-		"a request that was not made": {"nothing", named(1), dpo, erasure.ErrRequest},
-		"no request":                  {"", named(1), dpo, erasure.ErrRequest},
-		"a request for nobody":        {byDesk.ID, erasure.Subject{Unit: "patient"}, dpo, erasure.ErrSubject},
+		"who asked":                      {byDesk.ID, named(1), desk, erasure.ErrSame},
+		"who asked, with no credential":  {byDesk.ID, named(1), none, erasure.ErrCredential},
+		"one for the operator of before": {byOperator.ID, named(1), dpo, erasure.ErrCredential},
+		"a credential that is none":      {byDesk.ID, named(1), flow.NewSecret("scrim-approver-x"), erasure.ErrCredential},
+		"a digest for a credential":      {byDesk.ID, named(1), flow.NewSecret(hex.EncodeToString(dpoSum[:])), erasure.ErrCredential},
+		"another person's name":          {byDesk.ID, named(2), dpo, erasure.ErrRequest},
+		"another unit":                   {byDesk.ID, erasure.Subject{Unit: "doctor", Value: named(1).Value}, dpo, erasure.ErrRequest},
+		"a request that was not made":    {"nothing", named(1), dpo, erasure.ErrRequest},
+		"no request":                     {"", named(1), dpo, erasure.ErrRequest},
+		"a request for nobody":           {byDesk.ID, erasure.Subject{Unit: "patient"}, dpo, erasure.ErrSubject},
 	} {
 		if done, err := r.Confirm(ctx, c.id, c.who, c.by); !errors.Is(err, c.want) || done != (erasure.Done{}) {
 			t.Errorf("confirmed by %s: %+v, %v, want %v", name, done, err, c.want)

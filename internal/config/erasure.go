@@ -3,7 +3,7 @@ package config
 // Erasure says who has people's data erased.
 type Erasure struct {
 	Within    Duration   `yaml:"within" doc:"How long a request for an erasure waits for its confirmation." default:"24h" min:"1m"`
-	Approvers []Approver `yaml:"approvers" doc:"Who may ask for an erasure and confirm one that another asked for. Absent: whoever asked confirms, in a second step."`
+	Approvers []Approver `yaml:"approvers" doc:"Who may ask for an erasure and confirm one that another asked for. With one, the operator is the other. Absent: whoever asked confirms, in a second step."`
 }
 
 // Approver has a credential of their own for erasures.
