@@ -80,7 +80,7 @@ func (s *system) looks() []try {
 func (p *printer) commands(s *system) {
 	p.line("")
 	p.line("%s", p.paint(title, "It stays up. Try these in another terminal; press Ctrl-C here to end it."))
-	p.para(0, "", plain, words(faint, "The keys were made for this run and die with it, and so does all data under "+s.dir+"."))
+	p.para(0, "", plain, words(faint, "The keys were made for this run and die with it, and so does all data under "+s.dir+", where lineage.svg is a picture of where the hospital's data went."))
 	for _, t := range s.tries() {
 		p.line("")
 		for _, l := range fold(t.says, p.width-2) {

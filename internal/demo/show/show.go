@@ -84,9 +84,10 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.extracted(f)
 	p.delegated(f)
 	p.counted(f)
+	p.pieced(f)
 	p.wentWhere(f)
 	p.erasedPatient(f)
-	p.verifiedJournals(f)
+	p.strangers(f)
 }
 
 // columns are the recipients' heads in the table.
@@ -228,18 +229,6 @@ func (p *printer) retriedOrder(f *facts) {
 	p.para(3, "agent called", faint, words(good, times+"; the second answer came from the gateway's own store"))
 }
 
-func (p *printer) verifiedJournals(f *facts) {
-	p.heading(11, "Three journals, verified")
-	for _, j := range f.journals {
-		p.para(3, string(j.domain), bold, append(words(good, "fits:"), words(plain, fmt.Sprintf(
-			"%d entries, %d of them in the signed log, root %x…", j.report.Entries, j.report.Covered, j.report.Head[:8]))...))
-	}
-	b := f.broken
-	p.para(3, "a changed copy", bold, append(words(bad, "does not fit:"), words(plain, fmt.Sprintf(
-		"one byte of entry %d was changed in a copy of the journal of the %s, so that it no longer reads \"refused\"; verification stops at entry %d: %s",
-		b.entry, b.domain, b.found.Seq, b.found.What))...))
-}
-
 func (p *printer) next() {
 	p.line("")
 	p.line("%s", p.paint(title, "Where to look next"))
@@ -249,6 +238,9 @@ func (p *printer) next() {
 		{"scrim run", "a gateway round your own agents; writes a commented scrim.yaml"},
 		{"scrim check FILE --to AGENT", "what a recipient would see of a text or JSON, and why"},
 		{"scrim anonymize SRC --plan FILE", "a table of your own, by a plan; explain says what still shows"},
+		{"scrim-verify log --key KEY DIR", "anybody's check of a log, with nothing but its key"},
+		{"scrim lineage export --format svg", "a picture of what was made of what, and who got it"},
+		{"scrim erase UNIT", "what is kept of a person, destroyed once it was said twice"},
 		{"scrim budget show", "what each dataset may still tell, by every rule of composition"},
 		{"ARCHITECTURE.md", "one message followed through the code"},
 		{"internal/demo/files", "configuration, policies, schemas and the plan of the three domains"},

@@ -42,9 +42,10 @@ type facts struct {
 	delegation delegation
 	counts     counts
 	published  published
+	puzzle     puzzle
 	traced     traced
 	erased     erased
-	journals   []journal
+	checked    []checked
 	broken     broken
 }
 
@@ -90,11 +91,6 @@ type retry struct {
 	calls   int // how often the agent behind the gateway was called
 }
 
-type journal struct {
-	domain flow.DomainID
-	report audit.Report
-}
-
 // tell runs the story and gathers what happened.
 func (s *system) tell(ctx context.Context) (*facts, error) {
 	f := &facts{received: map[flow.AgentID]content{}, why: map[flow.AgentID]decision{}}
@@ -108,7 +104,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.lineage, s.erase, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.attack, s.lineage, s.erase, s.verified} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}
@@ -369,22 +365,4 @@ func (s *system) retried(ctx context.Context, f *facts) error {
 		return errors.New("the order sent again was answered differently")
 	}
 	return nil
-}
-
-// verified walks every journal, and a copy of one in which a byte was changed.
-func (s *system) verified(ctx context.Context, f *facts) error {
-	for _, d := range domains {
-		log := s.gateways[d].Log
-		if _, err := log.Checkpoint(ctx); err != nil {
-			return fmt.Errorf("signing the journal of %s: %w", d, err)
-		}
-		report, err := log.Verify(ctx)
-		if err != nil {
-			return fmt.Errorf("verifying the journal of %s: %w", d, err)
-		}
-		f.journals = append(f.journals, journal{d, report})
-	}
-	var err error
-	f.broken, err = s.tamper(ctx, demo.Hospital, f.refused[1].entry)
-	return err
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/scrimhq/scrim/privacy/vault"
 )
 
+const database = "scrim.db"
+
 // domains in the order of the story.
 var domains = []flow.DomainID{demo.Hospital, demo.Insurer, demo.Lab}
 
