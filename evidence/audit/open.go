@@ -98,9 +98,24 @@ func (l *Log) find(ctx context.Context, h head) error {
 		}
 		l.current = tree
 		l.become(at)
+		l.unwitnessed(at - 1)
 		return l.compare(ctx, h, at)
 	}
 	return nil
+}
+
+// unwitnessed has a tree that ended taken to the witnesses once more: the program may have ended before they signed its last checkpoint. What is
+// wrong with such a tree is told, and stops nothing.
+func (l *Log) unwitnessed(at int) {
+	if at < 0 || l.opt.Cosign == nil || !present(l.dir(l.trees[at].name)) {
+		return
+	}
+	switch tree, err := l.openTree(l.trees[at].name); {
+	case err == nil:
+		l.previous = append(l.previous, tree)
+	case l.opt.OnError != nil:
+		l.opt.OnError(err)
+	}
 }
 
 // present reports whether a folder has a tree.

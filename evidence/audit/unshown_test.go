@@ -58,3 +58,30 @@ func TestWitnessesThatDoNotSignAreNotTheDisk(t *testing.T) {
 		t.Errorf("Healthy() = %v, want nil", err)
 	}
 }
+
+// A period that ended just before the program did is taken to the witnesses at the next start: nothing else would ever ask them for its end.
+func TestTheEndOfAPeriodIsWitnessedAfterARestart(t *testing.T) {
+	db := storetest.Open(t, audit.Schema())
+	var clock moving
+	clock.set(2026, 11, 30)
+	opt := audit.Options{Dir: t.TempDir(), Period: audit.Day, Clock: clock.now, Publish: 10 * time.Millisecond}
+	l := openLog(t, db, opt)
+	write(t, db, l, 1, 2)
+	clock.set(2026, 12, 1)
+	write(t, db, l, 3, 3)
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	opt.Cosign = func(_ context.Context, c tile.Checkpoint, _ tile.Prove) ([]byte, error) {
+		if c.Origin == origin+"/2026-11-30" {
+			asked.Store(c.Size)
+		}
+		return nil, nil
+	}
+	l = openLog(t, db, opt)
+	eventually(t, "witnesses are asked for the end of the period before", func() bool { return asked.Load() == 3 })
+	if report, err := l.Verify(t.Context()); err != nil || report.Trees != 2 {
+		t.Errorf("Verify() = %+v, %v, want two trees", report, err)
+	}
+}
