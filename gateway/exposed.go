@@ -143,14 +143,17 @@ func (c *changer) coarser(i int, was flow.LeafTerms) error {
 // leaveOut takes a value out whatever its schema says of the place: the recipient may find fault with that, as with any data that is
 // not there, but nobody is refused for what was shown before.
 func (c *changer) leaveOut(i int) {
-	t := &c.targets[i]
 	c.terms[i].Treatment = flow.Treatment{}
-	node := &t.view.doc.Nodes[t.node]
-	if node.Parent < 0 || infoAt(t.view, int(node.Parent)) == nil && c.m.Table.Role(t.view.doc.Nodes[t.node].State) == wire.Data {
-		t.view.edits.Replace(t.node, []byte("null")) // the protocol needs something there
+	c.omit(c.targets[i].view, c.targets[i].node)
+}
+
+func (c *changer) omit(v *view, n int) {
+	node := &v.doc.Nodes[n]
+	if node.Parent < 0 || infoAt(v, int(node.Parent)) == nil && c.m.Table.Role(v.doc.Nodes[n].State) == wire.Data {
+		v.edits.Replace(n, []byte("null")) // the protocol needs something there
 		return
 	}
-	t.view.edits.Remove(t.node)
+	v.edits.Remove(n)
 }
 
 // keepExposure writes what the message shows, in the transaction of its record.

@@ -229,3 +229,37 @@ func TestRefusalsDoNotTellWhatWasShown(t *testing.T) {
 		t.Errorf("refused with %q without the memory, and with %q with it", texts[0], texts[1])
 	}
 }
+
+// signedSchema has a date of birth under a signature, in a place that may not be left out of a request.
+const signedSchema = `{"type":"object","required":["id","consent"],"properties":{
+	"id":{"type":"string","x-scrim-label":"public"},
+	"consent":{"type":"object","x-scrim-signed":true,"x-scrim-label":"public","properties":{
+		"born":{"type":"string","x-scrim-label":"person/birth-date","x-scrim-subject":"/id","x-scrim-unit":"patient"},
+		"sum":{"type":"string","x-scrim-label":"public"}}},
+	"sex":{"type":"string","x-scrim-label":"person/gender","x-scrim-subject":"/id","x-scrim-unit":"patient","enum":["female","male"]},
+	"postal":{"type":"string","x-scrim-label":"location/postal","x-scrim-subject":"/id","x-scrim-unit":"patient"}}}`
+
+// TestWhatIsSignedGoesUntold: what a signature covers is left out whole where a value of it may not be shown, without a refusal and without a note.
+func TestWhatIsSignedGoesUntold(t *testing.T) {
+	rig := exposedRig(t, true, signedSchema)
+	if _, err := show(rig, "partner", "t1", `{"data":{"id":"1","consent":{},"sex":"female","postal":"97701"}}`); err != nil {
+		t.Fatal(err)
+	}
+	const consent = `"consent":{"born":"1957-03-14","sum":"c3Vt"}`
+	whole, err := show(rig, "claims", "t2", `{"data":{"id":"2",`+consent+`}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := show(rig, "claims", "t2", `{"data":{"id":"1",`+consent+`}}`)
+	if err != nil {
+		t.Fatalf("refused for what was shown before: %v", err)
+	}
+	if got := dataOf(t, p.Body); got["consent"] != nil || got["id"] != "1" {
+		t.Errorf("arrives as %v, want no consent", got)
+	}
+	p.Note.Reference, whole.Note.Reference = "", ""
+	got, _ := json.Marshal(p.Note)
+	if want, _ := json.Marshal(whole.Note); string(got) != string(want) {
+		t.Errorf("the note is %s, want %s as for somebody of whom nothing is held", got, want)
+	}
+}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
@@ -52,6 +53,9 @@ func (c *changer) keepSigned(v *view) error {
 		if !v.edits.Within(n) {
 			continue
 		}
+		if c.signedExposed(v, n) {
+			continue
+		}
 		end := int(v.doc.Nodes[n].Next)
 		for i := range c.targets {
 			if t := &c.targets[i]; t.view == v && n <= t.node && t.node < end {
@@ -63,4 +67,36 @@ func (c *changer) keepSigned(v *view) error {
 		}
 	}
 	return nil
+}
+
+// signedExposed takes out what is signed and would pass as it is, were it not for what the recipient was shown before, and reports whether it did: nobody is
+// refused for that, and nobody is told.
+func (c *changer) signedExposed(v *view, n int) bool {
+	end := int(v.doc.Nodes[n].Next)
+	var within []int
+	found := -1
+	for i := range c.targets {
+		t := &c.targets[i]
+		if t.view != v || t.node < n || t.node >= end {
+			continue
+		}
+		if t.stand != nil || c.told(i).Level != flow.Raw {
+			return false
+		}
+		if _, ok := c.exposed.was[i]; ok {
+			found = i
+		}
+		within = append(within, i)
+	}
+	if found < 0 || slices.ContainsFunc(c.dropped, func(d dropped) bool { return d.view == v && n <= d.node && d.node < end }) {
+		return false
+	}
+	for _, i := range within {
+		if _, ok := c.exposed.was[i]; !ok {
+			c.exposed.was[i] = c.terms[i]
+		}
+		c.terms[i].Treatment, c.terms[i].By = flow.Treatment{}, flow.ByExposure
+	}
+	c.omit(v, n)
+	return true
 }
