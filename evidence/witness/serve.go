@@ -28,6 +28,12 @@ func (w *Witness) Handler() http.Handler {
 			http.Error(rw, "POST is expected", http.StatusMethodNotAllowed)
 			return
 		}
+		// It is read before it takes a place, so that who sends slowly keeps nobody out.
+		body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxRequest))
+		if err != nil {
+			answer(rw, fmt.Errorf("%w: it is too long", ErrRequest))
+			return
+		}
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
@@ -36,16 +42,11 @@ func (w *Witness) Handler() http.Handler {
 			http.Error(rw, "too many at once", http.StatusServiceUnavailable)
 			return
 		}
-		w.serve(rw, r)
+		w.serve(rw, r, body)
 	})
 }
 
-func (w *Witness) serve(rw http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxRequest))
-	if err != nil {
-		answer(rw, fmt.Errorf("%w: it is too long", ErrRequest))
-		return
-	}
+func (w *Witness) serve(rw http.ResponseWriter, r *http.Request, body []byte) {
 	req, err := ParseRequest(body)
 	if err != nil {
 		answer(rw, err)

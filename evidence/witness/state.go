@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -34,9 +33,9 @@ func readLatest(tx store.Tx, origin string) (l latest, known bool, err error) {
 	return l, err == nil, err
 }
 
-// step takes a checkpoint in, all or nothing, and returns when it is cosigned. If another checkpoint of its size was
+// step takes a checkpoint of a log in, all or nothing, and returns when it is cosigned. If another checkpoint of its size was
 // cosigned before, it records that and returns no time.
-func (w *Witness) step(tx store.Tx, c tile.Checkpoint, r Request) (at int64, _ *Equivocation, err error) {
+func (w *Witness) step(tx store.Tx, c tile.Checkpoint, l Log, r Request) (at int64, _ *Equivocation, err error) {
 	// A shared store locks the row by the first UPDATE.
 	if _, err := tx.Exec("UPDATE witness_logs SET size = size WHERE origin = ?", c.Origin); err != nil {
 		return 0, nil, err
@@ -62,8 +61,8 @@ func (w *Witness) step(tx store.Tx, c tile.Checkpoint, r Request) (at int64, _ *
 	if err := continues(last, c, r.Proof); err != nil {
 		return 0, nil, err
 	}
-	if !known {
-		if err := room(tx, c.Origin); err != nil {
+	if !known && c.Origin != l.Origin {
+		if err := room(tx, l.Origin); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -135,23 +134,14 @@ func (w *Witness) record(tx store.Tx, e Equivocation, c tile.Checkpoint) (fresh 
 	return true, nil
 }
 
-// room refuses a log that begins periods without end.
-func room(tx store.Tx, origin string) error {
-	name, _, _ := cutLast(origin)
+// room refuses a further period of a log that begins periods without end.
+func room(tx store.Tx, name string) error {
 	var n int
 	err := tx.QueryRow("SELECT count(*) FROM witness_logs WHERE substr(origin, 1, CAST(? AS BIGINT)) = ?", len([]rune(name))+1, name+"/").Scan(&n)
 	if err == nil && n >= maxOrigins {
 		return ErrBusy
 	}
 	return err
-}
-
-func cutLast(origin string) (name, last string, ok bool) {
-	at := strings.LastIndexByte(origin, '/')
-	if at < 0 {
-		return origin, "", false
-	}
-	return origin[:at], origin[at+1:], true
 }
 
 func (w *Witness) keep(tx store.Tx, c tile.Checkpoint, at int64) error {

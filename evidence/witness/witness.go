@@ -188,7 +188,7 @@ func (w *Witness) Add(ctx context.Context, r Request) ([]byte, error) {
 	var at int64
 	var found *Equivocation
 	err = w.db.Update(ctx, func(tx store.Tx) (err error) {
-		at, found, err = w.step(tx, c, r)
+		at, found, err = w.step(tx, c, l, r)
 		return err
 	})
 	if err != nil {

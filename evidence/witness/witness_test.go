@@ -463,3 +463,61 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A log that begins periods without end uses up its own room, and no other log's.
+func TestALogTakesNoRoomFromOthers(t *testing.T) {
+	k, other := newKeeper(t, origin), newKeeper(t, "scrim.dev/log/lab").grow(1)
+	db := newDB(t)
+	w, _ := newWitness(t, db, Options{}, k.log(), other.log())
+	if err := db.Update(t.Context(), func(tx store.Tx) error {
+		for i := range maxOrigins {
+			if _, err := tx.Exec("INSERT INTO witness_logs (origin, size, root, time) VALUES (?, 1, ?, 1)", fmt.Sprint(origin, "/p", i), emptyRoot[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	year := &keeper{t: t, origin: origin + "/2026", key: k.key}
+	if err := errorOf(w.Add(t.Context(), year.grow(1).request(0))); !errors.Is(err, ErrBusy) {
+		t.Errorf("one period more: error %v, want ErrBusy", err)
+	}
+	must(t, nil, errorOf(w.Add(t.Context(), other.request(0))))
+	must(t, nil, errorOf(w.Add(t.Context(), k.grow(1).request(0)))) // it is no period
+}
+
+// Whoever sends slowly keeps nobody else from being served.
+func TestSlowSendersHoldNoPlace(t *testing.T) {
+	k := newKeeper(t, origin).grow(1)
+	w, _ := newWitness(t, newDB(t), Options{}, k.log())
+	h := w.Handler()
+	slow, end := io.Pipe()
+	defer end.Close()
+	begun := make(chan struct{}, 2*atOnce)
+	for range 2 * atOnce {
+		go h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/add-checkpoint", &told{slow, begun}))
+	}
+	for range atOnce {
+		<-begun
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/add-checkpoint", bytes.NewReader(k.request(0).Bytes())))
+	if rec.Code != http.StatusOK {
+		t.Errorf("status %d, want 200", rec.Code)
+	}
+}
+
+// told is a body that tells when it is read.
+type told struct {
+	io.Reader
+	begun chan struct{}
+}
+
+func (r *told) Read(b []byte) (int, error) {
+	select {
+	case r.begun <- struct{}{}:
+	default:
+	}
+	return r.Reader.Read(b)
+}
