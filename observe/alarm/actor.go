@@ -37,8 +37,12 @@ type actor struct {
 	dirty  bool
 }
 
-// turn moves to the hour of an event. A clock that goes back counts in the hour that it was.
+// turn moves to the hour of an event. A clock that goes back a little counts in the hour that it was; one that goes back by more than a day
+// was wrong before, and what was counted by it is as if it were of now.
 func (a *actor) turn(hour int64) {
+	if a.Hour-hour > 24 {
+		a.back(hour)
+	}
 	if a.Hour == 0 {
 		a.Hour = hour
 		return
@@ -55,6 +59,24 @@ func (a *actor) turn(hour int64) {
 	for l, at := range a.Labels {
 		if at <= hour-days*24 {
 			delete(a.Labels, l)
+		}
+	}
+}
+
+// back sets the hour back, and with it all that would lie after it.
+func (a *actor) back(hour int64) {
+	a.Hour, a.dirty = hour, true
+	for l, at := range a.Labels {
+		a.Labels[l] = min(at, hour)
+	}
+	for p, at := range a.Purp {
+		a.Purp[p] = min(at, hour)
+	}
+	for _, spans := range a.Raised {
+		for span, at := range spans {
+			if at > hour {
+				delete(spans, span)
+			}
 		}
 	}
 }

@@ -343,3 +343,56 @@ func BenchmarkAct(b *testing.B) {
 		r.Act(act)
 	}
 }
+
+// A peer may name agents without end. It pushes out its own, and none of another domain, also if that one's have members of their own.
+func TestAPeersNamesPushOutNoOthers(t *testing.T) {
+	r := open(t, alarm.Settings{Actors: 100, Limits: map[alarm.Kind]alarm.Limit{alarm.Refusals: {Hour: 10, Day: -1, Month: -1}}})
+	for i := range 10 {
+		name := fmt.Sprint("agent", i)
+		for range 10 {
+			r.call(party(name, "hospital"), flow.Refused, "policy ")
+		}
+		r.call(party(name+"/part", "hospital"), flow.Released, "")
+	}
+	r.now = r.now.Add(time.Minute)
+	for i := range 2000 {
+		r.now = r.now.Add(time.Second / 2)
+		r.call(party(fmt.Sprint("made-up-", i), "lab"), flow.Released, "")
+	}
+	r.raised = nil
+	for i := range 10 {
+		r.call(party(fmt.Sprint("agent", i), "hospital"), flow.Refused, "policy ") // the eleventh
+	}
+	r.Flush(t.Context())
+	agents := 0
+	for _, a := range r.raised {
+		if a.Agent != "" {
+			agents++
+		}
+	}
+	if agents != 10 {
+		t.Errorf("of 10 agents %d are remembered", agents)
+	}
+}
+
+// A clock that was far ahead for a moment silences no alarm once it is right again.
+func TestAClockThatWasAheadSilencesNothing(t *testing.T) {
+	r := open(t, alarm.Settings{Limits: map[alarm.Kind]alarm.Limit{alarm.Refusals: {Hour: 10, Day: -1, Month: -1}}})
+	burst := func() {
+		for range 11 {
+			r.call(party("intake", "hospital"), flow.Refused, "policy ")
+		}
+	}
+	r.now = r.now.AddDate(1, 0, 0)
+	burst()
+	r.now = r.now.AddDate(-1, 0, 0)
+	r.Flush(t.Context())
+	r.raised = nil
+	burst()
+	r.want("right again", "refusals hour intake@hospital")
+	r.now = r.now.Add(3 * time.Hour)
+	for range 5 {
+		r.call(party("intake", "hospital"), flow.Refused, "policy ")
+	}
+	r.want("hours later, a few are none")
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -267,49 +266,6 @@ func (w *Watch) raised(of blame, a *actor, k Kind, span string, seen, most int64
 		return
 	}
 	w.queue = append(w.queue, Alarm{Time: w.opt.Clock().UTC().Truncate(time.Millisecond), Kind: k, Domain: of.domain, Agent: of.agent, Span: span, Seen: seen, Most: most, Accused: of.accused && k.Accuses()})
-}
-
-// actor returns what is known of one. Where there is no room for another, the family that has most members makes room, by what it did
-// least lately: an agent with all that was derived from it is one. So names that are made up push out their own kind. The lock is held.
-func (w *Watch) actor(s Settings, of who) *actor {
-	if a := w.actors[of]; a != nil {
-		return a
-	}
-	if len(w.actors) >= or(s.Actors, 4096) {
-		w.pushOut(of)
-	}
-	a := new(actor)
-	w.actors[of] = a
-	return a
-}
-
-func (o who) family() who {
-	root, _, _ := strings.Cut(string(o.agent), "/")
-	return who{o.domain, flow.AgentID(root)}
-}
-
-func (w *Watch) pushOut(comes who) {
-	count := map[who]int{comes.family(): 1}
-	for of := range w.actors {
-		count[of.family()]++
-	}
-	most := comes.family()
-	for f, n := range count {
-		if n > count[most] {
-			most = f
-		}
-	}
-	var oldest who
-	found := false
-	for of, a := range w.actors {
-		if (of.family() == most || count[most] <= 1) && (!found || a.Hour < w.actors[oldest].Hour) {
-			oldest, found = of, true
-		}
-	}
-	delete(w.actors, oldest)
-	if w.gone = append(w.gone, oldest); len(w.gone) > mostQueued {
-		w.gone = w.gone[1:] // its row stays, and is pushed out again after a restart
-	}
 }
 
 // Run does something about alarms and stores what is remembered, until ctx is done; then it stores once more.
