@@ -138,10 +138,13 @@ func (h *Handler) admitted(w http.ResponseWriter, r *http.Request, set Settings,
 	}
 	ctx, s := r.Context(), h.Gateway.Snapshot()
 	f := flow.Flow{ID: gateway.NewFlowID(), Protocol: Protocol, Method: "entries", To: flow.Party{Domain: s.Domain}, Direction: flow.Request}
-	caller, err := h.caller(r, s)
+	caller, authority, err := h.caller(r, s)
 	if err == nil {
 		f.From = caller.Party
-		if caller.Anonymous || !slices.Contains(set.Readers, caller.Party.Agent) {
+		switch {
+		case authority != nil && authority.Chain != nil: // no capability says that its holder may read the log
+			err = gateway.Refuse(gateway.RuleIdentity, nil, "The log is read by an agent itself, by its own credential and without a capability.")
+		case caller.Anonymous || !slices.Contains(set.Readers, caller.Party.Agent):
 			err = gateway.Refuse(gateway.RuleIdentity, nil, "Entries of the log are for its readers.")
 		}
 	}
@@ -152,16 +155,20 @@ func (h *Handler) admitted(w http.ResponseWriter, r *http.Request, set Settings,
 	return true
 }
 
-// caller is who asks.
-func (h *Handler) caller(r *http.Request, s *gateway.Snapshot) (identity.Caller, error) {
+// caller is who asks. Who shows a capability, or goes by another gateway's word, has proven to be the holder, for this call.
+func (h *Handler) caller(r *http.Request, s *gateway.Snapshot) (identity.Caller, *gateway.Authority, error) {
 	if !gateway.Local(r, s) {
-		return identity.Caller{}, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
+		return identity.Caller{}, nil, gateway.Refuse(gateway.RuleOrigin, nil, "This origin may not call here.")
 	}
-	caller, _, err := h.Gateway.Identify(r.Context(), s, r)
+	ctx := r.Context()
+	caller, authority, err := h.Gateway.Identify(ctx, s, r)
 	if err != nil {
-		return identity.Caller{}, err
+		return identity.Caller{}, nil, err
 	}
-	return caller, h.Gateway.Admit(r.Context(), s, caller.Party)
+	if err := h.Gateway.Admit(ctx, s, caller.Party); err != nil {
+		return caller, nil, err
+	}
+	return caller, authority, h.Gateway.Holds(ctx, s, authority, nil)
 }
 
 // deny answers a refusal.
@@ -175,7 +182,7 @@ func (h *Handler) deny(w http.ResponseWriter, r *http.Request, s *gateway.Snapsh
 	}
 	status := http.StatusForbidden
 	switch ref.Rule {
-	case gateway.RuleIdentity:
+	case gateway.RuleIdentity, gateway.RuleHop, gateway.RuleCapability:
 		status = http.StatusUnauthorized
 		challenge := gateway.Denial(ref, wire.NotFound).Challenge
 		if challenge == "" {

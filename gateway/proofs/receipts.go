@@ -37,7 +37,7 @@ const maxRecords = 64
 func (h *Handler) receipts(w http.ResponseWriter, r *http.Request, ref flow.ID) {
 	ctx, s := r.Context(), h.Gateway.Snapshot()
 	f := flow.Flow{ID: gateway.NewFlowID(), Protocol: Protocol, Method: "receipts", To: flow.Party{Domain: s.Domain}, Direction: flow.Request}
-	caller, err := h.caller(r, s)
+	caller, _, err := h.caller(r, s)
 	if err == nil && caller.Anonymous {
 		err = gateway.Refuse(gateway.RuleIdentity, nil, "Receipts are for the parties of a flow.")
 	}

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -16,9 +18,11 @@ import (
 	"github.com/scrimhq/scrim/evidence/receipt"
 	"github.com/scrimhq/scrim/evidence/tile"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/proofs"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy/capability"
 )
 
 const logOfClinic = "scrim.dev/log/clinic"
@@ -259,6 +263,46 @@ func TestTheLogIsShownToWhomConfigurationSays(t *testing.T) {
 	for _, path := range []string{"/log/checkpoint", "/log/tile/0/000.p/1", "/log/checkpoints/all/"} {
 		if res, _ := closed.do(http.MethodGet, path, closed.auditor, ""); res.StatusCode != http.StatusNotFound {
 			t.Errorf("%s of a log that is not served: %s, want 404", path, res.Status)
+		}
+	}
+}
+
+// A capability passes through many hands. Who shows one without being its holder reads no receipts, and nobody reads the log by one.
+func TestACapabilityOpensNoLog(t *testing.T) {
+	e := newEvidence(t, "serve: readers, readers: [auditor]")
+	e.ask("m1")
+	e.redeem("1")
+	public, holder, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, kid := e.g.Peers.Own()
+	now := time.Now()
+	for _, c := range []struct {
+		agent, path string
+		proven      bool
+		want        int
+	}{
+		{"auditor", "/log/tile/entries/000.p/1", false, http.StatusUnauthorized},
+		{"auditor", "/log/checkpoint", false, http.StatusUnauthorized},
+		{"auditor", "/log/checkpoint", true, http.StatusUnauthorized},
+		{"client", "/receipts/1", false, http.StatusUnauthorized},
+		{"client", "/receipts/1", true, http.StatusOK},
+	} {
+		root, err := capability.Mint(signer, kid, "clinic", public, capability.Grant{Agent: c.agent, Names: []string{"desk"}, Expires: now.Add(time.Hour).Truncate(time.Second), MaxDepth: 1}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		headers := []string{gateway.HeaderCapability, string(root)}
+		if c.proven {
+			proof, err := capability.Prove(root, holder, capability.Bound{Audience: "clinic", Method: http.MethodGet, Target: c.path, Body: capability.BodyHash(nil)}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			headers = append(headers, gateway.HeaderProof, proof)
+		}
+		if res, text := e.do(http.MethodGet, c.path, flow.Secret{}, "", headers...); res.StatusCode != c.want {
+			t.Errorf("%s by a capability of %s (proven: %t): %s %.200q, want %d", c.path, c.agent, c.proven, res.Status, text, c.want)
 		}
 	}
 }
