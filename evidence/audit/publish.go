@@ -15,6 +15,7 @@ const patience = 10 * time.Second // for witnesses
 func (l *Log) publishing(ctx context.Context) {
 	t := time.NewTicker(l.opt.Publish)
 	defer t.Stop()
+	var thinned time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -24,6 +25,10 @@ func (l *Log) publishing(ctx context.Context) {
 		err := l.finish(ctx)
 		if _, e := l.publish(ctx, l.opt.Cosign, false); e != nil {
 			err = errors.Join(err, e)
+		}
+		if time.Since(thinned) >= thinEvery { // of the process, whatever the clock says
+			thinned = time.Now()
+			err = errors.Join(err, l.archive.thin(ctx, l.opt.Clock()))
 		}
 		if err != nil && !canceled(ctx, err) && l.opt.OnError != nil {
 			l.opt.OnError(err)
