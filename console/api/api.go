@@ -88,6 +88,7 @@ func New(opt Options) *API {
 	a.guarded("GET /-/log/entries", a.entries)
 	a.guarded("GET /-/log/receipts/{ref}", a.receipts)
 	a.guarded("GET /-/log/checkpoint", a.checkpoint)
+	a.guarded("GET /-/log/size", a.logSize)
 	a.guarded("POST /-/token/open", a.openToken)
 	a.guarded("GET /-/handles", a.handles)
 	a.guarded("POST /-/handles/drop", a.dropHandles)

@@ -177,6 +177,7 @@ func (d *doctor) state(ctx context.Context) (running bool) {
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		d.running(ctx)
+		d.runningLog(ctx)
 		return true
 	case err != nil:
 		d.say(wrong, what, "%v", err)
@@ -186,13 +187,17 @@ func (d *doctor) state(ctx context.Context) (running bool) {
 		d.database(ctx, db)
 	}
 	v, err := api.Verified(st.Verify(ctx, c))
-	switch err = errors.Join(err, st.Close()); {
+	switch {
 	case err != nil:
 		d.say(wrong, "journal", "%v", err)
 	case v.What != "":
 		d.say(wrong, "journal", "not as it was written: at row %d %s", v.Bad, v.What)
 	default:
 		d.say(fine, "journal", "%s, verified", count(int(v.Report.Entries), "row"))
+		d.stoppedLog(ctx, st, v.Report)
+	}
+	if err := st.Close(); err != nil {
+		d.say(wrong, what, "%v", err)
 	}
 	return false
 }

@@ -23,7 +23,7 @@ import (
 )
 
 func (e *env) logCommand() *cobra.Command {
-	return e.group("log", "Look at the journal", e.logVerify(), e.logShow(), e.logOpening(), e.logCheckpoint(), e.logReceipt(), e.logProve())
+	return e.group("log", "Look at the journal", e.logVerify(), e.logShow(), e.logOpening(), e.logCheckpoint(), e.logReceipt(), e.logProve(), e.logSize())
 }
 
 func (e *env) logVerify() *cobra.Command {

@@ -173,6 +173,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		}
 		return 0
 	})
+	r.measureLog()
 	r.metrics.Gauge("scrim_frozen", "Agents, domains and datasets that are frozen.", func() float64 { return float64(st.Freezes.Count()) })
 	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })
