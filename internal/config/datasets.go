@@ -139,6 +139,7 @@ type Mechanism struct {
 // Budgets is where spending is kept.
 type Budgets struct {
 	Shared    *SecretText               `yaml:"shared" secret:"true" doc:"The URL (postgres://…) of a PostgreSQL database that keeps the ledger for several gateways of the domain. Absent: it is kept in this gateway's own state."`
+	Accept    []string                  `yaml:"accept" doc:"Set back ledgers that are taken all the same, each by the digest that the refusal gives, once plans were lowered by what it forgot. A digest counts once."`
 	Workflows map[string][]flow.AgentID `yaml:"workflows" keys:"id" doc:"Agents that work together, by the workflow's name, for quotas. An agent is in at most one."`
 	Slice     int                       `yaml:"slice" doc:"How many questions' worth a gateway sets aside at once from a shared ledger, so that it need not ask for each. 1: none is set aside." default:"1" min:"1" max:"10000"`
 }

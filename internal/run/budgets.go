@@ -32,6 +32,7 @@ type Budgets struct {
 
 	questions atomic.Pointer[map[string][]api.Question] // of the configuration in force, by dataset
 	own       store.DB                                  // what they are kept in; nil: the gateway's own state
+	heads     *heads                                    // what is known of the ends of a shared ledger
 }
 
 // openBudgets opens ledger and answers where configuration keeps them.
@@ -51,10 +52,19 @@ func (st *State) openBudgets(ctx context.Context, c *config.Config, opt store.Op
 		b.own, how.Shared = db, true
 		open := context.WithoutCancel(ctx)                             // what was under way ends in order after a signal, too
 		how.Journal = func(_ store.Tx, entries []budget.Entry) error { // which is in another database: it may overstate, and never understates
-			return st.DB.Update(open, func(tx store.Tx) error { return st.witness(tx, c.Domain, entries) })
+			return st.DB.Update(open, func(tx store.Tx) error {
+				if err := st.witness(tx, c.Domain, entries); err != nil {
+					return err
+				}
+				return b.heads.follow(tx, b.Ledger.Head())
+			})
 		}
+		b.heads = &heads{db: st.DB, log: st.Log, own: c.Domain}
+		b.Ledger, err = b.heads.open(ctx, db, how, c.Budgets.Accept)
+	} else {
+		b.Ledger, err = budget.Open(ctx, db, how)
 	}
-	if b.Ledger, err = budget.Open(ctx, db, how); err != nil {
+	if err != nil {
 		return errors.Join(err, b.closeOwn())
 	}
 	b.Book, err = answers.New(db, leasing(b.Ledger, c), answers.Options{Seal: st.Keys.AEAD("question"), Fault: fault})
@@ -152,7 +162,11 @@ func (b *Budgets) close(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
-	return errors.Join(b.Ledger.Close(ctx), b.closeOwn())
+	err := b.Ledger.Close(ctx)
+	if err == nil && b.heads != nil {
+		err = b.heads.last(ctx, b.Ledger)
+	}
+	return errors.Join(err, b.closeOwn())
 }
 
 // gateway is what charges questions; nil where there is no ledger.

@@ -30,7 +30,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema()}...), budgetSchemas()...)
+	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema(), headsSchema()}...), budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -94,7 +94,7 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 		err = st.openWitness(c, fault)
 	}
 	if err != nil {
-		return nil, errors.Join(err, st.DB.Close())
+		return nil, errors.Join(err, st.Close()) // the log has a writer by now
 	}
 	return st, nil
 }

@@ -20,6 +20,7 @@ import (
 	"embed"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scrimhq/scrim/store"
@@ -98,7 +99,8 @@ type Ledger struct {
 	closing sync.RWMutex // read-held while sending to queue
 	closed  bool
 
-	open sync.Map // ids of reservations of this process that are not over
+	open sync.Map             // ids of reservations of this process that are not over
+	tip  atomic.Pointer[Head] // of this process's chain, as far as it is durable
 
 	// What follows is the goroutine's own.
 	seq    int64 // of the last entry of the chain, and its hash
@@ -138,6 +140,7 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the ledger of budgets: %w", err)
 	}
+	l.tip.Store(&Head{l.id, l.seq, l.hash})
 	go l.run()
 	return l, nil
 }

@@ -150,6 +150,7 @@ func (l *Ledger) transact(group []*request) {
 func (l *Ledger) settle(b *batch) {
 	if n := len(b.entries); n > 0 {
 		l.seq, l.hash = b.entries[n-1].Seq, b.entries[n-1].Hash
+		l.tip.Store(&Head{l.id, l.seq, l.hash})
 	}
 	l.adopt(b)
 	for i, r := range b.group {
