@@ -38,12 +38,8 @@ func (p *Policy) OpenPromise(signed []byte) (Promise, error) {
 	if len(lines) < 3 || lines[0] != promiseLine {
 		return Promise{}, failed(Form, "", "it is no promise of version %s", promiseLine)
 	}
-	var verifiers []note.Verifier
-	for _, k := range p.Keys { // witnesses promise nothing
-		if v := k.verifier(lines[1]); v != nil {
-			verifiers = append(verifiers, v)
-		}
-	}
+	own := Policy{Keys: p.Keys} // witnesses promise nothing
+	_, verifiers := own.verifiers(lines[1])
 	n, err := note.Open(signed, note.VerifierList(verifiers...))
 	if err != nil {
 		_, unverified := errors.AsType[*note.UnverifiedNoteError](err)

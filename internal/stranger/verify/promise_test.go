@@ -52,6 +52,11 @@ func TestPromises(t *testing.T) {
 			t.Errorf("%s: failure %v, want kind %q", name, f, tc.kind)
 		}
 	}
+	twice := policy(t)
+	twice.Keys = append(twice.Keys, twice.Keys...)
+	if _, err := twice.OpenPromise([]byte(good)); err != nil {
+		t.Errorf("a key that is given twice: %v", err)
+	}
 }
 
 func FuzzPromise(f *testing.F) {
