@@ -9,9 +9,10 @@ import (
 
 // Allow holds an event to the namespaces that its reporter may tell of: whatever it writes, and every other name that it gives to
 // data, must lie in one of them. One that ends in "*" stands for all that begin like it. What an event reads may lie anywhere, but what it says of that
-// beside its name is taken away unless it lies in one of them too. It returns a [*Refused], and changes the event.
-func (e *Event) Allow(namespaces []string) error {
-	may := func(n Name) bool { return inside(n.Namespace, namespaces) }
+// beside its name is taken away unless it lies in one of them too. The own namespace is nobody's to tell of, whatever is listed. It returns a
+// [*Refused], and changes the event.
+func (e *Event) Allow(namespaces []string, own string) error {
+	may := func(n Name) bool { return n.Namespace != own && inside(n.Namespace, namespaces) }
 	for i := range e.Inputs {
 		if in := &e.Inputs[i]; !may(in.Name) || beyond(in, may) >= 0 {
 			*in = Dataset{Name: in.Name}

@@ -213,7 +213,7 @@ func TestReportersKeepToTheirNamespaces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = ev.Allow(c.namespaces)
+		err = ev.Allow(c.namespaces, "")
 		no, refused := errors.AsType[*Refused](err)
 		if refused != (c.place != "") || refused && string(no.Place) != c.place {
 			t.Errorf("%s: %v, want it refused at %q", c.name, err, c.place)
@@ -223,7 +223,7 @@ func TestReportersKeepToTheirNamespaces(t *testing.T) {
 		}
 	}
 	ev := run(run1, "j", nil, Dataset{Name: table("a"), Previous: &Name{Namespace: "other", Name: "b"}})
-	if err := ev.Allow([]string{"postgres://db:5432"}); err == nil {
+	if err := ev.Allow([]string{"postgres://db:5432"}, ""); err == nil {
 		t.Error("a dataset of another namespace was renamed")
 	}
 }
@@ -273,4 +273,25 @@ func must(raw []byte, err error) []byte {
 		panic(err)
 	}
 	return raw
+}
+
+// Nobody tells of what the gateway itself tells of, though every namespace is listed for it.
+func TestNobodyTellsOfTheOwnNamespace(t *testing.T) {
+	const own = "scrim://clinic"
+	agents := Name{Namespace: own, Name: "agents/intake"}
+	for name, out := range map[string]Dataset{
+		"it":           {Name: agents},
+		"another name": {Name: table("a"), Symlinks: []Name{agents}},
+		"renamed":      {Name: table("a"), Previous: &agents},
+	} {
+		ev := run(run1, "j", nil, out)
+		if err := ev.Allow([]string{"*", "scrim://*", own}, own); err == nil {
+			t.Errorf("%s: the event is taken", name)
+		}
+	}
+	ev := run(run1, "j", []Name{agents}, Dataset{Name: table("a")})
+	ev.Inputs[0].Symlinks = []Name{table("b")}
+	if err := ev.Allow([]string{"*"}, own); err != nil || len(ev.Inputs[0].Symlinks) > 0 {
+		t.Errorf("what is read of it: error %v, %+v, want its name alone", err, ev.Inputs)
+	}
 }

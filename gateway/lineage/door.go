@@ -27,6 +27,9 @@ const (
 	APIPath = "/api/v1/lineage"
 )
 
+// ownNamespace and the domain are the namespace of what the gateway tells of itself.
+const ownNamespace = "scrim://"
+
 // Protocol names reports in the journal.
 const Protocol = "openlineage/2"
 
@@ -101,7 +104,7 @@ func (d *Door) take(w http.ResponseWriter, r *http.Request, s *gateway.Snapshot,
 	if err != nil {
 		return refused(gateway.RuleMalformed, err)
 	}
-	if err := ev.Allow(namespaces); err != nil {
+	if err := ev.Allow(namespaces, ownNamespace+string(s.Domain)); err != nil {
 		return refused(gateway.RulePolicy, err)
 	}
 	return d.tell(ctx, s, f, ev)
