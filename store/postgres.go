@@ -270,7 +270,7 @@ func (p *Postgres) openExclusive(ctx context.Context) error {
 		}
 		return nil
 	}
-	p.writer = startWriter(w, p.opt)
+	p.writer = startWriter(w, p.opt, "")
 	p.watching.Go(p.watch)
 	return nil
 }

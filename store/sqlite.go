@@ -76,7 +76,7 @@ func Open(ctx context.Context, dir string, schemas []Schema, opt Options) (_ *SQ
 		}
 	}()
 	if err := s.openWriter(ctx, plans, opt); err != nil {
-		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
+		return nil, fmt.Errorf("opening the store in %s: %w", dir, named(err, s.path))
 	}
 	s.readers = newViews(opt.Readers, s.closing, func(ctx context.Context) (*session, error) { return s.connect(ctx, readerPragmas()) })
 	return s, nil
@@ -120,7 +120,7 @@ func (s *SQLite) openWriter(ctx context.Context, plans []migrations, opt Options
 	if err := syncDir(s.dir); err != nil {
 		return errors.Join(err, w.close())
 	}
-	s.writer = startWriter(w, opt)
+	s.writer = startWriter(w, opt, s.path)
 	return nil
 }
 
@@ -145,7 +145,13 @@ func (s *SQLite) Update(ctx context.Context, fn func(Tx) error) error {
 }
 
 // View implements [DB].
-func (s *SQLite) View(ctx context.Context, fn func(Tx) error) error { return s.readers.view(ctx, fn) }
+func (s *SQLite) View(ctx context.Context, fn func(Tx) error) error {
+	err := s.readers.view(ctx, fn)
+	if damaged(err) { // nothing is decided on what is left
+		s.writer.check(err)
+	}
+	return named(err, s.path)
+}
 
 // Close implements [DB]. It may be called again, and gives the same answer.
 func (s *SQLite) Close() error {

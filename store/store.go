@@ -99,6 +99,7 @@ var (
 	ErrConflict   = errors.New("transaction was undone because another one was in the way; it may be run again")
 	ErrElsewhere  = errors.New("state was kept in the data directory before, and would be forgotten")
 	ErrStatement  = errors.New("only SELECT, INSERT, UPDATE, DELETE and WITH statements may run in a transaction")
+	ErrDamaged    = errors.New("database file is damaged")
 	ErrSchema     = errors.New("schema is not valid")
 )
 

@@ -23,6 +23,7 @@ type writer struct {
 	queue   chan *request
 	wake    chan struct{} // holds one; sent after the queue was
 	done    chan struct{} // closed when the goroutine has ended
+	file    string        // of the database; "": it is none of ours
 	broken  failure       // when the disk, or the connection, failed
 	lead    sync.Mutex    // held by whoever runs transactions: the goroutine, or a caller with nobody before it
 
@@ -60,8 +61,8 @@ type request struct {
 	done  chan error  // gets the outcome, once
 }
 
-func startWriter(s *session, opt Options) *writer {
-	w := &writer{session: s, opt: opt, queue: make(chan *request, queueLength), wake: make(chan struct{}, 1), done: make(chan struct{}), broken: newFailure()}
+func startWriter(s *session, opt Options, file string) *writer {
+	w := &writer{file: file, session: s, opt: opt, queue: make(chan *request, queueLength), wake: make(chan struct{}, 1), done: make(chan struct{}), broken: newFailure()}
 	go w.run()
 	return w
 }
@@ -231,7 +232,7 @@ func (w *writer) transaction(first *request, group *[]*request, others bool) {
 	if err != nil {
 		w.check(err)
 		_ = w.session.control(rollback) // may have happened already
-		err = fmt.Errorf("committing: %w", err)
+		err = fmt.Errorf("committing: %w", named(err, w.file))
 	}
 	answer(*group, err)
 	*group = (*group)[:0]
@@ -265,6 +266,9 @@ func (w *writer) alone(r *request) (bool, error) {
 	}
 	t := &tx{s: w.session, ctx: context.Background()}
 	r.err = t.run(r.fn)
+	if t.fatal == nil && damaged(r.err) { // seen while rows were read
+		t.fatal = r.err
+	}
 	if t.fatal != nil || r.err == nil {
 		return true, t.fatal
 	}
@@ -284,6 +288,9 @@ func (w *writer) closure(r *request) error {
 	}
 	t := &tx{s: w.session, ctx: context.Background()}
 	r.err = t.run(r.fn)
+	if t.fatal == nil && damaged(r.err) { // seen while rows were read
+		t.fatal = r.err
+	}
 	if t.fatal != nil {
 		return t.fatal
 	}
@@ -298,7 +305,7 @@ func (w *writer) closure(r *request) error {
 // check stops the store for good if the error leaves in doubt what is on disk.
 func (w *writer) check(err error) {
 	if broken(err) {
-		stop := fmt.Errorf("%w: restart when the %s is well: %w", ErrBroken, w.session.what(), err)
+		stop := fmt.Errorf("%w: restart when the %s is well: %w", ErrBroken, w.session.what(), named(err, w.file))
 		w.broken.set(stop)
 	}
 }
@@ -307,7 +314,7 @@ func (w *writer) check(err error) {
 func answer(group []*request, err error) {
 	for _, r := range group {
 		switch {
-		case r.err != nil:
+		case r.err != nil && !damaged(r.err):
 			r.done <- r.err
 		default:
 			r.done <- err
