@@ -86,6 +86,27 @@ func TestPeriodsOfOneDirectory(t *testing.T) {
 	if len(r.Logs) != 3 || r.Logs[2].Follows != testlog.Origin+"/2026" || r.Logs[2].First != 59 {
 		t.Errorf("report %+v", r.Logs)
 	}
+	archive := t.TempDir() // one checkpoint of each period
+	for _, year := range []string{"2025", "2026", "2027"} {
+		note, err := os.ReadFile(filepath.Join(root, year, "checkpoint"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(archive, year), note, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, done, "", "log", "--key", key, "--archive", archive, root)
+	want(t, done, "", "log", "--key", key, "--archive", archive, filepath.Join(root, "2026")) // others were not asked about
+	away := filepath.Join(t.TempDir(), "2027")
+	if err := os.Rename(filepath.Join(root, "2027"), away); err != nil {
+		t.Fatal(err)
+	}
+	want(t, done, "", "log", "--key", key, root) // nothing says that there was another
+	want(t, failed, verify.Rollback, "log", "--key", key, "--archive", archive, root)
+	if err := os.Rename(away, filepath.Join(root, "2027")); err != nil {
+		t.Fatal(err)
+	}
 	want(t, misuse, verify.Misused, "log", "--key", key, filepath.Join(root, "2026"), filepath.Join(root, "2026"))
 	want(t, failed, verify.Fork, "log", "--key", key, filepath.Join(root, "2026"), filepath.Join(root, "2025"))
 	if err := os.RemoveAll(filepath.Join(root, "2026")); err != nil {

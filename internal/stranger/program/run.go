@@ -214,8 +214,11 @@ func runLog(ctx context.Context, o *options, args []string, r *report) error {
 	if len(args) == 0 {
 		return misused("name a log")
 	}
+	all := false // periods of the log are here
 	if len(args) == 1 {
-		args = periods(args[0])
+		given := args[0]
+		args = periods(given)
+		all = args[0] != given
 	}
 	kept, err := o.kept()
 	if err != nil {
@@ -224,6 +227,7 @@ func runLog(ctx context.Context, o *options, args []string, r *report) error {
 	var last verify.Checkpoint
 	var lastFirst int64
 	var signed []byte
+	var oldest string
 	origins := map[string]bool{}
 	for i, address := range args {
 		c, whole, note, err := o.whole(ctx, address, kept, r)
@@ -234,6 +238,9 @@ func runLog(ctx context.Context, o *options, args []string, r *report) error {
 			return misused("%s is there twice", c.Origin)
 		}
 		origins[c.Origin] = true
+		if i == 0 {
+			oldest = c.Origin
+		}
 		if i > 0 && whole.Header != nil {
 			if err := whole.Header.Follows(&o.policy, last, lastFirst); err != nil {
 				return err
@@ -243,7 +250,7 @@ func runLog(ctx context.Context, o *options, args []string, r *report) error {
 		last, lastFirst, signed = c, whole.First, note
 	}
 	for _, k := range kept {
-		if !origins[k.Origin] && !k.archive {
+		if !origins[k.Origin] && (!k.archive || all && k.Origin > oldest) { // periods before the oldest may have been put away
 			return &verify.Failure{Kind: verify.Rollback, Where: k.From, What: "the log " + k.Origin + " was seen and is not here"}
 		}
 	}
