@@ -124,8 +124,12 @@ var ErrMuch = errors.New("too much was shown to too many in this time: ask about
 // ErrTimes is the error of a time that ends before it begins.
 var ErrTimes = errors.New("the time ends before it begins")
 
-// late is how far apart times of neighbouring entries may lie, because clocks are set.
-const late = 26 * time.Hour
+// A clock that was set is not believed at once: times of neighbouring entries may lie late apart, and what lies further apart counts once
+// settled entries in a row say so.
+const (
+	late    = 26 * time.Hour
+	settled = 256
+)
 
 // BreachOf tells who saw what in a time. It counts what left: what was refused, or was recorded and not sent, because the process ended, is
 // not told apart from what was. Its error is [ErrMuch] or [ErrTimes] where the asker can mend it.
@@ -148,11 +152,15 @@ func BreachOf(ctx context.Context, s Source, q BreachQuery) (*Breach, error) {
 		page = page[:0]
 		return err
 	}
+	after := 0 // entries in a row
 	for e, err := range s.entries(ctx, audit.Query{From: from}) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Event.Time.After(q.Until.Add(late)) {
+		if after++; !e.Event.Time.After(q.Until.Add(late)) {
+			after = 0
+		}
+		if after == settled {
 			break
 		}
 		if e.Event.Time.Before(q.Since) || !e.Event.Time.Before(q.Until) {
@@ -191,12 +199,14 @@ func (b *breach) begin(ctx context.Context) (int64, error) {
 	}
 	for first < last {
 		mid := first + (last-first)/2
-		before := false
-		for e, err := range b.s.entries(ctx, audit.Query{From: mid, Limit: 1}) {
+		before := true
+		for e, err := range b.s.entries(ctx, audit.Query{From: mid, Limit: settled}) {
 			if err != nil {
 				return 0, err
 			}
-			before = e.Event.Time.Before(b.q.Since.Add(-late))
+			if before = e.Event.Time.Before(b.q.Since.Add(-late)); !before {
+				break
+			}
 		}
 		if before {
 			first = mid + 1

@@ -258,6 +258,22 @@ func TestWhereAReportBegins(t *testing.T) {
 	}
 }
 
+// A clock that was wrong for one entry neither ends a report early nor begins it late.
+func TestOneWrongClockCutsNoReportShort(t *testing.T) {
+	w := openWard(t)
+	since := w.now
+	w.send("payer", "p1")
+	for _, wrong := range []time.Duration{40 * 24 * time.Hour, -40 * 24 * time.Hour} {
+		w.sleep(wrong)
+		w.send("lab", "p2")
+		w.sleep(-wrong)
+		w.send("payer", "p3")
+	}
+	if b := w.breach(report.BreachQuery{Since: since, Until: since.Add(time.Hour), Agent: "payer"}); b.Subjects != 2 {
+		t.Errorf("the report is %+v, want two people", b)
+	}
+}
+
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
