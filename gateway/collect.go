@@ -75,6 +75,9 @@ type collector struct {
 	found   []detect.Finding // memory for looking at short values
 	earlier []flow.Note      // what gateways before this one said; their own notes are taken out
 
+	subjects []subjectAt // that a request names
+	cameHome []opened    // of a request
+
 	byHandle []handlePart // parts that may go by reference, or are references
 	keptSeen int          // references that were looked up
 }

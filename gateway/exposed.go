@@ -45,11 +45,12 @@ func (c *changer) meetExposure() error {
 		}
 		values = append(values, v)
 	}
-	if len(values) == 0 {
+	named, more := c.m.Named.all()
+	if len(values) == 0 && (len(named) == 0 || !c.continues()) {
 		return nil
 	}
 	before := append([]flow.LeafTerms(nil), c.terms...)
-	to := exposure.To{Domain: f.To.Domain, Agent: f.To.Agent, Task: f.Task.ID}
+	to := exposure.To{Domain: f.To.Domain, Agent: f.To.Agent, Task: f.Task.ID, Named: named, Crowd: more}
 	if to.Task == flow.TaskID(f.ID) {
 		to.Task = "" // it is a task of its own
 	}
@@ -74,6 +75,11 @@ func (c *changer) meetExposure() error {
 		c.g.hooks.Exposed(n, look.Over())
 	}
 	return nil
+}
+
+// continues reports whether more of the answer may come by another call, which knows the task alone: the task then remembers whom it is about.
+func (c *changer) continues() bool {
+	return c.ids.Task != "" || len(c.byHandle) > 0
 }
 
 // fits reports whether the place of a structured value takes it at a level.

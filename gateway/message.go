@@ -40,6 +40,8 @@ type Message struct {
 	Use        bool              // it is a call that counts as a use of its authority
 	Cost       flow.Cost         // what it costs
 	Asking     *Asking           // the question to a dataset that it is, which sets the cost; nil: it is none
+	Names      *Named            // takes the subjects that it names, for its answers; nil: none will be held to them
+	Named      *Named            // what the request named that it answers; nil: nobody
 
 	sentBy *Authority // by what right it was sent, where it is shown by another's later; nil: none
 

@@ -34,6 +34,9 @@ func (c *changer) openWhole(i int) error {
 	if ok {
 		terms.Treatment = flow.Treatment{Level: flow.Raw}
 		t.view.edits.ReplaceText(t.node, value)
+		if c.m.Names != nil {
+			c.cameHome = append(c.cameHome, opened{place{t.view, t.node}, value})
+		}
 	}
 	return nil
 }

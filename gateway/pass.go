@@ -122,6 +122,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 		if err := c.carryOut(); err != nil {
 			return nil, err
 		}
+		c.names()
 		if err := c.handOver(top); err != nil {
 			return nil, err
 		}

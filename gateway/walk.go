@@ -180,6 +180,9 @@ func (c *collector) scalar(v *view, sc *catalog.Schema, root, n int, st json.Sta
 	leaf := flow.Leaf{Path: path, Label: info.Label, Field: info.Field, Origin: info.Origin, Need: info.Need}
 	if s, ok := sc.Subject(v.doc, root, n, st); ok {
 		leaf.Subject = c.subject(v, s, info.Unit)
+		if c.m.Names != nil {
+			c.subjects = append(c.subjects, subjectAt{v, s, info.Unit})
+		}
 	}
 	if v.doc.Nodes[n].Kind != json.String {
 		var looks flow.Label

@@ -101,6 +101,7 @@ type call struct {
 	pushed    *gateway.Push   // where the caller wants to be told, if the call says so
 	anew      bool            // an earlier answer goes down the road once more
 	asking    *gateway.Asking // the question to a dataset that it is; nil: none
+	whom      gateway.Named   // whom the call names
 	own       *offer.Tool     // what the gateway answers by itself; nil: the call is for the agent
 
 	skillArguments []byte // of a message to the gateway's own agent
@@ -326,7 +327,7 @@ func (c *call) table(dir flow.Direction, stream bool) *wire.Table {
 
 func (c *call) requestMessage() *gateway.Message {
 	return &gateway.Message{
-		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(), Authority: c.authority, Use: !c.asks(),
+		Snapshot: c.snap, Query: c.query, Table: c.table(flow.Request, false), Body: c.body, Doc: &c.doc, Owner: c.agentID, CallID: c.upstreamID(), Authority: c.authority, Use: !c.asks(), Names: &c.whom,
 		Schemas: schemas(c.snap, c.agent, flow.Request), Meta: metaSchemas(c.snap, c.agentID, flow.Request),
 		NoteIn: gateway.NotePlace{Under: "params/message", Names: []string{"metadata", card.PrivacyExtension}},
 	}
@@ -342,7 +343,7 @@ func (c *call) responseFlow() flow.Flow {
 
 func (c *call) responseMessage(snap *gateway.Snapshot, body []byte, stream bool) *gateway.Message {
 	return &gateway.Message{
-		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(), Mentions: c.said, Authority: c.authority,
+		Snapshot: snap, Query: policy.Query{Flow: c.responseFlow()}, Table: c.table(flow.Response, stream), Body: body, Owner: c.agentID, Again: c.anew, CallID: c.callersID(), Mentions: c.said, Authority: c.authority, Named: &c.whom,
 		Schemas: schemas(snap, c.agent, flow.Response), Meta: metaSchemas(snap, c.agentID, flow.Response),
 		NoteIn: gateway.NotePlace{
 			Under: c.dialect().noteIn,

@@ -53,7 +53,7 @@ func (x *exchange) answerMessage(c *calling, who parties, f flow.Flow, body []by
 		table = wire.Passing() // what was asked had no table either
 	}
 	return &gateway.Message{
-		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Mentions: c.mentions, Authority: who.authority, Serves: x.serves(),
+		Snapshot: who.snap, Query: c.query(f), Undeclared: f.Subject == "*", Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Mentions: c.mentions, Authority: who.authority, Serves: x.serves(), Named: c.whom,
 		Schemas: x.schemas(who, c, flow.Response), Meta: metaSchemas(who, flow.Response), At: x.responsePlaces(who, c, body), Cached: "result", Chosen: strings.HasSuffix(c.method, "/list"),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	}
@@ -138,6 +138,14 @@ func (x *exchange) server(ctx context.Context, body []byte) (fromServer, error) 
 	return fromServer{forward: out, final: true, failure: err == nil && rpc.Kind == wire.Failure}, nil
 }
 
+// whom returns those whom the call named that the stream answers; nil where there is no such call.
+func (x *exchange) whom() *gateway.Named {
+	if x.stream == nil || x.stream.call == nil {
+		return nil
+	}
+	return x.stream.call.whom
+}
+
 // segment numbers a message of a stream.
 func (x *exchange) segment(m *gateway.Message) {
 	if x.stream != nil {
@@ -164,6 +172,7 @@ func (x *exchange) notice(ctx context.Context, who parties, f flow.Flow, method 
 	m := &gateway.Message{Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Serves: x.serves(), At: x.noticePlaces(who, method, body)}
 	m.Schemas, m.Meta = who.snap.Catalog.Schemas(catalog.Tool, who.agent.Party.Agent, method, flow.Response), metaSchemas(who, flow.Response)
 	x.segment(m)
+	m.Named = x.whom()
 	passed, err := x.g.Pass(ctx, m)
 	if err != nil {
 		return fromServer{} // on record; a notification that cannot pass is left out

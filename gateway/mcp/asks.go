@@ -37,8 +37,9 @@ type asking struct {
 	method  string
 	id      []byte // raw, as the server wrote it
 	digest  [sha256.Size]byte
-	table   *wire.Table // of the client's answer
-	places  []places    // what the request itself declares of its answer
+	table   *wire.Table   // of the client's answer
+	places  []places      // what the request itself declares of its answer
+	whom    gateway.Named // whom it names
 }
 
 func (b *inbox) open() {
@@ -132,7 +133,7 @@ func (x *exchange) ask(ctx context.Context, who parties, f flow.Flow, doc *json.
 		return refused(err)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Serves: x.serves(),
+		Snapshot: who.snap, Query: query(f), Table: table, Body: body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Serves: x.serves(), Names: &a.whom, Named: x.whom(),
 		Schemas: own(who, rpc.Method, flow.Request), Meta: metaSchemas(who, flow.Response), At: x.described(who, "params", a.places),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})
@@ -162,7 +163,7 @@ func (x *exchange) replied(ctx context.Context, c *calling, m *message) fromClie
 	f.From, f.To = who.caller.Party, who.agent.Party
 	f.Purpose, f.Task.Criticality = who.caller.Choose(string(a.flow.Purpose), a.flow.Task.Criticality.String())
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Snapshot: who.snap, Query: query(f), Table: a.table, Body: m.body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority,
+		Snapshot: who.snap, Query: query(f), Table: a.table, Body: m.body, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Named: &a.whom,
 		Schemas: own(who, a.method, flow.Response), Meta: metaSchemas(who, flow.Request), At: x.described(who, "result", a.places),
 		NoteIn: gateway.NotePlace{Under: "result", Names: []string{"_meta", wire.MetaNote}},
 	})

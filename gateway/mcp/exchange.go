@@ -79,6 +79,7 @@ type calling struct {
 	reason    func(identity.Caller) (flow.Purpose, flow.Criticality)
 	ticket    *gateway.Ticket
 	asking    *gateway.Asking // the question to a dataset that it is; nil: none
+	whom      *gateway.Named  // whom it names; nil: nobody
 	silent    bool            // a notification, or an answer: nothing is told back
 }
 
@@ -136,7 +137,7 @@ func (x *exchange) now(ctx context.Context) (parties, error) {
 // client takes one message of the client. What is refused is on record, and reply holds the protocol's words for it.
 func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	who, err := x.now(ctx)
-	c := &calling{who: who, flow: flow.Flow{
+	c := &calling{who: who, whom: new(gateway.Named), flow: flow.Flow{
 		ID: gateway.NewFlowID(), From: who.caller.Party, To: who.agent.Party, Protocol: "mcp", Direction: flow.Request,
 	}}
 	if err != nil {
@@ -192,7 +193,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.refused(ctx, c, err)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method],
+		Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method], Names: c.whom,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})

@@ -333,3 +333,57 @@ func TestARareCodeInOtherSpellings(t *testing.T) {
 	want(t, "with a common one", h.send(to("b"), piece{subject: "1", label: "health/diagnosis", value: "D59.4"}), raw)
 	want(t, "with another", h.send(to("b"), piece{subject: "1", label: "health/diagnosis", value: "E8"}), raw)
 }
+
+// TestWhomTheRequestNamed: what an answer says about somebody unknown counts for those whom its request named, in every task, and is kept
+// back where these are too many to count for each.
+func TestWhomTheRequestNamed(t *testing.T) {
+	h := open(t, &exposure.Settings{})
+	named := func(task string, who ...string) exposure.To {
+		to := exposure.To{Domain: "insurer", Agent: "a", Task: flow.TaskID(task)}
+		for _, w := range who {
+			to.Named = append(to.Named, h.vault.Subject("patient", w))
+		}
+		return to
+	}
+	want(t, "sex", h.send(named("t1", "1"), sex("")), raw)
+	want(t, "postal code", h.send(named("t2", "1", "2"), postal("")), raw)
+	want(t, "date of birth", h.send(named("t3", "1"), born("")), decade)
+	want(t, "date of birth of another", h.send(named("t4", "3"), born("")), raw)
+	want(t, "of no task", h.send(named("", "3"), sex("")), masked)
+	want(t, "of a record that says whose it is", h.send(named("t5", "2"), sex("2"), born("2")), raw, decade)
+
+	var crowd []string
+	for i := range 9 {
+		crowd = append(crowd, fmt.Sprint("c", i))
+	}
+	want(t, "of one of a crowd", h.send(named("t6", crowd...), born("")), masked)
+	want(t, "of one of a crowd, and of no task", h.send(named("", crowd...), born("")), masked)
+	more := named("t12", "5")
+	more.Crowd = true
+	want(t, "of one of more than are named", h.send(more, sex("5"), born("")), raw, masked)
+	want(t, "of a crowd, each of whom is spoken of", h.send(named("t7", crowd...),
+		sex("c0"), sex("c1"), sex("c2"), sex("c3"), sex("c4"), sex("c5"), sex("c6"), sex("c7"), sex("c8"), postal("")),
+		raw, raw, raw, raw, raw, raw, raw, raw, raw, raw)
+
+	// A task remembers whom it is about, even from a message that shows nothing yet.
+	want(t, "nothing yet", h.send(named("t8", "4")))
+	want(t, "postal code later", h.send(exposure.To{Domain: "insurer", Agent: "a", Task: "t8"}, postal("")), raw)
+	want(t, "sex later", h.send(exposure.To{Domain: "insurer", Agent: "a", Task: "t8"}, sex("")), raw)
+	want(t, "date of birth in another task", h.send(named("t9", "4"), born("")), decade)
+	full := append([]string{"1"}, crowd...)
+	for range 2 {
+		for i := range 9 {
+			want(t, "a task of many", h.send(named("t10", full[i])))
+		}
+	}
+	want(t, "one more in a task that is about eight", h.send(named("t10", "1"), born("")), decade)
+	for _, task := range []flow.TaskID{"t10", "t11"} {
+		if task == "t11" {
+			want(t, "a crowd of whom nothing is said yet", h.send(named("t11", crowd...)))
+		}
+		late := exposure.To{Domain: "insurer", Agent: "a", Task: task}
+		want(t, "what comes of a crowd later", h.send(late, postal("")), masked)
+		h.reopen()
+		want(t, "what comes of a crowd after a restart", h.send(late, postal("")), masked)
+	}
+}

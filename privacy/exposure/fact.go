@@ -25,6 +25,7 @@ type entry struct {
 	expires int64
 	facts   []fact
 	members []flow.SubjectRef // of a task: whom it is about
+	crowd   bool              // of a task: its requests named more than are members
 }
 
 func (e *entry) find(label flow.Label, d digest) int {

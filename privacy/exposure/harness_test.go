@@ -20,6 +20,7 @@ type house struct {
 	t     testing.TB
 	db    store.DB
 	vault *vault.Vault
+	keys  *vault.Keyring
 	s     *exposure.Settings
 	now   time.Time
 }
@@ -37,6 +38,7 @@ func open(t testing.TB, s *exposure.Settings) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.keys = keys
 	if h.vault, err = vault.New(h.db, keys, vault.Options{Domain: "hospital", Erased: exposure.Erase, Clock: func() time.Time { return h.now }}); err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +48,17 @@ func open(t testing.TB, s *exposure.Settings) *house {
 	if s.Rules == nil {
 		s.Rules = exposure.Presets()["combinations"]
 	}
-	if h.Memory, err = exposure.Open(t.Context(), h.db, h.vault, keys, exposure.Options{Clock: func() time.Time { return h.now }}); err != nil {
-		t.Fatal(err)
-	}
+	h.reopen()
 	return h
+}
+
+// reopen is a memory that knows what is in the store alone.
+func (h *house) reopen() {
+	h.t.Helper()
+	var err error
+	if h.Memory, err = exposure.Open(h.t.Context(), h.db, h.vault, h.keys, exposure.Options{Clock: func() time.Time { return h.now }}); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // piece is one value of a message.

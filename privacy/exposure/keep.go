@@ -89,7 +89,7 @@ func (l *Look) unexpired() {
 	now := l.m.now().Unix()
 	for _, s := range l.about {
 		if s.was.version > 0 && s.was.expires <= now {
-			s.was = &entry{version: s.was.version, members: s.was.members}
+			s.was = &entry{version: s.was.version, members: s.was.members, crowd: s.was.crowd}
 		}
 	}
 }
@@ -125,6 +125,9 @@ func readEntry(tx store.Tx, a Audience, ref flow.SubjectRef, task bool) (*entry,
 	}
 	if task {
 		e.members, err = readMembers(tx, a, ref)
+		all := len(e.members)
+		e.members = slices.DeleteFunc(e.members, func(m flow.SubjectRef) bool { return m == crowd })
+		e.crowd = len(e.members) < all
 	}
 	return e, err
 }
@@ -167,7 +170,7 @@ func (l *Look) write(tx store.Tx, s *subject, now int64) error {
 	expires := now + int64(life.Seconds())
 	fresh := l.count(s)
 	touched := len(s.items) > 0 && s.was.version > 0 && s.was.expires < expires-int64(life.Seconds())/100-60
-	if fresh == 0 && !s.link && len(s.joins) == 0 && !touched {
+	if fresh == 0 && !s.link && len(s.joins) == 0 && !s.crowd && !touched {
 		return nil
 	}
 	facts := s.base
@@ -180,7 +183,7 @@ func (l *Look) write(tx store.Tx, s *subject, now int64) error {
 	if !s.task {
 		l.fresh += fresh
 	}
-	next := &entry{version: s.was.version + 1, expires: max(expires, s.was.expires), facts: slices.Clip(facts), members: s.was.members}
+	next := &entry{version: s.was.version + 1, expires: max(expires, s.was.expires), facts: slices.Clip(facts), members: s.was.members, crowd: s.was.crowd || s.crowd}
 	held := appendHeld(make([]byte, 0, 16+64*len(facts)), facts)
 	rows, err := int64(0), error(nil)
 	if s.was.version == 0 {
@@ -197,12 +200,16 @@ func (l *Look) write(tx store.Tx, s *subject, now int64) error {
 		l.m.forgetEntry(entryKey{l.audience, s.ref})
 		return vault.ErrConflict
 	}
-	for _, ref := range s.joins {
+	joins := s.joins
+	if s.crowd {
+		joins = append(slices.Clip(joins), crowd)
+	}
+	for _, ref := range joins {
 		if _, err := tx.Exec("INSERT INTO exposure_tasks (audience, task, subject) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", string(l.audience), s.ref[:], ref[:]); err != nil {
 			return err
 		}
-		next.members = append(slices.Clip(next.members), ref)
 	}
+	next.members = append(slices.Clip(next.members), s.joins...)
 	s.next = next
 	return nil
 }

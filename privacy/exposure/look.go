@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -17,6 +18,11 @@ type To struct {
 	Domain flow.DomainID
 	Agent  flow.AgentID
 	Task   flow.TaskID // "": it belongs to none
+
+	// Named are the subjects that the request named which the message answers: what the message says about somebody unknown counts for each
+	// of them. More of them than count, and that the message does not name itself, keep back all that is new about somebody unknown.
+	Named []flow.SubjectRef
+	Crowd bool // it named more than those
 }
 
 // Value is what one leaf of a message says.
@@ -42,6 +48,10 @@ type Look struct {
 	fresh    int64 // facts that Commit adds
 	over     bool  // the agent has added all that it may
 	lowered  int
+
+	named []flow.SubjectRef // whom the request named, as far as they count
+	many  bool              // it named more than count
+	crowd bool              // too many of whom the message does not speak
 }
 
 // subject is one subject of a message: what the audience holds, and what it would be shown.
@@ -55,6 +65,7 @@ type subject struct {
 	link    bool   // base has more than what was held
 	items   []item
 	joins   []flow.SubjectRef // of a task: who is to be added
+	crowd   bool              // and that its requests named more than are
 
 	next *entry // written by Commit
 }
@@ -74,12 +85,13 @@ type item struct {
 func (m *Memory) Begin(ctx context.Context, s *Settings, to To, b *vault.Batch, leaves []flow.Leaf, terms []flow.LeafTerms, values []Value) (*Look, error) {
 	l := &Look{m: m, s: s, to: to, audience: s.Audience(to.Domain), day: m.now().Unix() / 86400}
 	mine, theirs := l.sort(leaves, terms, values)
-	if len(mine) == 0 && len(theirs) == 0 {
+	if len(mine) == 0 && len(theirs) == 0 && (len(to.Named) == 0 || to.Task == "") {
 		return nil, nil
 	}
 	for _, it := range mine {
 		l.of(it.leaf.Subject).add(it)
 	}
+	l.asked()
 	if to.Task != "" {
 		if err := l.unknown(ctx, theirs); err != nil {
 			return nil, err
@@ -166,24 +178,89 @@ func (l *Look) unknown(ctx context.Context, items []item) error {
 		return err
 	}
 	task.items = slices.Clone(items)
+	full := l.many
+	for _, ref := range l.named {
+		full = !task.join(ref) || full
+	}
+	task.crowd = full && !task.was.crowd
+	if len(l.to.Named) == 0 && task.was.crowd {
+		l.crowd = true
+	}
+	count := slices.Clone(l.named)
 	if here <= maxMembers {
 		for _, s := range l.about[:here] {
-			if len(task.was.members)+len(task.joins) < maxMembers && !slices.Contains(task.was.members, s.ref) {
-				task.joins = append(task.joins, s.ref)
-			}
+			task.join(s.ref)
+			count = append(count, s.ref)
 		}
-		if len(items) > 0 {
-			for _, ref := range task.was.members {
-				l.of(ref)
-			}
-			for _, s := range l.about {
-				if !s.task {
-					s.items = append(s.items, items...)
-				}
+		count = append(count, task.was.members...)
+	}
+	l.countFor(count, items)
+	return nil
+}
+
+// join notes that a task is about a subject, and reports whether it is: not if it has been about as many others as count.
+func (s *subject) join(ref flow.SubjectRef) bool {
+	if slices.Contains(s.was.members, ref) || slices.Contains(s.joins, ref) {
+		return true
+	}
+	if len(s.was.members)+len(s.joins) >= maxMembers {
+		return false
+	}
+	s.joins = append(s.joins, ref)
+	return true
+}
+
+// crowd stands among those whom a task is about for others whom its requests named, and for whom there was no room. What comes of them
+// later, without a request of its own that names somebody, is kept back.
+var crowd = flow.SubjectRef(bytes.Repeat([]byte{0xff}, len(flow.SubjectRef{})))
+
+// countFor counts items for subjects, once for each.
+func (l *Look) countFor(refs []flow.SubjectRef, items []item) {
+	if len(items) == 0 {
+		return
+	}
+	var done []flow.SubjectRef
+	for _, ref := range refs {
+		if !slices.Contains(done, ref) {
+			done = append(done, ref)
+			s := l.of(ref)
+			s.items = append(s.items, items...)
+		}
+	}
+}
+
+// asked settles for whom what is about somebody unknown counts since the request named them: all, or of more than count only those of
+// whom the message does not speak itself, or nobody where these are too many, too.
+func (l *Look) asked() {
+	all := map[flow.SubjectRef]bool{}
+	for _, ref := range l.to.Named {
+		if all[ref] || !ref.Known() {
+			continue
+		}
+		all[ref] = true
+		l.named = append(l.named, ref)
+	}
+	if l.many = len(l.named) > maxMembers || l.to.Crowd; !l.many {
+		return
+	}
+	for _, s := range l.about {
+		delete(all, s.ref)
+	}
+	l.named = slices.DeleteFunc(l.named, func(ref flow.SubjectRef) bool { return !all[ref] })
+	if l.crowd = len(l.named) > maxMembers || l.to.Crowd; l.crowd {
+		l.named = nil
+	}
+}
+
+// keepBack masks what is new about somebody unknown, where that may be any of a crowd.
+func (l *Look) keepBack(places *[]int) {
+	for _, s := range l.about {
+		for i := range s.items {
+			if it := &s.items[i]; s.task && s.isNew(it) {
+				l.lower(it, flow.Treatment{Level: flow.Masked}, places)
 			}
 		}
 	}
-	return nil
 }
 
 // spread counts what is about somebody unknown for each subject of the message, and for one who is in this message alone.
@@ -191,11 +268,13 @@ func (l *Look) spread(items []item) {
 	if len(items) == 0 {
 		return
 	}
+	count := slices.Clone(l.named)
 	if len(l.about) <= maxMembers {
 		for _, s := range l.about {
-			s.items = append(s.items, items...)
+			count = append(count, s.ref)
 		}
 	}
+	l.countFor(count, items)
 	l.about = append(l.about, &subject{task: true, passing: true, was: &entry{}, items: items})
 }
 
@@ -275,6 +354,9 @@ func (l *Look) Coarsen() []int {
 		return nil
 	}
 	var places []int
+	if l.crowd {
+		l.keepBack(&places)
+	}
 	for _, s := range l.about {
 		l.settle(s, &places)
 	}
