@@ -236,7 +236,7 @@ func TestRecipientsSeeNoMoreThanTheyShould(t *testing.T) {
 	if wrote := strings.Join(f.streamed[0], ""); strings.Contains(wrote, who.Name) || !strings.Contains(read, "for "+who.Name+" until") || strings.Contains(read, "Osei") {
 		t.Errorf("the insurer wrote %q, the hospital read %q", wrote, read)
 	}
-	if f.retry.calls != 1 || !strings.Contains(f.broken.says, f.broken.file) {
+	if _, file, _ := strings.Cut(f.broken.file, "/"); f.retry.calls != 1 || !strings.Contains(f.broken.says, file) {
 		t.Errorf("the order sent again called the agent %d times; %s was changed, and what was found is %q", f.retry.calls, f.broken.file, f.broken.says)
 	}
 }
