@@ -12,5 +12,5 @@ func ExampleMain() {
 	var complaints strings.Builder
 	status := cli.Main([]string{"log", "vrify"}, strings.NewReader(""), os.Stdout, &complaints)
 	fmt.Println(status, complaints.String())
-	// Output: 2 scrim: scrim log has no "vrify"; it has: verify, show, opening, checkpoint, receipt, prove
+	// Output: 2 scrim: scrim log has no "vrify"; it has: verify, show, opening, checkpoint, receipt, prove, size
 }
