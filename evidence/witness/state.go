@@ -137,7 +137,7 @@ func (w *Witness) record(tx store.Tx, e Equivocation, c tile.Checkpoint) (fresh 
 // room refuses a further period of a log that begins periods without end.
 func room(tx store.Tx, name string) error {
 	var n int
-	err := tx.QueryRow("SELECT count(*) FROM witness_logs WHERE substr(origin, 1, CAST(? AS BIGINT)) = ?", len([]rune(name))+1, name+"/").Scan(&n)
+	err := tx.QueryRow("SELECT count(*) FROM witness_logs WHERE substr(origin, 1, CAST(? AS INTEGER)) = ?", len([]rune(name))+1, name+"/").Scan(&n)
 	if err == nil && n >= maxOrigins {
 		return ErrBusy
 	}

@@ -22,6 +22,11 @@ type holder struct {
 	label  flow.Label
 }
 
+// holderOf names a holder so that every database takes it: an agent of another domain is called as that domain likes.
+func holderOf(p flow.Party, l flow.Label) holder {
+	return holder{flow.AgentID(clean(string(p.Agent))), flow.DomainID(clean(string(p.Domain))), l}
+}
+
 // mostHeld is how many columns of a label an agent is known to hold. There are few: one for each place of a schema.
 const mostHeld = 32
 
@@ -80,7 +85,7 @@ func (t *Tracer) holds(ctx context.Context, f *flow.Flow, m *made, before int64)
 		if _, had := found[l.label]; had || l.own || !telling(l.label) {
 			continue
 		}
-		k := holder{f.From.Agent, f.From.Domain, l.label}
+		k := holderOf(f.From, l.label)
 		all, err := t.heldBy(ctx, k)
 		if err != nil {
 			return nil, err
@@ -129,7 +134,7 @@ func (t *Tracer) given(ctx context.Context, row *Traced) error {
 		if to.Agent == "" || !telling(g.label) {
 			continue
 		}
-		k := holder{to.Agent, to.Domain, g.label}
+		k := holderOf(to, g.label)
 		if _, err := t.heldBy(ctx, k); err != nil {
 			return err
 		}
@@ -153,7 +158,7 @@ type held struct {
 // gave keeps what the recipient of a row was given first by it, in the transaction of the cursor.
 func (t *Tracer) gave(tx store.Tx, row *Traced) (kept []held, err error) {
 	for _, g := range row.told {
-		one := held{holder{row.ev.Flow.To.Agent, row.ev.Flow.To.Domain, g.label}, g.column}
+		one := held{holderOf(row.ev.Flow.To, g.label), g.column}
 		t.held.mu.Lock()
 		seq, there := t.held.first[one.holder][one.Column]
 		done := t.held.stored[one]
