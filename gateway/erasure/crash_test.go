@@ -302,6 +302,7 @@ func (b *between) Scrub(ctx context.Context, traces [][]byte) error {
 
 // An erasure that overlaps another's scrub does not make a later one that was cut off look as if its files had been scrubbed.
 func TestErasuresThatOverlapAreEachScrubbed(t *testing.T) {
+	storetest.NeedsDirectory(t)
 	ctx := t.Context()
 	r := newRig(t)
 	db := &between{DB: r.DB}
