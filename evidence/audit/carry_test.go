@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -175,10 +176,11 @@ func TestCutVersion1IsRefused(t *testing.T) {
 func TestCarryingIsGoneOnWith(t *testing.T) {
 	db, opt := openVersion1(t)
 	for i := 1; i < 400; i++ {
-		left := i
+		var left atomic.Int64 // files are written at once
+		left.Store(int64(i))
 		opt := opt
 		audit.SetFault(&opt, func(op, path string) error {
-			if left--; left < 0 {
+			if left.Add(-1) < 0 {
 				return os.ErrDeadlineExceeded
 			}
 			return nil
@@ -187,7 +189,7 @@ func TestCarryingIsGoneOnWith(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		left = 1 << 30
+		left.Store(1 << 30)
 		defer l.Close(context.Background())
 		if i < 5 {
 			t.Fatalf("only %d attempts failed", i)
