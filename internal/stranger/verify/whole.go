@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -69,8 +70,12 @@ type piece struct {
 }
 
 func (w *walk) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup // nobody reads on when this returns
+	defer all.Wait()
+	defer stop()
 	pieces := make(chan chan piece, 2*runtime.GOMAXPROCS(0)+4)
-	go func() {
+	all.Go(func() {
 		defer close(pieces)
 		for n := int64(0); n*width < w.checkpoint.Size; n++ {
 			p := make(chan piece, 1)
@@ -79,9 +84,9 @@ func (w *walk) run(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			}
-			go func() { p <- w.read(ctx, n, int(min(w.checkpoint.Size-n*width, width))) }()
+			all.Go(func() { p <- w.read(ctx, n, int(min(w.checkpoint.Size-n*width, width))) })
 		}
-	}()
+	})
 	if err := w.earlier(0, nil); err != nil {
 		return err
 	}
