@@ -5,24 +5,41 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"go.yaml.in/yaml/v3"
 )
 
 // Contract is a data contract: the datasets it describes, with their fields. It is immutable.
 type Contract struct {
-	ID       string
-	Version  string
-	Domain   flow.DomainID
-	Datasets []Dataset
+	ID          string
+	Version     string
+	Name        string
+	Status      string // draft, active, deprecated, retired or a word of one's own
+	Description string // what the data are for
+	Domain      flow.DomainID
+	Governance  Governance
+	Servers     []Server
+	Custom      []Property
+	Datasets    []Dataset
+
+	raw *yaml.Node     // the file, for writing it back; nil: the contract was not read from one
+	tax *flow.Taxonomy // nil: the default
 }
 
-// Dataset is one object of a contract's schema: a table, view, topic or file.
+// Dataset is one object of a contract's schema: a table, view, topic or file, or what a skill, tool or message holds.
 type Dataset struct {
-	Name       string
-	UnitColumn string // the column that says whom a row is about; "" if none
-	Unit       string // what kind of thing that is, "patient"; the unit column's name unless the contract says otherwise
-	Formal     bool   // rows are only released through the ledger
-	Budget     Budget
-	Fields     []Field
+	Name         string
+	Kind         Asset
+	Agent        flow.AgentID // whose skill or tool it is; "" for other kinds
+	Description  string
+	PhysicalName string // what the source calls it; "": by its name
+	Governance   Governance
+	UnitColumn   string // the column that says whom a row is about; "" if none
+	Unit         string // what kind of thing that is, "patient"; the unit column's name unless the contract says otherwise
+	Formal       bool   // rows are only released through the ledger
+	Budget       Budget
+	Contribution Contribution
+	Custom       []Property
+	Fields       []Field
 }
 
 // Budget is how much privacy loss a dataset allows. The zero value allows none.
@@ -33,9 +50,18 @@ type Budget struct {
 
 // Field is a column of a dataset.
 type Field struct {
-	Name     string // "dataset/column"; nested properties "dataset/column.member"
-	Dataset  string
-	Column   string
+	Name         string // "dataset/column"; nested properties "dataset/column.member"
+	Dataset      string
+	Column       string
+	Description  string
+	PhysicalName string // what the source calls it; "": by its name
+	PhysicalType string // the source's own word for the type
+	Governance   Governance
+	Key          bool   // it is the primary key, or part of it
+	Unique       bool   // no two rows share a value
+	References   string // "dataset/column" that its values come from; "" if none
+	Custom       []Property
+
 	Label    flow.Label // [flow.Unlabelled] if the contract gives none
 	Tier     flow.Tier  // by classification, else that of the label
 	Types    Types

@@ -19,6 +19,27 @@ type placed struct {
 	place string
 }
 
+// others returns the customProperties that are not ours, and scrim.found, in the order of the file.
+func (p *contractParser) others(n *yaml.Node) (out []Property) {
+	entries := member(n, "customProperties")
+	if entries == nil || entries.Kind != yaml.SequenceNode {
+		return nil
+	}
+	for _, entry := range entries.Content {
+		name, value := member(entry, "property"), member(entry, "value")
+		if name == nil || value == nil || strings.HasPrefix(name.Value, "scrim.") && name.Value != foundProperty {
+			continue
+		}
+		var v any
+		if err := value.Decode(&v); err != nil {
+			p.wrong(value, "", "", "the value of a customProperty cannot be read")
+			continue
+		}
+		out = append(out, Property{Name: name.Value, Value: v})
+	}
+	return out
+}
+
 // custom returns the customProperties of ours, by name. Others are passed over; unknown ones of ours are mistakes.
 func (p *contractParser) custom(n *yaml.Node, place string, known ...string) map[string]placed {
 	out := map[string]placed{}

@@ -118,13 +118,24 @@ func (p *contractParser) list(n *yaml.Node, place, key string) []*yaml.Node {
 }
 
 func (p *contractParser) contract(n *yaml.Node) *Contract {
-	p.duplicates(n, "", 0)
-	c := &Contract{
-		ID:      p.text(n, "", "id", true),
-		Version: p.text(n, "", "version", true),
-		Domain:  flow.DomainID(p.text(n, "", "domain", false)),
+	if p.duplicates(n, "", 0); len(p.mistakes) > 0 {
+		return &Contract{} // what it says is not known, so there is nothing to say about it
 	}
-	p.text(n, "", "status", true)
+	custom := p.custom(n, "", governanceProperties...)
+	outer := Governance{Owners: p.team(n)}
+	c := &Contract{
+		ID:          p.text(n, "", "id", true),
+		Version:     p.text(n, "", "version", true),
+		Name:        p.text(n, "", "name", false),
+		Status:      p.text(n, "", "status", true),
+		Domain:      flow.DomainID(p.text(n, "", "domain", false)),
+		Description: p.text(member(n, "description"), "/description", "purpose", false),
+		Governance:  p.governance(custom, outer),
+		Servers:     p.servers(n),
+		Custom:      p.others(n),
+		raw:         n,
+		tax:         p.tax,
+	}
 	if kind := p.text(n, "", "kind", true); kind != "DataContract" && kind != "" {
 		p.wrong(member(n, "kind"), "/kind", "", "kind is not DataContract")
 	}
@@ -137,7 +148,7 @@ func (p *contractParser) contract(n *yaml.Node) *Contract {
 			p.wrong(object, place, "", "an object is expected")
 			continue
 		}
-		d := p.dataset(object, place)
+		d := p.dataset(object, place, c.Governance)
 		if _, taken := c.Dataset(d.Name); taken {
 			p.wrong(object, place, "", "dataset %q is given twice", d.Name)
 			continue
@@ -174,19 +185,30 @@ func (p *contractParser) duplicates(n *yaml.Node, place string, depth int) {
 	}
 }
 
-func (p *contractParser) dataset(n *yaml.Node, place string) Dataset {
-	d := Dataset{Name: p.text(n, place, "name", true)}
+func (p *contractParser) dataset(n *yaml.Node, place string, outer Governance) Dataset {
+	d := Dataset{
+		Name: p.text(n, place, "name", true), Description: p.text(n, place, "description", false),
+		PhysicalName: p.text(n, place, "physicalName", false), Kind: assetOf(p.text(n, place, "physicalType", false)),
+	}
 	if strings.ContainsAny(d.Name, `/"`) {
 		p.wrong(member(n, "name"), place+"/name", "", "the name of a dataset holds no slash or quote")
 	}
-	custom := p.custom(n, place, "scrim.budget", "scrim.formal")
+	custom := p.custom(n, place, datasetProperties...)
+	d.Governance, d.Custom = p.governance(custom, outer), p.others(n)
+	d.Contribution = p.contribution(custom["scrim.contribution"])
+	if v := custom["scrim.agent"]; v.node != nil {
+		d.Agent = flow.AgentID(v.node.Value)
+		if v.node.Kind != yaml.ScalarNode || d.Agent == "" || d.Kind != AsSkill && d.Kind != AsTool && d.Kind != Message {
+			p.wrong(v.node, v.place, "", "the agent of a skill, a tool or a message is expected")
+		}
+	}
 	if v := custom["scrim.budget"]; v.node != nil {
 		d.Budget = p.budget(v.node, v.place)
 	}
 	if v := custom["scrim.formal"]; v.node != nil {
 		d.Formal = p.truth(v.node, v.place)
 	}
-	p.fields(&d, n, place, "", 0)
+	p.fields(&d, n, place, "", 0, d.Governance)
 	for i := range d.Fields {
 		d.Fields[i].Unit = d.Unit
 	}
@@ -194,7 +216,7 @@ func (p *contractParser) dataset(n *yaml.Node, place string) Dataset {
 }
 
 // fields reads the columns at n, those within them included.
-func (p *contractParser) fields(d *Dataset, n *yaml.Node, place, prefix string, depth int) {
+func (p *contractParser) fields(d *Dataset, n *yaml.Node, place, prefix string, depth int, outer Governance) {
 	const maxDepth = 32
 	if depth > maxDepth {
 		p.wrong(n, place, "", "properties are nested more than %d deep", maxDepth)
@@ -215,21 +237,33 @@ func (p *contractParser) fields(d *Dataset, n *yaml.Node, place, prefix string, 
 			p.wrong(prop, at, "", "column %q is given twice", column)
 			continue
 		}
-		d.Fields = append(d.Fields, p.column(d, prop, at, column))
-		p.fields(d, prop, at, column+".", depth+1)
+		f := p.column(d, prop, at, column, outer)
+		d.Fields = append(d.Fields, f)
+		p.fields(d, prop, at, column+".", depth+1, f.Governance)
 		if items := member(prop, "items"); items != nil {
-			p.fields(d, items, at+"/items", column+".", depth+1)
+			p.fields(d, items, at+"/items", column+".", depth+1, f.Governance)
 		}
 	}
 }
+
+var (
+	datasetProperties = append([]string{"scrim.budget", "scrim.formal", "scrim.contribution", "scrim.agent"}, governanceProperties...)
+	fieldProperties   = append([]string{"scrim.label", "scrim.unit", "scrim.bounds", "scrim.references"}, governanceProperties...)
+)
 
 var logicalTypes = map[string]Types{
 	"string": StringType, "date": StringType, "timestamp": StringType, "time": StringType,
 	"number": NumberType, "integer": IntegerType, "object": ObjectType, "array": ArrayType, "boolean": BooleanType,
 }
 
-func (p *contractParser) column(d *Dataset, n *yaml.Node, place, column string) Field {
-	f := Field{Name: d.Name + "/" + column, Dataset: d.Name, Column: column, Required: p.truth(member(n, "required"), place+"/required")}
+func (p *contractParser) column(d *Dataset, n *yaml.Node, place, column string, outer Governance) Field {
+	f := Field{
+		Name: d.Name + "/" + column, Dataset: d.Name, Column: column,
+		Description: p.text(n, place, "description", false), PhysicalName: p.text(n, place, "physicalName", false),
+		PhysicalType: p.text(n, place, "physicalType", false),
+		Required:     p.truth(member(n, "required"), place+"/required"), Unique: p.truth(member(n, "unique"), place+"/unique"),
+		Key: p.truth(member(n, "primaryKey"), place+"/primaryKey"),
+	}
 	if logical := p.text(n, place, "logicalType", false); logical != "" {
 		types, ok := logicalTypes[logical]
 		if !ok {
@@ -237,7 +271,9 @@ func (p *contractParser) column(d *Dataset, n *yaml.Node, place, column string) 
 		}
 		f.Types, f.Logical = types, logical
 	}
-	custom := p.custom(n, place, "scrim.label", "scrim.unit", "scrim.bounds")
+	custom := p.custom(n, place, fieldProperties...)
+	f.Governance, f.Custom = p.governance(custom, outer), p.others(n)
+	f.References = p.reference(n, place, custom["scrim.references"])
 	f.Label, f.Tier = p.fieldLabel(n, place, custom["scrim.label"])
 	if v := custom["scrim.unit"]; v.node != nil {
 		p.unit(d, &f, v.node, v.place)

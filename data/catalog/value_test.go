@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -183,7 +184,7 @@ func TestContract(t *testing.T) {
 	} {
 		want.Name, want.Dataset, want.Column, want.Unit = name, "claims", name[len("claims/"):], "patient"
 		want.Logical = want.Types.String()
-		if got, ok := c.Field(name); !ok || got != want {
+		if got, ok := c.Field(name); !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", name, got, want)
 		}
 	}
