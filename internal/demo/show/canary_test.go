@@ -129,6 +129,7 @@ func (r *recordings) bytes() []byte {
 // The whole demo, and messages that go wrong in every way, with planted values at the most talkative log level: none of
 // the values is in a log, a metric, a journal, an error or a file of a gateway, in any of its forms.
 func TestGatewaysWriteNoValueDown(t *testing.T) {
+	t.Parallel()
 	log := &recordings{}
 	s, _ := started(t, slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true})))
 	all := s.planted()

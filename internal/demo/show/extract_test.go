@@ -57,7 +57,7 @@ func mayBe(row, known map[string]string) bool {
 // An attacker who knows the full set of quasi-identifiers of everybody finds people in the registry, and in the extract nobody's row,
 // and nobody's diagnosis.
 func TestALinkageAttackOnTheLabsExtractFails(t *testing.T) {
-	s, f := started(t, nil)
+	s, f := theStory(t)
 	raw := cells(t, filepath.Join(s.dir, demo.Registry))
 	out := cells(t, filepath.Join(s.dir, "lab", "received", "registry.csv"))
 	found := 0
@@ -98,7 +98,7 @@ func TestALinkageAttackOnTheLabsExtractFails(t *testing.T) {
 
 // What lies beside the table is the recipient's, and whoever changes the table is found out.
 func TestTheLabHoldsTheExtractWithItsEvidence(t *testing.T) {
-	s, f := started(t, nil)
+	s, f := theStory(t)
 	name := filepath.Join(s.dir, "lab", "received", "registry.csv")
 	for _, suffix := range []string{release.ManifestSuffix, release.SignatureSuffix, release.LineageSuffix, release.RiskSuffix, release.RiskPageSuffix} {
 		raw, err := os.ReadFile(name + suffix)
@@ -127,8 +127,14 @@ func TestTheLabHoldsTheExtractWithItsEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw[len(raw)-2] ^= 1
-	if err := os.WriteFile(name, raw, 0o600); err != nil {
+	t.Cleanup(func() {
+		if err := os.WriteFile(name, raw, 0o600); err != nil {
+			t.Error(err)
+		}
+	})
+	changed := bytes.Clone(raw)
+	changed[len(changed)-2] ^= 1
+	if err := os.WriteFile(name, changed, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.checkedByLab(name); !errors.Is(err, release.ErrTable) {
@@ -138,7 +144,7 @@ func TestTheLabHoldsTheExtractWithItsEvidence(t *testing.T) {
 
 // The figures are those of the run: other patients, another plan, others.
 func TestTheExtractsFiguresAreOfTheRun(t *testing.T) {
-	told := func(patients int, change *strings.Replacer) string {
+	tell := func(patients int, change *strings.Replacer) string {
 		s, err := start(t.Context(), t.TempDir(), patients, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +175,7 @@ func TestTheExtractsFiguresAreOfTheRun(t *testing.T) {
 		return out.String()
 	}
 	same := strings.NewReplacer()
-	a, b, c := told(few, same), told(few+100, same), told(few, strings.NewReplacer("k: 5", "k: 12"))
+	a, b, c := tell(few, same), tell(few+100, same), tell(few, strings.NewReplacer("k: 5", "k: 12"))
 	for _, line := range []string{"rows  ", "groups  ", "in the registry  "} {
 		if lineOf(a, line) == lineOf(b, line) {
 			t.Errorf("other patients, and still %q", lineOf(a, line))

@@ -30,7 +30,7 @@ type Options struct {
 }
 
 // Run starts three domains with a gateway each, tells the story, and ends everything that it started. It takes a
-// second or two; with Keep it lasts as long as ctx. Nothing but the story goes to Out.
+// quarter of a minute, most of it waiting for padded answers; with Keep it lasts as long as ctx. Nothing but the story goes to Out.
 func Run(ctx context.Context, opt Options) (err error) {
 	began := time.Now()
 	if opt.Logger == nil {
