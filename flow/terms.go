@@ -113,6 +113,17 @@ type Event struct {
 	Table      *Table        `json:"table,omitempty"`      // of a released table
 	Contracts  []string      `json:"contracts,omitempty"`  // ids of the contracts that bound the flow
 	Question   *Question     `json:"question,omitempty"`   // of a flow that asks a dataset, or answers
+	Rules      *Rules        `json:"rules,omitempty"`      // of a step in the change of the rules that decide
+}
+
+// Rules is what an event says of a step in the change of the rules that decide: digests and names, never the rules themselves.
+type Rules struct {
+	What     string `json:"what"`               // adopted, proposed, approved, rejected, withdrawn, stale, expired, failed, active, ended, reviewed
+	Proposal string `json:"proposal,omitempty"` // id
+	Version  int64  `json:"version,omitempty"`  // in force after the step; of a proposal to go back, the version that it goes back to
+	Digest   string `json:"digest,omitempty"`   // SHA-256 of the rule set, in hexadecimal
+	Base     string `json:"base,omitempty"`     // likewise of the rule set that was in force when it was proposed
+	By       string `json:"by,omitempty"`       // who took the step, as configuration names them; "operator": whoever has the admin API
 }
 
 // Question is what an event says of a question to a dataset: names that configuration declares, never what was asked for.

@@ -38,7 +38,7 @@ func (e *eventEncoder) event(ev *flow.Event) {
 	list(e, `,"policies":`, ev.Policies)
 	e.optional(`,"policy_hash":`, ev.PolicyHash)
 	e.optional(`,"config_hash":`, ev.ConfigHash)
-	if ev.Cost != (flow.Cost{}) || ev.Table != nil || ev.Question != nil {
+	if ev.Cost != (flow.Cost{}) || ev.Table != nil || ev.Question != nil || ev.Rules != nil {
 		e.unsure = true // all are rare
 	}
 	e.count(`,"bytes":`, int64(ev.Bytes))

@@ -29,7 +29,7 @@ func (v *validator) look() bool { return v.c.loaded.dir != "" }
 // files checks and reads what the file refers to.
 func (v *validator) files(agents map[flow.AgentID]int) {
 	if v.look() && v.c.Policies != "" {
-		if info, err := os.Stat(v.c.Path(v.c.Policies)); err != nil || !info.IsDir() {
+		if info, err := fs.Stat(v.c.PolicyFS(), "."); err != nil || !info.IsDir() {
 			v.wrong("policies", "scrim run writes starter policies where there is no file at all", "the directory of policies is not there")
 		}
 	}
@@ -42,8 +42,25 @@ func (v *validator) files(agents map[flow.AgentID]int) {
 	v.c.loaded.catalog = catalog.New(v.schemas(agents, contracts), contracts)
 }
 
-// read returns the content of a file, or notes why not. Its name is not repeated: the place says which.
+// read returns the content of a file that decides, or notes why not. Its name is not repeated: the place says which.
 func (v *validator) read(at, name string) ([]byte, bool) {
+	var raw []byte
+	var ok bool
+	if v.c.loaded.over == nil {
+		raw, ok = v.live(at, name)
+	} else if raw, ok = v.c.over(name); !ok {
+		v.wrong(at, "paths start from the directory of this file", "the file is not part of the rule set")
+	} else {
+		addHash(v.hash, v.shown(name), raw)
+	}
+	if ok {
+		v.c.loaded.content[ruleName(v.c.loaded.dir, v.c.Path(name))] = raw
+	}
+	return raw, ok
+}
+
+// live is read of a file that is no rule, and that is read again while a gateway runs.
+func (v *validator) live(at, name string) ([]byte, bool) {
 	v.c.loaded.files = append(v.c.loaded.files, v.c.Path(name))
 	f, err := os.Open(v.c.Path(name))
 	if err != nil {
@@ -66,7 +83,7 @@ func (v *validator) read(at, name string) ([]byte, bool) {
 
 func (v *validator) readable(at, name string) {
 	if v.look() {
-		v.read(at, name)
+		v.live(at, name)
 	}
 }
 
@@ -85,7 +102,13 @@ func (c *Config) Authorities(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
+	if b, ok := c.over(name); ok {
+		return string(b), nil
+	}
 	b, err := os.ReadFile(c.Path(name))
+	if c.loaded.over != nil {
+		err = fs.ErrNotExist
+	}
 	if err != nil {
 		return "", errors.New("the certificate authorities: " + reason(err))
 	}
@@ -162,7 +185,7 @@ func (v *validator) contracts() []*catalog.Contract {
 	ids, datasets := map[string]bool{}, map[string]bool{}
 	for i, glob := range v.c.Contracts {
 		at := fmt.Sprintf("contracts/%d", i)
-		names, err := filepath.Glob(v.c.Path(glob))
+		names, err := v.glob(glob)
 		if err != nil || len(names) == 0 {
 			v.wrong(at, "paths start from the directory of this file", "no file matches")
 			continue

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/policy/change"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/dp/query"
@@ -39,6 +41,9 @@ type loaded struct {
 	warnings Mistakes
 	cardKeys map[flow.AgentID][]byte
 	files    []string // that were read, as the system knows them
+
+	content map[string][]byte // of the files that decide and were read, as a rule set names them
+	over    map[string][]byte // files in memory that stand for those on disk; nil: those on disk are read
 }
 
 const (
@@ -63,7 +68,9 @@ func Load(path string) (*Config, error) {
 
 // Parse reads the content of a file. Name appears in mistakes; relative paths start from dir, and with dir "" no other
 // file is looked at. The error is [Mistakes].
-func Parse(name string, raw []byte, dir string) (*Config, error) {
+func Parse(name string, raw []byte, dir string) (*Config, error) { return parse(name, raw, dir, nil) }
+
+func parse(name string, raw []byte, dir string, over map[string][]byte) (*Config, error) {
 	if len(raw) > maxFile {
 		return nil, Mistakes{{File: name, Message: "the file is larger than 1 MiB"}}
 	}
@@ -74,7 +81,7 @@ func Parse(name string, raw []byte, dir string) (*Config, error) {
 	d := &decoder{file: name, places: map[string]place{}}
 	c := &Config{}
 	d.structure(root, reflect.ValueOf(c).Elem(), "")
-	c.loaded = loaded{file: name, dir: dir, places: d.places, cardKeys: map[flow.AgentID][]byte{}}
+	c.loaded = loaded{file: name, dir: dir, places: d.places, cardKeys: map[flow.AgentID][]byte{}, over: over, content: map[string][]byte{change.Main: bytes.Clone(raw)}}
 	v := &validator{c: c, mistakes: d.mistakes, hash: sha256.New()}
 	addHash(v.hash, "scrim.yaml", raw)
 	c.complete()

@@ -73,7 +73,7 @@ func (v *validator) spiffe(agents map[flow.AgentID]int) {
 		case td.Bundle == "" && s.WorkloadAPI == "":
 			v.wrong(at, "name a bundle, or a workload_api", "there is nowhere to take the trust domain's authorities from")
 		case td.Bundle != "" && v.look() && isTrustDomain(td.Name):
-			if _, ok := v.read(at+"/bundle", td.Bundle); !ok {
+			if _, ok := v.live(at+"/bundle", td.Bundle); !ok {
 				break
 			}
 			if _, err := svid.ReadBundle(td.Name, c.Path(td.Bundle)); err != nil {

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -136,7 +135,7 @@ func Policies(c *config.Config) (*policy.Set, error) {
 }
 
 // PolicyFiles is the directory of policies.
-func PolicyFiles(c *config.Config) fs.FS { return os.DirFS(c.Path(c.Policies)) }
+func PolicyFiles(c *config.Config) fs.FS { return c.PolicyFS() }
 
 // PolicyOptions is what policies may name.
 func PolicyOptions(c *config.Config) policy.Options {
