@@ -20,7 +20,8 @@ func open(agent flow.AgentID, path string) func(*gatewaytest.Setup) {
 
 // shown are those of the values that a message holds.
 func shown(message string, values ...string) []string {
-	return slices.DeleteFunc(values, func(v string) bool { return !strings.Contains(message, v) })
+	said := drawnText.ReplaceAllString(message, "")
+	return slices.DeleteFunc(values, func(v string) bool { return !strings.Contains(said, v) })
 }
 
 // TestTransparentPlacesPass: what configuration opens passes as it came, and nothing beside it does.
