@@ -45,7 +45,7 @@ func (s *Set) Carrying(labels map[string][]flow.Label) *Set {
 
 // meetCarried holds what was judged of a field to the labels that reached it.
 func (s *Set) meetCarried(out verdict, x *index, v *view, q *Query, leaf flow.Leaf) verdict {
-	for _, l := range s.carried[leaf.Field] {
+	for _, l := range s.reached(leaf.Field) {
 		if l != leaf.Label {
 			leaf := leaf
 			leaf.Label = l

@@ -50,6 +50,9 @@ func (s *Set) Explain(q Query, leaf flow.Leaf) (Explanation, error) {
 			Level: r.level, Allowed: r.allowed, Capped: r.allowed && r.level.Reveals(v.cap) && r.exception == nil,
 			Permits: ids(r.ans.permits), Forbids: ids(r.ans.forbids), Errors: ids(r.ans.failed),
 		}
+		if r.outer != "" {
+			a.Forbids = append(a.Forbids, r.outer)
+		}
 		if r.exception != nil && r.level.Reveals(v.cap) {
 			a.Exception = r.exception.id
 		}

@@ -100,7 +100,7 @@ func (s *Set) DecideTable(q TableQuery, leaves []flow.Leaf) (TableTerms, error) 
 func (s *Set) tableDuties(q *Query, leaves []flow.Leaf, covered []bool, by []*rule) (flow.Duties, error) {
 	var rest []flow.Leaf
 	for i, leaf := range leaves {
-		if class, _ := s.snap.tax.Class(labelOf(leaf)); !covered[i] && (class.Tier != flow.Public || len(s.carried[leaf.Field]) > 0) {
+		if class, _ := s.snap.tax.Class(labelOf(leaf)); !covered[i] && (class.Tier != flow.Public || len(s.reached(leaf.Field)) > 0) {
 			rest = append(rest, leaf)
 		}
 	}
@@ -108,16 +108,23 @@ func (s *Set) tableDuties(q *Query, leaves []flow.Leaf, covered []bool, by []*ru
 	if err != nil {
 		return flow.Duties{}, err
 	}
-	if !slices.ContainsFunc(terms.Leaves, func(t flow.LeafTerms) bool { return t.Level != flow.Dropped }) {
-		return dutiesOf(by), nil
+	own := dutiesOf(by)
+	for i, leaf := range leaves {
+		if covered[i] {
+			f := s.snap.fields[leaf.Field]
+			own = s.snap.outer.retain(s.snap.outer.retain(own, labelOf(leaf), ""), f.Label, f.Dataset)
+		}
 	}
-	return mergeDuties(terms.Duties, dutiesOf(by)), nil
+	if !slices.ContainsFunc(terms.Leaves, func(t flow.LeafTerms) bool { return t.Level != flow.Dropped }) {
+		return own, nil
+	}
+	return mergeDuties(terms.Duties, own), nil
 }
 
 // coverable reports whether a model can protect values of the label: what names somebody does so however many rows share it, and
 // prose tells what no model counts.
 func (s *Set) coverable(leaf flow.Leaf) bool {
-	for _, l := range append([]flow.Label{leaf.Label}, s.carried[leaf.Field]...) {
+	for _, l := range append([]flow.Label{leaf.Label}, s.reached(leaf.Field)...) {
 		class, known := s.snap.tax.Class(l)
 		if !known || class.Family != flow.Attribute || l.Within("text") || l.Within("health/note") || l.Within("person/photo") {
 			return false
@@ -168,8 +175,8 @@ func (s *Set) covered(v *view, q *Query, leaf flow.Leaf, by []*rule, lifted bool
 		resources = append(resources, asField)
 	}
 	class, _ := s.snap.tax.Class(leaf.Label)
-	limit := tierCap(class, q)
-	for _, l := range s.carried[leaf.Field] {
+	limit, top := tierCap(class, q), ceiling{}
+	for _, l := range s.reached(leaf.Field) {
 		resources = append(resources, s.snap.class(l))
 		if other, _ := s.snap.tax.Class(l); limit.Reveals(tierCap(other, q)) { // all are attributes
 			class.Tier, limit = other.Tier, tierCap(other, q)
@@ -179,6 +186,13 @@ func (s *Set) covered(v *view, q *Query, leaf flow.Leaf, by []*rule, lifted bool
 	asked := make([]matched, len(resources))
 	for i, r := range resources {
 		asked[i] = s.enforced.ask(v, r, actLevels)
+		if of, _ := s.snap.tax.Class(flow.Label(r.UID.ID)); r.UID.Type == typeClass {
+			if more := s.snap.outer.ceiling(of, q); more.by != "" {
+				top = top.meet(more.level, more.by)
+			}
+		} else if more := s.ceiling(class, q, r); more.by != "" {
+			top = top.meet(more.level, more.by)
+		}
 	}
 	out := flow.LeafTerms{Policies: ids(by), Reason: firstReason(by)}
 	for _, level := range class.Family.Levels() {
@@ -196,6 +210,11 @@ func (s *Set) covered(v *view, q *Query, leaf flow.Leaf, by []*rule, lifted bool
 			if out.Reason = firstReason(denied); out.Reason == "" {
 				out.Reason = fmt.Sprintf("policy %s forbids more", ids(denied)[0])
 			}
+			continue
+		}
+		if top.above(level) {
+			out.By, out.Policies = flow.ByPolicy, append(ids(by), top.by)
+			out.Reason = fmt.Sprintf("policy %s forbids more", top.by)
 			continue
 		}
 		if level.Reveals(limit) && !lifted {

@@ -15,7 +15,8 @@ type rung struct {
 	level     flow.Level
 	ans       answer
 	allowed   bool
-	exception *rule // the permit that lifts the tier's cap to here
+	exception *rule         // the permit that lifts the tier's cap to here
+	outer     flow.PolicyID // what others ask for, that keeps it from being allowed
 }
 
 // verdict is what policies and tier say of one leaf, before its need. It is immutable once made: the cache shares it.
@@ -35,22 +36,26 @@ type verdict struct {
 func (s *Set) judge(x *index, v *view, q *Query, leaf flow.Leaf, resource cedar.Entity) verdict {
 	class, _ := s.snap.tax.Class(leaf.Label)
 	out := verdict{class: class, cap: tierCap(class, q)}
-	m := x.ask(v, resource, actLevels)
+	m, top := x.ask(v, resource, actLevels), s.ceiling(class, q, resource)
 	for _, l := range class.Family.Levels() {
 		if l == flow.Dropped {
 			continue
 		}
 		r := rung{level: l, ans: m.to(levelAction(l))}
-		if r.allowed = r.ans.allowed(); r.allowed {
+		if r.allowed = r.ans.allowed(); r.allowed && top.above(l) {
+			r.allowed, r.outer = false, top.by
+		}
+		if r.allowed {
 			r.exception = exceptionTo(leaf, r.ans.permits)
 		}
 		out.rungs = append(out.rungs, r)
 	}
-	top := slices.IndexFunc(out.rungs, func(r rung) bool { return r.allowed })
+	first := slices.IndexFunc(out.rungs, func(r rung) bool { return r.allowed })
 	within := slices.IndexFunc(out.rungs, func(r rung) bool {
 		return r.allowed && (!r.level.Reveals(out.cap) || r.exception != nil)
 	})
-	out.decide(top, within)
+	out.decide(first, within)
+	out.duties = s.retain(out.duties, class.Label, resource)
 	return out
 }
 
@@ -98,6 +103,9 @@ func (v *verdict) decide(top, within int) {
 				v.policies = append(v.policies, id)
 			}
 		}
+		if r.outer != "" && !slices.Contains(v.policies, r.outer) {
+			v.policies = append(v.policies, r.outer)
+		}
 	}
 	v.reason = v.why(top)
 }
@@ -139,6 +147,8 @@ func (v *verdict) why(top int) string {
 			return words
 		}
 		return fmt.Sprintf("policy %s forbids more", ids(above.ans.forbids)[0])
+	case above.outer != "":
+		return fmt.Sprintf("policy %s forbids more", above.outer)
 	case top > 0:
 		if words := firstReason(v.rungs[top].ans.permits); words != "" {
 			return words

@@ -55,7 +55,8 @@ type Entities struct {
 type Options struct {
 	Taxonomy  *flow.Taxonomy // nil: [flow.DefaultTaxonomy]
 	Entities  Entities
-	CacheSize int // decisions kept; 0: 65,536; negative: none
+	CacheSize int       // decisions kept; 0: 65,536; negative: none
+	Outside   []Outside // what other domains ask to be kept to beside the policies
 }
 
 // Query is what is asked about one flow, besides its leaves. Its principal is the recipient, Flow.To.

@@ -22,6 +22,7 @@ type Set struct {
 
 	bare    *Set                    // the set without what its fields carry; nil: they carry nothing
 	carried map[string][]flow.Label // by field, see [Set.Carrying]
+	idle    Mistakes                // see [Set.Idle]
 }
 
 // Load reads every *.cedar file under fsys, validates the policies strictly and returns the set.
@@ -55,11 +56,16 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 		}
 	}
 	mistakes = append(mistakes, sn.lint(statements, rules)...)
+	var idle Mistakes
+	for _, o := range sn.outside {
+		more, unknown, wrong := sn.outsideRules(o)
+		rules, idle, mistakes = append(rules, more...), append(idle, unknown...), append(mistakes, wrong...)
+	}
 	if len(mistakes) > 0 {
 		mistakes.sort()
 		return nil, mistakes
 	}
-	s := &Set{snap: sn, hash: sn.hash(files), cache: newCache(cacheSize)}
+	s := &Set{snap: sn, hash: sn.hash(files), cache: newCache(cacheSize), idle: idle}
 	s.handles = slices.ContainsFunc(rules, func(r *rule) bool { return r.handle > 0 && !r.shadow })
 	s.enforced = newIndex(slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.shadow }))
 	s.used, s.cuts = s.enforced.used, s.enforced.cuts

@@ -42,6 +42,8 @@ type snapshot struct {
 	schema    string
 	validator *validate.Validator
 	digest    [sha256.Size]byte
+	outside   []Outside
+	outer     *outer // outside, compiled; nil: nothing
 }
 
 type knownParty struct {
@@ -60,6 +62,7 @@ func newSnapshot(opt Options) (*snapshot, error) {
 	sn := &snapshot{
 		tax: tax, roles: roles, static: cedar.EntityMap{},
 		fields: make(map[string]Field), agents: make(map[flow.AgentID]knownParty),
+		outside: opt.Outside, outer: newOuter(opt.Outside),
 	}
 	for _, c := range tax.All() {
 		sn.add(sn.classEntity(c.Label))
@@ -281,6 +284,9 @@ func digestOf(sn *snapshot, e Entities) (sum [sha256.Size]byte) {
 func (sn *snapshot) hash(files []source) string {
 	h := sha256.New()
 	h.Write(sn.digest[:])
+	if len(sn.outside) > 0 {
+		h.Write(outsideDigest(sn.outside))
+	}
 	for _, f := range files {
 		fmt.Fprintf(h, "%d %s %d ", len(f.name), f.name, len(f.text))
 		_, _ = io.WriteString(h, f.text)
