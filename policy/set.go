@@ -17,6 +17,7 @@ type Set struct {
 	used     contextUse
 	cuts     []uint8 // see [Set.scoreClass]
 	hash     string
+	files    []source
 	handles  bool   // some policy has @handle
 	cache    *cache // nil: none
 
@@ -42,6 +43,11 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sn.loadFiles(files, mistakes, cacheSize)
+}
+
+// loadFiles is load with files that were read, ordered by name, and what was wrong with others.
+func (sn *snapshot) loadFiles(files []source, mistakes Mistakes, cacheSize int) (*Set, error) {
 	var statements []statement
 	for _, f := range files {
 		sts, wrong := f.parse()
@@ -65,7 +71,7 @@ func (sn *snapshot) load(fsys fs.FS, cacheSize int) (*Set, error) {
 		mistakes.sort()
 		return nil, mistakes
 	}
-	s := &Set{snap: sn, hash: sn.hash(files), cache: newCache(cacheSize), idle: idle}
+	s := &Set{snap: sn, hash: sn.hash(files), files: files, cache: newCache(cacheSize), idle: idle}
 	s.handles = slices.ContainsFunc(rules, func(r *rule) bool { return r.handle > 0 && !r.shadow })
 	s.enforced = newIndex(slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.shadow }))
 	s.used, s.cuts = s.enforced.used, s.enforced.cuts

@@ -43,7 +43,8 @@ type snapshot struct {
 	validator *validate.Validator
 	digest    [sha256.Size]byte
 	outside   []Outside
-	outer     *outer // outside, compiled; nil: nothing
+	outer     *outer   // outside, compiled; nil: nothing
+	entities  Entities // that it was made of
 }
 
 type knownParty struct {
@@ -61,7 +62,7 @@ func newSnapshot(opt Options) (*snapshot, error) {
 	mistakes := slices.Concat(roleMistakes, purposeMistakes)
 	sn := &snapshot{
 		tax: tax, roles: roles, static: cedar.EntityMap{},
-		fields: make(map[string]Field), agents: make(map[flow.AgentID]knownParty),
+		fields: make(map[string]Field), agents: make(map[flow.AgentID]knownParty), entities: opt.Entities.copied(),
 		outside: opt.Outside, outer: newOuter(opt.Outside),
 	}
 	for _, c := range tax.All() {
