@@ -11,7 +11,7 @@ import (
 // Limit says what set a leaf's level in the end.
 type Limit uint8
 
-// The limits, in the order in which they are applied.
+// The limits. What is applied later names itself, so that of several the last one is told.
 const (
 	ByPolicy Limit = iota
 	ByNeed
@@ -22,9 +22,10 @@ const (
 	ByContract   // what the two domains agreed on
 	ByHop        // a gateway before this one let no more through
 	ByCapability // what the caller has the right to, and those before it in its chain
+	ByCatalog    // a data contract does not have it used for this purpose, or in this way
 )
 
-var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract", "hop", "capability"}
+var limitNames = []string{"policy", "need", "tier", "schema", "exposure", "handle", "contract", "hop", "capability", "catalog"}
 
 // String returns the limit's name.
 func (l Limit) String() string {
@@ -185,7 +186,7 @@ type Note struct {
 	Missing    []AgentID `json:"missing,omitempty"`    // servers that gave no part of a joint answer
 	Earlier    []Note    `json:"earlier,omitempty"`    // what gateways before this one said, the nearest first
 	Contract   []string  `json:"contract,omitempty"`   // ids of the contracts that the message is sent under
-	Retain     *int64    `json:"retain,omitempty"`     // under a contract: how long it may be kept, in seconds; 0: for the task only
+	Retain     *int64    `json:"retain,omitempty"`     // under a contract, of domains or of data: how long it may be kept, in seconds; 0: for the task only
 }
 
 // Change is one leaf that was not passed raw.

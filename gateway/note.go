@@ -48,7 +48,11 @@ func (c *changer) note() flow.Note {
 	if len(n.Changes) > 0 || n.Restricted > 0 {
 		n.Ask = howToAsk
 	}
-	if len(c.contracts) > 0 {
+	said := len(c.contracts) > 0
+	if !said && c.m.Snapshot.Catalog.Governs() {
+		_, said = c.m.Snapshot.Retained(c.leaves, c.toldTerms(), c.duties)
+	}
+	if said {
 		retain := int64(c.duties.Retain / time.Second)
 		n.Contract, n.Retain = c.contracts, &retain
 	}

@@ -243,7 +243,7 @@ func (c *changer) finish(top *view, out *Passed) error {
 	if c.m.redeeming {
 		c.m.said = out.Note
 	}
-	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 || len(out.Note.Contract) > 0 {
+	if len(out.Note.Changes) > 0 || out.Note.Restricted > 0 || len(out.Note.Earlier) > 0 || out.Note.Retain != nil {
 		c.tell(top, out.Note)
 	}
 	c.keepPrivate(top)

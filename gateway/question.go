@@ -92,6 +92,9 @@ func (g *Gateway) mayAsk(m *Message, q *Question) (Agreed, error) {
 	if ok, _, why := m.Snapshot.Policy.MayAsk(query, q.Dataset, q.Technique); !ok {
 		return nil, refuse(RulePolicy, "", errors.New(why), notPermittedText)
 	}
+	if err := m.Snapshot.governsQuestion(&f, q); err != nil {
+		return nil, err
+	}
 	if a := m.Authority; a != nil && a.Chain != nil && !a.Chain.AdmitsQuestion(q.Dataset, q.Columns, q.Technique) {
 		return nil, refuse(RuleCapability, "", errNoQuestion, "The capability does not allow questions of this kind about this dataset.")
 	}

@@ -22,6 +22,8 @@ func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow
 	if len(terms.Leaves) != len(leaves) {
 		return flow.Terms{}, refuse(RuleInternal, "", errTerms, "The gateway could not decide this flow, so it did not happen.")
 	}
+	s.Governed(&q.Flow, "", leaves, terms.Leaves)
+	s.Governed(&q.Flow, "", leaves, terms.Shadow)
 	bound.Meet(s.Taxonomy, q.Flow.From.Domain, leaves, terms.Leaves)
 	bound.Meet(s.Taxonomy, q.Flow.From.Domain, leaves, terms.Shadow)
 	terms.Duties = bound.Duties(q.Flow.From.Domain, terms.Duties)
@@ -29,5 +31,6 @@ func (g *Gateway) Terms(s *Snapshot, a *Authority, q policy.Query, leaves []flow
 	g.meetHops(s, a, &q.Flow, leaves, &terms)
 	a.meet(s.Taxonomy, leaves, terms.Leaves)
 	a.meet(s.Taxonomy, leaves, terms.Shadow)
+	terms.Duties, _ = s.Retained(leaves, terms.Leaves, terms.Duties)
 	return terms, nil
 }

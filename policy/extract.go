@@ -142,7 +142,7 @@ func (s *Set) extract(v *view, q *TableQuery) answer {
 	v.context = cedar.NewRecord(m)
 	dataset, ok := s.snap.static[uid(typeDataset, q.Dataset)]
 	if !ok {
-		dataset = entity(uid(typeDataset, q.Dataset), nil, cedar.RecordMap{"formal": cedar.Boolean(false)})
+		dataset = datasetEntity(Dataset{Name: q.Dataset})
 	}
 	return s.enforced.ask(v, dataset, actExtract).to(actExtract)
 }

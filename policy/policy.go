@@ -27,19 +27,32 @@
 //	@shadow("true")        decided and recorded, never enforced; so are all policies in files named *.shadow.cedar
 package policy
 
-import "github.com/scrimhq/scrim/flow"
+import (
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+)
 
 // Field is a column or member that the catalog knows.
 type Field struct {
 	Name    string // "dataset/column"
 	Dataset string // the dataset, as dataset actions and policies name it
 	Label   flow.Label
+	Use     Use
 }
 
 // Dataset is what policies know of a dataset as a whole.
 type Dataset struct {
 	Name   string
 	Formal bool // its rows are to leave only through the ledger of a formal guarantee
+	Use    Use
+}
+
+// Use is what a data contract says data may be used for. Policies may ask for it; that it holds is not up to them.
+type Use struct {
+	Purposes   []flow.Purpose // none: not restricted
+	Techniques []string       // none: not restricted
+	Retain     time.Duration  // how long recipients may keep it; 0: not said
 }
 
 // Entities is the snapshot of everything in the configuration that policies may name. [Load] copies what it keeps.

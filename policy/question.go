@@ -1,10 +1,6 @@
 package policy
 
-import (
-	cedar "github.com/cedar-policy/cedar-go"
-
-	"github.com/scrimhq/scrim/flow"
-)
+import "github.com/scrimhq/scrim/flow"
 
 // Techniques are the ways in which questions about a dataset are answered: each is an action on the dataset.
 var techniques = map[string]action{
@@ -23,7 +19,7 @@ func (s *Set) MayAsk(q Query, dataset, technique string) (bool, []flow.PolicyID,
 	}
 	resource, ok := s.snap.static[uid(typeDataset, dataset)]
 	if !ok {
-		resource = entity(uid(typeDataset, dataset), nil, cedar.RecordMap{"formal": cedar.Boolean(false)})
+		resource = datasetEntity(Dataset{Name: dataset})
 	}
 	ans := s.enforced.ask(s.view(&q), resource, act).to(act)
 	switch {
@@ -38,4 +34,13 @@ func (s *Set) MayAsk(q Query, dataset, technique string) (bool, []flow.PolicyID,
 		return false, ids(ans.forbids), "policy " + string(ids(ans.forbids)[0]) + " forbids it"
 	}
 	return false, nil, "no policy permits questions of this kind about the dataset"
+}
+
+// PurposeIn reports whether a purpose is another one or lies within it.
+func (s *Set) PurposeIn(p, of flow.Purpose) bool {
+	if p == of {
+		return p != ""
+	}
+	e, ok := s.snap.static[uid(typePurpose, p)]
+	return ok && e.Parents.Contains(uid(typePurpose, of))
 }

@@ -49,8 +49,12 @@ entity Agent in [Role, Domain] { domain: Domain, attested: Bool };
 entity Purpose in [Purpose];
 entity Task;
 entity DataClass in [DataClass] { tier: String, special: Bool, family: String, kind: String };
-entity Dataset { formal: Bool };
-entity Field in [DataClass, Dataset] { tier: String, special: Bool, family: String, kind: String, dataset: Dataset };
+// What data contracts say of use is in force whatever policies say. Empty sets: not restricted; retain is in seconds, 0: not said.
+entity Dataset { formal: Bool, purposes: Set<Purpose>, techniques: Set<String>, retain: Long };
+entity Field in [DataClass, Dataset] {
+	tier: String, special: Bool, family: String, kind: String, dataset: Dataset,
+	purposes: Set<Purpose>, techniques: Set<String>, retain: Long
+};
 `
 
 const schemaActions = `

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	cedar "github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
@@ -151,12 +152,13 @@ func (sn *snapshot) addAgents(agents []flow.Party) (mistakes Mistakes) {
 }
 
 func (sn *snapshot) addFields(e Entities) (mistakes Mistakes) {
-	formal := make(map[string]bool)
+	formal, uses := make(map[string]bool), make(map[string]Use)
 	for _, d := range e.Datasets {
 		if d.Name == "" {
 			mistakes = append(mistakes, Mistake{Message: "a dataset has no name"})
 		}
 		formal[d.Name] = formal[d.Name] || d.Formal
+		uses[d.Name] = d.Use
 	}
 	for _, f := range e.Fields {
 		if _, twice := sn.fields[f.Name]; twice || f.Name == "" {
@@ -178,7 +180,7 @@ func (sn *snapshot) addFields(e Entities) (mistakes Mistakes) {
 	}
 	sn.formal = formal
 	for name, mark := range formal {
-		sn.add(entity(uid(typeDataset, name), nil, cedar.RecordMap{"formal": cedar.Boolean(mark)}))
+		sn.add(datasetEntity(Dataset{Name: name, Formal: mark, Use: uses[name]}))
 	}
 	return mistakes
 }
@@ -253,7 +255,23 @@ func (sn *snapshot) fieldEntity(f Field) cedar.Entity {
 	}
 	attrs := sn.classAttributes(f.Label)
 	attrs["dataset"] = uid(typeDataset, f.Dataset)
+	attrs = f.Use.attributes(attrs)
 	return entity(uid(typeField, f.Name), up, attrs)
+}
+
+func datasetEntity(d Dataset) cedar.Entity {
+	return entity(uid(typeDataset, d.Name), nil, d.Use.attributes(cedar.RecordMap{"formal": cedar.Boolean(d.Formal)}))
+}
+
+// attributes adds what policies may ask of the use of data.
+func (u Use) attributes(attrs cedar.RecordMap) cedar.RecordMap {
+	purposes := make([]cedar.Value, len(u.Purposes))
+	for i, p := range u.Purposes {
+		purposes[i] = uid(typePurpose, p)
+	}
+	attrs["purposes"], attrs["techniques"] = cedar.NewSet(purposes...), setOf(u.Techniques)
+	attrs["retain"] = cedar.Long(u.Retain / time.Second)
+	return attrs
 }
 
 func (sn *snapshot) classAttributes(l flow.Label) cedar.RecordMap {

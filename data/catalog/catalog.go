@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -42,6 +43,7 @@ type Binding struct {
 type Catalog struct {
 	bindings  map[bindingKey][]*Schema
 	contracts []*Contract
+	governed  map[string]*Governance // by "dataset/column" and by dataset, where anything is said that bounds use
 }
 
 type bindingKey struct {
@@ -58,7 +60,42 @@ func New(bindings []Binding, contracts []*Contract) *Catalog {
 		key := bindingKey{b.Kind, cmp.Or(b.Owner, "*"), cmp.Or(b.Name, "*"), b.Direction}
 		c.bindings[key] = append(c.bindings[key], b.Schema)
 	}
+	for _, k := range contracts {
+		for i := range k.Datasets {
+			d := &k.Datasets[i]
+			c.governs(d.Name, &d.Governance)
+			for j := range d.Fields {
+				c.governs(d.Fields[j].Name, &d.Fields[j].Governance)
+			}
+		}
+	}
 	return c
+}
+
+func (c *Catalog) governs(name string, g *Governance) {
+	if len(g.Purposes) == 0 && len(g.Techniques) == 0 && g.Retention == 0 {
+		return
+	}
+	if c.governed == nil {
+		c.governed = map[string]*Governance{}
+	}
+	c.governed[name] = g
+}
+
+// Governs reports whether any contract bounds what data may be used for, in which ways or for how long.
+func (c *Catalog) Governs() bool { return c != nil && len(c.governed) > 0 }
+
+// Governance returns what bounds the use of "dataset/column", or of a dataset; nil if nothing does. A column that the
+// dataset's contract does not know is under what is said of the dataset.
+func (c *Catalog) Governance(name string) *Governance {
+	if c == nil {
+		return nil
+	}
+	if g := c.governed[name]; g != nil {
+		return g
+	}
+	dataset, _, _ := strings.Cut(name, "/")
+	return c.governed[dataset]
 }
 
 // Schemas returns the schemas bound to the owner's data, most specific binding first: by owner and name, by owner,

@@ -21,9 +21,10 @@ type Governance struct {
 	Review     time.Time      // the day on which somebody has to look at it again; zero: none
 }
 
-// Techniques returns the techniques that a contract may name: ways in which data leave other than value by value.
+// Techniques returns the techniques that a contract may name: message, by which values leave one by one, and the
+// actions of policy on whole datasets.
 func Techniques() []string {
-	return []string{"extract", "aggregate", "synthesize", "match", "compute", "score", "train"}
+	return []string{"message", "extract", "aggregate", "synthesize", "match", "compute", "score", "train"}
 }
 
 // Within returns g with what it leaves out taken over from outer.

@@ -205,6 +205,7 @@ func admits(s *gateway.Snapshot, q policy.Query, schemas []*catalog.Schema) (ver
 		if err != nil {
 			return verdict{}, err
 		}
+		s.Governed(f, "", leaves, terms.Leaves)
 		holds := true
 		for i, l := range terms.Leaves {
 			out.may = out.may || l.Level != flow.Dropped

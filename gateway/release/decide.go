@@ -63,8 +63,11 @@ func Decide(s *gateway.Snapshot, o Order, columns []Column, model policy.Model) 
 	if d.Terms, err = s.Policy.DecideTable(d.Query, d.Leaves); err != nil {
 		return nil, err
 	}
+	named := named(d.Leaves, o.Dataset, columns)
+	s.Governed(&d.Query.Flow, "extract", named, d.Terms.Leaves)
 	bound.Meet(s.Taxonomy, s.Domain, d.Leaves, d.Terms.Leaves)
 	d.Terms.Duties, d.Terms.Contracts = bound.Duties(s.Domain, d.Terms.Duties), bound.IDs()
+	d.Terms.Duties, _ = s.Retained(named, d.Terms.Leaves, d.Terms.Duties)
 	if !d.Terms.Allowed {
 		return d, nil
 	}
@@ -74,6 +77,20 @@ func Decide(s *gateway.Snapshot, o Order, columns []Column, model policy.Model) 
 		}
 	}
 	return d, nil
+}
+
+// named returns leaves that know their dataset also where its contract does not know the column.
+func named(leaves []flow.Leaf, dataset string, columns []Column) []flow.Leaf {
+	if dataset == "" {
+		return leaves
+	}
+	out := slices.Clone(leaves)
+	for i := range out {
+		if out[i].Field == "" {
+			out[i].Field = dataset + "/" + columns[i].Name
+		}
+	}
+	return out
 }
 
 // covers reports whether the promise of the models is about the column.

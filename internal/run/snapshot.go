@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -141,13 +142,13 @@ func PolicyFiles(c *config.Config) fs.FS { return c.PolicyFS() }
 func PolicyOptions(c *config.Config) policy.Options {
 	e := policy.Entities{Agents: c.Parties(), Purposes: c.PurposeParents(), RoleParents: c.RoleParents()}
 	for _, f := range c.Catalog().Fields() {
-		e.Fields = append(e.Fields, policy.Field{Name: f.Name, Dataset: f.Dataset, Label: f.Label})
+		e.Fields = append(e.Fields, policy.Field{Name: f.Name, Dataset: f.Dataset, Label: f.Label, Use: useOf(f.Governance)})
 	}
 	known := map[string]bool{}
 	for _, contract := range c.Catalog().Contracts() {
 		for _, d := range contract.Datasets {
 			known[d.Name] = true
-			e.Datasets = append(e.Datasets, policy.Dataset{Name: d.Name, Formal: d.Formal || declaredFormal(c, d.Name)})
+			e.Datasets = append(e.Datasets, policy.Dataset{Name: d.Name, Formal: d.Formal || declaredFormal(c, d.Name), Use: useOf(d.Governance)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
@@ -156,6 +157,10 @@ func PolicyOptions(c *config.Config) policy.Options {
 		}
 	}
 	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}
+}
+
+func useOf(g catalog.Governance) policy.Use {
+	return policy.Use{Purposes: g.Purposes, Techniques: g.Techniques, Retain: g.Retention}
 }
 
 // declaredFormal reports whether a dataset of a data contract is declared here too, and formal.
