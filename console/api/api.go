@@ -25,6 +25,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
+	"github.com/scrimhq/scrim/observe/report"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -63,6 +64,7 @@ type Options struct {
 	Lineage      *Lineage                        // nil: none is kept
 	Erasures     *erasure.Office                 // nil: nobody is erased
 	Capabilities Capabilities                    // nil: none are issued or looked at
+	Reports      func() report.Settings          // what reports state; nil: nothing
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 }

@@ -56,6 +56,7 @@ func (a *API) incidents() {
 	a.guarded("POST /-/thaw", a.freezing(Thaw))
 	a.guarded("GET /-/alarms", a.alarms)
 	a.guarded("POST /-/report/breach", a.breach)
+	a.guarded("POST /-/report/document", a.document)
 	a.guarded("POST /-/report/usefulness", a.usefulness)
 	a.guarded("GET /-/frozen", func(w http.ResponseWriter, r *http.Request) {
 		out, err := ListFrozen(r.Context(), a.opt.Ledger)

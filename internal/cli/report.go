@@ -22,7 +22,7 @@ import (
 )
 
 func (e *env) reportCommand() *cobra.Command {
-	return e.group("report", "Tell from the journal what was shown, and what was useful", e.reportBreach(), e.reportUsefulness())
+	return e.group("report", "Tell from the journal what was shown, and what was useful", append(e.reportDocuments(), e.reportVerify(), e.reportBreach(), e.reportUsefulness())...)
 }
 
 func (e *env) reportBreach() *cobra.Command {

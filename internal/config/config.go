@@ -56,6 +56,7 @@ type Config struct {
 	Log           Log                       `yaml:"log" doc:"What the gateway says while it runs, and its transparency log. Neither holds data."`
 	Witness       Witness                   `yaml:"witness" doc:"Logs of others that this gateway cosigns, so that they cannot show two histories."`
 	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often a signed checkpoint of the transparency log is archived in the data directory."`
+	Reports       Reports                   `yaml:"reports" doc:"What reports to authorities and people have to say and no log can tell."`
 	Erasure       Erasure                   `yaml:"erasure" doc:"Who has people's data erased."`
 
 	loaded loaded

@@ -34,6 +34,7 @@ var patterns = map[string]pattern{
 	"sha256":       {re: regexp.MustCompile(`^[0-9a-f]{64}$`), what: "a SHA-256 digest", hint: "64 hexadecimal digits; the key itself does not belong here"},
 	"labels":       {re: regexp.MustCompile(`^(\*|[a-z0-9-]+(/[a-z0-9-]+)*)$`), what: "a label", hint: "lower-case words with slashes between them, or \"*\" for all"},
 	"label":        {re: regexp.MustCompile(`^[a-z0-9-]+(/[a-z0-9-]+)*$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact/fax"},
+	"country":      {re: regexp.MustCompile(`^[A-Z]{2}$`), what: "the code of a country", hint: "two capitals, as ISO 3166-1 has them, such as CH"},
 	"cover":        {re: regexp.MustCompile(`^(\*|[a-z0-9-]+(/[a-z0-9-]+)*)$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact, or * for all"},
 	"prefix":       {re: regexp.MustCompile(`^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$`), check: isPrefix, what: "a network or an address", hint: "such as 10.0.0.0/8, with no bits set after the slash's length, or 10.1.2.3"},
 	"spiffe-id":    {re: regexp.MustCompile(`^spiffe://[a-z0-9._-]+/`), check: isSPIFFEID, what: "a SPIFFE ID", hint: "spiffe://trust-domain/path, without a slash at its end"},

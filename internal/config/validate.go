@@ -93,6 +93,7 @@ func (v *validator) validate() {
 	v.witness()
 	v.cosigners()
 	v.retention()
+	v.reports()
 }
 
 // retention checks that nothing of a task is kept for longer than the rows that tell whom the task was about: an erasure finds it by them.

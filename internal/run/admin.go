@@ -7,6 +7,7 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/observe/report"
 )
 
 // Admin returns the handler of the admin port. The token that it wants is in the data directory, made at the first start.
@@ -22,6 +23,7 @@ func (r *Gateway) Admin() (http.Handler, error) {
 		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
 		Ready:    r.Ready,
 		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(),
+		Reports: func() report.Settings { return ReportSettings(r.Config()) },
 	}
 	if r.Learner != nil {
 		opt.Proposals = func() ([]byte, error) { return json.Marshal(r.Learner.Seen()) }

@@ -30,6 +30,11 @@ type options struct {
 	index       int64
 	entry, hash string
 
+	forms list
+	noLog bool
+
+	recount *verify.Recount // what entries are counted into; nil: they are not
+
 	stdin  io.Reader
 	policy verify.Policy
 	token  string
@@ -57,6 +62,9 @@ func (o *options) parse(name string, args []string, stderr io.Writer) ([]string,
 	case "inclusion":
 		f.Int64Var(&o.index, "index", -1, "place of the entry in the log, from `N` = 0")
 		entryFlags(f, o, "the log must hold it there")
+	case "report":
+		f.Var(&o.forms, "form", "`FILE` of the report's HTML or CSV, which must have been signed with it")
+		f.BoolVar(&o.noLog, "no-log", false, "do not count again: check signatures and proofs that the report has in it")
 	case "proof":
 		entryFlags(f, o, "the proof is about it")
 	}
@@ -153,7 +161,9 @@ func (o *options) open(address string) (verify.Log, error) {
 }
 
 // file reads a file of the command line; "-" is standard input.
-func (o *options) file(name string) ([]byte, error) {
+func (o *options) file(name string) ([]byte, error) { return o.large(name, maxFile) }
+
+func (o *options) large(name string, most int64) ([]byte, error) {
 	var in io.Reader = o.stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -163,12 +173,12 @@ func (o *options) file(name string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	b, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(b) > maxFile {
-		return nil, misused("%s is larger than 4 MiB", name)
+	if int64(len(b)) > most {
+		return nil, misused("%s is larger than %d MiB", name, most>>20)
 	}
 	return b, nil
 }

@@ -30,6 +30,7 @@ const usage = `scrim-verify checks a log of Scrim without trusting whoever keeps
   scrim-verify proof        --key KEY --entry FILE PROOF   a tlog-proof, without the log
   scrim-verify promise      --key KEY PROMISE LOG       that the log kept a promise, given by a header or a receipt
   scrim-verify checkpoint   --key KEY CHECKPOINT        signatures of a checkpoint alone
+  scrim-verify report       --key KEY REPORT LOG...     that the figures of a report are those of the log
 
 LOG is a directory, an https address, or a file of a checkpoint's name in either. KEY is the log's verifier key,
 name+id+key, or a file that holds it. Witnesses: --witness KEY (repeated) and --quorum N, or --policy FILE.
@@ -45,6 +46,7 @@ type command struct {
 
 var commands = []command{
 	{"log", runLog}, {"consistency", runConsistency}, {"inclusion", runInclusion}, {"proof", runProof}, {"promise", runPromise}, {"checkpoint", runCheckpoint},
+	{"report", runReport},
 }
 
 // Main runs the program and returns its exit status.

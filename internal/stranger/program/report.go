@@ -15,6 +15,7 @@ type report struct {
 	OK      bool            `json:"ok"`
 	Command string          `json:"command"`
 	Logs    []logReport     `json:"logs,omitempty"`
+	Report  *counted        `json:"report,omitempty"`
 	Failure *verify.Failure `json:"failure,omitempty"`
 }
 
@@ -66,6 +67,13 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	for i := range r.Logs {
 		l := &r.Logs[i]
 		l.print(&b, r.Failure == nil || i < len(r.Logs)-1)
+	}
+	if c := r.Report; c != nil && r.Failure == nil {
+		said := fmt.Sprintf("every figure was counted again in %d entries", c.Entries)
+		if !c.Counted {
+			said = "figures were NOT counted again"
+		}
+		fmt.Fprintf(&b, "ok    report %s, made %s: %s\n", printable(c.Kind), c.Time.Format(time.RFC3339), said)
 	}
 	if r.Failure != nil {
 		fmt.Fprintf(&b, "FAIL  %s\n", printable(r.Failure.Error()))

@@ -282,6 +282,12 @@ func (o *options) whole(ctx context.Context, address string, kept []keptCheckpoi
 		return c, verify.Whole{}, nil, in("checkpoint", err)
 	}
 	reading := verify.Reading{Hashes: o.hashes, Foreign: o.foreign}
+	if n := o.recount; n != nil {
+		reading.Each = func(index int64, entry []byte, leaf tlog.Hash) error { return n.Add(c.Origin, index, entry, leaf) }
+		if own, ok := n.Checkpoint(c.Origin); ok {
+			reading.Earlier = append(reading.Earlier, own)
+		}
+	}
 	for _, k := range kept {
 		if k.Origin == c.Origin {
 			reading.Earlier = append(reading.Earlier, k.Checkpoint)

@@ -18,6 +18,10 @@ type Reading struct {
 	Hashes  bool         // do not ask for entries: begin with the hashes of level 0
 	Foreign bool         // entries are not Scrim's: do not look into them
 	Earlier []Checkpoint // each must be a beginning of the log
+
+	// Each is given every entry in order once its hash was found to be that of its tile; nil: nothing is. What it is given is believed no
+	// sooner than Whole returns.
+	Each func(index int64, entry []byte, leaf tlog.Hash) error
 }
 
 // Whole is what a whole log turned out to be.
@@ -64,6 +68,7 @@ type walk struct {
 type piece struct {
 	hashes  []tlog.Hash
 	entries int64
+	raw     [][]byte // for Each
 	first   int64
 	header  *Header
 	err     error
@@ -125,6 +130,11 @@ func (w *walk) add(ctx context.Context, n int64, p piece) error {
 	}
 	w.Entries += p.entries
 	w.Tiles++
+	for i, e := range p.raw {
+		if err := w.Each(n*width+int64(i), e, p.hashes[i]); err != nil {
+			return err
+		}
+	}
 	w.levels[0] = p.hashes
 	if err := w.earlier(n*width, p.hashes); err != nil {
 		return err
@@ -236,6 +246,9 @@ func (w *walk) read(ctx context.Context, n int64, count int) piece {
 		}
 	}
 	p.entries = int64(count)
+	if w.Each != nil {
+		p.raw = entries
+	}
 	if w.Foreign {
 		return p
 	}

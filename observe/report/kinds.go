@@ -1,0 +1,163 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+)
+
+// kind is how a document of a kind is made.
+type kind struct {
+	title, law string
+	years      int // how long it looks back unless asked otherwise
+	one        bool
+	either     bool
+	counts     func(*draft) []Count
+	write      func(*draft)
+}
+
+var kinds = map[Kind]kind{
+	ROPA: {title: "Records of processing activities", law: "GDPR article 30", years: 1, counts: (*draft).ropaCounts, write: (*draft).ropa},
+}
+
+// Kinds are all of them, in order.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
+
+// What outcomes show.
+var (
+	showing = Where{At: "outcome", Is: []string{string(flow.Released), string(flow.Replayed), string(flow.Segment)}}
+	watched = Where{At: "outcome", Is: []string{string(flow.Watched)}}
+	toSome  = Where{At: "flow.to.agent", Not: []string{""}}
+	visible = Where{At: "levels.level", Not: []string{flow.Dropped.String()}}
+	tables  = []Where{{At: "outcome", Is: []string{string(flow.Closed)}}, {At: "table.digest", Not: []string{""}}, toSome}
+	answers = []Where{showing, {At: "question.dataset", Not: []string{""}}, {At: "flow.direction", Is: []string{flow.Response.String()}}}
+	refused = []Where{{At: "outcome", Is: []string{string(flow.Refused), string(flow.Conflict)}}}
+)
+
+// outside leaves out what stays in the domain.
+func (d *draft) outside() Where { return Where{At: "flow.to.domain", Not: []string{string(d.Domain)}} }
+
+func (d *draft) shownCounts(extra ...Where) []Count {
+	by := []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "levels.label", "levels.level"}
+	return []Count{
+		{ID: "values", Sum: sumValues, By: by, Where: append([]Where{showing, toSome, visible}, extra...)},
+		{ID: "watched", Sum: sumValues, By: by[:4], Where: append([]Where{watched, toSome}, extra...)},
+		{ID: "tables", Sum: sumRows, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "flow.subject", "time.day"}, Where: append(slices.Clone(tables), extra...)},
+		{ID: "epsilon", Sum: sumEpsilon, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "question.dataset"}, Where: append(slices.Clone(answers), extra...)},
+		{ID: "answers", Sum: sumEntries, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "question.dataset"}, Where: append(slices.Clone(answers), extra...)},
+	}
+}
+
+func (d *draft) count(id string) *Count {
+	at := slices.IndexFunc(d.Counts, func(c Count) bool { return c.ID == id })
+	return &d.Counts[at]
+}
+
+func (d *draft) section(s Section) {
+	if s.Rows == nil {
+		s.Rows = [][]Cell{}
+	}
+	d.Sections = append(d.Sections, s)
+}
+
+func (d *draft) lacks(law, format string, args ...any) {
+	d.Missing = append(d.Missing, Missing{law, fmt.Sprintf(format, args...)})
+}
+
+// missing puts what is missing into order, each once.
+func (d *draft) missing() {
+	slices.SortStableFunc(d.Missing, func(a, b Missing) int { return cmp.Compare(a.Law, b.Law) })
+	d.Missing = slices.Compact(d.Missing)
+}
+
+func text(s string) Cell { return Cell{Text: s} }
+
+func texts(list ...string) []Cell {
+	out := make([]Cell, len(list))
+	for i, s := range list {
+		out[i] = text(s)
+	}
+	return out
+}
+
+// list writes words once each, in order.
+func list[T ~string](words []T) string {
+	words = slices.Compact(slices.Sorted(slices.Values(words)))
+	return strings.ReplaceAll(joined(words), " ", ", ")
+}
+
+func lines(words []string) string {
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(words))), "; ")
+}
+
+// labelled is a label with its title.
+func (d *draft) labelled(l string) string {
+	c, ok := d.class(flow.Label(l))
+	if !ok || c.Title == "" {
+		return l
+	}
+	return c.Title + " (" + l + ")"
+}
+
+func (d *draft) class(l flow.Label) (flow.Class, bool) { return d.Taxonomy.Class(l) }
+
+// special reports whether a label is of a special category.
+func (d *draft) special(l string) bool { c, ok := d.class(flow.Label(l)); return ok && c.Special }
+
+// named is a domain with the name of who stands behind it.
+func (d *draft) named(domain string) string {
+	if n := d.Settings.Domains[flow.DomainID(domain)].Name; n != "" {
+		return n + " (" + domain + ")"
+	}
+	return domain
+}
+
+// span writes a duration in days where it is whole days.
+func span(t time.Duration) string {
+	switch {
+	case t == 0:
+		return ""
+	case t%(24*time.Hour) == 0:
+		return fmt.Sprintf("%d days", t/(24*time.Hour))
+	}
+	return t.String()
+}
+
+// basisOf are the legal bases that policies and the configuration give for a purpose, and the policies that are not in force any more.
+func (d *draft) basisOf(purpose string, policies map[string]bool) (basis, retain []string, gone bool) {
+	basis = slices.Clone(d.Settings.purpose(flow.Purpose(purpose)).Basis)
+	if d.Policy == nil {
+		return basis, nil, len(policies) > 0
+	}
+	for id := range policies {
+		duties, _, ok := d.Policy.Annotated(flow.PolicyID(id))
+		if !ok {
+			gone = true
+			continue
+		}
+		basis = append(basis, duties.Basis...)
+		if duties.Retain > 0 {
+			retain = append(retain, span(duties.Retain))
+		}
+	}
+	return basis, retain, gone
+}
+
+// policiesBy are the policies that decided, by the first part of a count's key, whose last part they are.
+func (c *Count) policiesBy() map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	for _, f := range c.Figures {
+		if out[f.Key[0]] == nil {
+			out[f.Key[0]] = map[string]bool{}
+		}
+		for id := range strings.FieldsSeq(f.Key[len(f.Key)-1]) {
+			out[f.Key[0]][id] = true
+		}
+	}
+	return out
+}
