@@ -192,8 +192,17 @@ func (g *Gateway) Swap(ctx context.Context, snap *Snapshot, reason string) error
 		Time: g.now(), Outcome: flow.Changed, Reason: reason, ConfigHash: snap.ConfigHash, PolicyHash: snap.Policy.Hash(),
 		Flow: flow.Flow{ID: NewFlowID(), From: flow.Party{Domain: snap.Domain}, To: flow.Party{Domain: snap.Domain}},
 	}
+	return g.SwapWith(ctx, snap, ev, nil)
+}
+
+// SwapWith is Swap with an event of its own and more in its transaction, which is done after the event is on record; nil: no more. Whatever fails, the
+// configuration before stays in force and nothing was written.
+func (g *Gateway) SwapWith(ctx context.Context, snap *Snapshot, ev flow.Event, also func(store.Tx, flow.Receipt) error) error {
 	err := g.update(ctx, func(tx store.Tx) error {
-		_, err := g.journal.Append(tx, ev, audit.Private{})
+		rc, err := g.journal.Append(tx, ev, audit.Private{})
+		if err == nil && also != nil {
+			err = also(tx, rc)
+		}
 		return err
 	})
 	if err != nil {

@@ -58,6 +58,7 @@ type Config struct {
 	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often a signed checkpoint of the transparency log is archived in the data directory."`
 	Reports       Reports                   `yaml:"reports" doc:"What reports to authorities and people have to say and no log can tell."`
 	Erasure       Erasure                   `yaml:"erasure" doc:"Who has people's data erased."`
+	Governance    Governance                `yaml:"governance" doc:"How the rules change that decide: by proposals that others approve, kept as versions. Absent: when files do."`
 
 	loaded loaded
 }

@@ -72,6 +72,7 @@ func (v *validator) validate() {
 	v.groups(agents)
 	v.hooks(agents)
 	v.grants(agents)
+	v.governance()
 	v.peers()
 	v.capabilities()
 	v.hops(agents)
