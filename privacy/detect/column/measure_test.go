@@ -1,0 +1,137 @@
+package column_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/detect/column"
+)
+
+// proposed is the confidence from which a guess counts as one.
+const proposed = 50
+
+// harmless are labels of which a guess on a column about things does no harm.
+var harmless = []flow.Label{flow.PublicData, "text", flow.FreeText, "business/category", "business/quantity", "business/decision", "technical/record-id"}
+
+// tally counts columns whose best guess is right, wrong, or missing.
+type tally struct{ right, wrong, missed int }
+
+func (t tally) precision() float64 { return float64(t.right) / max(1, float64(t.right+t.wrong)) }
+func (t tally) recall() float64    { return float64(t.right) / max(1, float64(t.right+t.missed)) }
+
+func (t tally) String() string {
+	return fmt.Sprintf("precision %.3f, recall %.3f (%d right, %d wrong, %d missed)", t.precision(), t.recall(), t.right, t.wrong, t.missed)
+}
+
+// result is what a measurement found.
+type result struct {
+	all, personal tally // all labels; those that are not harmless
+	labels        map[flow.Label]*tally
+	bins          [10]struct{ sure, right, n int } // guesses by confidence
+	mistakes      []string
+}
+
+func (r *result) label(l flow.Label) *tally {
+	if r.labels[l] == nil {
+		r.labels[l] = new(tally)
+	}
+	return r.labels[l]
+}
+
+// measure classifies tables and compares the best guesses with the labels.
+func measure(tb testing.TB, tables [][]labelled) *result {
+	tb.Helper()
+	c, err := column.New(column.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &result{labels: map[flow.Label]*tally{}}
+	for _, table := range tables {
+		cols := make([]column.Column, len(table))
+		for i, l := range table {
+			cols[i] = l.Column
+		}
+		for i, guesses := range c.Table(context.Background(), cols) {
+			r.count(&table[i], guesses)
+		}
+	}
+	return r
+}
+
+func (r *result) count(l *labelled, guesses []column.Guess) {
+	var got flow.Label
+	if len(guesses) > 0 {
+		g := guesses[0]
+		right := contains(l.want, g.Label) || l.open() && contains(harmless, g.Label)
+		bin := &r.bins[min(int(g.Confidence)/10, 9)]
+		bin.n++
+		bin.sure += int(g.Confidence)
+		if right {
+			bin.right++
+		}
+		if g.Confidence >= proposed {
+			got = g.Label
+		}
+	}
+	right := contains(l.want, got)
+	switch {
+	case right:
+		r.all.right++
+		r.label(got).right++
+	case l.open() && (got == "" || contains(harmless, got)):
+		return
+	default:
+		if got != "" {
+			r.all.wrong++
+			r.label(got).wrong++
+		}
+		if !l.open() {
+			r.all.missed++
+			r.label(l.want[0]).missed++
+		}
+	}
+	if got != "" && !contains(harmless, got) {
+		if right {
+			r.personal.right++
+		} else {
+			r.personal.wrong++
+		}
+	}
+	if !right {
+		if !l.open() && !contains(harmless, l.want[0]) {
+			r.personal.missed++
+		}
+		r.mistakes = append(r.mistakes, fmt.Sprintf("%s.%s is %s, guessed %v", l.schema, l.Name, l.want, guesses[:min(2, len(guesses))]))
+	}
+}
+
+func (r *result) report(tb testing.TB, name string) {
+	tb.Logf("%s, all labels: %s", name, r.all)
+	tb.Logf("%s, labels of persons: %s", name, r.personal)
+	for _, l := range slices.Sorted(maps.Keys(r.labels)) {
+		tb.Logf("  %-28s %s", l, r.labels[l])
+	}
+	for i, b := range r.bins {
+		if b.n > 0 {
+			tb.Logf("  confidence %d to %d: said %.0f %%, right %.0f %% of %d", 10*i, 10*i+9, float64(b.sure)/float64(b.n), 100*float64(b.right)/float64(b.n), b.n)
+		}
+	}
+}
+
+func TestLabelledColumns(t *testing.T) {
+	for _, half := range []struct {
+		file   string
+		detail bool // of the held-out half nobody is to look at single mistakes while tuning
+	}{{"dev.txt", true}, {"heldout.txt", false}} {
+		r := measure(t, corpus(t, half.file, sampled))
+		r.report(t, half.file)
+		if half.detail {
+			t.Logf("mistakes:\n%s", strings.Join(r.mistakes, "\n"))
+		}
+	}
+}
