@@ -82,13 +82,3 @@ func New(opt Options) (*Classifier, error) {
 func (c *Classifier) Classify(ctx context.Context, col Column) []Guess {
 	return c.Table(ctx, []Column{col})[0]
 }
-
-// Table classifies the columns of one table, each in the light of the others: a column "name" beside "price" and "sku" is not
-// that of a person. It returns as many results as there are columns.
-func (c *Classifier) Table(ctx context.Context, cols []Column) [][]Guess {
-	out := make([][]Guess, len(cols))
-	for i := range cols {
-		out[i] = c.guesses(ctx, &cols[i])
-	}
-	return out
-}

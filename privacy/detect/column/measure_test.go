@@ -124,14 +124,32 @@ func (r *result) report(tb testing.TB, name string) {
 }
 
 func TestLabelledColumns(t *testing.T) {
+	columns := 0
 	for _, half := range []struct {
 		file   string
 		detail bool // of the held-out half nobody is to look at single mistakes while tuning
 	}{{"dev.txt", true}, {"heldout.txt", false}} {
-		r := measure(t, corpus(t, half.file, sampled))
+		tables := corpus(t, half.file, sampled)
+		for _, table := range tables {
+			columns += len(table)
+		}
+		r := measure(t, tables)
 		r.report(t, half.file)
 		if half.detail {
 			t.Logf("mistakes:\n%s", strings.Join(r.mistakes, "\n"))
 		}
+		for what, is := range map[string]tally{"all labels": r.all, "labels of persons": r.personal} {
+			if is.precision() < .95 || is.recall() < .9 {
+				t.Errorf("%s, %s: %s, want a precision of .95 and a recall of .9", half.file, what, is)
+			}
+		}
+		for i, b := range r.bins {
+			if b.n >= 30 && b.sure > 100*b.right+8*b.n {
+				t.Errorf("%s: guesses of confidence %d to %d are right %d times of %d", half.file, 10*i, 10*i+9, b.right, b.n)
+			}
+		}
+	}
+	if columns < 400 {
+		t.Errorf("%d labelled columns, want 400", columns)
 	}
 }

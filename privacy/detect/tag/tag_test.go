@@ -128,3 +128,28 @@ func TestStandInsAreLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestWordsSayTheirLists(t *testing.T) {
+	for text, want := range map[string]Lists{
+		"Giulia": InGiven, "Kowalski": InFamily, "Hamburg": InCities, "Buenos Aires": InCities, "Portugal": InCountry, "GmbH": InOrgForm,
+		"electrician": InTrade, "qzxwvvk": 0,
+	} {
+		n, got := 0, Lists(0)
+		Default().Words(text, func(start, end int, in Lists) bool {
+			if start >= end || end > len(text) {
+				t.Errorf("a word of %q is at [%d, %d)", text, start, end)
+			}
+			n++
+			got |= in
+			return true
+		})
+		if n == 0 || want == 0 && got != 0 || got&want != want {
+			t.Errorf("%q has %d words in lists %b, want %b", text, n, got, want)
+		}
+	}
+	n := 0
+	Default().Words("one two three", func(int, int, Lists) bool { n++; return n < 2 })
+	if n != 2 {
+		t.Errorf("%d words after f said no at the second", n)
+	}
+}

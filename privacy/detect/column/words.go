@@ -1,0 +1,210 @@
+package column
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+//go:embed lexicon.txt
+var lexiconText string
+
+// meanings maps words of names to what they mean.
+type meanings struct {
+	of      map[string][]string
+	whole   map[string]bool // looked for only as a whole
+	longest int
+}
+
+var lexicon = sync.OnceValue(func() *meanings {
+	m := &meanings{of: map[string][]string{}, whole: map[string]bool{}}
+	for line := range strings.Lines(lexiconText) {
+		concept, words, ok := strings.Cut(line, ": ")
+		if !ok || line[0] == '#' {
+			continue
+		}
+		for w := range strings.FieldsSeq(words) {
+			bare := strings.TrimPrefix(w, "+")
+			if bare != w {
+				m.whole[bare] = true
+			}
+			if !slices.Contains(m.of[bare], concept) {
+				m.of[bare] = append(m.of[bare], concept)
+			}
+			m.longest = max(m.longest, len(bare))
+		}
+	}
+	return m
+})
+
+// concepts is a set of what the words of a name mean.
+type concepts map[string]bool
+
+func (c concepts) all(names ...string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { return !c[n] })
+}
+
+func (c concepts) any(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return c[n] })
+}
+
+// reading is a name, read.
+type reading struct {
+	concepts
+	words []string // small and without accents
+	last  concepts // of the last word that means anything
+}
+
+// read splits a name into words and says what they mean. It looks at no more than [MaxName] bytes.
+func read(name string) reading {
+	r := reading{concepts: concepts{}, last: concepts{}}
+	words := splitName(name)
+	lex := lexicon()
+	// Two or three words may be one: "maiden name", "last_4", "ip_address", "estado_civil".
+	for i := 0; i < len(words); {
+		n := 1
+		for n = min(3, len(words)-i); n > 1; n-- {
+			if joined := strings.Join(words[i:i+n], ""); len(joined) > 3 && lex.of[joined] != nil {
+				break
+			}
+		}
+		r.mean(strings.Join(words[i:i+n], ""))
+		i += n
+	}
+	return r
+}
+
+func (r *reading) mean(word string) {
+	r.words = append(r.words, word)
+	lex := lexicon()
+	found := lex.of[word]
+	if found == nil {
+		bare := strings.TrimRight(word, "0123456789")
+		if found = lex.of[bare]; found == nil && len(bare) > 3 {
+			parts := lex.split(bare)
+			if len(parts) > 0 {
+				clear(r.last)
+			}
+			for _, p := range parts {
+				for _, c := range lex.of[p] {
+					r.concepts[c], r.last[c] = true, true
+				}
+			}
+			return
+		}
+	}
+	if found == nil {
+		return
+	}
+	clear(r.last)
+	for _, c := range found {
+		r.concepts[c], r.last[c] = true, true
+	}
+}
+
+// split takes a word apart that is made of words of the lexicon ("geburtsdatum", "dateofbirth", "custname"), or returns nothing.
+// It takes time linear in the word, which has at most [MaxName] bytes.
+func (m *meanings) split(word string) []string {
+	const worst = 1 << 20
+	type step struct{ cost, from int }
+	best := make([]step, len(word)+1)
+	for i := 1; i <= len(word); i++ {
+		best[i] = step{worst, -1}
+		for from := max(0, i-m.longest); from < i; from++ {
+			part := word[from:i]
+			if best[from].cost >= worst {
+				continue
+			}
+			cost := worst
+			switch {
+			case len(part) >= 3 && m.of[part] != nil && !m.whole[part], (part == "nr" || part == "id" || part == "no") && i == len(word):
+				cost = 10
+			case from > 0 && (part == "s" || part == "n" || part == "en" || part == "es" || part == "of" || part == "de" || part == "di" || part == "da"):
+				cost = 2
+			}
+			if best[from].cost+cost < best[i].cost {
+				best[i] = step{best[from].cost + cost, from}
+			}
+		}
+	}
+	if best[len(word)].cost >= worst {
+		return nil
+	}
+	var parts []string
+	for i := len(word); i > 0; i = best[i].from {
+		if part := word[best[i].from:i]; m.of[part] != nil {
+			parts = append(parts, part)
+		}
+	}
+	slices.Reverse(parts)
+	return parts
+}
+
+// splitName returns the words of a name: "patientHomePhone", "patient_home-phone" and "PATIENT HOME PHONE" have the same.
+func splitName(name string) []string {
+	name = cut(name, MaxName)
+	var words []string
+	var word []rune
+	flush := func() {
+		if len(word) > 0 {
+			words = append(words, fold(string(word)))
+			word = word[:0]
+		}
+	}
+	runes := []rune(strings.ToValidUTF8(name, " "))
+	for i, r := range runes {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) {
+			flush()
+			continue
+		}
+		if len(word) > 0 && unicode.IsUpper(r) {
+			next := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			if !unicode.IsUpper(runes[i-1]) || next && len(word) > 0 {
+				flush()
+			}
+		}
+		word = append(word, r)
+	}
+	flush()
+	return words
+}
+
+// cut returns at most n bytes of s, whole runes if it is text.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// others are letters with no accent to take away.
+var others = strings.NewReplacer("ß", "ss", "ł", "l", "ø", "o", "đ", "d", "ı", "i", "æ", "ae", "œ", "oe", "þ", "th")
+
+// fold returns a word in small letters without accents.
+func fold(s string) string {
+	ascii := true
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			ascii = false
+			break
+		}
+	}
+	s = strings.ToLower(s)
+	if ascii {
+		return s
+	}
+	return others.Replace(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(s)))
+}
