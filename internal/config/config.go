@@ -26,6 +26,9 @@ type Config struct {
 	Hops          Hops                      `yaml:"hops" doc:"How calls are taken in that gateways of peers carry."`
 	Peers         []Peer                    `yaml:"peers" doc:"Other domains that are believed for what they sign. scrim peer add pins them without this."`
 	Peering       Peering                   `yaml:"peering" doc:"How this domain and its peers meet."`
+	Publish       []Publish                 `yaml:"publish" doc:"Sets of forbids, labels and limits that this domain asks its peers to keep to."`
+	Subscribe     []Subscribe               `yaml:"subscribe" doc:"Such sets of peers. They make what holds here stricter, and never anything else."`
+	Defaults      Defaults                  `yaml:"defaults" doc:"What agents and datasets of this domain have of which nothing else is said."`
 	DomainKeys    DomainKeys                `yaml:"domain_keys" doc:"Keys by which this domain signs capabilities, hop statements and lists."`
 	DomainCA      DomainCA                  `yaml:"domain_ca" doc:"Certificates of the domain's own authority."`
 	Hooks         Hooks                     `yaml:"hooks" doc:"How other gateways ask this one about messages that they carry themselves."`

@@ -19,7 +19,7 @@ import (
 type Dataset struct {
 	Unit     Unit     `yaml:"unit" doc:"Whom the claim is about: whatever is added or removed as a whole to make a neighbouring dataset."`
 	Blocks   Blocks   `yaml:"blocks" doc:"Parts of the data that have a budget each. Absent: the data is one."`
-	Epsilon  Exact    `yaml:"epsilon" doc:"The claim's ε: all answers together, to everybody and for all time, are (ε, δ)-differentially private. Only the cap for all carries it." required:"true"`
+	Epsilon  Exact    `yaml:"epsilon" doc:"The claim's ε: all answers together, to everybody and for all time, are (ε, δ)-differentially private. Only the cap for all carries it. Absent: defaults.datasets.epsilon, or nothing can be asked."`
 	Delta    Exact    `yaml:"delta" doc:"The claim's δ, below 1. Absent or 0: pure ε, by which Gaussian noise cannot be paid for."`
 	Filters  []Filter `yaml:"filters" doc:"Rules of composition, each with its share of δ: a question is admitted while any of them still fits. Absent: all of them, with shares that the gateway chooses."`
 	Slack    Exact    `yaml:"slack" doc:"The share of δ for mechanisms that fail to be private with a small probability. Needs filters."`
@@ -270,6 +270,9 @@ func (v *validator) asked(dataset string) bool {
 
 func (v *validator) dataset(at, name string, d *Dataset) {
 	delta := v.claim(at, d.Epsilon, d.Delta)
+	if !d.Epsilon.Given() {
+		v.wrong(at, "or give defaults.datasets one", "epsilon is missing")
+	}
 	v.blocks(at, d)
 	shares, slack := int64(0), v.femto(at+"/slack", d.Slack)
 	seen := map[Filter]bool{}

@@ -210,7 +210,7 @@ func (v *validator) contracts() []*catalog.Contract {
 				}
 				datasets[d.Name] = true
 			}
-			all = append(all, c)
+			all = append(all, v.c.inheriting(c))
 		}
 	}
 	return all

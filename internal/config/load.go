@@ -19,6 +19,8 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/policy/bundle"
 	"github.com/scrimhq/scrim/policy/change"
 	"github.com/scrimhq/scrim/privacy/deidentify"
 	"github.com/scrimhq/scrim/privacy/detect"
@@ -28,19 +30,23 @@ import (
 
 // loaded is what Parse learned beside the fields.
 type loaded struct {
-	file     string // as given to Load
-	dir      string // that relative paths start from; "": no files are looked at
-	hash     string
-	places   map[string]place
-	taxonomy *flow.Taxonomy
-	catalog  *catalog.Catalog
-	queried  map[string]*query.Dataset
-	trees    deidentify.Hierarchies
-	rules    *detect.Rules
-	exposure *exposure.Rules
-	warnings Mistakes
-	cardKeys map[flow.AgentID][]byte
-	files    []string // that were read, as the system knows them
+	file      string // as given to Load
+	dir       string // that relative paths start from; "": no files are looked at
+	hash      string
+	places    map[string]place
+	taxonomy  *flow.Taxonomy
+	catalog   *catalog.Catalog
+	published map[string]*bundle.Content // by bundle
+	origins   map[string]Origin          // by place: what was taken over from defaults or bundles
+	outside   []policy.Outside           // see [Config.HeldTo]
+	free      *Config                    // that this one is held to bundles from; nil: it is not
+	queried   map[string]*query.Dataset
+	trees     deidentify.Hierarchies
+	rules     *detect.Rules
+	exposure  *exposure.Rules
+	warnings  Mistakes
+	cardKeys  map[flow.AgentID][]byte
+	files     []string // that were read, as the system knows them
 
 	content map[string][]byte // of the files that decide and were read, as a rule set names them
 	over    map[string][]byte // files in memory that stand for those on disk; nil: those on disk are read
@@ -174,6 +180,7 @@ func (c *Config) complete() {
 		if a.Domain == "" {
 			a.Domain = c.Domain
 		}
+		c.inherit(a, fmt.Sprintf("agents/%d", i))
 		if a.DefaultPurpose == "" && len(a.Purposes) == 1 {
 			a.DefaultPurpose = a.Purposes[0]
 		}
@@ -187,6 +194,7 @@ func (c *Config) complete() {
 			cred.complete()
 		}
 	}
+	c.inheritDatasets()
 	for i := range c.Classes {
 		if c.Classes[i].Word == "" {
 			c.Classes[i].Word = "value"

@@ -33,6 +33,7 @@ var patterns = map[string]pattern{
 	"word":         {re: regexp.MustCompile(`^[A-Za-z]{1,16}$`), what: "a word", hint: "such as Bearer"},
 	"sha256":       {re: regexp.MustCompile(`^[0-9a-f]{64}$`), what: "a SHA-256 digest", hint: "64 hexadecimal digits; the key itself does not belong here"},
 	"labels":       {re: regexp.MustCompile(`^(\*|[a-z0-9-]+(/[a-z0-9-]+)*)$`), what: "a label", hint: "lower-case words with slashes between them, or \"*\" for all"},
+	"bundle":       {re: regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`), what: "the name of a bundle", hint: "lower-case letters, digits and dashes, at most 63"},
 	"label":        {re: regexp.MustCompile(`^[a-z0-9-]+(/[a-z0-9-]+)*$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact/fax"},
 	"country":      {re: regexp.MustCompile(`^[A-Z]{2}$`), what: "the code of a country", hint: "two capitals, as ISO 3166-1 has them, such as CH"},
 	"cover":        {re: regexp.MustCompile(`^(\*|[a-z0-9-]+(/[a-z0-9-]+)*)$`), what: "a label", hint: "lower-case words with slashes between them, such as person/contact, or * for all"},

@@ -80,6 +80,8 @@ func (v *validator) validate() {
 	v.spiffe(agents)
 	v.taxonomy()
 	v.files(agents)
+	v.defaults()
+	v.bundles()
 	v.datasets(agents)
 	v.reported(agents)
 	v.fetched()
@@ -227,6 +229,9 @@ func (v *validator) agents() map[flow.AgentID]int {
 		ids[a.ID] = i
 		v.reserved(at+"/id", a.ID)
 		for j, r := range a.Roles {
+			if _, taken := v.c.loaded.origins[at+"/roles"]; taken {
+				break // looked at where it is written
+			}
 			known(v, fmt.Sprintf("%s/roles/%d", at, j), "role", r, v.c.Roles)
 		}
 		v.agentPurposes(a, at)

@@ -39,6 +39,9 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	if err != nil {
 		return nil, err
 	}
+	if err := publishable(c, set); err != nil {
+		return nil, err
+	}
 	detector, err := Detector(c)
 	if err != nil {
 		return nil, err
@@ -67,6 +70,7 @@ func snapshot(c *config.Config, m Models, t *trust, reach bool, agent func(*conf
 	if s.Datasets, err = asked(c); err != nil {
 		return nil, err
 	}
+	heldLabels(c, s)
 	s.Workflows = workflows(c)
 	for _, g := range c.MCPGroups {
 		s.Fronts[g.ID] = &gateway.Group{ID: g.ID, Servers: slices.Clone(g.Servers), Wait: time.Duration(g.Wait)}
@@ -156,7 +160,7 @@ func PolicyOptions(c *config.Config) policy.Options {
 			e.Datasets = append(e.Datasets, policy.Dataset{Name: name, Formal: c.FormalDataset(name)})
 		}
 	}
-	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e}
+	return policy.Options{Taxonomy: c.Taxonomy(), Entities: e, Outside: c.Outside()}
 }
 
 func useOf(g catalog.Governance) policy.Use {

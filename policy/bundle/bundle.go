@@ -72,7 +72,6 @@ type Dataset struct {
 	Techniques []string       // aggregate, extract …; empty: not said
 	Retain     time.Duration  // how long recipients may keep it, at most, in whole seconds; 0: not said
 	Epsilon    int64          // the most that all answers may cost, in 10⁻⁹ ε; 0: not said
-	Delta      int64          // likewise, in 10⁻¹⁵ δ; 0: not said
 	Pad        time.Duration  // answers leave at multiples of no less than this, in whole milliseconds; 0: not said
 }
 
@@ -88,8 +87,7 @@ type Defaults struct {
 	Criticality *flow.Criticality // the highest that an agent's tasks may claim; nil: not said
 	Retain      time.Duration     // as of a dataset
 	Epsilon     int64             // as of a dataset
-	Delta       int64
-	Pad         time.Duration
+	Pad         time.Duration     // as of a dataset
 }
 
 // Digest identifies what a version says: not how long it lasts or when it was signed.

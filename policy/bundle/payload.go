@@ -36,7 +36,6 @@ type labelPart struct {
 
 type datasetPart struct {
 	Columns    []columnPart   `json:"columns,omitempty"`
-	Delta      int64          `json:"delta,omitempty"`
 	Epsilon    int64          `json:"epsilon,omitempty"`
 	Name       string         `json:"name"`
 	Pad        int64          `json:"pad,omitempty"`
@@ -53,7 +52,6 @@ type columnPart struct {
 type defaultsPart struct {
 	Capability  bool   `json:"capability,omitempty"`
 	Criticality string `json:"criticality,omitempty"`
-	Delta       int64  `json:"delta,omitempty"`
 	Epsilon     int64  `json:"epsilon,omitempty"`
 	Pad         int64  `json:"pad,omitempty"`
 	Retain      int64  `json:"retain,omitempty"`
@@ -63,7 +61,7 @@ func (b *Bundle) payload() payload {
 	p := payload{
 		Issuer: b.Issuer, Name: b.Name, Version: b.Version, IssuedAt: b.Issued.Unix(), Expires: b.Expires.Unix(), Policies: b.Policies,
 		Defaults: defaultsPart{
-			Capability: b.Defaults.Capability, Delta: b.Defaults.Delta, Epsilon: b.Defaults.Epsilon,
+			Capability: b.Defaults.Capability, Epsilon: b.Defaults.Epsilon,
 			Pad: b.Defaults.Pad.Milliseconds(), Retain: seconds(b.Defaults.Retain),
 		},
 	}
@@ -85,7 +83,7 @@ func (b *Bundle) payload() payload {
 	}
 	for _, d := range b.Datasets {
 		part := datasetPart{
-			Name: d.Name, Purposes: d.Purposes, Techniques: d.Techniques, Retain: seconds(d.Retain), Epsilon: d.Epsilon, Delta: d.Delta, Pad: d.Pad.Milliseconds(),
+			Name: d.Name, Purposes: d.Purposes, Techniques: d.Techniques, Retain: seconds(d.Retain), Epsilon: d.Epsilon, Pad: d.Pad.Milliseconds(),
 		}
 		for _, c := range d.Columns {
 			part.Columns = append(part.Columns, columnPart{c.Labels, c.Name})
@@ -123,7 +121,7 @@ func (p *payload) bundle() (*Bundle, error) {
 		}
 		d := Dataset{
 			Name: part.Name, Purposes: part.Purposes, Techniques: part.Techniques, Retain: time.Duration(part.Retain) * time.Second,
-			Epsilon: part.Epsilon, Delta: part.Delta, Pad: time.Duration(part.Pad) * time.Millisecond,
+			Epsilon: part.Epsilon, Pad: time.Duration(part.Pad) * time.Millisecond,
 		}
 		for _, c := range part.Columns {
 			d.Columns = append(d.Columns, Column{c.Name, c.Labels})
@@ -160,7 +158,7 @@ func (p *defaultsPart) into(d *Defaults) error {
 		return at("defaults")
 	}
 	*d = Defaults{
-		Capability: p.Capability, Epsilon: p.Epsilon, Delta: p.Delta,
+		Capability: p.Capability, Epsilon: p.Epsilon,
 		Pad: time.Duration(p.Pad) * time.Millisecond, Retain: time.Duration(p.Retain) * time.Second,
 	}
 	if p.Criticality != "" {
@@ -219,7 +217,7 @@ func (c *Content) Check() error {
 			return refused(RuleSize)
 		}
 	}
-	if d := c.Defaults; !budget(d.Epsilon, d.Delta) || !pad(d.Pad) || d.Retain < 0 || d.Retain%time.Second != 0 || seconds(d.Retain) > mostSeconds {
+	if d := c.Defaults; !budget(d.Epsilon) || !pad(d.Pad) || d.Retain < 0 || d.Retain%time.Second != 0 || seconds(d.Retain) > mostSeconds {
 		return at("defaults")
 	}
 	return nil
@@ -227,7 +225,7 @@ func (c *Content) Check() error {
 
 func (d *Dataset) fits() bool {
 	switch {
-	case !word(d.Name), !ordered(d.Purposes), !ordered(d.Techniques), !budget(d.Epsilon, d.Delta), !pad(d.Pad),
+	case !word(d.Name), !ordered(d.Purposes), !ordered(d.Techniques), !budget(d.Epsilon), !pad(d.Pad),
 		d.Retain < 0, d.Retain%time.Second != 0, seconds(d.Retain) > mostSeconds,
 		slices.ContainsFunc(d.Techniques, func(t string) bool { return !slices.Contains(Techniques, t) }):
 		return false
@@ -243,9 +241,7 @@ func (d *Dataset) fits() bool {
 // Techniques are those that a dataset can be limited to.
 var Techniques = []string{"aggregate", "compute", "extract", "match", "score", "synthesize", "train"}
 
-func budget(epsilon, delta int64) bool {
-	return epsilon >= 0 && epsilon <= mostNumber && delta >= 0 && delta < 1e15
-}
+func budget(epsilon int64) bool { return epsilon >= 0 && epsilon <= mostNumber }
 
 func pad(d time.Duration) bool {
 	return d >= 0 && d%time.Millisecond == 0 && d.Milliseconds() <= mostPad
