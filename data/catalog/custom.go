@@ -54,7 +54,7 @@ func (p *contractParser) custom(n *yaml.Node, place string, known ...string) map
 			continue
 		}
 		if !slices.Contains(known, name.Value) {
-			p.wrong(name, at, nearHint(name.Value, known), "unknown customProperty %q", name.Value)
+			p.wrong(name, at, p.near(name.Value, known), "unknown customProperty %q", shortened(name.Value))
 			continue
 		}
 		if _, twice := out[name.Value]; twice {
@@ -71,7 +71,7 @@ func (p *contractParser) fieldLabel(n *yaml.Node, place string, custom placed) (
 	at := n
 	add := func(v *yaml.Node, place, text string) {
 		if !p.tax.Known(flow.Label(text)) {
-			p.wrong(v, place, labelHint(text, p.tax), "%q is not a label of the taxonomy", text)
+			p.wrong(v, place, p.nearLabel(text), "%q is not a label of the taxonomy", shortened(text))
 			return
 		}
 		label, at = p.tax.Stricter(label, flow.Label(text)), v
@@ -86,6 +86,13 @@ func (p *contractParser) fieldLabel(n *yaml.Node, place string, custom placed) (
 	for i, tag := range p.list(n, place, "tags") {
 		if text, ok := strings.CutPrefix(tag.Value, "label:"); ok {
 			add(tag, fmt.Sprintf("%s/tags/%d", place, i), text)
+		}
+	}
+	for items, at := member(n, "items"), place+"/items"; items != nil; items, at = member(items, "items"), at+"/items" {
+		for i, entry := range p.list(items, at, "customProperties") { // what a list holds is as strict as the strictest
+			if name, v := member(entry, "property"), member(entry, "value"); name != nil && v != nil && name.Value == "scrim.label" {
+				add(v, fmt.Sprintf("%s/customProperties/%d/value", at, i), v.Value)
+			}
 		}
 	}
 	tier, err := flow.ParseTier(strings.ToLower(p.text(n, place, "classification", false)))
@@ -159,7 +166,7 @@ func (p *contractParser) budget(v *yaml.Node, place string) Budget {
 		case "per":
 			b.Per, ok = period(val.Value)
 		default:
-			p.wrong(key, at, nearHint(key.Value, []string{"epsilon", "delta", "per"}), "unknown member of scrim.budget")
+			p.wrong(key, at, p.near(key.Value, []string{"epsilon", "delta", "per"}), "unknown member of scrim.budget")
 			continue
 		}
 		if !ok {

@@ -158,6 +158,12 @@ func (e *exporter) dataset(n *yaml.Node, was, d Dataset, outer Governance) {
 func (e *exporter) field(n *yaml.Node, was, f Field, name, unit string, outer Governance) {
 	setText(n, "name", name)
 	setText(n, "physicalName", f.PhysicalName)
+	retyped := was.Column != "" && was.Logical != f.Logical
+	if retyped { // what else is said of a type is said of that type alone
+		remove(n, "logicalTypeOptions")
+		remove(n, "properties")
+		remove(n, "items")
+	}
 	setText(n, "logicalType", f.Logical)
 	setText(n, "physicalType", f.PhysicalType)
 	setText(n, "description", f.Description)
@@ -182,7 +188,7 @@ func (e *exporter) field(n *yaml.Node, was, f Field, name, unit string, outer Go
 		}
 		setCustom(n, "scrim.unit", v)
 	}
-	if was.Bounds != f.Bounds {
+	if was.Bounds != f.Bounds || retyped {
 		bounds(n, f.Bounds)
 	}
 	if was.References != f.References {
@@ -197,6 +203,9 @@ func (e *exporter) label(n *yaml.Node, label flow.Label) {
 	if tags := member(n, "tags"); tags != nil && tags.Kind == yaml.SequenceNode {
 		tags.Content = slices.DeleteFunc(tags.Content, func(t *yaml.Node) bool { return strings.HasPrefix(t.Value, "label:") })
 		setList(n, "tags", tags)
+	}
+	for items := member(n, "items"); items != nil; items = member(items, "items") {
+		setCustom(items, "scrim.label", nil)
 	}
 	if label == "" || label == flow.Unlabelled {
 		setCustom(n, "scrim.label", nil)

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,14 +13,14 @@ type nested struct {
 	node   *yaml.Node
 	parent string // the column that it lies in; "": the dataset
 	name   string // within it
-	items  bool   // it lies in what the parent's list holds
+	items  int    // how many lists it lies in
 }
 
 // nests returns where the columns of a dataset stand. Raw is its object.
 func nests(raw *yaml.Node) map[string]nested {
 	all := map[string]nested{}
-	var walk func(n *yaml.Node, parent, prefix string, items bool)
-	walk = func(n *yaml.Node, parent, prefix string, items bool) {
+	var walk func(n *yaml.Node, parent, prefix string, items int)
+	walk = func(n *yaml.Node, parent, prefix string, items int) {
 		list := member(n, "properties")
 		if list == nil {
 			return
@@ -31,13 +32,14 @@ func nests(raw *yaml.Node) map[string]nested {
 			}
 			column := prefix + name.Value
 			all[column] = nested{prop, parent, name.Value, items}
-			walk(prop, column, column+".", false)
-			if of := member(prop, "items"); of != nil {
-				walk(of, column, column+".", true)
+			lists := 0
+			for of := prop; of != nil; of = member(of, "items") {
+				walk(of, column, column+".", lists)
+				lists++
 			}
 		}
 	}
-	walk(raw, "", "", false)
+	walk(raw, "", "", 0)
 	return all
 }
 
@@ -55,7 +57,8 @@ func (e *exporter) fields(n *yaml.Node, was, d Dataset) {
 	children := map[string][]string{}
 	for _, f := range d.Fields {
 		place, ok := at[f.Column]
-		if _, stays := columns[place.parent]; !ok || place.parent != "" && !stays {
+		parent, stays := columns[place.parent]
+		if !ok || place.parent != "" && (!stays || parent.Logical != before[place.parent].Logical) {
 			node := place.node
 			if node == nil {
 				node = mapping()
@@ -68,26 +71,22 @@ func (e *exporter) fields(n *yaml.Node, was, d Dataset) {
 	}
 	var write func(into *yaml.Node, parent string, outer Governance)
 	write = func(into *yaml.Node, parent string, outer Governance) {
-		var direct, listed []*yaml.Node
+		within := map[int][]*yaml.Node{}
 		for _, column := range children[parent] {
 			place, f := at[column], columns[column]
 			e.field(place.node, before[column], f, place.name, d.Unit, outer)
 			write(place.node, column, f.Governance)
-			if place.items {
-				listed = append(listed, place.node)
-			} else {
-				direct = append(direct, place.node)
+			within[place.items] = append(within[place.items], place.node)
+		}
+		for lists, last := 0, slices.Max(append(slices.Collect(maps.Keys(within)), 0)); into != nil; lists++ {
+			setList(into, "properties", &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: within[lists]})
+			items := member(into, "items")
+			if items == nil && lists < last {
+				items = mapping()
+				setText(items, "logicalType", "object")
+				set(into, "items", items)
 			}
-		}
-		setList(into, "properties", &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: direct})
-		items := member(into, "items")
-		if items == nil && len(listed) > 0 {
-			items = mapping()
-			setText(items, "logicalType", "object")
-			set(into, "items", items)
-		}
-		if items != nil {
-			setList(items, "properties", &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: listed})
+			into = items
 		}
 	}
 	write(n, "", d.Governance)
@@ -99,7 +98,11 @@ func outermost(column string, columns map[string]Field) nested {
 	for i := strings.LastIndexByte(column, '.'); i > 0; i = strings.LastIndexByte(column[:i], '.') {
 		parent, ok := columns[column[:i]]
 		if ok && slices.Contains([]string{"", "object", "array"}, parent.Logical) && i+1 < len(column) {
-			return nested{parent: column[:i], name: column[i+1:], items: parent.Logical == "array"}
+			place := nested{parent: column[:i], name: column[i+1:]}
+			if parent.Logical == "array" {
+				place.items = 1
+			}
+			return place
 		}
 	}
 	return nested{name: column}

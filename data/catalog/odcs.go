@@ -26,16 +26,17 @@ func ParseContract(name string, raw []byte, tax *flow.Taxonomy) (*Contract, erro
 		tax = flow.DefaultTaxonomy()
 	}
 	p := &contractParser{name: name, tax: tax}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil, Mistakes{{File: name, Line: yamlLine(err), Column: 1, Message: "not a YAML document"}}
+	root, ok := p.document(raw)
+	if !ok {
+		return nil, p.mistakes
 	}
-	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, Mistakes{{File: name, Line: 1, Column: 1, Message: "a data contract is expected"}}
-	}
-	c := p.contract(doc.Content[0])
+	c := p.contract(root)
 	if len(p.mistakes) > 0 {
 		slices.SortStableFunc(p.mistakes, func(a, b Mistake) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
+		p.mistakes = slices.Compact(p.mistakes)
+		if p.more > 0 {
+			p.mistakes = append(p.mistakes, Mistake{File: name, Line: 1, Column: 1, Message: fmt.Sprintf("and %d more", p.more)})
+		}
 		return nil, p.mistakes
 	}
 	return c, nil
@@ -56,9 +57,15 @@ type contractParser struct {
 	name     string
 	tax      *flow.Taxonomy
 	mistakes Mistakes
+	more     int             // mistakes beyond those kept
+	columns  map[string]bool // of the dataset that is being read
 }
 
 func (p *contractParser) wrong(n *yaml.Node, place, hint, format string, args ...any) {
+	if len(p.mistakes) >= maxMistakes {
+		p.more++
+		return
+	}
 	p.mistakes = append(p.mistakes, Mistake{File: p.name, Place: place, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
@@ -118,9 +125,10 @@ func (p *contractParser) list(n *yaml.Node, place, key string) []*yaml.Node {
 }
 
 func (p *contractParser) contract(n *yaml.Node) *Contract {
-	if p.duplicates(n, "", 0); len(p.mistakes) > 0 {
+	if p.structure(n, "", 0); len(p.mistakes) > 0 {
 		return &Contract{} // what it says is not known, so there is nothing to say about it
 	}
+	p.shaped(n, "contract", "")
 	custom := p.custom(n, "", governanceProperties...)
 	outer := Governance{Owners: p.team(n)}
 	c := &Contract{
@@ -142,6 +150,7 @@ func (p *contractParser) contract(n *yaml.Node) *Contract {
 	if api := p.text(n, "", "apiVersion", true); api != "" && !strings.HasPrefix(api, "v3.") {
 		p.wrong(member(n, "apiVersion"), "/apiVersion", "v3.1.0 is read, and earlier v3", "apiVersion is not supported")
 	}
+	taken := map[string]bool{}
 	for i, object := range p.list(n, "", "schema") {
 		place := fmt.Sprintf("/schema/%d", i)
 		if object.Kind != yaml.MappingNode {
@@ -149,40 +158,14 @@ func (p *contractParser) contract(n *yaml.Node) *Contract {
 			continue
 		}
 		d := p.dataset(object, place, c.Governance)
-		if _, taken := c.Dataset(d.Name); taken {
-			p.wrong(object, place, "", "dataset %q is given twice", d.Name)
+		if taken[d.Name] {
+			p.wrong(object, place, "", "dataset %q is given twice", shortened(d.Name))
 			continue
 		}
+		taken[d.Name] = true
 		c.Datasets = append(c.Datasets, d)
 	}
 	return c
-}
-
-// duplicates refuses keys given twice, and aliases, which could make a short file a long one.
-func (p *contractParser) duplicates(n *yaml.Node, place string, depth int) {
-	const maxDepth = 100
-	if depth > maxDepth {
-		p.wrong(n, "", "", "nested more than %d deep", maxDepth)
-		return
-	}
-	switch n.Kind {
-	case yaml.AliasNode:
-		p.wrong(n, place, "write it out", "aliases are not read")
-	case yaml.SequenceNode:
-		for i, v := range n.Content {
-			p.duplicates(v, fmt.Sprintf("%s/%d", place, i), depth+1)
-		}
-	case yaml.MappingNode:
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			if seen[k.Value] {
-				p.wrong(k, place, "", "key %q is given twice", k.Value)
-			}
-			seen[k.Value] = true
-			p.duplicates(v, place+"/"+escapePointer(k.Value), depth+1)
-		}
-	}
 }
 
 func (p *contractParser) dataset(n *yaml.Node, place string, outer Governance) Dataset {
@@ -208,6 +191,7 @@ func (p *contractParser) dataset(n *yaml.Node, place string, outer Governance) D
 	if v := custom["scrim.formal"]; v.node != nil {
 		d.Formal = p.truth(v.node, v.place)
 	}
+	p.columns = map[string]bool{}
 	p.fields(&d, n, place, "", 0, d.Governance)
 	for i := range d.Fields {
 		d.Fields[i].Unit = d.Unit
@@ -215,11 +199,12 @@ func (p *contractParser) dataset(n *yaml.Node, place string, outer Governance) D
 	return d
 }
 
+const maxNesting = 32
+
 // fields reads the columns at n, those within them included.
 func (p *contractParser) fields(d *Dataset, n *yaml.Node, place, prefix string, depth int, outer Governance) {
-	const maxDepth = 32
-	if depth > maxDepth {
-		p.wrong(n, place, "", "properties are nested more than %d deep", maxDepth)
+	if depth > maxNesting {
+		p.wrong(n, place, "", "properties are nested more than %d deep", maxNesting)
 		return
 	}
 	for i, prop := range p.list(n, place, "properties") {
@@ -233,15 +218,18 @@ func (p *contractParser) fields(d *Dataset, n *yaml.Node, place, prefix string, 
 			p.wrong(member(prop, "name"), at+"/name", "", "the name of a column holds no slash or quote")
 		}
 		column := prefix + name
-		if slices.ContainsFunc(d.Fields, func(f Field) bool { return f.Column == column }) {
-			p.wrong(prop, at, "", "column %q is given twice", column)
+		if p.columns[column] {
+			p.wrong(prop, at, "", "column %q is given twice", shortened(column))
 			continue
 		}
+		p.columns[column] = true
 		f := p.column(d, prop, at, column, outer)
 		d.Fields = append(d.Fields, f)
 		p.fields(d, prop, at, column+".", depth+1, f.Governance)
-		if items := member(prop, "items"); items != nil {
-			p.fields(d, items, at+"/items", column+".", depth+1, f.Governance)
+		items, within := member(prop, "items"), at+"/items"
+		for deep := depth + 1; items != nil; deep++ {
+			p.fields(d, items, within, column+".", deep, f.Governance)
+			items, within = member(items, "items"), within+"/items"
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (p *contractParser) governance(custom map[string]placed, outer Governance) 
 	})
 	p.each(custom[techniquesProperty], func(v *yaml.Node, place string) {
 		if !slices.Contains(Techniques(), v.Value) {
-			p.wrong(v, place, hintOr(nearHint(v.Value, Techniques()), strings.Join(Techniques(), ", ")), "not a technique")
+			p.wrong(v, place, hintOr(p.near(v.Value, Techniques()), strings.Join(Techniques(), ", ")), "not a technique")
 		}
 	})
 	if v := custom[retentionProperty]; v.node != nil {
@@ -87,6 +87,21 @@ func (p *contractParser) narrower(custom map[string]placed, g, outer Governance)
 	}
 }
 
+// near is [nearHint] for names of the length of names, as long as mistakes are kept.
+func (p *contractParser) near(got string, names []string) string {
+	if len(got) > 60 || len(p.mistakes) >= maxMistakes {
+		return ""
+	}
+	return nearHint(got, names)
+}
+
+func (p *contractParser) nearLabel(got string) string {
+	if len(got) > 60 || len(p.mistakes) >= maxMistakes {
+		return ""
+	}
+	return labelHint(got, p.tax)
+}
+
 func hintOr(hint, other string) string {
 	if hint == "" {
 		return other
@@ -103,13 +118,15 @@ func (p *contractParser) texts(v placed) (out []string) {
 		p.wrong(v.node, v.place, "leave the property out where nothing is to be said", "a list of texts is expected")
 		return nil
 	}
+	seen := map[string]bool{}
 	p.each(v, func(n *yaml.Node, place string) {
 		switch {
 		case n.Kind != yaml.ScalarNode || n.Tag != "!!str" || strings.TrimSpace(n.Value) != n.Value || n.Value == "":
 			p.wrong(n, place, "", "a text is expected")
-		case slices.Contains(out, n.Value):
+		case seen[n.Value]:
 			p.wrong(n, place, "", "it is given twice")
 		default:
+			seen[n.Value] = true
 			out = append(out, n.Value)
 		}
 	})
@@ -139,10 +156,12 @@ func (p *contractParser) team(n *yaml.Node) (owners []string) {
 		p.wrong(team, place, "", "a list is expected")
 		return nil
 	}
+	seen := map[string]bool{}
 	for i, m := range team.Content {
 		at := fmt.Sprintf("%s/%d", place, i)
 		name, role := p.text(m, at, "username", true), strings.ToLower(p.text(m, at, "role", false))
-		if (strings.Contains(role, "owner") || strings.Contains(role, "steward")) && member(m, "dateOut") == nil && !slices.Contains(owners, name) {
+		if (strings.Contains(role, "owner") || strings.Contains(role, "steward")) && member(m, "dateOut") == nil && !seen[name] {
+			seen[name] = true
 			owners = append(owners, name)
 		}
 	}
@@ -164,7 +183,7 @@ func (p *contractParser) contribution(v placed) (c Contribution) {
 		n, ok := decimal(val.Value, 0)
 		switch {
 		case key.Value != "rows" && key.Value != "groups":
-			p.wrong(key, at, nearHint(key.Value, []string{"rows", "groups"}), "unknown member of scrim.contribution")
+			p.wrong(key, at, p.near(key.Value, []string{"rows", "groups"}), "unknown member of scrim.contribution")
 		case !ok || n < 1:
 			p.wrong(val, at, "", "a whole number, 1 or more, is expected")
 		case key.Value == "rows":

@@ -2,10 +2,8 @@ package catalog
 
 import (
 	stdjson "encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -208,34 +206,7 @@ func TestDecimal(t *testing.T) {
 
 // TestContractFollowsTheStandard checks our own contract against the schema that the standard publishes.
 func TestContractFollowsTheStandard(t *testing.T) {
-	dir := os.Getenv("SCRIM_DATA")
-	if dir == "" {
-		dir = "../../../shared/data"
-	}
-	path := filepath.Join(dir, "schemas/odcs/odcs-json-schema-v3.1.0.json")
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		const why = "the ODCS v3.1.0 schema is not there: set SCRIM_DATA to the folder that holds schemas/odcs"
-		if os.Getenv("SCRIM_REQUIRE") == "1" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	doc, err := jsonschema.UnmarshalJSON(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("odcs.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("odcs.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := standard(t)
 	raw, err := os.ReadFile("testdata/claims.yaml")
 	if err != nil {
 		t.Fatal(err)
