@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -51,6 +53,9 @@ type Message struct {
 	known     []detect.Known // values that were named beside it
 	said      flow.Note      // what its redeemer is told
 
+	// Admit is asked about a request in the form in which it leaves, before it is on record; what it returns is in Passed. It may be nil.
+	Admit func(ctx context.Context, values []Entered, watched bool) (any, error)
+
 	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
 	Commit func(tx store.Tx, out []byte) error
 }
@@ -85,14 +90,15 @@ type NotePlace struct {
 
 // Passed is a message that is on record and may leave.
 type Passed struct {
-	Body    []byte // the message's own bytes where nothing was changed
-	Changed bool
-	Note    flow.Note
-	Event   flow.Event
-	Receipt flow.Receipt
-	IDs     IDs
-	let     hop.Limits // what the next hop is told that this one lets through
-	Mapped  []Mention  // identifiers that are others for the recipient, and that words may repeat
+	Body     []byte // the message's own bytes where nothing was changed
+	Changed  bool
+	Note     flow.Note
+	Event    flow.Event
+	Receipt  flow.Receipt
+	IDs      IDs
+	let      hop.Limits // what the next hop is told that this one lets through
+	Admitted any        // what Message.Admit returned
+	Mapped   []Mention  // identifiers that are others for the recipient, and that words may repeat
 }
 
 // IDs are the protocol's own identifiers that the message carries, as its sender wrote them.

@@ -131,6 +131,11 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 			return nil, err
 		}
 	}
+	if m.Admit != nil {
+		if out.Admitted, err = c.admit(watched); err != nil {
+			return nil, err
+		}
+	}
 	out.Mapped = c.said
 	if m.Asking != nil && f.Direction == flow.Request {
 		if err := m.Asking.reserve(ctx, m, out.Body); err != nil {

@@ -74,6 +74,7 @@ type Agent struct {
 	Party  flow.Party
 	A2A    *Upstream    // nil: not reached over A2A
 	MCP    *Upstream    // nil: not reached over MCP
+	Inner  Inner        // what MCP leads to, where that is part of this process; nil: it is not
 	Limits CallerLimits // of its calls; zero fields: those of every caller
 	Skill  string       // what policies and schemas call its one skill, where configuration names one
 	Card   CardRules

@@ -201,7 +201,7 @@ func (x *exchange) answer(ctx context.Context, who parties, c *calling, doc *jso
 		}
 		given, doc = body, nil
 	}
-	if c.method == "tools/list" {
+	if c.method == "tools/list" && who.agent.Inner == nil { // an inner server's schemas are the catalog's, and its lists are each caller's own
 		x.tools.learn(who.agent.Party.Agent, given, who.snap) // before the selection, which asks for what the server declares
 	}
 	body, leftOut, err := x.selected(who, c.method, body)

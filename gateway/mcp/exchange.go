@@ -90,6 +90,7 @@ const maxPending = 1024
 type incoming struct {
 	body    []byte
 	headers http.Header // what mirrors the message over HTTP; nil over stdio
+	bare    bool        // of a result the structured part alone is wanted
 	reason  func(c identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality)
 }
 
@@ -102,7 +103,7 @@ type sent struct {
 
 // onward is a context for sending it.
 func (s sent) onward(ctx context.Context, g *gateway.Gateway) (context.Context, error) {
-	return g.Onward(ctx, s.who.snap, s.who.authority, s.flow, s.passed)
+	return g.Onward(gateway.WithAdmitted(ctx, s.passed), s.who.snap, s.who.authority, s.flow, s.passed)
 }
 
 // fromClient is what becomes of a client's message: bytes for the server, or an answer for the client.
@@ -193,7 +194,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.refused(ctx, c, err)
 	}
 	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method], Names: c.whom,
+		Admit: x.admits(c, msg, in.bare), Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method], Names: c.whom,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
 	})

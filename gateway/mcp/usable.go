@@ -166,12 +166,12 @@ type verdict struct {
 
 func (t *Tools) usableFor(who parties, l listing, name string, f flow.Flow) (verdict, error) {
 	f.From, f.To, f.Direction = who.caller.Party, who.agent.Party, flow.Request
-	v, err := admits(who.snap, t.query(who, f), t.declared(who, l, name, flow.Request))
+	v, err := admits(who.snap, t.query(who, f), t.declared(who, l, name, flow.Request), nil)
 	if !v.may || err != nil {
 		return v, err
 	}
 	f.From, f.To, f.Direction = who.agent.Party, who.caller.Party, flow.Response
-	return admits(who.snap, t.query(who, f), t.declared(who, l, name, flow.Response))
+	return admits(who.snap, t.query(who, f), t.declared(who, l, name, flow.Response), shows(who, l, name))
 }
 
 // query is what policies are asked with about a flow, as a message of it would ask.
@@ -195,7 +195,8 @@ func (t *Tools) declared(who parties, l listing, name string, dir flow.Direction
 }
 
 // admits reports whether a flow may carry anything, and all that one of the schemas says every request of it holds.
-func admits(s *gateway.Snapshot, q policy.Query, schemas []*catalog.Schema) (verdict, error) {
+// Shows, where it is not nil, says whether something is left of an answer.
+func admits(s *gateway.Snapshot, q policy.Query, schemas []*catalog.Schema, shows func([]flow.Leaf, []flow.LeafTerms) bool) (verdict, error) {
 	f := &q.Flow
 	mandatory := len(schemas) == 0
 	out := verdict{}
@@ -206,6 +207,14 @@ func admits(s *gateway.Snapshot, q policy.Query, schemas []*catalog.Schema) (ver
 			return verdict{}, err
 		}
 		s.Governed(f, "", leaves, terms.Leaves)
+		if shows != nil && !shows(leaves, terms.Leaves) {
+			for _, l := range terms.Leaves {
+				if l.Level == flow.Dropped {
+					out.reason, out.by = l.Reason, append(out.by, l.Policies...)
+				}
+			}
+			return out, nil
+		}
 		holds := true
 		for i, l := range terms.Leaves {
 			out.may = out.may || l.Level != flow.Dropped

@@ -184,7 +184,7 @@ func wrappedClient(c *config.Config, id string) (config.Agent, error) {
 	}
 	var only []config.Agent
 	for _, a := range c.Agents {
-		if a.MCP == nil && a.A2A == nil && c.Own(a) {
+		if !a.Serves() && a.A2A == nil && c.Own(a) {
 			only = append(only, a)
 		}
 	}

@@ -177,7 +177,7 @@ func (e *env) started(r *run.Gateway, data, admin net.Addr) {
 		if !c.Own(a) {
 			face = "/out"
 		}
-		if a.MCP != nil {
+		if a.Serves() {
 			t.add("", c.PublicURL+face+"/mcp/"+string(a.ID))
 		}
 		if a.A2A != nil {

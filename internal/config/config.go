@@ -85,6 +85,7 @@ type Agent struct {
 	Roles          []flow.Role      `yaml:"roles" doc:"Roles it holds. They must be listed under roles."`
 	A2A            *A2A             `yaml:"a2a" doc:"Where the agent answers A2A."`
 	MCP            *MCP             `yaml:"mcp" doc:"Where the server answers MCP."`
+	Facade         *Facade          `yaml:"facade" doc:"A database that the gateway puts an MCP server and a REST interface before, under the agent's name (docs/spec/facade.md)."`
 	Keys           []APIKey         `yaml:"keys" secret:"true" doc:"API keys that it may call with."`
 	JWT            *Subject         `yaml:"jwt" doc:"Tokens that it may call with."`
 	SPIFFE         string           `yaml:"spiffe" doc:"SPIFFE ID of the certificate that it may call with, exactly: spiffe://trust-domain/path." pattern:"spiffe-id"`

@@ -39,7 +39,7 @@ func (v *validator) files(agents map[flow.AgentID]int) {
 	v.trees()
 	contracts := v.contracts()
 	v.transparent(agents)
-	v.c.loaded.catalog = catalog.New(v.schemas(agents, contracts), contracts)
+	v.c.loaded.catalog = catalog.New(append(v.schemas(agents, contracts), v.facades(contracts)...), contracts)
 }
 
 // read returns the content of a file that decides, or notes why not. Its name is not repeated: the place says which.

@@ -26,7 +26,7 @@ func (v *validator) groups(agents map[flow.AgentID]int) {
 		for j, id := range g.Servers {
 			at := fmt.Sprintf("%s/servers/%d", at, j)
 			known(v, at, "agent", id, agents)
-			if n, ok := agents[id]; ok && v.c.Agents[n].MCP == nil {
+			if n, ok := agents[id]; ok && !v.c.Agents[n].Serves() {
 				v.wrong(at, "give it mcp, or take it out of the group", "the agent is no MCP server")
 			}
 			if twice[id] {

@@ -254,7 +254,7 @@ func (v *validator) agents() map[flow.AgentID]int {
 		if v.c.Mode == Learn && a.Domain != v.c.Domain {
 			v.wrong(at, "set mode to enforce, or leave agents of other domains out", "learn mode watches without enforcing, so it is for one domain only")
 		}
-		if a.A2A == nil && a.MCP == nil && len(a.Keys) == 0 && a.JWT == nil && a.SPIFFE == "" && !v.c.Identity.SPIFFE.names(a.ID) && v.c.Identity.Anonymous != a.ID && !v.c.Hooks.names(a.ID) && !v.c.carried(a) && !v.c.Capabilities.names(a.ID) {
+		if a.A2A == nil && !a.Serves() && len(a.Keys) == 0 && a.JWT == nil && a.SPIFFE == "" && !v.c.Identity.SPIFFE.names(a.ID) && v.c.Identity.Anonymous != a.ID && !v.c.Hooks.names(a.ID) && !v.c.carried(a) && !v.c.Capabilities.names(a.ID) {
 			v.warn(at, "give it a2a or mcp, keys or jwt", "the agent can neither be reached nor call")
 		}
 	}

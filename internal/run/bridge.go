@@ -28,13 +28,14 @@ import (
 //
 // A session is one process. Messages without a session, which later versions of MCP send, share one.
 type bridges struct {
-	pool   gateway.Pool // of connections to every agent, programs or not
-	hands  gateway.Handoff
-	peers  atomic.Pointer[peers.Peers] // those of the gateway, once its state is open
-	log    *slog.Logger
-	ctx    context.Context
-	stop   context.CancelFunc
-	secret flow.Secret
+	facades facades
+	pool    gateway.Pool // of connections to every agent, programs or not
+	hands   gateway.Handoff
+	peers   atomic.Pointer[peers.Peers] // those of the gateway, once its state is open
+	log     *slog.Logger
+	ctx     context.Context
+	stop    context.CancelFunc
+	secret  flow.Secret
 
 	mu       sync.Mutex // guards the fields below
 	server   *http.Server
@@ -161,6 +162,9 @@ func (b *bridges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // retire lets programs that the configuration does not have any more end with their sessions.
 func (b *bridges) retire(c *config.Config) {
+	if err := b.facades.retire(c); err != nil {
+		b.log.Error("closing sources of the configuration before", "error", err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	keep := map[string]bool{}
@@ -193,5 +197,5 @@ func (b *bridges) Close() error {
 	for _, br := range all {
 		br.close()
 	}
-	return err
+	return errors.Join(err, b.facades.retire(nil))
 }

@@ -102,7 +102,7 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 	}
 	b := newBridges(opt.Logger)
 	r, err := open(ctx, c, opt, t, func(c *config.Config) (*gateway.Snapshot, error) {
-		return snapshot(c, opt.Models, t, true, reachable(c, b.program(c), &b.pool))
+		return snapshot(c, opt.Models, t, true, reachable(c, b.program(c), b.facades.inner, &b.pool))
 	})
 	if err != nil {
 		return nil, errors.Join(err, b.Close())

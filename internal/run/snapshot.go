@@ -22,7 +22,7 @@ import (
 // Snapshot builds what a gateway decides by from a checked configuration. It reads policies and credentials, and
 // opens no connection; no certificate of a caller is believed by it. Servers that are programs are not reached by it: [Open] starts those.
 func Snapshot(c *config.Config, m Models) (*gateway.Snapshot, error) {
-	return snapshot(c, m, nil, true, reachable(c, nil, nil))
+	return snapshot(c, m, nil, true, reachable(c, nil, nil, nil))
 }
 
 // Offline is a Snapshot that decides alike and reaches nobody, a detection service no more than an agent. No secret is
@@ -194,8 +194,11 @@ func fetch(c *config.Config) *gateway.Fetch {
 // programs finds the way to a server that is a program of this configuration.
 type programs func(*config.Agent) (*gateway.Upstream, error)
 
+// inners makes the server of an agent that is a facade.
+type inners func(*config.Config, *config.Agent) (gateway.Inner, error)
+
 // reachable makes agents with their upstreams, whose connections are kept in the pool.
-func reachable(c *config.Config, program programs, pool *gateway.Pool) func(*config.Agent) (*gateway.Agent, error) {
+func reachable(c *config.Config, program programs, inner inners, pool *gateway.Pool) func(*config.Agent) (*gateway.Agent, error) {
 	opt := upstreamOptions(c, pool)
 	return func(a *config.Agent) (_ *gateway.Agent, err error) {
 		out := &gateway.Agent{Party: a.Party()}
@@ -206,6 +209,15 @@ func reachable(c *config.Config, program programs, pool *gateway.Pool) func(*con
 			}
 		}
 		switch {
+		case a.Facade != nil:
+			if inner != nil {
+				if out.Inner, err = inner(c, a); err == nil {
+					out.MCP = gateway.NewInner(out.Inner)
+				}
+			}
+			if err != nil {
+				return nil, fmt.Errorf("agent %s, facade: %w", a.ID, err)
+			}
 		case a.MCP == nil:
 		case a.MCP.URL != "" && a.MCP.Transport != config.SSE:
 			out.MCP, err = upstream(c, a.MCP.URL, a.MCP.Credential, a.MCP.CAFile, a.MCP.HTTP2, opt)

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/gateway/facade"
+)
+
+// Facade is a store that the gateway itself puts an MCP server and a REST interface before: exactly one of sqlite and
+// postgres says where it lies.
+type Facade struct {
+	SQLite   string                 `yaml:"sqlite" doc:"An SQLite database. It is opened for reading."`
+	Postgres *SecretText            `yaml:"postgres" secret:"true" doc:"The URL (postgres://…) of a PostgreSQL database. Give it a role that may read the tables below and nothing else."`
+	Tables   map[string]FacadeTable `yaml:"tables" keys:"name" doc:"What callers may ask about, by the name that tools and addresses have for it. Columns are those of the data contract." required:"true"`
+	Rows     int                    `yaml:"rows" doc:"Rows of one answer, at most." default:"100" min:"1" max:"1000"`
+	Cells    int                    `yaml:"cells" doc:"Values of one answer, at most: each is decided and recorded." default:"2000" min:"10" max:"50000"`
+	Bytes    Size                   `yaml:"bytes" doc:"Bytes of the values of one answer, about." default:"256KiB" min:"1KiB" max:"1MiB"`
+	Timeout  Duration               `yaml:"timeout" doc:"How long one reading may take." default:"5s" min:"10ms" max:"1m"`
+}
+
+// FacadeTable is one table of a facade.
+type FacadeTable struct {
+	Table   string   `yaml:"table" doc:"Its name in the source, such as clinic.stays. Absent: what the contract calls it there, else the same."`
+	Dataset string   `yaml:"dataset" doc:"The dataset of a data contract that describes it. Absent: that of the same name."`
+	Key     []string `yaml:"key" doc:"The columns by which a row is found, and by which pages go on. Absent: the primary key of the contract."`
+}
+
+// facades checks the stores that the gateway puts an interface before, and returns the schemas of their tools.
+func (v *validator) facades(contracts []*catalog.Contract) []catalog.Binding {
+	var all []catalog.Binding
+	for i := range v.c.Agents {
+		a, at := &v.c.Agents[i], fmt.Sprintf("agents/%d/facade", i)
+		f := a.Facade
+		if f == nil {
+			continue
+		}
+		if a.MCP != nil {
+			v.wrong(at, "leave mcp out: the facade is the server", "the agent has mcp, too")
+		}
+		if a.Domain != v.c.Domain {
+			v.wrong(at, "a facade stands before data of this domain", "the agent belongs to another domain")
+		}
+		if (f.SQLite == "") == (f.Postgres == nil) {
+			v.wrong(at, "", "either sqlite or postgres is expected")
+		}
+		if s := f.Postgres; s != nil {
+			if (s.Env == "") == (s.File == "") {
+				v.wrong(at+"/postgres", "the URL holds a password, so it does not belong in this file", "either env or file is expected")
+			}
+			v.secret(at+"/postgres", s.Env, s.File)
+		}
+		if !v.look() {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(f.Tables)) {
+			all = append(all, v.facadeTable(a, name, at+"/tables/"+name, contracts)...)
+		}
+	}
+	return all
+}
+
+func (v *validator) facadeTable(a *Agent, name, at string, contracts []*catalog.Contract) []catalog.Binding {
+	t := a.Facade.Tables[name]
+	one, err := facade.New(facade.Options{Server: a.ID, Tables: []facade.Table{t.table(name)}, Contracts: contracts, Taxonomy: v.c.loaded.taxonomy})
+	if err != nil {
+		v.wrong(at, "a facade shows what a contract describes, and nothing else", "%s", err)
+		return nil
+	}
+	bound, err := one.Bindings()
+	if err != nil {
+		v.adopt(at, err)
+	}
+	return bound
+}
+
+func (t *FacadeTable) table(name string) facade.Table {
+	return facade.Table{Name: name, Source: t.Table, Dataset: t.Dataset, Key: t.Key}
+}
+
+// FacadeOptions returns what the facade of an agent is made of, without its source.
+func (c *Config) FacadeOptions(a *Agent) facade.Options {
+	o := facade.Options{
+		Server: a.ID, Contracts: c.Catalog().Contracts(), Taxonomy: c.Taxonomy(), Rows: a.Facade.Rows, Cells: a.Facade.Cells,
+		Bytes: int(a.Facade.Bytes), Limit: time.Duration(a.Facade.Timeout),
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Facade.Tables)) {
+		t := a.Facade.Tables[name]
+		o.Tables = append(o.Tables, t.table(name))
+	}
+	return o
+}
+
+// Serves reports whether the agent answers MCP, as a server of its own or by its facade.
+func (a *Agent) Serves() bool { return a.MCP != nil || a.Facade != nil }

@@ -1,0 +1,85 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/facade"
+	"github.com/scrimhq/scrim/internal/config"
+)
+
+// facades are the sources behind facades: each is opened with the first configuration that has it, and stays until one
+// is in force that has it otherwise.
+type facades struct {
+	mu  sync.Mutex // guards the field below
+	now map[string]facade.Source
+}
+
+// facadePrint is the same for two configurations of a facade whose data is reached in one way.
+func facadePrint(a *config.Agent) string {
+	f := a.Facade
+	if s := f.Postgres; s != nil {
+		return fmt.Sprintf("%q %q %q %d", a.ID, s.Env, s.File, f.Timeout)
+	}
+	return fmt.Sprintf("%q %q %d", a.ID, f.SQLite, f.Timeout)
+}
+
+// inner makes the server of an agent that is a facade.
+func (s *facades) inner(c *config.Config, a *config.Agent) (gateway.Inner, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, print := c.FacadeOptions(a), facadePrint(a)
+	if o.Source = s.now[print]; o.Source == nil {
+		var err error
+		if o.Source, err = openFacade(c, a); err != nil {
+			return nil, err
+		}
+		if s.now == nil {
+			s.now = map[string]facade.Source{}
+		}
+		s.now[print] = o.Source
+	}
+	return facade.New(o)
+}
+
+func openFacade(c *config.Config, a *config.Agent) (facade.Source, error) {
+	f := a.Facade
+	limit := time.Duration(f.Timeout)
+	if f.Postgres == nil {
+		return facade.SQLite(c.Path(f.SQLite), limit)
+	}
+	url, err := c.SourceURL(f.Postgres)
+	if err != nil {
+		return nil, err
+	}
+	return facade.Postgres(url.Expose(), limit)
+}
+
+// retire closes what a configuration does not have any more.
+func (s *facades) retire(c *config.Config) error {
+	keep := map[string]bool{}
+	if c != nil {
+		for i := range c.Agents {
+			if a := &c.Agents[i]; a.Facade != nil {
+				keep[facadePrint(a)] = true
+			}
+		}
+	}
+	s.mu.Lock()
+	var gone []facade.Source
+	for print, source := range s.now {
+		if !keep[print] {
+			gone = append(gone, source)
+			delete(s.now, print)
+		}
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, source := range gone {
+		errs = append(errs, source.Close())
+	}
+	return errors.Join(errs...)
+}
