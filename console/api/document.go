@@ -3,11 +3,15 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/observe/report"
+	"github.com/scrimhq/scrim/store"
 )
 
 // DocumentRequest says which report to make. One about a person names the person by a unit and a value.
@@ -35,11 +39,33 @@ func Document(ctx context.Context, l Ledger, s *gateway.Snapshot, set report.Set
 		ref := l.Vault.Subject(req.Unit, req.Value)
 		q.Of = &ref
 	}
+	if q.Of != nil {
+		if err := told(ctx, l, s, req.Kind); err != nil {
+			return report.Files{}, err
+		}
+	}
 	d, err := report.Make(ctx, h, q)
 	if err != nil {
 		return report.Files{}, err
 	}
 	return report.Encode(d, key)
+}
+
+// told puts on record that a report about one person is made, and not about whom.
+func told(ctx context.Context, l Ledger, s *gateway.Snapshot, kind report.Kind) error {
+	own := flow.Party{Domain: s.Domain}
+	ev := flow.Event{
+		Time: time.Now(), Flow: flow.Flow{ID: gateway.NewFlowID(), From: own, To: own, Protocol: "admin", Method: "report/" + string(kind)},
+		Outcome: flow.Changed, Reason: "a report about one person is made", PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash,
+	}
+	err := l.DB.Update(ctx, func(tx store.Tx) error {
+		_, err := l.Journal.Append(tx, ev, audit.Private{})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("putting a report on record: %w", err)
+	}
+	return nil
 }
 
 // standings are what the ledger of budgets says, line by line.

@@ -25,6 +25,21 @@ var documentHelp = map[report.Kind][2]string{
 	report.ROPA: {"Records of processing activities (GDPR article 30)",
 		"For each purpose: legal basis, categories of people, data and recipients, transfers, retention and security measures, as the log shows\n" +
 			"them, and contracts, policies and configuration (reports:) state them."},
+	report.Disclosures: {"Accounting of disclosures (HIPAA, 45 CFR 164.528)",
+		"What was shown to other domains in six years, but for purposes that need no accounting (reports.purposes.NAME.hipaa). Without --subject it\n" +
+			"is the register of all people together; with it, the accounting of one."},
+	report.CCPA: {"Personal information collected, disclosed and sold (CCPA)",
+		"Categories of personal information of a year, to whom they were disclosed and for what, and requests that were carried out."},
+	report.DPIA: {"What the log shows for an impact assessment (GDPR article 35)",
+		"Processing, proportionality, indicators of risk and measures, counted. To judge them is left to people."},
+	report.Transfers: {"What was shown to which other domains and countries (GDPR articles 44 to 49)",
+		"By domain, with country, safeguard and role as the configuration states them (reports.domains)."},
+	report.Budgets: {"What answers about datasets cost in privacy, and where budgets stand",
+		"Answers, their cost, entries of the ledger, and the standing of each budget and quota."},
+	report.Access: {"What was disclosed about one person (GDPR article 15)",
+		"Reads the value that names the person from standard input, so that it stays out of the shell's history. UNIT is what a contract or schema\n" +
+			"calls it, such as patient. Tells each message that showed something of the person: to whom, at which level, for which purpose, under\n" +
+			"which policies and on which legal basis, with its proof. Who was erased is not found. That a report was made is on record, not of whom."},
 }
 
 const documentMore = "\n\nEvery figure is counted in the log, and whoever has the log can count again: see \"scrim report verify\" and scrim-verify. What the law\n" +

@@ -58,11 +58,6 @@ func (d *draft) activities() {
 	messages, totals, people, policies := d.count("activities"), d.count("totals"), d.count("people"), d.count("decided").policiesBy()
 	for i, f := range messages.Figures {
 		purpose := f.Key[0]
-		known := d.Settings.purpose(flow.Purpose(purpose))
-		name := purpose
-		if known.Title != "" {
-			name = known.Title + " (" + purpose + ")"
-		}
 		labels, domains := d.shownFor(purpose)
 		basis, retain, gone := d.basisOf(purpose, policies[purpose])
 		basis, retain = append(basis, d.statedBasis(labels)...), append(retain, d.statedRetention(labels)...)
@@ -75,10 +70,11 @@ func (d *draft) activities() {
 		if len(retain) == 0 {
 			d.lacks("GDPR art. 30(1)(f)", "how long recipients keep what they are shown for purpose %q", purpose)
 		}
-		if known.People == "" {
+		of := d.peopleOf(purpose, labels)
+		if of == "" {
 			d.lacks("GDPR art. 30(1)(c)", "the categories of people whom purpose %q is about", purpose)
 		}
-		row := append(texts(name, lines(basis), known.People, d.titles(labels), d.categories(domains), lines(retain)), messages.cell(i))
+		row := append(texts(d.purposed(purpose), lines(basis), of, d.titles(labels), d.categories(domains), lines(retain)), messages.cell(i))
 		row = append(row, totals.cellAt(purpose), people.cellAt(purpose))
 		s.Rows = append(s.Rows, row)
 	}

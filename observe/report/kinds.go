@@ -22,7 +22,13 @@ type kind struct {
 }
 
 var kinds = map[Kind]kind{
-	ROPA: {title: "Records of processing activities", law: "GDPR article 30", years: 1, counts: (*draft).ropaCounts, write: (*draft).ropa},
+	Disclosures: {title: "Accounting of disclosures", law: "45 CFR 164.528", years: 6, either: true, counts: (*draft).hipaaCounts, write: (*draft).hipaa},
+	CCPA:        {title: "Personal information collected, disclosed and sold", law: "Cal. Civ. Code 1798.130(a)(5), 11 CCR 7011(e) and 7102", years: 1, counts: (*draft).ccpaCounts, write: (*draft).ccpa},
+	DPIA:        {title: "Data protection impact assessment: what the log shows", law: "GDPR article 35(7)", years: 1, counts: (*draft).dpiaCounts, write: (*draft).dpia},
+	Transfers:   {title: "Transfers to other domains", law: "GDPR articles 44 to 49", years: 1, counts: (*draft).transferCounts, write: (*draft).transfers},
+	Budgets:     {title: "Privacy budgets", years: 1, counts: (*draft).budgetCounts, write: (*draft).budgets},
+	Access:      {title: "What was disclosed about one person", law: "GDPR article 15(1) and (2)", years: 6, one: true, counts: (*draft).accessCounts, write: (*draft).access},
+	ROPA:        {title: "Records of processing activities", law: "GDPR article 30", years: 1, counts: (*draft).ropaCounts, write: (*draft).ropa},
 }
 
 // Kinds are all of them, in order.

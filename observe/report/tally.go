@@ -37,6 +37,7 @@ var members = map[string]func(*flow.Event) string{
 	"flow.to.domain":     func(e *flow.Event) string { return string(e.Flow.To.Domain) },
 	"flow.purpose":       func(e *flow.Event) string { return string(e.Flow.Purpose) },
 	"flow.subject":       func(e *flow.Event) string { return e.Flow.Subject },
+	"flow.method":        func(e *flow.Event) string { return e.Flow.Method },
 	"flow.direction":     func(e *flow.Event) string { return e.Flow.Direction.String() },
 	"policies":           func(e *flow.Event) string { return joined(e.Policies) },
 	"contracts":          func(e *flow.Event) string { return joined(e.Contracts) },

@@ -37,6 +37,7 @@ type event struct {
 		To        party  `json:"to"`
 		Purpose   string `json:"purpose"`
 		Subject   string `json:"subject"`
+		Method    string `json:"method"`
 		Direction string `json:"direction"`
 	} `json:"flow"`
 	Cost struct {
@@ -90,6 +91,8 @@ func (e *event) member(at string, l *level) (string, bool) {
 		return e.Flow.Purpose, true
 	case "flow.subject":
 		return e.Flow.Subject, true
+	case "flow.method":
+		return e.Flow.Method, true
 	case "flow.direction":
 		return e.Flow.Direction, true
 	case "policies":

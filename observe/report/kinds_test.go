@@ -1,0 +1,189 @@
+package report_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+	"github.com/scrimhq/scrim/observe/report"
+)
+
+func (w *ward) settings() report.Settings {
+	return report.Settings{
+		Controller: report.Contact{Name: "Hospital"},
+		Domains:    map[flow.DomainID]report.Domain{gatewaytest.Other: {Contact: report.Contact{Name: "Insurer", Address: "1 Elm Street"}, Country: "US", Role: "service-provider", Category: "insurers"}},
+		Purposes:   map[flow.Purpose]report.Purpose{"payment": {Title: "Payment", Basis: []string{"dpv:Contract"}, People: "patients"}},
+	}
+}
+
+// Every kind of report can be counted again, and shows what it says in all its forms.
+func TestEveryReportCountsAgain(t *testing.T) {
+	w, q := busy(t)
+	ref := w.Vault.Subject("", "p-1")
+	for _, kind := range report.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			w.t = t
+			h := w.house()
+			h.Settings = w.settings()
+			q := report.Query{Kind: kind, From: q.From, To: q.To}
+			if kind == report.Access {
+				q.Of, q.Unit = &ref, "patient"
+			}
+			d, err := report.Make(t.Context(), h, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := w.encoded(d)
+			if kind := w.stranger(f.JSON); kind != "" {
+				t.Errorf("scrim-verify says %q", kind)
+			}
+			if again, err := report.Decode(f.JSON); err != nil || !again.Shows(f.HTML) || !again.Shows(f.CSV) {
+				t.Errorf("Decode() = %v; the forms do not show it", err)
+			}
+			if len(d.Missing) == 0 {
+				t.Error("nothing is left for a person to add")
+			}
+			for _, value := range []string{"p-1", "E11.9", "2026-02-11"} {
+				if bytes.Contains(f.JSON, []byte(value)) {
+					t.Errorf("a value is in the report: %s", value)
+				}
+			}
+		})
+	}
+	w.t = t
+	for _, bad := range []report.Query{{Kind: "sox"}, {Kind: report.Access}, {Kind: report.ROPA, Of: &ref}, {Kind: report.DPIA, From: q.To, To: q.From}} {
+		if _, err := report.Make(t.Context(), w.house(), bad); !errors.Is(err, report.ErrKind) && !errors.Is(err, report.ErrOf) && !errors.Is(err, report.ErrTimes) {
+			t.Errorf("Make(%s) = %v, want a refusal", bad.Kind, err)
+		}
+	}
+}
+
+// A person is told every message that showed something about them and no other, with proofs that hold without the log too.
+func TestWhatWasDisclosedAboutOne(t *testing.T) {
+	w, q := busy(t)
+	ref := w.Vault.Subject("", "p-2")
+	h := w.house()
+	h.Settings = w.settings()
+	make := func(kind report.Kind) *report.Document {
+		d, err := report.Make(t.Context(), h, report.Query{Kind: kind, From: q.From, To: q.To, Of: &ref, Unit: "patient"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := make(report.Access)
+	got := told(section(d, "disclosures"))
+	var want []string
+	for i, at := range []time.Time{q.From, q.From.Add(time.Hour)} {
+		for _, what := range []string{"Diagnosis (health/diagnosis) | raw | 1 | codes", "Date of a visit (health/visit-date) | generalized | 1 | days"} {
+			want = append(want, fmt.Sprintf("%d | %s | other | Insurer, 1 Elm Street | payer | payment | %s | dpv:Contract", section(d, "disclosures").Rows[2*i][1].Entry, at.Format(time.RFC3339), what))
+		}
+	}
+	same(t, "disclosures", got, want...)
+	same(t, "in short", told(section(d, "summary")),
+		"Insurer (other) | payer | Payment (payment) | Diagnosis (health/diagnosis) | raw | 2 | 2 | 2026-03-03 | 2026-03-03",
+		"Insurer (other) | payer | Payment (payment) | Date of a visit (health/visit-date) | generalized | 2 | 2 | 2026-03-03 | 2026-03-03")
+	if n := len(d.Log.Trees[0].Proofs); n < 3 {
+		t.Errorf("%d entries are proven, want each that is told of", n)
+	}
+	good := w.encoded(d)
+	for name, change := range map[string]func(row []report.Cell){
+		"a recipient":   func(row []report.Cell) { row[4].Text = "lab" },
+		"a time":        func(row []report.Cell) { row[1].Text = "2026-03-03T08:59:59Z" },
+		"a number":      func(row []report.Cell) { row[8].Text = "9" },
+		"another level": func(row []report.Cell) { row[8].At = "levels=health/diagnosis tokenized" },
+		"a purpose":     func(row []report.Cell) { row[5].Text = "research" },
+		"another entry": func(row []report.Cell) {
+			for i := range row {
+				if row[i].Entry != 0 {
+					row[i].Entry++
+				}
+			}
+		},
+	} {
+		d, err := report.Decode(good.JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(section(d, "disclosures").Rows[0])
+		if kind := w.stranger(w.encoded(d).JSON); kind != "figures" {
+			t.Errorf("%s was changed: scrim-verify says %q", name, kind)
+		}
+	}
+
+	d = make(report.Disclosures)
+	if n := len(told(section(d, "disclosures"))); n != 4 {
+		t.Errorf("%d disclosures to account for, want 4", n)
+	}
+	payment := h.Settings.Purposes["payment"]
+	payment.HIPAA = "payment"
+	h.Settings.Purposes["payment"] = payment
+	d = make(report.Disclosures)
+	if got := told(section(d, "disclosures")); len(got) != 0 {
+		t.Errorf("disclosures for payment need no accounting, and the report tells %q", got)
+	}
+	same(t, "exempt", told(section(d, "exempt")), "payment | (i) payment, 164.506 | 3")
+
+	if err := w.Vault.Erase(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	d = make(report.Access)
+	if got := told(section(d, "disclosures")); len(got) != 0 {
+		t.Errorf("the person was erased, and the report tells %q", got)
+	}
+}
+
+// An accounting of all says by day what went out for purposes that need one.
+func TestAccountingOfDisclosures(t *testing.T) {
+	w, q := busy(t)
+	h := w.house()
+	h.Settings = w.settings()
+	d, err := report.Make(t.Context(), h, report.Query{Kind: report.Disclosures, To: q.To})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if years := q.To.Year() - d.From.Year(); years != 6 {
+		t.Errorf("the accounting looks back %d years, want 6", years)
+	}
+	got := told(section(d, "disclosures"))
+	same(t, "by day", got,
+		"2026-03-02 | Insurer (other) | 1 Elm Street | payer | Payment (payment) | Diagnosis (health/diagnosis) | 1",
+		"2026-03-02 | Insurer (other) | 1 Elm Street | payer | Payment (payment) | Date of a visit (health/visit-date) | 1",
+		"2026-03-03 | Insurer (other) | 1 Elm Street | lab | Payment (payment) | Date of a visit (health/visit-date) | 1",
+		"2026-03-03 | Insurer (other) | 1 Elm Street | payer | Payment (payment) | Diagnosis (health/diagnosis) | 3",
+		"2026-03-03 | Insurer (other) | 1 Elm Street | payer | Payment (payment) | Date of a visit (health/visit-date) | 4")
+	if kind := w.stranger(w.encoded(d).JSON); kind != "" {
+		t.Errorf("scrim-verify says %q", kind)
+	}
+}
+
+// A country that is not stated, a third one without a safeguard and a role that nobody stated are for a person to add.
+func TestWhatIsMissing(t *testing.T) {
+	w, q := busy(t)
+	h := w.house()
+	missing := func(kind report.Kind) string {
+		d, err := report.Make(t.Context(), h, report.Query{Kind: kind, From: q.From, To: q.To})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(d.Missing)
+	}
+	for _, want := range []string{"country that domain \"other\"", "processor"} {
+		if got := missing(report.Transfers); !strings.Contains(got, want) {
+			t.Errorf("it does not say that %s is missing: %s", want, got)
+		}
+	}
+	h.Settings = w.settings()
+	got := missing(report.Transfers)
+	if !strings.Contains(got, `transfers to "other" in US rest on`) || strings.Contains(got, "processor") {
+		t.Errorf("missing: %s", got)
+	}
+	if got := missing(report.CCPA); strings.Contains(got, "third party") {
+		t.Errorf("the role is stated, and the report asks for it: %s", got)
+	}
+}
