@@ -54,7 +54,7 @@ func survey(table string, first [][]ranked) about {
 // shifty are words that mean one thing in a table of people and another in one of things.
 var shifty = map[string]bool{"name": true, "title": true, "address": true, "code": true, "state": true, "age": true, "race": true, "family": true, "cell": true,
 	"last": true, "first": true, "contact": true, "nom": true, "nombre": true, "nome": true, "naam": true, "ad": true, "nazwa": true, "degree": true, "procedure": true,
-	"condition": true, "orientation": true, "region": true, "nat": true, "card": true, "account": true, "member": true, "weight": true, "agent": true, "owner": true}
+	"condition": true, "orientation": true, "region": true, "nat": true, "card": true, "account": true, "member": true, "weight": true, "agent": true, "owner": true, "genre": true, "location": true}
 
 // shift changes weights by what the table is about, and reports whether it changed any that is left.
 func (a *about) shift(r reading, w weights) (changed bool) {
@@ -90,7 +90,7 @@ func (a *about) shift(r reading, w weights) (changed bool) {
 		w.set("health/note", 4.2)
 		changed = true
 	}
-	if r.concepts["date"] && !r.any("when", "birth", "death") && !a.named {
+	if r.concepts["date"] && !r.any("birth", "death") && (r.concepts["care"] || !a.named && !r.concepts["when"]) {
 		w.set("health/visit-date", 5)
 		changed = true
 	}

@@ -56,7 +56,7 @@ func (f *fits) found(labels ...flow.Label) float64 {
 		}
 	}
 	if n > 0 {
-		f.note("form "+string(labels[0]), n)
+		f.note("found "+string(labels[0]), n)
 	}
 	return f.p.part(n)
 }
@@ -200,8 +200,11 @@ func (f *fits) name(l flow.Label) fit {
 		}
 		return out
 	}
-	full := f.sees(sFull, "list") + f.sees(sComma, "form")/2
 	one := max(f.sees(sGiven, "list"), f.sees(sFamily, "list"))
+	full := f.sees(sFull, "list")
+	if one >= .6 && p.share(sCity) < .8 {
+		full += f.sees(sComma, "form") / 2
+	}
 	out := fit{weight: max(perhaps(full, .45, 3.2, -2), perhaps(one, .7, 1, -2)) + against}
 	if l == "person/name" && full >= .5 && p.share(sStreet) < .2 {
 		out.alone = 4 + against
@@ -570,6 +573,11 @@ func (f *fits) words(l flow.Label) fit {
 	prose := p.share(sProse)
 	if in, ok := listOf[l]; ok {
 		s := f.lists(in)
+		if l == "person/gender" && p.list(lHonorific) > s {
+			if s = f.lists(lHonorific); s > .8 {
+				return fit{weight: 2, alone: 3.5}
+			}
+		}
 		out := fit{weight: perhaps(s, .7, 2, 0)}
 		if p.share(sDate)+p.share(sDecimal) > .5 || p.share(sInt) > .5 && p.distinct > 60 {
 			out.weight = -6
@@ -623,7 +631,7 @@ func (f *fits) words(l flow.Label) fit {
 		if s >= .7 && p.share(sFull) < .3 && p.alpha() > .6 {
 			out.alone = 3.6
 		}
-		if p.share(sInt)+p.share(sDate)+p.share(sCode) > .5 {
+		if p.share(sInt)+p.share(sDate)+p.share(sCode) > .5 || p.list(lHonorific) > .6 {
 			out.weight = -6
 		}
 		return out

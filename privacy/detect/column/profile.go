@@ -38,11 +38,12 @@ const (
 	lStatus
 	lCrime
 	lBlank
+	lHonorific
 	lists = iota
 )
 
 var listNames = [lists]string{"gender", "marital", "religion", "ethnicity", "politics", "sexuality", "blood", "education", "boolean", "language",
-	"country", "state", "currency", "decision", "status", "crime", "blank"}
+	"country", "state", "currency", "decision", "status", "crime", "blank", "honorific"}
 
 var shortLists = sync.OnceValue(func() map[string]list {
 	out := map[string]list{}

@@ -122,6 +122,8 @@ var suggestions = []suggestion{
 	means("person/contact/address", 3.5, "address", "house"),
 	means("person/contact/address", 4.5, "street").but("id"),
 	means("person/contact/address", 4.2, "house"),
+	means("person/contact/phone", 3.3, "contact").but("id", "email", "name", "date", "when", "kind", "address", "given", "family", "title", "url", "text", "note"),
+	means("person/contact/email", 3, "contact").but("id", "phone", "name", "date", "when", "kind", "address", "given", "family", "title", "url", "text", "note"),
 	means("person/contact/handle", 4.8, "handle").but("quantity", "date"),
 	means("person/username", 4.8, "user").but("date", "quantity", "aspect", "email"),
 	means("person/birth-date", 6, "birth", "date"),
