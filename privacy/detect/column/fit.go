@@ -11,7 +11,9 @@ import (
 type fit struct {
 	weight float64
 	alone  float64 // the weight of the label for the values' sake if the name says nothing; 0: none
-	proof  []Evidence
+
+	unlisted bool // the values are words, and not those of the label's short list
+	proof    []Evidence
 }
 
 // fits is one profile held against labels.
@@ -470,6 +472,9 @@ func (f *fits) technical(l flow.Label) fit {
 		s := max(f.sees(sImage, "form"), p.share(sWeb))
 		return fit{weight: perhaps(s, .5, 2, 0) - 6*either(p.share(sInt)+p.share(sDate) > .8, 1, 0)}
 	case "file/name":
+		if s := f.sees(sImage, "form"); s > .8 && p.share(sWeb) < .2 {
+			return fit{alone: 3.4}
+		}
 		return fit{weight: either(p.share(sInt)+p.share(sDate) > .5, -6, 0)}
 	case "technical/user-agent":
 		s := f.sees(sAgent, "form")
@@ -531,6 +536,9 @@ func (f *fits) record(random float64) fit {
 	case p.share(sInt)+p.share(sCode) > .8 && p.repeats < 1.5:
 		f.sees(sInt, "form")
 		f.sees(sCode, "form")
+		if p.share(sInt) > .8 && !p.same {
+			return fit{weight: 1, alone: 2.7} // a measure as well as may be
+		}
 		return fit{weight: 1, alone: 3.2}
 	case f.sees(sCode, "form") > .8:
 		return fit{weight: .5, alone: 3}
@@ -582,9 +590,7 @@ func (f *fits) words(l flow.Label) fit {
 		if p.share(sDate)+p.share(sDecimal) > .5 || p.share(sInt) > .5 && p.distinct > 60 {
 			out.weight = -6
 		}
-		if s < .3 && p.alpha() > .5 && (l == "special/ethnicity" || l == "person/gender" || l == "special/sexuality") {
-			out.weight = -3
-		}
+		out.unlisted = s < .3 && p.alpha() > .5
 		if prose > .5 {
 			out.weight -= 2
 		}

@@ -36,7 +36,7 @@ var alone = []flow.Label{
 	"person/gender", "person/marital-status", "person/nationality", "special/religion", "special/ethnicity", "special/sexuality", "special/criminal",
 	"government-id/ssn", "government-id/national", "government-id/tax", "government-id/passport", "government-id/driver-licence", "vehicle/vin", "vehicle/plate",
 	"finance/card", "finance/iban", "finance/swift", "finance/crypto", "technical/ip", "technical/mac", "technical/url", "technical/user-agent", "technical/device-id",
-	"secret/password", "secret/api-key", "location/city", "location/country", "location/postal", "location/coordinates", "health/diagnosis", "health/medication",
+	"secret/password", "secret/api-key", "location/city", "location/country", "location/postal", "location/coordinates", "file/name", "health/diagnosis", "health/medication",
 	"health/vital", "health", "health/record-number", "work/title", "organization", "time/event", flow.FreeText, "business/category", "business/decision", "business/quantity", "technical/record-id",
 }
 
@@ -100,6 +100,9 @@ func typed(name string, w weights) {
 	}
 }
 
+// ambiguous are words that mean a label of a short list among other things: its values must be in the list.
+var ambiguous = map[string]bool{"race": true, "orientation": true, "genre": true, "origin": true, "pol": true, "kon": true, "faith": true, "party": true, "nem": true, "charge": true}
+
 // rank weighs all labels that the name or the values speak for, best first.
 func (f *first) rank(names weights) []ranked {
 	var out []ranked
@@ -107,6 +110,9 @@ func (f *first) rank(names weights) []ranked {
 		name, named := names[l]
 		weight := fit.alone
 		var proof []Evidence
+		if fit.unlisted && (f.read.any("kind", "thing") || slices.ContainsFunc(f.read.words, func(w string) bool { return ambiguous[w] })) {
+			name -= 3
+		}
 		if named && name > 0 && name+fit.weight > weight {
 			weight = name + fit.weight
 			proof = append(proof, Evidence{What: "name", Matched: 1, Of: 1})

@@ -249,7 +249,7 @@ func (s *seen) worded(v string, c chars, tagger *tag.Tagger) {
 	if words.n == 0 || words.n > 6 {
 		return
 	}
-	s.add(sTrade, words.trade > 0 && c.digits == 0)
+	s.add(sTrade, 3*words.trade >= 2*words.n && c.digits == 0)
 	s.add(sNational, words.national == words.n && words.n <= 2)
 	s.add(sCity, words.city > 0 && words.n <= 4 && c.digits == 0)
 	s.add(sCountry, words.country > 0 && c.digits == 0)

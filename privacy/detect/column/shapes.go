@@ -191,7 +191,7 @@ func postalLike(v string, c chars) bool {
 		return len(v) >= 4 && len(v) <= 6
 	case c.letters == 0 && c.marks == 1:
 		i := strings.IndexByte(v, '-')
-		return i == 2 && len(v) == 6 || i == 5 && len(v) == 10 || i == 4 && len(v) == 8
+		return i == 2 && len(v) == 6 || i == 5 && len(v) >= 9 || i == 4 && len(v) == 8
 	case c.spaces == 1 && c.upper == c.letters && c.marks == 0:
 		i := strings.IndexByte(v, ' ')
 		return i == 4 && c.digits == 4 && c.letters == 2 || len(v)-i == 4 && i >= 2 && i <= 4 && c.letters >= 3

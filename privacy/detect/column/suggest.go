@@ -140,6 +140,11 @@ var suggestions = []suggestion{
 	means("person/language", 4.8, "language").but("quantity"),
 	means("person/nationality", 5, "nationality"),
 	means("person/photo", 5, "photo").but("quantity", "date"),
+	means("person/photo", 4.6, "image", "person"),
+	means("person/photo", 4.6, "image", "customer"),
+	means("person/photo", 4.6, "image", "employee"),
+	means("person/photo", 4.6, "image", "patient"),
+	means("vehicle", 3.6, "vehicle").but("id", "kind", "amount", "quantity", "date", "when", "text", "note", "name", "number", "url"),
 	means("special/ethnicity", 5, "ethnicity").but("date"),
 	means("special/religion", 5, "religion").but("date", "amount"),
 	means("special/politics", 5, "politics"),
@@ -203,6 +208,13 @@ var suggestions = []suggestion{
 // fromName returns what a column's name suggests.
 func fromName(r reading) weights {
 	w := weights{}
+	if r.count {
+		w.set("business/quantity", 5)
+		if r.concepts["relation"] {
+			w.set("person/family", 5.4)
+		}
+		return w
+	}
 	for i := range suggestions {
 		if s := &suggestions[i]; r.all(s.all...) && !r.any(s.none...) {
 			w.set(s.label, s.weight)

@@ -58,6 +58,7 @@ type reading struct {
 	concepts
 	words []string // small and without accents
 	last  concepts // of the last word that means anything
+	count bool     // "number of children", "numGuests"
 }
 
 // read splits a name into words and says what they mean. It looks at no more than [MaxName] bytes.
@@ -76,7 +77,27 @@ func read(name string) reading {
 		r.mean(strings.Join(words[i:i+n], ""))
 		i += n
 	}
+	r.count = counts(words)
 	return r
+}
+
+// counting are words that say how many there are of what follows.
+var counting = map[string]bool{"num": true, "number": true, "no": true, "nb": true, "n": true, "count": true, "nr": true, "anzahl": true, "nombre": true, "cant": true,
+	"cantidad": true, "numero": true, "liczba": true, "qtd": true, "aantal": true, "numbers": true, "total": true}
+
+func counts(words []string) bool {
+	if len(words) < 2 {
+		return false
+	}
+	last := words[len(words)-1]
+	if last == "count" || last == "cnt" || last == "anzahl" {
+		return true
+	}
+	if !counting[words[0]] {
+		return false
+	}
+	plural := len(last) > 4 && last[len(last)-1] == 's' && !strings.HasSuffix(last, "ss") && !strings.HasSuffix(last, "us")
+	return plural || len(words) > 2 && (words[1] == "of" || words[1] == "de" || words[1] == "di")
 }
 
 func (r *reading) mean(word string) {
