@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/table"
 )
 
@@ -26,6 +27,14 @@ type fileSource struct {
 }
 
 func (s *fileSource) Name() string { return s.name }
+
+func (s *fileSource) server() catalog.Server {
+	c := catalog.Server{Type: "local", Path: s.name}
+	if len(s.files) == 1 {
+		c.Path = s.files[0].Name
+	}
+	return c
+}
 
 func (s *fileSource) survey(ctx context.Context, o Options, give func(*draft) error) error {
 	for _, f := range s.files {
@@ -58,13 +67,15 @@ func (d *draft) failed(err error) {
 	d.distinct = nil
 }
 
+var errLate = errors.New("could not be looked at")
+
 // within runs what looks at one asset, which gets so much time.
 func within(ctx context.Context, what string, most time.Duration, look func(context.Context) error) error {
 	inner, stop := context.WithTimeout(ctx, most)
 	defer stop()
 	err := look(inner)
 	if err != nil && inner.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s: could not be looked at within %s", what, most)
+		return fmt.Errorf("%s: %w within %s", what, errLate, most)
 	}
 	return err
 }

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/detect/column"
 )
 
@@ -30,20 +32,22 @@ const (
 
 // Inventory is what one source holds.
 type Inventory struct {
-	Source string  `json:"source"` // for people, never with a secret: "PostgreSQL database clinic"
-	Assets []Asset `json:"assets"`
+	Source string         `json:"source"` // for people, never with a secret: "PostgreSQL database clinic"
+	Server catalog.Server `json:"-"`      // where it is, as contracts say it
+	Assets []Asset        `json:"assets"`
 }
 
 // Asset is a table, file, tool or skill.
 type Asset struct {
-	Name    string   `json:"name"` // as the source spells it: "clinic.patients", "visits.csv"
-	Kind    Kind     `json:"kind"`
-	Rows    int64    `json:"rows"`              // 0 with Exact false: nobody counted
-	Exact   bool     `json:"exact,omitempty"`   // the rows were counted, not estimated
-	Sampled int      `json:"sampled,omitempty"` // rows that were looked at
-	Columns []Column `json:"columns"`
-	Why     string   `json:"why,omitempty"` // why its values could not be looked at, or not in full; "" if they were
-	Failed  bool     `json:"failed,omitempty"`
+	Name    string       `json:"name"` // as the source spells it: "clinic.patients", "visits.csv"
+	Kind    Kind         `json:"kind"`
+	Agent   flow.AgentID `json:"agent,omitempty"`   // whose tool or skill it is
+	Rows    int64        `json:"rows"`              // 0 with Exact false: nobody counted
+	Exact   bool         `json:"exact,omitempty"`   // the rows were counted, not estimated
+	Sampled int          `json:"sampled,omitempty"` // rows that were looked at
+	Columns []Column     `json:"columns"`
+	Why     string       `json:"why,omitempty"` // why its values could not be looked at, or not in full; "" if they were
+	Failed  bool         `json:"failed,omitempty"`
 }
 
 // Column is a column, or a member of a message, with what it may hold.
@@ -59,6 +63,18 @@ type Column struct {
 	Nulls      int64          `json:"nulls,omitempty"`      // among the rows of the sample
 	Guesses    []column.Guess `json:"guesses,omitempty"`    // best first; none: nothing was found, so it stays unlabelled
 	Why        string         `json:"why,omitempty"`        // why its values were not looked at
+
+	refers reference // what References says, taken apart
+}
+
+// reference is a column that another refers to.
+type reference struct {
+	asset  string
+	column string
+}
+
+func (c *Column) refer(asset, column string) {
+	c.refers, c.References = reference{asset, column}, asset+"."+column
 }
 
 // Classifier says what columns hold, by their names and samples: [column.Classifier] is one.
@@ -98,6 +114,8 @@ func (o Options) settled() Options {
 type Source interface {
 	// Name says what it is, as errors name it.
 	Name() string
+	// server says where it is, once survey has returned.
+	server() catalog.Server
 	// survey gives each asset with its sample, which is not used after give returns. An asset that cannot be read is given with the
 	// reason; the error is for a source that cannot be read at all.
 	survey(ctx context.Context, o Options, give func(*draft) error) error
@@ -134,6 +152,7 @@ func Scan(ctx context.Context, src Source, c Classifier, o Options) (*Inventory,
 	if err != nil {
 		return nil, err
 	}
+	inv.Source, inv.Server = src.Name(), src.server() // a database says its own once it is open
 	return inv, nil
 }
 

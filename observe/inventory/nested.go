@@ -108,10 +108,10 @@ func (m *member) logical() string {
 		scalars += m.kinds[k]
 	}
 	switch {
+	case m.kinds[json.Array] > 0 && m.kinds[json.Array]+m.kinds[json.Null] >= m.times:
+		return "array"
 	case m.kinds[json.Object] > 0 && scalars == 0:
 		return "object"
-	case m.kinds[json.Array] > 0 && m.kinds[json.Object] == 0:
-		return "array"
 	case scalars == 0:
 		return ""
 	case m.kinds[json.String] == scalars:
@@ -130,6 +130,9 @@ func (m *member) columns(d *draft, of Column) {
 		of.Why = mapWhy
 		d.Columns, d.values = append(d.Columns, of), append(d.values, m.all())
 		return
+	}
+	if len(m.kids) > 0 {
+		of.Logical = m.logical()
 	}
 	d.Columns, d.values = append(d.Columns, of), append(d.values, m.values)
 	for _, k := range m.kids {
