@@ -220,6 +220,8 @@ func (r *rig) call(t testing.TB, key, tool, arguments string) answer {
 	var out struct {
 		Result struct {
 			Structured json.RawMessage `json:"structuredContent"`
+			IsError    bool            `json:"isError"`
+			Content    []struct{ Text string }
 		} `json:"result"`
 		Error struct {
 			Message string `json:"message"`
@@ -229,6 +231,9 @@ func (r *rig) call(t testing.TB, key, tool, arguments string) answer {
 		t.Fatalf("%v: %s", err, body)
 	}
 	a := answer{body: body, Structured: out.Result.Structured, refused: out.Error.Message}
+	if out.Result.IsError && len(out.Result.Content) > 0 {
+		a.refused, _, _ = strings.Cut(out.Result.Content[0].Text, " (reference ")
+	}
 	if a.refused == "" {
 		d := json.NewDecoder(bytes.NewReader(a.Structured))
 		d.UseNumber()
