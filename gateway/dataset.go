@@ -12,16 +12,17 @@ import (
 
 // Dataset is what configuration says of a dataset that the gateway answers questions about itself. It is immutable.
 type Dataset struct {
-	Query    *query.Dataset
-	Plan     budget.Plan // the claim
-	Blocks   budget.Blocks
-	Refresh  bool // each block of time has a budget of its own, and there will be more of them
-	Schedule answers.Schedule
-	Pad      time.Duration
-	Catalog  [32]byte // of whatever gives a question its meaning
-	Costs    Costs
-	Tell     bool // askers are told what is left of budgets that others draw on too
-	Seed     relation.Seed
+	Query     *query.Dataset
+	Described map[string]string // the dataset of a data contract that describes a table, by the table's name
+	Plan      budget.Plan       // the claim
+	Blocks    budget.Blocks
+	Refresh   bool // each block of time has a budget of its own, and there will be more of them
+	Schedule  answers.Schedule
+	Pad       time.Duration
+	Catalog   [32]byte // of whatever gives a question its meaning
+	Costs     Costs
+	Tell      bool // askers are told what is left of budgets that others draw on too
+	Seed      relation.Seed
 	// Engine returns what computes where the data lies, opened at the first call. Its Close leaves it open for others.
 	Engine func(context.Context) (relation.Engine, error)
 }

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/dp/query"
 )
 
 // messageTechnique is what contracts call data that leave value by value, in messages. The other techniques are actions of policy.
@@ -64,27 +66,12 @@ func (s *Snapshot) Retained(leaves []flow.Leaf, terms []flow.LeafTerms, d flow.D
 
 var errGoverned = errors.New("a data contract does not have the dataset used so")
 
-// governsQuestion holds a question to the contract of its dataset and of every column that it uses.
+// governsQuestion holds a question to the contracts of its dataset, of the tables that it reads and of every column that it uses.
 func (s *Snapshot) governsQuestion(f *flow.Flow, q *Question) error {
 	if !s.Catalog.Governs() {
 		return nil
 	}
-	names := []string{q.Dataset}
-	if q.Columns == nil {
-		for _, c := range s.Catalog.Contracts() {
-			if d, ok := c.Dataset(q.Dataset); ok {
-				for i := range d.Fields {
-					names = append(names, d.Fields[i].Name)
-				}
-			}
-		}
-	}
-	for _, column := range q.Columns {
-		for _, source := range s.sources(q.Dataset, column) {
-			names = append(names, q.Dataset+"/"+source)
-		}
-	}
-	for _, name := range names {
+	for _, name := range s.contracted(q) {
 		if why := s.ungoverned(f, s.Catalog.Governance(name), q.Technique); why != "" {
 			return refuse(RulePolicy, "", errGoverned, notPermittedText)
 		}
@@ -92,28 +79,56 @@ func (s *Snapshot) governsQuestion(f *flow.Flow, q *Question) error {
 	return nil
 }
 
-// sources returns what contracts may call a column that a question names: its name, and that of the source's column that it is.
-func (s *Snapshot) sources(dataset, column string) []string {
-	names := []string{column}
-	table, bare, of := strings.Cut(column, ".")
-	if !of {
-		table, bare = "", column
-	}
-	if bare != column {
-		names = append(names, bare)
-	}
-	d := s.Datasets[dataset]
+// contracted are the names, as data contracts have them, of what a question is about.
+func (s *Snapshot) contracted(q *Question) []string {
+	names := []string{q.Dataset}
+	d := s.Datasets[q.Dataset]
 	if d == nil || d.Query == nil {
+		for _, column := range q.Columns {
+			names = append(names, q.Dataset+"/"+column)
+			if _, bare, of := strings.Cut(column, "."); of {
+				names = append(names, q.Dataset+"/"+bare)
+			}
+		}
+		if q.Columns == nil {
+			names = append(names, s.fieldsOf(q.Dataset)...)
+		}
 		return names
 	}
 	for i := range d.Query.Tables {
 		t := &d.Query.Tables[i]
-		if of && t.Name != table {
+		described := cmp.Or(d.Described[t.Name], q.Dataset)
+		if q.Columns == nil {
+			names = append(append(names, described), s.fieldsOf(described)...)
 			continue
 		}
-		for j := range t.Columns {
-			if c := &t.Columns[j]; (c.Name == bare || c.Name == column) && !slices.Contains(names, c.Source) {
-				names = append(names, c.Source)
+		if slices.Contains(q.Tables, t.Name) {
+			names = append(names, described)
+		}
+		for _, column := range q.Columns {
+			table, bare, of := strings.Cut(column, ".")
+			if !of || len(d.Query.Tables) == 1 {
+				table, bare = t.Name, column
+			}
+			if table != t.Name {
+				continue
+			}
+			source := bare
+			if j := slices.IndexFunc(t.Columns, func(c query.Column) bool { return c.Name == bare }); j >= 0 {
+				source = cmp.Or(t.Columns[j].Source, bare)
+			}
+			names = append(names, described+"/"+source)
+		}
+	}
+	return names
+}
+
+// fieldsOf are the fields of a dataset that a data contract describes.
+func (s *Snapshot) fieldsOf(dataset string) (names []string) {
+	for _, c := range s.Catalog.Contracts() {
+		if d, ok := c.Dataset(dataset); ok {
+			for i := range d.Fields {
+				names = append(names, d.Fields[i].Name)
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/wire"
 	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/privacy/dp/query"
 )
 
 const governedContract = `
@@ -149,6 +150,41 @@ func TestAContractBoundsQuestions(t *testing.T) {
 			Flow: flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Agent: "partner", Domain: gatewaytest.Other}, To: flow.Party{Agent: "intake", Domain: gatewaytest.Own}, Purpose: c.purpose},
 		})
 		if refused, is := errors.AsType[*gateway.Refusal](err); (err == nil) != c.ok || err != nil && (!is || refused.Rule != gateway.RulePolicy) {
+			t.Errorf("a question %s: %v, permitted must be %v", name, err, c.ok)
+		}
+	}
+}
+
+// TestAContractBoundsQuestionsAboutTables: where a contract describes a table of a source, under other names of columns, it bounds what reads the table.
+func TestAContractBoundsQuestionsAboutTables(t *testing.T) {
+	rig := governedRig(t)
+	s := *rig.Snapshot()
+	s.Datasets = map[string]*gateway.Dataset{"clinic": {
+		Described: map[string]string{"stays": "visits"},
+		Query: &query.Dataset{Name: "clinic", Tables: []query.Table{
+			{Name: "stays", Source: "t1", Columns: []query.Column{{Name: "birthday", Source: "born"}, {Name: "zip", Source: "postal"}}},
+			{Name: "beds", Source: "t2", Columns: []query.Column{{Name: "ward", Source: "ward"}}},
+		}},
+	}}
+	for name, c := range map[string]struct {
+		purpose flow.Purpose
+		tables  []string
+		columns []string
+		ok      bool
+	}{
+		"of another table":         {"research", []string{"beds"}, []string{"beds.ward"}, true},
+		"that counts its rows":     {"research", []string{"stays"}, []string{}, false},
+		"of a column":              {"research", []string{}, []string{"stays.zip"}, false},
+		"of a column renamed":      {"billing", []string{"stays"}, []string{"stays.birthday"}, false},
+		"of another column":        {"billing", []string{"stays"}, []string{"stays.zip"}, true},
+		"of all there is":          {"billing", nil, nil, false},
+		"of all there is for care": {"care", nil, nil, true},
+	} {
+		_, err := rig.Permits(&gateway.Posed{
+			Snapshot: &s, Question: &gateway.Question{Dataset: "clinic", Technique: "aggregate", Tables: c.tables, Columns: c.columns},
+			Flow: flow.Flow{ID: gateway.NewFlowID(), From: flow.Party{Agent: "partner", Domain: gatewaytest.Other}, To: flow.Party{Agent: "intake", Domain: gatewaytest.Own}, Purpose: c.purpose},
+		})
+		if (err == nil) != c.ok {
 			t.Errorf("a question %s: %v, permitted must be %v", name, err, c.ok)
 		}
 	}

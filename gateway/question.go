@@ -18,6 +18,7 @@ type Question struct {
 	Stream    string // what was published under this name is read; "": the dataset itself is asked
 	Technique string // the action on the dataset that policy has to permit
 	Columns   []string
+	Tables    []string // of the dataset's source, that it reads
 	Cost      account.Vector
 	Schedule  answers.Schedule
 	Catalog   [32]byte // of whatever gives the arguments their meaning

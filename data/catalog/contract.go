@@ -21,8 +21,9 @@ type Contract struct {
 	Custom      []Property
 	Datasets    []Dataset
 
-	raw *yaml.Node     // the file, for writing it back; nil: the contract was not read from one
-	tax *flow.Taxonomy // nil: the default
+	file string         // that it was read under
+	raw  *yaml.Node     // the file, for writing it back; nil: the contract was not read from one
+	tax  *flow.Taxonomy // nil: the default
 }
 
 // Dataset is one object of a contract's schema: a table, view, topic or file, or what a skill, tool or message holds.

@@ -142,6 +142,7 @@ func (p *contractParser) contract(n *yaml.Node) *Contract {
 		Servers:     p.servers(n),
 		Custom:      p.others(n),
 		raw:         n,
+		file:        p.name,
 		tax:         p.tax,
 	}
 	if kind := p.text(n, "", "kind", true); kind != "DataContract" && kind != "" {

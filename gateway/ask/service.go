@@ -125,13 +125,23 @@ func (s *Service) now() time.Time {
 // question is what configuration says of a question that was understood.
 func (a *asking) question(d *gateway.Dataset, q *query.Question, p Priced) *gateway.Question {
 	return &gateway.Question{
-		Dataset: d.Query.Name, Technique: Technique, Columns: columnsOf(d.Query, p.Scans()), Cost: p.Cost(), Schedule: d.Schedule, Catalog: d.Catalog,
+		Dataset: d.Query.Name, Technique: Technique, Columns: columnsOf(d.Query, p.Scans()), Tables: tablesOf(d.Query, p.Scans()), Cost: p.Cost(), Schedule: d.Schedule, Catalog: d.Catalog,
 		Pad: d.Pad, Label: "sql",
 		Blocks: func(now time.Time) (budget.Range, error) {
 			r, _, _, err := d.Over(q.From, q.Until, now)
 			return r, err
 		},
 	}
+}
+
+// tablesOf are the names of the tables that a question reads.
+func tablesOf(d *query.Dataset, scans []relation.Scan) (names []string) {
+	for i := range d.Tables {
+		if slices.ContainsFunc(scans, func(s relation.Scan) bool { return s.Table == d.Tables[i].Source }) {
+			names = append(names, d.Tables[i].Name)
+		}
+	}
+	return names
 }
 
 // columnsOf are the columns that a question uses, as capabilities and contracts name them: by their names, and behind that of their table where the

@@ -110,7 +110,7 @@ func (a *asking) stream(dataset, name string) (*gateway.Question, error) {
 	d, scans := a.Snapshot.Datasets[dataset], a.Streams.Scans(dataset, name)
 	there := d != nil && scans != nil
 	if there {
-		q.Dataset, q.Stream, q.Columns, q.Label = dataset, name, columnsOf(d.Query, scans), "stream"
+		q.Dataset, q.Stream, q.Columns, q.Tables, q.Label = dataset, name, columnsOf(d.Query, scans), tablesOf(d.Query, scans), "stream"
 	}
 	if _, err := a.Gateway.Permits(a.posed(q)); err != nil || !there {
 		return nil, gateway.Refuse(gateway.RulePolicy, err, "There is no stream of this name that this caller may read.")

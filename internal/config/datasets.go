@@ -308,6 +308,7 @@ func (v *validator) dataset(at, name string, d *Dataset) {
 		v.wrong(at+"/versions/every", "", "it must be at least 1m")
 	}
 	v.agreesWithContract(at, name, d)
+	v.agreesWithUse(at, name, d)
 }
 
 // claim checks ε and δ, and returns δ in femto.
@@ -417,6 +418,9 @@ func (v *validator) questions(a *Agent, at string) {
 		}
 		if d, ok := v.c.Datasets[q.Dataset]; ok && q.Over == OverLast && d.Blocks.By != BlocksByTime {
 			v.wrong(at+"/over", "", "the dataset has no blocks of time")
+		}
+		if t := v.contractOf(q.Dataset).Governance.Techniques; len(t) > 0 && !slices.Contains(t, q.Technique) {
+			v.wrong(at+"/technique", "", "the data contract of %s does not allow %s", q.Dataset, q.Technique)
 		}
 		v.femto(at+"/delta", q.Delta)
 		v.price(at, q)

@@ -182,7 +182,6 @@ func (v *validator) contracts() []*catalog.Contract {
 	if !v.look() {
 		return nil
 	}
-	ids, datasets := map[string]bool{}, map[string]bool{}
 	for i, glob := range v.c.Contracts {
 		at := fmt.Sprintf("contracts/%d", i)
 		names, err := v.glob(glob)
@@ -200,19 +199,10 @@ func (v *validator) contracts() []*catalog.Contract {
 				v.adopt(at, err)
 				continue
 			}
-			if ids[c.ID] {
-				v.wrong(at, "", "another contract has the same id")
-			}
-			ids[c.ID] = true
-			for _, d := range c.Datasets {
-				if datasets[d.Name] {
-					v.wrong(at, "", "another contract has the dataset %q", d.Name)
-				}
-				datasets[d.Name] = true
-			}
 			all = append(all, v.c.inheriting(c))
 		}
 	}
+	v.agree(all)
 	return all
 }
 

@@ -55,7 +55,7 @@ func (v *validator) queried(name string, d *Dataset) {
 	v.costs(at+"/sql", d)
 	b := &queriedTables{v: v, d: d, name: name}
 	out := &query.Dataset{
-		Name: name, Unit: d.Unit.Name, Window: time.Duration(d.Unit.Window), Origin: d.Blocks.From, Formal: v.c.FormalDataset(name), Limits: v.queryLimits(at+"/limits", d.Limits),
+		Name: name, Unit: d.Unit.Name, Window: time.Duration(d.Unit.Window), Origin: d.Blocks.From, Formal: v.c.FormalDataset(name), Limits: v.queryLimits(at+"/limits", name, d.Limits),
 	}
 	for _, table := range slices.Sorted(maps.Keys(d.Tables)) {
 		t := d.Tables[table]
@@ -75,9 +75,11 @@ func (v *validator) queried(name string, d *Dataset) {
 	v.c.loaded.queried[name] = out
 }
 
-func (v *validator) contractOf(name string) catalog.Dataset {
-	if v.c.loaded.catalog != nil {
-		for _, contract := range v.c.loaded.catalog.Contracts() {
+func (v *validator) contractOf(name string) catalog.Dataset { return v.c.contractOf(name) }
+
+func (c *Config) contractOf(name string) catalog.Dataset {
+	if c.loaded.catalog != nil {
+		for _, contract := range c.loaded.catalog.Contracts() {
 			if of, ok := contract.Dataset(name); ok {
 				return of
 			}
@@ -154,15 +156,19 @@ func (v *validator) femtoOf(x Exact) int64 {
 
 const defaultMost = 64 // rows and groups that a question may ask for
 
-func (v *validator) queryLimits(at string, l QueryLimits) query.Limits {
-	most := func(key string, given, least int) int64 {
+func (v *validator) queryLimits(at, name string, l QueryLimits) query.Limits {
+	rows, groups := v.contributed(name)
+	most := func(key string, given, least int, contract int64) int64 {
 		if given > 0 && given < least {
 			v.wrong(at+"/"+key, "", "it is less than what a question has that says nothing")
+		}
+		if given == 0 && contract > 0 { // what the contract bounds needs no second bound here
+			return max(min(contract, defaultMost), int64(least))
 		}
 		return int64(max(cmp.Or(given, defaultMost), least))
 	}
 	return query.Limits{
-		Rows: int64(l.Rows), MostRows: most("most_rows", l.MostRows, l.Rows), Groups: int64(l.Groups), MostGroups: most("most_groups", l.MostGroups, l.Groups), MostCells: l.Cells,
+		Rows: int64(l.Rows), MostRows: most("most_rows", l.MostRows, l.Rows, rows), Groups: int64(l.Groups), MostGroups: most("most_groups", l.MostGroups, l.Groups, groups), MostCells: l.Cells,
 	}
 }
 
@@ -175,17 +181,35 @@ type queriedTables struct {
 
 // contract is what describes a table; without a name where nothing does.
 func (b *queriedTables) contract(at, name string, t *Table) catalog.Dataset {
-	if t.Contract != "" {
-		of := b.v.contractOf(t.Contract)
-		if of.Name == "" && b.v.look() {
-			b.v.wrong(at+"/contract", "list the data contract's file under contracts", "no data contract has this dataset")
+	of := b.v.c.describes(b.name, name)
+	if t.Contract != "" && of.Name == "" && b.v.look() {
+		b.v.wrong(at+"/contract", "list the data contract's file under contracts", "no data contract has this dataset")
+	}
+	return of
+}
+
+// describes returns the dataset of a data contract that describes a table: the one that the table names, the one of its name, or, of the only
+// table, the one of the dataset's name.
+func (c *Config) describes(dataset, table string) catalog.Dataset {
+	d := c.Datasets[dataset]
+	if by := d.Tables[table].Contract; by != "" {
+		return c.contractOf(by)
+	}
+	if of := c.contractOf(table); of.Name != "" || len(d.Tables) > 1 {
+		return of
+	}
+	return c.contractOf(dataset)
+}
+
+// Described returns, by table, the datasets of data contracts that describe the tables of a dataset.
+func (c *Config) Described(dataset string) map[string]string {
+	all := map[string]string{}
+	for table := range c.Datasets[dataset].Tables {
+		if of := c.describes(dataset, table); of.Name != "" {
+			all[table] = of.Name
 		}
-		return of
 	}
-	if of := b.v.contractOf(name); of.Name != "" || len(b.d.Tables) > 1 {
-		return of
-	}
-	return b.v.contractOf(b.name)
+	return all
 }
 
 func (b *queriedTables) table(at, name string, t *Table) query.Table {

@@ -36,7 +36,7 @@ func asked(c *config.Config) (map[string]*gateway.Dataset, error) {
 		d := c.Datasets[name]
 		b := Declaration(name, d)
 		out := &gateway.Dataset{
-			Query: q, Plan: b.Plan, Blocks: b.Blocks, Refresh: b.Refresh, Pad: time.Duration(d.Pad), Tell: d.SQL.Tell == config.TellAll,
+			Query: q, Described: c.Described(name), Plan: b.Plan, Blocks: b.Blocks, Refresh: b.Refresh, Pad: time.Duration(d.Pad), Tell: d.SQL.Tell == config.TellAll,
 			Schedule: answers.Schedule{From: d.Versions.From, Every: time.Duration(d.Versions.Every)},
 			Costs:    costs(d),
 			Engine:   func(context.Context) (relation.Engine, error) { return nil, errUnreached },
