@@ -10,6 +10,8 @@ import (
 type about struct {
 	person  bool // people
 	health  bool // of whom something medical is said
+	goods   bool // its name speaks of things, orders or organizations
+	vehicle bool // vehicles, among others
 	thing   bool // things, and nothing speaks of people
 	named   bool // the table's name says so
 	given   int  // columns with given names, as far as names and values tell
@@ -24,6 +26,8 @@ func survey(table string, first [][]ranked) about {
 	a.person = r.any("person", "customer", "employee", "patient", "user")
 	a.health = r.any("patient", "health", "visit", "diagnosis", "medication", "lab", "vital", "procedure")
 	a.named = a.person
+	a.goods = r.any("thing", "order", "organization")
+	a.vehicle = r.concepts["vehicle"] || r.concepts["registration"]
 	people, things := 0, 0
 	for _, all := range first {
 		if len(all) == 0 || all[0].weight < threshold {
@@ -47,7 +51,7 @@ func survey(table string, first [][]ranked) about {
 		}
 	}
 	a.person = a.person || people >= 2
-	a.thing = !a.person && !a.health && (r.any("thing", "order", "organization") || people == 0 && things > 1)
+	a.thing = !a.person && !a.health && (a.goods || people == 0 && things > 1)
 	return a
 }
 
@@ -83,6 +87,14 @@ func (a *about) shift(r reading, w weights) (changed bool) {
 			changed = true
 		}
 	}
+	if a.vehicle && r.concepts["registration"] && w["vehicle/plate"] > 0 {
+		w["vehicle/plate"] += 1.6
+		changed = true
+	}
+	if r.concepts["body"] && (a.health || a.person && !a.goods) {
+		w.set("health/vital", 4.6)
+		changed = true
+	}
 	if !a.health {
 		return changed
 	}
@@ -94,7 +106,7 @@ func (a *about) shift(r reading, w weights) (changed bool) {
 		w.set("health/visit-date", 5)
 		changed = true
 	}
-	if r.all("person", "id") {
+	if r.all("person", "id") && !r.any("member", "provider", "employee", "user", "customer") {
 		w.set("health/record-number", 5)
 		changed = true
 	}

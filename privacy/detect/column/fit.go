@@ -247,6 +247,9 @@ func (f *fits) contact(l flow.Label) fit {
 	case "person/username":
 		u := f.sees(sUser, "form")
 		out := fit{weight: perhaps(u, .5, 1.5, -1)}
+		if p.distinct <= 12 && p.n >= 60 {
+			out.weight -= 1.5 // a short list
+		}
 		if p.share(sEmail) > .5 || p.share(sWeb) > .5 || p.share(sInt) > .8 || p.share(sProse) > .3 || p.share(sWords) > .6 {
 			out.weight = -3
 		}
@@ -376,7 +379,7 @@ func (f *fits) official(l flow.Label) fit {
 
 func (f *fits) number(l flow.Label) fit {
 	p := f.p
-	ints, decs := p.share(sInt), p.share(sDecimal)
+	ints, decs := p.share(sInt), p.share(sDecimal)+p.share(sMeasure)
 	num := ints + decs
 	whole := p.hi-math.Trunc(p.hi) == 0
 	switch l {
@@ -416,7 +419,7 @@ func (f *fits) number(l flow.Label) fit {
 		}
 		return fit{weight: -7}
 	}
-	f.note("form number", p.shapes[sInt]+p.shapes[sDecimal])
+	f.note("form number", p.shapes[sInt]+p.shapes[sDecimal]+p.shapes[sMeasure])
 	switch l {
 	case "person/age":
 		if p.lo < 0 || p.hi > 125 || !whole {
@@ -432,9 +435,9 @@ func (f *fits) number(l flow.Label) fit {
 	case "person/family":
 		return fit{weight: either(p.hi <= 30 && p.lo >= 0, .8, -4)}
 	case "business/quantity":
-		out := fit{weight: .8, alone: 2.9}
+		out := fit{weight: .8, alone: 2.7}
 		if decs > .3 {
-			out.alone = 3.3
+			out.alone = 2.9
 		}
 		if ints > .9 && (p.rising || p.same && p.size > 5) {
 			out = fit{weight: -.5}
@@ -499,7 +502,7 @@ func (f *fits) technical(l flow.Label) fit {
 			return fit{weight: 4, alone: either(s >= .8, 5, 3)}
 		case random > .5 || p.share(sLong) > .5:
 			return fit{weight: 1.5}
-		case p.share(sInt) > .8 && p.size > 4 || p.share(sDate)+p.share(sDecimal)+p.share(sProse)+p.list(lBoolean) > .5:
+		case p.share(sInt) > .8 && (!p.same || p.size < 3 || p.size > 10) || p.share(sDate)+p.share(sDecimal)+p.share(sProse)+p.list(lBoolean) > .5:
 			return fit{weight: -5}
 		}
 		return fit{}
@@ -529,7 +532,7 @@ func (f *fits) record(random float64) fit {
 		return fit{weight: 2, alone: 4.2}
 	case p.rising && p.n > 5:
 		f.note("rising integers", p.n)
-		return fit{weight: 1.5, alone: 3.7}
+		return fit{weight: 1.5, alone: 3.3}
 	case random > .8 && p.repeats < 3:
 		f.sees(sRandom, "form")
 		return fit{weight: 1, alone: 3.3}
@@ -539,9 +542,9 @@ func (f *fits) record(random float64) fit {
 		if p.share(sInt) > .8 && !p.same {
 			return fit{weight: 1, alone: 2.7} // a measure as well as may be
 		}
-		return fit{weight: 1, alone: 3.2}
+		return fit{weight: 1, alone: 2.8}
 	case f.sees(sCode, "form") > .8:
-		return fit{weight: .5, alone: 3}
+		return fit{weight: .5, alone: 2.6}
 	}
 	return fit{}
 }
@@ -675,7 +678,7 @@ func (f *fits) category() fit {
 		return fit{weight: -4}
 	case p.distinct <= min(bound, 60) && p.repeats >= 3:
 		f.note("few different values", p.n)
-		return fit{weight: 1, alone: 3.3}
+		return fit{weight: 1, alone: 2.9}
 	case p.distinct > 60 && p.repeats < 3:
 		return fit{weight: -3}
 	}

@@ -128,7 +128,7 @@ func TestLabelledColumns(t *testing.T) {
 	for _, half := range []struct {
 		file   string
 		detail bool // of the held-out half nobody is to look at single mistakes while tuning
-	}{{"dev.txt", true}, {"heldout.txt", false}, {"public-dev.txt", true}, {"public-dev2.txt", true}} {
+	}{{"dev.txt", true}, {"heldout.txt", false}, {"public-dev.txt", true}, {"public-dev2.txt", true}, {"public-dev3.txt", true}} {
 		tables := corpus(t, half.file, sampled)
 		for _, table := range tables {
 			columns += len(table)

@@ -65,6 +65,7 @@ const (
 	sHandle   // @name
 	sNumbered // a word with a number behind it
 	sOther    // brackets, slashes and codes in words, as places in a warehouse
+	sMeasure  // a number with its unit: "72 kg", "23.1%"
 	sPassword // letters of both cases, digits and marks, no space
 	shapes
 )
@@ -72,7 +73,7 @@ const (
 var shapeNames = [shapes]string{"integer", "decimal", "date", "date and time", "midnight", "seconds since 1970", "year", "uuid", "hexadecimal", "random", "long",
 	"telephone number", "digits", "luhn", "latitude", "longitude", "coordinates", "email", "web address", "path", "picture", "user agent", "code", "icd-10", "dose", "pressure",
 	"postal code", "street", "house number", "word", "words", "prose", "capitals", "initials", "given names", "family names", "full names", "family, given", "places", "countries",
-	"regions", "legal forms", "professions", "nationalities", "ordinary words", "bank code", "user name", "password hash", "handle", "numbered word", "mixed code", "password"}
+	"regions", "legal forms", "professions", "nationalities", "ordinary words", "bank code", "user name", "password hash", "handle", "numbered word", "mixed code", "measure", "password"}
 
 // seen is what one value looks like.
 type seen struct {
@@ -134,6 +135,7 @@ func see(v string, tagger *tag.Tagger) (s seen) {
 	if s.year > 0 {
 		return s
 	}
+	s.add(sMeasure, measured(v, c))
 	s.coded(v, c)
 	s.worded(v, c, tagger)
 	return s

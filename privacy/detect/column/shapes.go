@@ -248,3 +248,12 @@ func numberedWord(v string) bool {
 	c := count(word)
 	return len(v)-len(word) <= 4 && len(v) > len(word) && c.lower > 1 && c.digits == 0 && c.upper == 1
 }
+
+// measured holds for a number and a unit of a few letters behind it.
+func measured(v string, c chars) bool {
+	if v[0]-'0' >= 10 || len(v) > 20 || c.letters > 5 || c.letters == 0 && v[len(v)-1] != '%' {
+		return false
+	}
+	number := strings.TrimRight(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ%°²³µ ")
+	return len(number) < len(v) && strings.Trim(number, "0123456789.,") == "" && count(v[len(number):]).upper <= 2 && (c.letters < 3 || strings.Contains(v, " "))
+}

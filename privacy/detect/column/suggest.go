@@ -35,6 +35,10 @@ var measures = []string{"quantity", "amount", "date", "when"}
 var suggestions = []suggestion{
 	means("government-id/ssn", 6, "ssn"),
 	means("government-id/national", 5.5, "national"),
+	means("government-id/national", 5, "nationality_word", "id"),
+	means("government-id/national", 5, "nationality_word", "number"),
+	means("vehicle/plate", 3.3, "registration", "number"),
+	means("vehicle/plate", 3.2, "registration").but("date", "when", "kind", "text", "id", "amount"),
 	means("government-id/tax", 5, "tax").but("amount", "quantity", "national"),
 	means("government-id/tax", 5.5, "tax", "number").but("amount", "quantity"),
 	means("government-id/passport", 5.5, "passport").but("date", "when", "country", "aspect"),
@@ -56,6 +60,7 @@ var suggestions = []suggestion{
 	means("health/member-number", 4.5, "insurance", "card").but("phone"),
 	means("health/member-number", 4.5, "member", "number").but("quantity"),
 	means("health/member-number", 4.5, "member", "id"),
+	means("health/provider", 5, "provider", "id").but("thing", "date"),
 	means("health/provider", 4.5, "provider").but("phone", "email", "address", "thing", "date"),
 	means("health/diagnosis", 5, "diagnosis").but("date", "when", "amount"),
 	means("health/procedure", 4.5, "procedure").but("date", "when", "amount"),
@@ -98,7 +103,7 @@ var suggestions = []suggestion{
 	means("finance/income", 5, "salary").but("date", "when", "kind", "number", "id"),
 	means("finance/debt", 5, "debt").but("date", "when", "kind", "number", "id"),
 	means("finance/credit-score", 5, "score"),
-	means("finance/amount", 4.2, "amount").but("date", "when", "id", "number", "debt", "text", "note"),
+	means("finance/amount", 4.2, "amount").but("date", "id", "number", "debt", "text", "note"),
 	means("finance/amount", 3.6, "amount", "date"),
 
 	means("technical/ip", 5.5, "ip").but("country", "city", "quantity"),
@@ -126,6 +131,7 @@ var suggestions = []suggestion{
 	means("person/contact/email", 3, "contact").but("id", "phone", "name", "date", "when", "kind", "address", "given", "family", "title", "url", "text", "note"),
 	means("person/contact/handle", 4.8, "handle").but("quantity", "date"),
 	means("person/username", 4.8, "user").but("date", "quantity", "aspect", "email"),
+	means("person/username", 2.6, "person").but("relation", "contact", "id", "number", "email", "phone", "address", "kind", "date", "amount", "quantity", "title", "text", "note", "given", "family", "url", "thing", "name"),
 	means("person/birth-date", 6, "birth", "date"),
 	means("person/birth-date", 5, "birth").but("city", "place", "country", "region", "name", "family", "vital", "quantity"),
 	means("person/birth-place", 6, "birth", "place"),
@@ -189,6 +195,7 @@ var suggestions = []suggestion{
 
 	means("time/event", 4.8, "date").but("birth", "death", "visit"),
 	means("time/event", 4.6, "time").but("birth", "death", "visit"),
+	means("business/quantity", 3, "time"),
 	means("time/event", 4.4, "when").but("birth", "death", "visit"),
 	means(flow.FreeText, 3.6, "note").but("health", "progress"),
 	means(flow.FreeText, 3.2, "text").but("amount"),

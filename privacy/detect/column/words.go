@@ -83,7 +83,7 @@ func read(name string) reading {
 
 // counting are words that say how many there are of what follows.
 var counting = map[string]bool{"num": true, "number": true, "no": true, "nb": true, "n": true, "count": true, "nr": true, "anzahl": true, "nombre": true, "cant": true,
-	"cantidad": true, "numero": true, "liczba": true, "qtd": true, "aantal": true, "numbers": true, "total": true}
+	"cantidad": true, "numero": true, "liczba": true, "qtd": true, "aantal": true, "numbers": true, "total": true, "jumlah": true, "jml": true}
 
 func counts(words []string) bool {
 	if len(words) < 2 {
@@ -95,6 +95,9 @@ func counts(words []string) bool {
 	}
 	if !counting[words[0]] {
 		return false
+	}
+	if words[0] == "jumlah" || words[0] == "jml" || words[0] == "liczba" || words[0] == "aantal" || words[0] == "anzahl" {
+		return true // languages without this plural
 	}
 	plural := len(last) > 4 && last[len(last)-1] == 's' && !strings.HasSuffix(last, "ss") && !strings.HasSuffix(last, "us")
 	return plural || len(words) > 2 && (words[1] == "of" || words[1] == "de" || words[1] == "di")
