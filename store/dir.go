@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 // dataSource is the driver's name for the file, whatever characters the path has.
@@ -58,10 +60,10 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock of the data directory: %w", err)
 	}
-	if err := lockFileNow(f); err != nil {
+	if err := durable.Lock(f); err != nil {
 		holder := holderOf(f)
 		f.Close()
-		if !errors.Is(err, errHeld) {
+		if !errors.Is(err, durable.ErrHeld) {
 			return nil, fmt.Errorf("locking the data directory %s: %w", dir, err)
 		}
 		return nil, fmt.Errorf("%w: %s%s; stop it, use its admin API, or choose another directory", ErrLocked, dir, holder)
@@ -83,5 +85,3 @@ func holderOf(f *os.File) string {
 	}
 	return fmt.Sprintf(" is held by process %d", pid)
 }
-
-var errHeld = errors.New("lock is held")

@@ -74,7 +74,7 @@ func (h *sharing) prepare(ctx context.Context, l *pgLink) error {
 		if h.p.opt.NoSync {
 			return nil
 		}
-		return durable(string(row[1]), "on")
+		return waitsForDisk(string(row[1]), "on")
 	}
 	return nil
 }

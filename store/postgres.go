@@ -224,7 +224,7 @@ func (p *Postgres) settle(ctx context.Context, l *pgLink) (server string, err er
 		_, err = l.simple(ctx, "SELECT set_config('synchronous_commit', 'off', false)")
 		return string(row[5]), err
 	}
-	if err := durable(string(row[3]), string(row[4])); err != nil {
+	if err := waitsForDisk(string(row[3]), string(row[4])); err != nil {
 		return "", err
 	}
 	// Kept as it is, whatever the server is told later.
@@ -232,8 +232,8 @@ func (p *Postgres) settle(ctx context.Context, l *pgLink) (server string, err er
 	return string(row[5]), err
 }
 
-// durable returns [ErrNotDurable] unless a commit waits for the disk.
-func durable(fsync, commits string) error {
+// waitsForDisk returns [ErrNotDurable] unless a commit waits for the disk.
+func waitsForDisk(fsync, commits string) error {
 	if fsync != "on" {
 		return fmt.Errorf("%w: the server runs with fsync = %s, want on", ErrNotDurable, fsync)
 	}
@@ -266,7 +266,7 @@ func (p *Postgres) openExclusive(ctx context.Context) error {
 		case len(row) != 2 || string(row[0]) != pid:
 			return fmt.Errorf("%w, and with it the lock", errLost)
 		case string(row[1]) != "on" && !p.opt.NoSync:
-			return durable(string(row[1]), "on")
+			return waitsForDisk(string(row[1]), "on")
 		}
 		return nil
 	}

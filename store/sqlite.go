@@ -11,6 +11,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite", in Go, without cgo
+
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 const (
@@ -117,8 +119,8 @@ func (s *SQLite) openWriter(ctx context.Context, plans []migrations, opt Options
 	if err := migrate(ctx, w.conn, plans); err != nil {
 		return errors.Join(err, w.close())
 	}
-	if err := syncDir(s.dir); err != nil {
-		return errors.Join(err, w.close())
+	if err := durable.SyncDir(s.dir); err != nil {
+		return errors.Join(fmt.Errorf("syncing the data directory: %w", err), w.close())
 	}
 	s.writer = startWriter(w, opt, s.path)
 	return nil

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 // disk makes the changes to files, so that a test can let each of them fail.
@@ -55,7 +57,7 @@ func (d disk) rename(from, to string) error {
 	if err := d.check("rename", from+" → "+to); err != nil {
 		return err
 	}
-	return rename(from, to)
+	return durable.Rename(from, to)
 }
 
 func (d disk) removeAll(path string) error {
@@ -105,7 +107,7 @@ func (d disk) syncDir(path string) error {
 	dir := filepath.Dir(path)
 	err := d.check("sync", dir)
 	if err == nil {
-		err = syncDir(dir)
+		err = durable.SyncDir(dir)
 	}
 	if err != nil && err != errSkip {
 		return fmt.Errorf("syncing a directory: %w", err)

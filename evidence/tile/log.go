@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 // Log is a log open for writing. It is safe for concurrent use; batches that are appended at once go one after the other.
@@ -86,7 +88,9 @@ func (l *Log) open() error {
 	if l.lock, err = os.OpenFile(filepath.Join(state, "lock"), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
-	if err := lockNow(l.lock); err != nil {
+	if err := durable.Lock(l.lock); errors.Is(err, durable.ErrHeld) {
+		return ErrLocked
+	} else if err != nil {
 		return err
 	}
 	l.tail = tail{disk: l.disk, path: filepath.Join(state, "tail")}

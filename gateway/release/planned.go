@@ -14,6 +14,7 @@ import (
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/deidentify/plan"
 	"github.com/scrimhq/scrim/privacy/deidentify/risk"
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 // The risk report beside a table: the recipient's copy, which rounds what it says of the raw table.
@@ -185,16 +186,6 @@ func BesideFile(name string) func(suffix string, content []byte) error {
 		if err != nil {
 			return errors.Join(err, os.Remove(f.Name()))
 		}
-		return syncDir(filepath.Dir(name))
+		return durable.SyncDir(filepath.Dir(name))
 	}
-}
-
-// syncDir makes a rename durable, where directories can be synced.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // not everywhere possible, and then renames are durable by themselves
-	return d.Close()
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 const (
@@ -98,7 +100,10 @@ func writeKeyFile(ctx context.Context, path string, w Wrapper, plain []byte, rep
 	if err := put(temp, path); err != nil && (replace || !errors.Is(err, fs.ErrExist)) {
 		return fmt.Errorf("writing the keyring: %w", err)
 	}
-	return syncDir(dir)
+	if err := durable.SyncDir(dir); err != nil {
+		return fmt.Errorf("writing the keyring: %w", err)
+	}
+	return nil
 }
 
 func writeTemp(dir string, raw []byte) (name string, err error) {
@@ -120,19 +125,4 @@ func writeTemp(dir string, raw []byte) (name string, err error) {
 		return "", err
 	}
 	return f.Name(), f.Close()
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a folder cannot be synced there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("writing the keyring: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("writing the keyring: %w", err)
-	}
-	return nil
 }

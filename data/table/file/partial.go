@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 // What stands beside the final name while a table is written.
@@ -84,13 +85,13 @@ func other(path, why string) error {
 // begin opens the file under its passing name and locks it. Old is the state from which to go on, or nil.
 func begin(path string, run table.Run) (f *os.File, old *state, err error) {
 	passing := path + Passing
-	f, err = os.OpenFile(passing, os.O_RDWR|os.O_CREATE|os.O_EXCL|noFollow, 0o600)
+	f, err = os.OpenFile(passing, os.O_RDWR|os.O_CREATE|os.O_EXCL|durable.NoFollow, 0o600)
 	fresh := err == nil
 	if errors.Is(err, fs.ErrExist) {
 		if !run.Resume {
 			return nil, nil, exists(passing, "is what an earlier run left unfinished: resume it, or discard it")
 		}
-		f, err = os.OpenFile(passing, os.O_RDWR|noFollow, 0)
+		f, err = os.OpenFile(passing, os.O_RDWR|durable.NoFollow, 0)
 	}
 	if err != nil {
 		return nil, nil, Fail(passing, "creating", err)
@@ -122,7 +123,7 @@ func begin(path string, run table.Run) (f *os.File, old *state, err error) {
 // own locks the file that stands under the passing name, and sees to it that it still does and is nothing else than such a file.
 func own(f *os.File, path string) error {
 	passing := path + Passing
-	if err := lockNow(f); errors.Is(err, errHeld) {
+	if err := durable.Lock(f); errors.Is(err, durable.ErrHeld) {
 		return exists(passing, "another run is at work on it")
 	} else if err != nil {
 		return Fail(passing, "locking", err)
@@ -256,7 +257,7 @@ func (p *Partial) Commit() error {
 	case err != nil:
 		return Fail(p.path, "publishing", err)
 	}
-	if err := syncDir(filepath.Dir(p.path)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(p.path)); err != nil {
 		return Fail(p.path, "making its name durable", err)
 	}
 	os.Remove(p.path + Beside) // says nothing without the file it stood beside
@@ -273,7 +274,7 @@ func (p *Partial) Close() error {
 // on it.
 func Discard(path string) error {
 	passing := path + Passing
-	f, err := os.OpenFile(passing, os.O_RDWR|noFollow, 0)
+	f, err := os.OpenFile(passing, os.O_RDWR|durable.NoFollow, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		os.Remove(path + Beside)
@@ -282,7 +283,7 @@ func Discard(path string) error {
 		return Fail(passing, "discarding", err)
 	}
 	defer f.Close()
-	if err := lockNow(f); errors.Is(err, errHeld) {
+	if err := durable.Lock(f); errors.Is(err, durable.ErrHeld) {
 		return exists(passing, "another run is at work on it")
 	} else if err != nil {
 		return Fail(passing, "locking", err)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/scrimhq/scrim/data/table"
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 // state is what is known of an unfinished file: up to where it counts, and whose it is.
@@ -64,7 +65,7 @@ func parseState(b []byte) (*state, bool) {
 // readState returns the state beside an unfinished file. [fs.ErrNotExist] if there is none.
 func readState(path string) (*state, error) {
 	name := path + Beside
-	f, err := os.OpenFile(name, os.O_RDONLY|noFollow, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|durable.NoFollow, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -94,7 +95,7 @@ func writeState(path string, s *state) (err error) {
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Fail(name, "writing", err)
 	}
-	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL|noFollow, 0o600)
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL|durable.NoFollow, 0o600)
 	if err != nil {
 		return Fail(name, "writing", err)
 	}
@@ -107,7 +108,7 @@ func writeState(path string, s *state) (err error) {
 		err = os.Rename(fresh, name)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = durable.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		os.Remove(fresh)
