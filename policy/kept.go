@@ -52,6 +52,21 @@ func (s *Set) Taxonomy() *flow.Taxonomy { return s.snap.tax }
 // Entities returns what the set's policies may name. It is shared with the set and must not be changed.
 func (s *Set) Entities() Entities { return s.snap.entities }
 
+// FieldLabel returns the label that the catalog gives a field.
+func (s *Set) FieldLabel(name string) (flow.Label, bool) {
+	f, ok := s.snap.fields[name]
+	return f.Label, ok
+}
+
+// Use returns what its data contract says a field may be used for: one that the dataset's contract does not know is under what is said of the dataset.
+func (s *Set) Use(field string) Use {
+	if f, ok := s.snap.fields[field]; ok {
+		return f.Use
+	}
+	dataset, _, _ := strings.Cut(field, "/")
+	return s.snap.uses[dataset]
+}
+
 // Files returns the policies by the names of their files.
 func (s *Set) Files() map[string]string { return s.Keep().Files }
 
@@ -99,4 +114,14 @@ func copiedParents[N ~string](m map[N][]N) map[N][]N {
 		m[n] = slices.Clone(m[n])
 	}
 	return m
+}
+
+// Key is the same for two questions only if the set decides leaves alike for both.
+func (s *Set) Key(q *Query) string { return s.flowKey(q) }
+
+// Apart returns a set that decides alike and keeps decisions of its own, so that who asks very much does not push out those of the set.
+func (s *Set) Apart(cacheSize int) *Set {
+	next := *s
+	next.cache = newCache(cacheSize)
+	return &next
 }

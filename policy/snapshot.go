@@ -35,6 +35,7 @@ const (
 type snapshot struct {
 	tax       *flow.Taxonomy
 	fields    map[string]Field
+	uses      map[string]Use  // by dataset
 	formal    map[string]bool // datasets whose rows leave only through the ledger
 	agents    map[flow.AgentID]knownParty
 	roles     map[flow.Role][]flow.Role // all ancestors
@@ -178,7 +179,7 @@ func (sn *snapshot) addFields(e Entities) (mistakes Mistakes) {
 		sn.fields[f.Name] = f
 		sn.add(sn.fieldEntity(f))
 	}
-	sn.formal = formal
+	sn.formal, sn.uses = formal, uses
 	for name, mark := range formal {
 		sn.add(datasetEntity(Dataset{Name: name, Formal: mark, Use: uses[name]}))
 	}

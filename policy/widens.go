@@ -1,6 +1,8 @@
 package policy
 
 import (
+	cedar "github.com/cedar-policy/cedar-go"
+
 	"fmt"
 	"maps"
 	"reflect"
@@ -35,6 +37,7 @@ func Widens(old, next *Set) []string {
 	w.parameters()
 	w.duties()
 	w.carried(old, next)
+	w.uses(old, next)
 	w.outside(old, next)
 	slices.Sort(w.why)
 	w.why = slices.Compact(w.why)
@@ -55,12 +58,29 @@ func entitiesDiffer(old, next *snapshot) (why []string) {
 	differ("classes of the taxonomy", untitled(old.tax), untitled(next.tax))
 	differ("agents, or their domains, roles or attestation,", partiesOf(old), partiesOf(next))
 	differ("roles", old.roles, next.roles)
-	differ("fields of the catalog", old.fields, next.fields)
+	differ("fields of the catalog", unused(old), unused(next))
 	differ("datasets", old.formal, next.formal)
 	if len(why) == 0 {
-		differ("purposes", old.static, next.static)
+		differ("purposes", named(old), named(next))
 	}
 	return why
+}
+
+// unused are the fields without what they may be used for.
+func unused(sn *snapshot) map[string]Field {
+	out := maps.Clone(sn.fields)
+	for name, f := range out {
+		f.Use = Use{}
+		out[name] = f
+	}
+	return out
+}
+
+// named are all entities but those that data contracts say more of.
+func named(sn *snapshot) cedar.EntityMap {
+	out := maps.Clone(sn.static)
+	maps.DeleteFunc(out, func(id cedar.EntityUID, _ cedar.Entity) bool { return id.Type == typeField || id.Type == typeDataset })
+	return out
 }
 
 func untitled(t *flow.Taxonomy) []flow.Class {
@@ -242,6 +262,43 @@ func (w *widening) carried(old, next *Set) {
 			}
 		}
 	}
+}
+
+// uses: contracts may let data be used for less, unless policies ask what they let it be used for.
+func (w *widening) uses(old, next *Set) {
+	differ := false
+	compare := func(what, name string, was, is Use) {
+		differ = differ || !reflect.DeepEqual(was, is)
+		if !was.admits(is) {
+			w.reason("%s %s may be used for more, otherwise or longer", what, name)
+		}
+	}
+	for name, f := range next.snap.fields {
+		compare("field", name, old.snap.fields[name].Use, f.Use)
+	}
+	for name, u := range next.snap.uses {
+		compare("dataset", name, old.snap.uses[name], u)
+	}
+	if !differ {
+		return
+	}
+	for _, sh := range slices.Concat(w.old.all(), w.next.all()) {
+		for _, c := range sh.tree.Conditions {
+			if asksAttr(c.Body, "purposes") || asksAttr(c.Body, "techniques") || asksAttr(c.Body, "retain") {
+				w.reason("policy %s asks what contracts let data be used for, and that changed", sh.id)
+			}
+		}
+	}
+}
+
+// admits reports whether another use is the same or less.
+func (u Use) admits(v Use) bool {
+	return within(u.Purposes, v.Purposes) && within(u.Techniques, v.Techniques) && (u.Retain == v.Retain || v.Retain > 0 && (u.Retain == 0 || v.Retain < u.Retain))
+}
+
+// within reports whether a list allows no more than another. An empty one allows all.
+func within[T comparable](was, is []T) bool {
+	return len(was) == 0 || len(is) > 0 && !slices.ContainsFunc(is, func(p T) bool { return !slices.Contains(was, p) })
 }
 
 // outside: what other domains ask for only takes away, so that none of it may be missing.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -233,6 +234,16 @@ func TestWidensLooksAtEntities(t *testing.T) {
 	} {
 		if len(Widens(old, again(change))) == 0 {
 			t.Errorf("%s: Widens() gives no reason", name)
+		}
+	}
+	using := func(u Use) *Set { return again(func(e *Entities) { e.Fields[0].Use = u }) }
+	all, care, week := using(Use{}), using(Use{Purposes: []flow.Purpose{"care"}, Techniques: []string{"message"}, Retain: time.Hour}), using(Use{Retain: 7 * 24 * time.Hour})
+	for _, c := range []struct{ from, to *Set }{{all, care}, {all, week}, {week, care}} {
+		if why := Widens(c.from, c.to); len(why) > 0 {
+			t.Errorf("a contract that lets data be used for less: Widens() = %q", why)
+		}
+		if len(Widens(c.to, c.from)) == 0 {
+			t.Error("a contract that lets data be used for more: Widens() gives no reason")
 		}
 	}
 	level := flow.Masked

@@ -97,7 +97,7 @@ const (
 	Turned      Reason = "refused"          // a refusal keeps nothing of what it was about
 	Tables      Reason = "table"            // the guarantee of a table is not kept with its inputs
 	Questions   Reason = "question"         // a question about a dataset: its answer depends on the ledger
-	Schema      Reason = "schema changed"   // of values: the schema that labelled the place is another one now
+	OtherSchema Reason = "schema changed"   // of values: the schema that labelled the place is another one now
 	Gone        Reason = "field gone"       // of values: the catalog no longer has the field
 	StandIn     Reason = "token"            // of values: a token passed or was opened, which is no decision on a level
 	Transparent Reason = "declared changed" // of values: what was declared to be public is declared otherwise now
