@@ -24,6 +24,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/a2a"
 	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/ask"
+	"github.com/scrimhq/scrim/gateway/bundles"
 	"github.com/scrimhq/scrim/gateway/grants"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
@@ -35,6 +36,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/usefulness"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/alarm"
+	"github.com/scrimhq/scrim/policy/bundle"
 	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/store"
@@ -85,9 +87,16 @@ type Gateway struct {
 	useful      *usefulness.Service
 	alarmed     alarmed
 
-	mu      sync.Mutex // one reload at a time
-	carried carried    // guarded by mu
-	config  atomic.Pointer[config.Config]
+	unheld atomic.Pointer[error] // why bundles are not in force; nil: they are
+
+	mu        sync.Mutex // one reload at a time; guards the fields below
+	carried   carried
+	heldWords string   // which bundles are in force
+	heldTried struct { // and which were to be put in force last, and when
+		words string
+		at    time.Time
+	}
+	config atomic.Pointer[config.Config]
 }
 
 // Open opens the state and builds the gateway. Nothing listens yet.
@@ -133,6 +142,9 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t}
 	r.tools.Contracts = st.contracts()
+	if c, snap, err = r.held(c, snap); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	r.config.Store(c)
 	r.revocations = r.exchange()
 	if err := r.openAlarms(ctx); err != nil {
@@ -206,6 +218,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r.trace.Rules = func() evidence.Rules { return r.Config().LineageRules() }
 	r.metrics.Gauge("scrim_lineage_entry", "Entry of the journal up to which lineage was followed.", func() float64 { return r.trace.followed(context.Background()) })
+	r.beginBundles()
 	r.useful = usefulness.New(usefulness.Options{Gateway: r.Gateway, DB: st.DB, Keys: st.Keys})
 	r.handler = r.guard(r.health(r.Gateway.Door(r.doors())))
 	return r, nil
@@ -276,6 +289,7 @@ func (r *Gateway) doors() http.Handler {
 	mux.HandleFunc(a2a.KeysPath, cards.ServeKeys)
 	mux.Handle(domain.Path, r.Peers)
 	mux.Handle(offer.ContractsPath, r.contractDoor())
+	mux.Handle(bundle.Path, r.bundleDoor())
 	mux.Handle(revocations.ListPath, r.revocations)
 	mux.Handle(revocations.PushPath, r.revocations)
 	mux.Handle(WitnessPath, r.Witness.Handler())
@@ -358,27 +372,41 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 	if err := fixed(old, next); err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
+	if err := r.adopt(ctx, next, "reloaded: "+why); err != nil {
+		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	}
+	return nil
+}
+
+// adopt puts a configuration in force, held to what bundles ask for now. On any mistake the old one stays. It is called with r.mu held.
+func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string) error {
+	set := bundleSettings(next)
+	all := r.Bundles.HeldBy(set)
+	next = next.HeldTo(heldBy(all, set, r.Gateway.Snapshot().Policy))
 	snap, err := r.build(next)
 	if err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+		return err
 	}
 	plans, err := streamPlans(next)
 	if err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+		return err
 	}
 	if err := r.Budgets.declare(ctx, next, r.fault); err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+		return err
 	}
 	r.join(snap)
 	retire := r.sources.attach(next, snap, r.seed)
 	snap, now, err := r.labelled(ctx, next, snap)
 	if err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+		return err
 	}
-	if err := r.Gateway.Swap(ctx, snap, "reloaded: "+why); err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
+	if err := r.Gateway.Swap(ctx, snap, why); err != nil {
+		return err
 	}
 	r.carried = now
+	r.Bundles.Configure(set)
+	r.Bundles.Running(all)
+	r.heldWords = bundles.Words(all)
 	if err := retire(); err != nil {
 		r.log.Error("closing sources of the configuration before", "error", err)
 	}

@@ -77,6 +77,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	wg.Go(func() { r.Peers.Run(background) })
 	wg.Go(func() { r.Contracts.Run(background) })
 	wg.Go(func() { r.revocations.Run(background) })
+	wg.Go(func() { r.Bundles.Run(background, r.fault) })
 	wg.Go(func() { r.carryOn(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
@@ -177,6 +178,9 @@ func (r *Gateway) Ready(ctx context.Context) error {
 	}
 	if err := r.Log.Healthy(); err != nil {
 		return err
+	}
+	if unheld := r.unheld.Load(); unheld != nil {
+		return *unheld
 	}
 	if late := r.late.Load(); late != nil {
 		return *late

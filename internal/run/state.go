@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/evidence/witness"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/gateway/bundles"
 	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/governance"
@@ -31,7 +32,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema(), headsSchema(), governance.Schema()}...), budgetSchemas()...)
+	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), bundles.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema(), headsSchema(), governance.Schema()}...), budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
@@ -43,6 +44,8 @@ type State struct {
 	Peers *peers.Peers // the domain's identity, and those that it pinned
 
 	Contracts *offer.Book // what it agreed on with them
+
+	Bundles *bundles.Exchange // what it asks them to keep to, and what it keeps to of theirs
 
 	Budgets *Budgets // of privacy loss
 
@@ -84,6 +87,9 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	}
 	if err == nil {
 		err = st.openContracts(ctx, c, fault)
+	}
+	if err == nil {
+		err = st.openBundles(ctx, c)
 	}
 	if err == nil {
 		err = st.openCapabilities(ctx, c)

@@ -1,0 +1,183 @@
+package run_test
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy"
+	"github.com/scrimhq/scrim/policy/bundle"
+	"github.com/scrimhq/scrim/store"
+)
+
+// shows is the level of a class that leaves the hospital, and within it.
+func shows(t *testing.T, g *run.Gateway, l flow.Label) string {
+	t.Helper()
+	level := func(to flow.DomainID) flow.Level {
+		q := policy.Query{Flow: flow.Flow{
+			From: flow.Party{Agent: "client", Domain: "hospital"}, To: flow.Party{Agent: "tools", Domain: to}, Task: flow.Task{Criticality: flow.Critical},
+		}}
+		terms, err := g.Gateway.Snapshot().Policy.Decide(q, []flow.Leaf{{Label: l}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return terms.Leaves[0].Level
+	}
+	return fmt.Sprintf("%s across, %s within", level("insurer"), level("hospital"))
+}
+
+func onRecord(t *testing.T, g *run.Gateway, text string) bool {
+	t.Helper()
+	for e, err := range g.Log.Entries(t.Context(), audit.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(e.Event.Reason, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func rewrite(t *testing.T, g *run.Gateway, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Reload(t.Context(), "a test"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestABundleTightensAnotherDomainsGateway publishes at the insurer's gateway and looks at what the hospital's shows, records and budgets: before
+// anything came, with a version, with the next one, after a restart, and when nothing is subscribed to any more.
+func TestABundleTightensAnotherDomainsGateway(t *testing.T) {
+	p := newNeighbours(t)
+	p.pin(t, p.hospital, p.insurer)
+	p.pin(t, p.insurer, p.hospital)
+	free, err := os.ReadFile(p.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	insurer := p.insurer.Config().File()
+	theirs, err := os.ReadFile(insurer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(insurer), "out.cedar"), []byte("@id(\"no-training\") forbid (principal, action == Action::\"train\", resource);\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	publish := func(more string) {
+		t.Helper()
+		rewrite(t, p.insurer, insurer, string(theirs)+"publish: [{name: baseline, policies: [out.cedar], "+more+"}]\n")
+		if _, err := p.insurer.Bundles.Publish(t.Context(), "baseline"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const dataset = "datasets: {stays: {epsilon: 3, delta: 1e-6}}\n"
+	const subscribed = dataset + "subscribe: [{domain: insurer, bundle: baseline, every: 1s, late: dropped}]\n"
+	rewrite(t, p.hospital, p.file, string(free)+dataset)
+	if got := shows(t, p.hospital, "finance/amount"); got != "raw across, raw within" {
+		t.Errorf("before it is subscribed to: %s", got)
+	}
+	rewrite(t, p.hospital, p.file, string(free)+subscribed)
+	if got := shows(t, p.hospital, "finance/amount"); got != "dropped across, raw within" {
+		t.Errorf("before any version came: %s", got)
+	}
+	if p.hospital.Bundles.Late() != 1 || len(p.hospital.Bundles.Drift()) == 0 {
+		t.Error("nobody is told that the bundle is late")
+	}
+	publish(`labels: {finance: {level: generalized}}, defaults: {epsilon: 2, pad: 5s}`)
+	eventually(t, "the first version is in force", func() bool { return shows(t, p.hospital, "finance/amount") == "generalized across, generalized within" })
+	if got := shows(t, p.hospital, "person/name"); got != "raw across, raw within" {
+		t.Errorf("of what the bundle says nothing: %s", got)
+	}
+	if d := p.hospital.Config().Datasets["stays"]; d.Epsilon.String() != "2" || d.Pad.String() != "5s" {
+		t.Errorf("the dataset has ε %s and pad %s", d.Epsilon, d.Pad)
+	}
+	claimed := func() int64 {
+		t.Helper()
+		all, err := p.hospital.Budgets.Ledger.Budgets(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		return all[0].Plan.Epsilon
+	}
+	if got := claimed(); got != 2_000_000_000 {
+		t.Errorf("the ledger has ε %d nano", got)
+	}
+	publish(`labels: {finance: {level: masked}, person: {tier: restricted}}`)
+	eventually(t, "the second version is in force", func() bool { return shows(t, p.hospital, "finance/amount") == "masked across, masked within" })
+	if got := shows(t, p.hospital, "person/name"); got != "tokenized across, tokenized within" {
+		t.Errorf("of restricted data at a critical task: %s", got)
+	}
+	if got := claimed(); got != 2_000_000_000 {
+		t.Errorf("a version that says nothing of ε gave some back: the ledger has %d nano", got)
+	}
+	for text, g := range map[string]*run.Gateway{
+		"bundle baseline: version 2 is published, digest ": p.insurer, "bundle baseline: version 2 is kept to, digest ": p.hospital,
+		"held to bundles: insurer/baseline version 2": p.hospital,
+	} {
+		if !onRecord(t, g, text) {
+			t.Errorf("not on record: %s", text)
+		}
+	}
+	if drift := p.hospital.Bundles.Drift(); len(drift) != 0 {
+		t.Errorf("drift: %v", drift)
+	}
+	if p.hospital.Config().Hash() == load(t, p.file).Hash() {
+		t.Error("what is held is not in the hash of the configuration")
+	}
+	rewrite(t, p.hospital, p.file, string(free)+dataset)
+	if got := shows(t, p.hospital, "finance/amount"); got != "raw across, raw within" {
+		t.Errorf("when nothing is subscribed to any more: %s", got)
+	}
+	rewrite(t, p.hospital, p.file, string(free)+subscribed)
+	if got := shows(t, p.hospital, "finance/amount"); got != "masked across, masked within" {
+		t.Errorf("subscribed to again, with the version that was kept: %s", got)
+	}
+}
+
+// TestABundleHoldsFromTheStart opens a gateway on a state that has a version.
+func TestABundleHoldsFromTheStart(t *testing.T) {
+	file := lay(t, "version: 1\ndomain: hospital\nsubscribe: [{domain: insurer, bundle: baseline, late: stop}]\n", map[string]string{
+		"policies/10.cedar": "permit (principal, action in Action::\"upto_raw\", resource);\n",
+	})
+	g, _, stop := serve(t, load(t, file), run.Options{})
+	if got := shows(t, g, "finance/amount"); got != "dropped across, dropped within" {
+		t.Errorf("before any version came: %s", got)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := run.OpenState(t.Context(), load(t, file), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := flow.Masked
+	b := bundle.Bundle{Issuer: "insurer", Name: "baseline", Version: 1, Issued: time.Now().UTC().Truncate(time.Second)}
+	b.Expires, b.Labels = b.Issued.Add(time.Hour), []bundle.Label{{Label: "finance", Level: &level}}
+	text, err := b.Sign("k1", ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = st.DB.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Exec("INSERT INTO bundles_taken (domain, name, bundle, seen) VALUES (?, ?, ?, ?)", "insurer", "baseline", string(text), time.Now().Unix())
+		return err
+	})
+	if err := errors.Join(err, st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	g, _, _ = serve(t, load(t, file), run.Options{})
+	if got := shows(t, g, "finance/amount") + "; " + shows(t, g, "person/name"); got != "masked across, masked within; raw across, raw within" {
+		t.Errorf("with the version that was kept: %s", got)
+	}
+}
