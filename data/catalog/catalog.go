@@ -134,5 +134,18 @@ func (c *Catalog) Fields() []Field {
 // Contracts returns the contracts.
 func (c *Catalog) Contracts() []*Contract { return slices.Clone(c.contracts) }
 
+// Bindings returns the schemas with what they are bound to, ordered by owner, kind, name and direction.
+func (c *Catalog) Bindings() (all []Binding) {
+	for key, schemas := range c.bindings {
+		for _, s := range schemas {
+			all = append(all, Binding{Schema: s, Kind: key.kind, Owner: key.owner, Name: key.name, Direction: key.dir})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Binding) int {
+		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Direction, b.Direction), cmp.Compare(a.Schema.Name(), b.Schema.Name()))
+	})
+	return all
+}
+
 // Kinds returns every kind.
 func Kinds() []Kind { return []Kind{Tool, Skill, Data, Resource, Prompt} }
