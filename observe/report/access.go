@@ -73,7 +73,7 @@ func (d *draft) summary() {
 func (d *draft) where() {
 	s := Section{ID: "sources", Title: "Sources and retention", Law: "GDPR art. 15(1)(d), (g)", Columns: []string{"Data", "Sources", "Recipients keep it", "Categories of recipients"}}
 	t := Section{ID: "transfers", Title: "Transfers", Law: "GDPR art. 15(2)", Columns: []string{"Domain", "Country", "Safeguard"}}
-	var labels, domains []string
+	var labels, domains, unsaid []string
 	policies := map[string]map[string]bool{}
 	for i := range d.seen {
 		one := &d.seen[i]
@@ -97,9 +97,12 @@ func (d *draft) where() {
 			d.lacks("GDPR art. 15(1)(g)", "where data of class %s are from: no contract has it", l)
 		}
 		if len(retain) == 0 {
-			d.lacks("GDPR art. 15(1)(d)", "how long data of class %s are kept", l)
+			unsaid = append(unsaid, l)
 		}
 		s.Rows = append(s.Rows, texts(d.titles([]string{l}), lines(sources), lines(retain), d.recipientsStated(l)))
+	}
+	if len(unsaid) > 0 {
+		d.lacks("GDPR art. 15(1)(d)", "how long recipients keep %s", list(unsaid))
 	}
 	d.section(s)
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(domains))) {

@@ -10,15 +10,13 @@ import (
 func (d *draft) budgetCounts() []Count {
 	by := []string{"question.dataset", "question.technique", "flow.to.domain", "flow.to.agent", "flow.purpose"}
 	ledger := Where{At: "outcome", Is: []string{string(flow.Budgeted)}}
-	return []Count{
+	return append(charges(), []Count{
 		{ID: "answers", Sum: sumEntries, By: by, Where: answers},
-		{ID: "epsilon", Sum: sumEpsilon, By: by, Where: answers},
-		{ID: "delta", Sum: sumDelta, By: by, Where: answers},
 		{ID: "ledger", Sum: sumEntries, By: []string{"flow.subject", "flow.method"}, Where: []Where{ledger}},
-		{ID: "charged", Sum: sumEpsilon, By: []string{"flow.subject", "flow.method"}, Where: []Where{ledger}},
+		{ID: "ledger-epsilon", Sum: sumEpsilon, By: []string{"flow.subject", "flow.method"}, Where: []Where{ledger}},
 		{ID: "asked", Sum: sumEntries, By: []string{"question.dataset", "outcome"}, Where: []Where{{At: "question.dataset", Not: []string{""}}}},
 		{ID: "tables", Sum: sumRows, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "flow.subject", "time.day"}, Where: tables},
-	}
+	}...)
 }
 
 func (d *draft) budgets() {
@@ -29,13 +27,14 @@ func (d *draft) budgets() {
 		s.Rows = append(s.Rows, texts(one.Dataset, one.Scope, one.Unit, yes(one.Claims), one.Epsilon, one.Delta, one.Filter, one.Spent, one.Cap, yes(one.Left)))
 	}
 	d.section(s)
-	n, eps, delta := d.count("answers"), d.count("epsilon"), d.count("delta")
-	a := Section{ID: "answers", Title: "Answers of this time", Columns: []string{"Dataset", "Technique", "Domain", "Agent", "Purpose", "Answers", "ε", "δ"}}
+	n := d.count("answers")
+	a := Section{ID: "answers", Title: "Answers of this time", Columns: []string{"Dataset", "Technique", "Domain", "Agent", "Purpose", "Answers"}}
 	for i, f := range n.Figures {
-		a.Rows = append(a.Rows, append(texts(f.Key[0], f.Key[1], d.named(f.Key[2]), f.Key[3], d.purposed(f.Key[4])), n.cell(i), eps.cellAt(f.Key...), delta.cellAt(f.Key...)))
+		a.Rows = append(a.Rows, append(texts(f.Key[0], f.Key[1], d.named(f.Key[2]), f.Key[3], d.purposed(f.Key[4])), n.cell(i)))
 	}
 	d.section(a)
-	entries, charged, asked := d.count("ledger"), d.count("charged"), d.count("asked")
+	d.charged()
+	entries, charged, asked := d.count("ledger"), d.count("ledger-epsilon"), d.count("asked")
 	l := Section{ID: "ledger", Title: "Entries of the ledger in this time", Columns: []string{"Dataset", "Kind", "Entries", "ε"}}
 	for i, f := range entries.Figures {
 		l.Rows = append(l.Rows, append(texts(f.Key[0], f.Key[1]), entries.cell(i), charged.cellAt(f.Key...)))

@@ -143,17 +143,18 @@ func (d *draft) recipients(law string) {
 
 // released are tables and answers, which are not counted value by value.
 func (d *draft) released() {
-	rows, eps, n := d.count("tables"), d.count("epsilon"), d.count("answers")
+	rows, n := d.count("tables"), d.count("answers")
 	t := Section{ID: "tables", Title: "Tables that were released", Columns: []string{"Domain", "Agent", "Purpose", "Table", "Day", "Rows"}}
 	for i, f := range rows.Figures {
 		t.Rows = append(t.Rows, append(texts(d.named(f.Key[0]), f.Key[1], f.Key[2], f.Key[3], f.Key[4]), rows.cell(i)))
 	}
-	a := Section{ID: "answers", Title: "Answers about datasets", Text: []string{"Answers are aggregates; ε is the privacy loss that was charged for them."}, Columns: []string{"Domain", "Agent", "Purpose", "Dataset", "Answers", "ε"}}
+	a := Section{ID: "answers", Title: "Answers about datasets", Columns: []string{"Domain", "Agent", "Purpose", "Dataset", "Answers"}}
 	for i, f := range n.Figures {
-		a.Rows = append(a.Rows, append(texts(d.named(f.Key[0]), f.Key[1], f.Key[2], f.Key[3]), n.cell(i), eps.cellAt(f.Key...)))
+		a.Rows = append(a.Rows, append(texts(d.named(f.Key[0]), f.Key[1], f.Key[2], f.Key[3]), n.cell(i)))
 	}
 	d.section(t)
 	d.section(a)
+	d.charged()
 }
 
 // abroad is a row for each domain outside.

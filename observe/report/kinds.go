@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/privacy/budget"
 )
 
 // kind is how a document of a kind is made.
@@ -48,15 +49,38 @@ var (
 // outside leaves out what stays in the domain.
 func (d *draft) outside() Where { return Where{At: "flow.to.domain", Not: []string{string(d.Domain)}} }
 
+// charges are what the ledger of budgets says was charged for whom, and given back because nothing was answered.
+func charges(extra ...Where) []Count {
+	by := []string{"flow.from.domain", "flow.from.agent", "flow.subject"}
+	of := func(method string) []Where {
+		return append([]Where{{At: "outcome", Is: []string{string(flow.Budgeted)}}, {At: "flow.method", Is: []string{method}}}, extra...)
+	}
+	charged, back := of(budget.Reserved.String()), of(budget.Released.String())
+	return []Count{
+		{ID: "epsilon", Sum: sumEpsilon, By: by, Where: charged}, {ID: "epsilon-back", Sum: sumEpsilon, By: by, Where: back},
+		{ID: "delta", Sum: sumDelta, By: by, Where: charged}, {ID: "delta-back", Sum: sumDelta, By: by, Where: back},
+	}
+}
+
+func (d *draft) charged() {
+	s := Section{ID: "charges", Title: "Privacy loss that was charged", Columns: []string{"Domain", "Agent", "Dataset", "ε", "ε given back", "δ", "δ given back"},
+		Text: []string{"By whoever asked, as the ledger of budgets has it; an empty agent is the domain's own publishing. A charge whose answer could not be given is given back."}}
+	c := d.count("epsilon")
+	for i, f := range c.Figures {
+		row := append(texts(d.named(f.Key[0]), f.Key[1], f.Key[2]), c.cell(i))
+		s.Rows = append(s.Rows, append(row, d.count("epsilon-back").cellAt(f.Key...), d.count("delta").cellAt(f.Key...), d.count("delta-back").cellAt(f.Key...)))
+	}
+	d.section(s)
+}
+
 func (d *draft) shownCounts(extra ...Where) []Count {
 	by := []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "levels.label", "levels.level"}
-	return []Count{
+	return append(charges(), []Count{
 		{ID: "values", Sum: sumValues, By: by, Where: append([]Where{showing, toSome, visible}, extra...)},
 		{ID: "watched", Sum: sumValues, By: by[:4], Where: append([]Where{watched, toSome}, extra...)},
 		{ID: "tables", Sum: sumRows, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "flow.subject", "time.day"}, Where: append(slices.Clone(tables), extra...)},
-		{ID: "epsilon", Sum: sumEpsilon, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "question.dataset"}, Where: append(slices.Clone(answers), extra...)},
 		{ID: "answers", Sum: sumEntries, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "question.dataset"}, Where: append(slices.Clone(answers), extra...)},
-	}
+	}...)
 }
 
 func (d *draft) count(id string) *Count {

@@ -80,8 +80,9 @@ type tally struct {
 	wheres  []condition
 	by      []member
 	figures map[string]*counted
-	most    *int // how many more figures there may be, of all tallies
-	pairs   *int // how many more pairs of a figure and a person
+	name    []byte // of a figure; made anew for each
+	most    *int   // how many more figures there may be, of all tallies
+	pairs   *int   // how many more pairs of a figure and a person
 }
 
 type member struct {
@@ -121,6 +122,7 @@ func (c *condition) holds(ev *flow.Event, l *flow.LevelCount) bool {
 type counted struct {
 	Figure
 	digest hash.Hash
+	buf    []byte
 	people map[int32]struct{}
 }
 
@@ -164,11 +166,7 @@ func (t *tally) one(e *audit.Entry, l *flow.LevelCount, people []int32) error {
 			return nil
 		}
 	}
-	key := make([]string, len(t.by))
-	for i, m := range t.by {
-		key[i] = m.of(&e.Event, l)
-	}
-	f, err := t.figure(key)
+	f, err := t.figure(&e.Event, l)
 	if err != nil {
 		return err
 	}
@@ -210,19 +208,26 @@ func summed(sum string, ev *flow.Event) int64 {
 	panic("nothing adds up " + sum)
 }
 
-func (t *tally) figure(key []string) (*counted, error) {
-	name := strings.Join(key, "\x00")
-	f := t.figures[name]
+func (t *tally) figure(ev *flow.Event, l *flow.LevelCount) (*counted, error) {
+	t.name = t.name[:0]
+	for _, m := range t.by {
+		v := m.of(ev, l)
+		t.name = append(binary.AppendUvarint(t.name, uint64(len(v))), v...)
+	}
+	f := t.figures[string(t.name)]
 	if f == nil {
 		if *t.most--; *t.most < 0 {
 			return nil, ErrMuch
 		}
-		f = &counted{Figure: Figure{Key: key}, digest: sha256.New()}
+		f = &counted{Figure: Figure{Key: make([]string, len(t.by))}, digest: sha256.New()}
+		for i, m := range t.by {
+			f.Key[i] = m.of(ev, l)
+		}
 		f.digest.Write([]byte(digestHead))
 		if t.Keys {
 			f.people = map[int32]struct{}{}
 		}
-		t.figures[name] = f
+		t.figures[string(t.name)] = f
 	}
 	return f, nil
 }
@@ -236,8 +241,8 @@ func (c *counted) from(e *audit.Entry) {
 	if n.Last == e.Seq {
 		return
 	}
-	c.digest.Write(binary.BigEndian.AppendUint64(nil, uint64(e.Seq)))
-	c.digest.Write(e.Hash[:])
+	c.buf = append(binary.BigEndian.AppendUint64(c.buf[:0], uint64(e.Seq)), e.Hash[:]...)
+	c.digest.Write(c.buf)
 	switch {
 	case n.Number == 0:
 		n.First, n.Ranges = e.Seq, [][2]int64{{e.Seq, e.Seq}}

@@ -114,11 +114,19 @@ func (e *event) member(at string, l *level) (string, bool) {
 	if l == nil {
 		return "", true
 	}
-	return map[string]string{"levels.label": l.Label, "levels.level": l.Level, "levels.param": l.Param, "levels.by": l.By}[at], true
+	switch at {
+	case "levels.label":
+		return l.Label, true
+	case "levels.level":
+		return l.Level, true
+	case "levels.param":
+		return l.Param, true
+	}
+	return l.By, true
 }
 
 func ofLevel(at string) bool {
-	return slices.Contains([]string{"levels.label", "levels.level", "levels.param", "levels.by"}, at)
+	return at == "levels.label" || at == "levels.level" || at == "levels.param" || at == "levels.by"
 }
 
 // shown is a value as it stands in tables.
@@ -168,6 +176,8 @@ type Recount struct {
 	Entries int64 // that are in the report's time
 	r       *Report
 	figures []map[string]*recounted // of each count
+	levels  []bool                  // of each count: it looks at levels one by one
+	name    []byte                  // of a figure; made anew for each
 	facts   map[int64][]reportCell
 }
 
@@ -177,13 +187,14 @@ type recounted struct {
 	subjects int64
 	entries  reportEntries
 	digest   hash.Hash
+	buf      []byte
 }
 
 // Recount begins to count a report's figures again.
 func (r *Report) Recount() *Recount {
 	n := &Recount{r: r, figures: make([]map[string]*recounted, len(r.body.Counts)), facts: map[int64][]reportCell{}}
 	for i := range n.figures {
-		n.figures[i] = map[string]*recounted{}
+		n.figures[i], n.levels = map[string]*recounted{}, append(n.levels, r.body.Counts[i].levels())
 	}
 	for _, s := range r.body.Sections {
 		for _, row := range s.Rows {
@@ -305,7 +316,7 @@ func eventOf(entry []byte) (int64, *event, error) {
 
 func (n *Recount) count(i int, seq int64, ev *event, leaf tlog.Hash) {
 	c := &n.r.body.Counts[i]
-	if !c.levels() {
+	if !n.levels[i] {
 		n.one(i, c, seq, ev, nil, leaf)
 		return
 	}
@@ -321,16 +332,20 @@ func (n *Recount) one(i int, c *reportCount, seq int64, ev *event, l *level, lea
 			return
 		}
 	}
-	key := make([]string, len(c.By))
-	for k, at := range c.By {
-		key[k], _ = ev.member(at, l)
+	n.name = n.name[:0]
+	for _, at := range c.By {
+		v, _ := ev.member(at, l)
+		n.name = append(strconv.AppendInt(n.name, int64(len(v)), 10), ':')
+		n.name = append(n.name, v...)
 	}
-	name := fmt.Sprintf("%q", key)
-	f := n.figures[i][name]
+	f := n.figures[i][string(n.name)]
 	if f == nil {
-		f = &recounted{key: key, digest: sha256.New()}
+		f = &recounted{key: make([]string, len(c.By)), digest: sha256.New()}
+		for k, at := range c.By {
+			f.key[k], _ = ev.member(at, l)
+		}
 		f.digest.Write([]byte(entryDigest))
-		n.figures[i][name] = f
+		n.figures[i][string(n.name)] = f
 	}
 	first := f.entries.Last != seq
 	switch {
@@ -353,8 +368,8 @@ func (n *Recount) one(i int, c *reportCount, seq int64, ev *event, l *level, lea
 }
 
 func (f *recounted) note(seq int64, leaf tlog.Hash) {
-	f.digest.Write(binary.BigEndian.AppendUint64(nil, uint64(seq))) //nolint:gosec // from 1 upwards
-	f.digest.Write(leaf[:])
+	f.buf = append(binary.BigEndian.AppendUint64(f.buf[:0], uint64(seq)), leaf[:]...) //nolint:gosec // from 1 upwards
+	f.digest.Write(f.buf)
 	e := &f.entries
 	switch {
 	case e.Number == 0:
