@@ -1,6 +1,7 @@
 package column
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
@@ -43,7 +44,7 @@ func survey(table string, first [][]ranked) about {
 		case l.Within("person/contact"), l.Within("government-id"), l == "person/birth-date", l == "person/gender", l == "person/name", l == "person/marital-status":
 			people++
 		case l.Within("health"):
-			if !l.Within("health/claim-number") && !l.Within("health/member-number") {
+			if l != "health/claim-number" && l != "health/member-number" && l != "health/provider" {
 				a.health = true
 			}
 		case l == "business/quantity", l == "finance/amount", l == "technical/record-id":
@@ -106,7 +107,7 @@ func (a *about) shift(r reading, w weights) (changed bool) {
 		w.set("health/visit-date", 5)
 		changed = true
 	}
-	if r.all("person", "id") && !r.any("member", "provider", "employee", "user", "customer") {
+	if r.concepts["id"] && slices.ContainsFunc(r.words, func(w string) bool { return w == "person" || w == "subject" || w == "pat" }) {
 		w.set("health/record-number", 5)
 		changed = true
 	}

@@ -87,7 +87,8 @@ type profile struct {
 }
 
 type form struct {
-	what  string
+	what  string // the type, or the rule of a user's own type or list
+	own   bool   // a user's own
 	label flow.Label
 }
 
@@ -135,72 +136,85 @@ func (p *profile) kind(l flow.Label) (name string, n int) {
 	return name, n
 }
 
+// looker makes a profile, value by value.
+type looker struct {
+	*profile
+	c                *Classifier
+	tagger           *tag.Tagger
+	seed             maphash.Seed
+	seen             map[uint64]struct{}
+	years            []int
+	found            []detect.Finding
+	total, said, ups int // bytes, words, and numbers above the one before
+	last             float64
+}
+
 // look makes the profile of a sample, of at most [MaxValues] values taken evenly. A done ctx ends it early.
 func (c *Classifier) look(ctx context.Context, col *Column) *profile {
 	p := &profile{forms: map[form]int{}, kinds: map[string]int{}, kindOf: map[string]flow.Label{}, control: map[string]int{}, same: true, lo: math.Inf(1), hi: math.Inf(-1)}
+	l := looker{profile: p, c: c, tagger: tag.Default(), seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, last: math.Inf(-1)}
 	step := max(1, (len(col.Values)+MaxValues-1)/MaxValues)
-	seed := maphash.MakeSeed()
-	seen := map[uint64]struct{}{}
-	var years []int
-	var found []detect.Finding
-	tagger := tag.Default()
-	total, words, ups, last := 0, 0, 0, math.Inf(-1)
 	for i := 0; i < len(col.Values); i += step {
 		if i/step%64 == 0 && ctx.Err() != nil {
 			break
 		}
-		v := strings.TrimSpace(cut(strings.ToValidUTF8(cut(col.Values[i], MaxValue), "\uFFFD"), MaxValue))
-		in := list(0)
-		if len(v) <= 40 {
-			in = shortLists()[fold(v)]
-		}
-		if v == "" || in&lBlank != 0 && in&^(lBlank|lReligion) == 0 {
-			p.blank++
-			continue
-		}
-		p.n++
-		for l := range lists {
-			if in&(1<<l) != 0 {
-				p.lists[l]++
-			}
-		}
-		if len(v) == 1 {
-			p.single++
-		}
-		seen[maphash.String(seed, v)] = struct{}{}
-		if p.n == 1 {
-			p.size = len(v)
-		}
-		p.same = p.same && p.size == len(v)
-		total += len(v)
-
-		s := see(v, tagger)
-		for _, shape := range s.shapes[:s.n] {
-			p.shapes[shape]++
-		}
-		words += s.words
-		if s.number {
-			p.lo, p.hi = min(p.lo, s.value), max(p.hi, s.value)
-			if s.value > last {
-				ups++
-			}
-			last = s.value
-		}
-		if s.year > 0 {
-			years = append(years, s.year)
-		}
-		if found = c.forms(ctx, found[:0], v); len(found) > 0 {
-			p.whole(found, v)
-		}
-		p.official(v)
+		l.take(ctx, strings.TrimSpace(cut(strings.ToValidUTF8(cut(col.Values[i], MaxValue), "\uFFFD"), MaxValue)))
 	}
-	p.distinct = len(seen)
+	p.distinct = len(l.seen)
 	if p.n > 0 {
-		p.repeats, p.length, p.words = float64(p.n)/float64(p.distinct), float64(total)/float64(p.n), float64(words)/float64(p.n)
-		p.rising = p.share(sInt) > .95 && ups >= p.n*98/100
-		p.years = span(years)
+		n := float64(p.n)
+		p.repeats, p.length, p.words = n/float64(p.distinct), float64(l.total)/n, float64(l.said)/n
+		p.rising = p.share(sInt) > .95 && l.ups >= p.n*98/100
+		p.years = span(l.years)
 	}
 	return p
+}
+
+// take looks at one value.
+func (l *looker) take(ctx context.Context, v string) {
+	in := list(0)
+	if len(v) <= 40 {
+		in = shortLists()[fold(v)]
+	}
+	if v == "" || in&lBlank != 0 && in&^(lBlank|lReligion) == 0 {
+		l.blank++
+		return
+	}
+	l.n++
+	for i := range lists {
+		if in&(1<<i) != 0 {
+			l.profile.lists[i]++
+		}
+	}
+	if len(v) == 1 {
+		l.single++
+	}
+	l.seen[maphash.String(l.seed, v)] = struct{}{}
+	if l.n == 1 {
+		l.size = len(v)
+	}
+	l.same = l.same && l.size == len(v)
+	l.total += len(v)
+
+	s := see(v, l.tagger)
+	for _, shape := range s.shapes[:s.n] {
+		l.shapes[shape]++
+	}
+	l.said += s.words
+	if s.number {
+		l.lo, l.hi = min(l.lo, s.value), max(l.hi, s.value)
+		if s.value > l.last {
+			l.ups++
+		}
+		l.last = s.value
+	}
+	if s.year > 0 {
+		l.years = append(l.years, s.year)
+	}
+	if l.found = l.c.forms(ctx, l.found[:0], v); len(l.found) > 0 {
+		l.whole(l.found, v)
+	}
+	l.official(v)
 }
 
 func (c *Classifier) forms(ctx context.Context, dst []detect.Finding, v string) []detect.Finding {
@@ -215,7 +229,14 @@ func (c *Classifier) forms(ctx context.Context, dst []detect.Finding, v string) 
 func (p *profile) whole(found []detect.Finding, v string) {
 	f := &found[0]
 	if len(found) == 1 && f.Start <= 1 && len(v)-f.End <= 1 {
-		p.forms[form{f.Type, f.Label}]++
+		rule, own := strings.CutPrefix(f.By, "custom/")
+		if !own {
+			rule, own = strings.CutPrefix(f.By, "list/")
+		}
+		if !own {
+			rule = f.Type
+		}
+		p.forms[form{rule, own, f.Label}]++
 	}
 }
 

@@ -49,7 +49,7 @@ var suggestions = []suggestion{
 	means("health/record-number", 5, "mrn").but(measures...),
 	means("health/record-number", 4.5, "patient", "id").but(measures...),
 	means("health/record-number", 4.5, "patient", "number").but("phone", "national", "ssn"),
-	means("health/record-number", 4, "visit", "id").but(measures...),
+	means("health/record-number", 3, "visit", "id").but(measures...),
 	means("health/claim-number", 5, "claim", "number").but(measures...),
 	means("health/claim-number", 4.5, "claim", "id").but(measures...),
 	means("health/claim-number", 4, "claim").but("amount", "quantity", "date", "when", "kind", "text", "note"),
@@ -91,7 +91,7 @@ var suggestions = []suggestion{
 
 	means("finance/card", 5, "card").but("aspect", "insurance", "national", "date", "when", "kind", "thing", "id"),
 	means("finance/card", 5.5, "card", "number").but("insurance", "aspect"),
-	means("finance/card", 4.5, "card", "last4"),
+	means("finance/card", 6.5, "card", "last4"),
 	means("secret/api-key", 5, "cvv"),
 	means("finance/iban", 6, "iban"),
 	means("finance/account", 5, "account", "number"),
@@ -105,6 +105,8 @@ var suggestions = []suggestion{
 	means("finance/credit-score", 5, "score"),
 	means("finance/amount", 4.2, "amount").but("date", "id", "number", "debt", "text", "note"),
 	means("finance/amount", 3.6, "amount", "date"),
+	means("finance/amount", 3.6, "tax").but("id", "number"),
+	means("government-id", 4.4, "document", "number"),
 
 	means("technical/ip", 5.5, "ip").but("country", "city", "quantity"),
 	means("technical/mac", 5.5, "mac"),
