@@ -25,8 +25,17 @@ type Coming struct {
 	checked  Checked
 }
 
-// Come prepares a proposal's coming into force. C is what is known of its rules now, which were built once more.
-func (o *Office) Come(p change.Proposal, rs change.RuleSet, c Checked) (*Coming, error) {
+// Unfit is why rules that were approved cannot be put in force.
+type Unfit struct{ Why error }
+
+// Error implements error.
+func (u *Unfit) Error() string { return "the rules cannot be put in force: " + u.Why.Error() }
+
+// Unwrap returns the cause.
+func (u *Unfit) Unwrap() error { return u.Why }
+
+// Come prepares a proposal's coming into force. Its rules are built once more; an [Unfit] says why they cannot be.
+func (o *Office) Come(ctx context.Context, p change.Proposal, rs change.RuleSet) (*Coming, error) {
 	v, _, rules := o.running()
 	if p.State != change.Approved || rs.Digest() != p.Digest {
 		return nil, change.ErrState
@@ -36,6 +45,10 @@ func (o *Office) Come(p change.Proposal, rs change.RuleSet, c Checked) (*Coming,
 	}
 	if err := p.Agreed(rules.Rules); err != nil {
 		return nil, err
+	}
+	c, err := o.opt.Check(ctx, rs)
+	if err != nil {
+		return nil, &Unfit{err}
 	}
 	n := Version{
 		Version: v.Version + 1, Digest: p.Digest, Proposal: p.ID, By: []string{p.Author}, Reason: p.Reason, Since: o.now(), PolicyHash: c.PolicyHash, ConfigHash: c.ConfigHash,
@@ -124,6 +137,28 @@ func (c *Coming) Made() Version {
 	c.o.Run(c.version, c.Rules, c.checked)
 	c.o.told(c.events...)
 	return c.version
+}
+
+// Settle ends or reopens a proposal that [Office.Come] refused, if that is what the refusal means; settled says that it was. Other errors are returned.
+func (o *Office) Settle(ctx context.Context, p change.Proposal, why error) (settled bool, err error) {
+	_, unfit := errors.AsType[*Unfit](why)
+	switch {
+	case why == nil:
+		return false, nil
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case unfit:
+		err = o.Fail(ctx, p.ID, why.Error())
+	case errors.Is(why, change.ErrMissing):
+		err = o.Reopen(ctx, p.ID, why)
+	case errors.Is(why, change.ErrStale):
+		err = o.settle(ctx, p.ID, "stale", func(p *change.Proposal, _ Checked) error {
+			return p.End(change.Stale, "other rules came into force first")
+		})
+	default:
+		return false, why
+	}
+	return err == nil, err
 }
 
 // Verify compares the version that this gateway runs with the entry of the journal that it names. A difference is an [ErrTampered].

@@ -131,11 +131,7 @@ func come(r *rig, o *governance.Office, p change.Proposal) error {
 	if err != nil {
 		return err
 	}
-	c, err := check(rs)
-	if err != nil {
-		return err
-	}
-	next, err := o.Come(p, rs, c)
+	next, err := o.Come(r.t.Context(), p, rs)
 	if err != nil {
 		return err
 	}

@@ -259,3 +259,19 @@ func InForce(ctx context.Context, db store.DB, seed [32]byte) (v Version, rs cha
 	}
 	return v, rs, ok, nil
 }
+
+// Begun reports whether anything is kept of rules.
+func Begun(ctx context.Context, db store.DB) (bool, error) {
+	return some(ctx, db, "SELECT (SELECT count(*) FROM governance_state) + (SELECT count(*) FROM governance_versions)")
+}
+
+// Waiting reports whether proposals are under way.
+func Waiting(ctx context.Context, db store.DB) (bool, error) {
+	return some(ctx, db, "SELECT count(*) FROM governance_proposals WHERE ended = 0")
+}
+
+func some(ctx context.Context, db store.DB, query string) (bool, error) {
+	var n int64
+	err := db.View(ctx, func(tx store.Tx) error { return tx.QueryRow(query).Scan(&n) })
+	return n > 0, err
+}

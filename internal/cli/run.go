@@ -23,6 +23,7 @@ import (
 
 func (e *env) runCommand() *cobra.Command {
 	var file, dir string
+	var governed bool
 	var c *cobra.Command
 	c = e.command("run [-c FILE]", "Run the gateway",
 		"Stands between the agents and MCP servers of scrim.yaml until it is told to stop. Where there is no scrim.yaml, it writes\n"+
@@ -37,8 +38,9 @@ func (e *env) runCommand() *cobra.Command {
 					return err
 				}
 			}
-			return e.serve(ctx, path, false)
+			return e.serve(ctx, path, false, governed)
 		})
+	c.Flags().BoolVar(&governed, "governed", false, "start only by a version of the rules that is in force already, never by what lies on disk")
 	c.Flags().StringVar(&dir, "dir", ".", "directory of scrim.yaml, written to where there is none")
 	return fileFlag(c, &file)
 }
@@ -89,8 +91,8 @@ func (e *env) firstFiles(dir string) error {
 }
 
 // serve runs a gateway until ctx is done.
-func (e *env) serve(ctx context.Context, file string, learn bool) error {
-	c, err := e.load(file)
+func (e *env) serve(ctx context.Context, file string, learn, governed bool) error {
+	c, err := e.inForce(ctx, file, governed)
 	if err != nil {
 		return err
 	}
@@ -127,6 +129,21 @@ func (e *env) serve(ctx context.Context, file string, learn bool) error {
 	}
 	fmt.Fprintln(e.out, "stopped: every call ended, the journal is signed")
 	return nil
+}
+
+// inForce reads the configuration that a gateway is to run by: that of the version in force, or what lies on disk where none is. With governed the second is
+// refused.
+func (e *env) inForce(ctx context.Context, file string, governed bool) (*config.Config, error) {
+	c, ruled, err := run.LoadRuled(ctx, file, run.Options{Models: e.models})
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, store.ErrLocked):
+		return e.load(file) // which says what to do, or opening does
+	case err != nil:
+		return nil, e.notOpened(nil, err)
+	case governed && !ruled:
+		return nil, refuse("Start it once without --governed where the data directory is new; where it is not, find out who put another in its place.", "no version of the rules is in force in %s", c.Data)
+	}
+	return c, nil
 }
 
 // reloadOn reads the configuration again at each signal until ctx is done.

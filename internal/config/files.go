@@ -46,6 +46,9 @@ func (v *validator) files(agents map[flow.AgentID]int) {
 func (v *validator) read(at, name string) ([]byte, bool) {
 	var raw []byte
 	var ok bool
+	if v.c.loaded.over != nil {
+		v.c.loaded.files = append(v.c.loaded.files, v.c.Path(name)) // it is watched, though what it holds is not taken
+	}
 	if v.c.loaded.over == nil {
 		raw, ok = v.live(at, name)
 	} else if raw, ok = v.c.over(name); !ok {

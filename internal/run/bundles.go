@@ -119,7 +119,7 @@ func (r *Gateway) hold(ctx context.Context) error {
 		return nil // it failed a moment ago, and somebody was told
 	}
 	r.heldTried.words, r.heldTried.at = words, time.Now()
-	if err := r.adopt(ctx, r.config.Load(), "held to bundles: "+told(r.Bundles.Held())); err != nil {
+	if err := r.adopt(ctx, r.config.Load(), "held to bundles: "+told(r.Bundles.Held()), nil); err != nil {
 		err = fmt.Errorf("bundles that this domain is held to are not in force: %w", err)
 		r.unheld.Store(&err)
 		return err

@@ -78,8 +78,11 @@ func (p *Program) Stop() error {
 }
 
 // OpenStdio opens a gateway for one client and one server that speak over standard input and output. It listens nowhere
-// and reads no credential but that of a detection service: the program gets its own.
+// and reads no credential but that of a detection service: the program gets its own. Its rules are those of c, in a state that is its client's own.
 func OpenStdio(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) {
+	own := *c
+	own.Governance = config.Governance{}
+	c = &own
 	return open(ctx, c, opt, nil, func(c *config.Config) (*gateway.Snapshot, error) {
 		return snapshot(c, opt.Models, nil, true, unreached)
 	})

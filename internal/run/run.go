@@ -25,6 +25,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/a2a/card"
 	"github.com/scrimhq/scrim/gateway/ask"
 	"github.com/scrimhq/scrim/gateway/bundles"
+	"github.com/scrimhq/scrim/gateway/governance"
 	"github.com/scrimhq/scrim/gateway/grants"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/gateway/interceptor"
@@ -87,6 +88,8 @@ type Gateway struct {
 	useful      *usefulness.Service
 	alarmed     alarmed
 
+	ruling ruling // how the rules change that it decides by
+
 	unheld atomic.Pointer[error] // why bundles are not in force; nil: they are
 
 	mu        sync.Mutex // one reload at a time; guards the fields below
@@ -105,6 +108,10 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	quietLogger()
+	c, _, err := InForce(ctx, c, opt)
+	if err != nil {
+		return nil, err
+	}
 	t, err := newTrust(c, opt)
 	if err != nil {
 		return nil, err
@@ -174,6 +181,9 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		return nil, errors.Join(err, st.Close())
 	}
 	if err := errors.Join(retire(), st.Budgets.declare(ctx, c, r.fault)); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if err := r.openRules(ctx, c, snap); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	r.metrics.Gauge("scrim_open_flows", "Calls at this time, open streams not counted.", func() float64 { n, _ := r.Gateway.Load(); return float64(n) })
@@ -357,29 +367,32 @@ func cause(r *gateway.Refusal) string {
 	return r.Cause.Error()
 }
 
-// Reload reads the configuration again, checks it, builds a new snapshot and puts it in force. On any mistake the old one stays.
+// Reload reads the configuration again, checks it, builds a new snapshot and puts it in force. On any mistake the old one stays. With governance the
+// rules in force are read again, with secrets and what else is no rule; see [Gateway.ApplyRules] for others.
 func (r *Gateway) Reload(ctx context.Context, why string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.config.Load()
-	next, err := config.Load(old.File())
+	next, done, err := r.next(ctx, old)
 	if err == nil {
 		next, err = inMode(next, r.opt.Learn)
+	}
+	if err == nil {
+		err = fixed(old, next)
+	}
+	if err == nil {
+		err = r.adopt(ctx, next, "reloaded: "+why, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
 	}
-	if err := fixed(old, next); err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
-	}
-	if err := r.adopt(ctx, next, "reloaded: "+why); err != nil {
-		return fmt.Errorf("reloading: the old configuration stays in force: %w", err)
-	}
+	done()
 	return nil
 }
 
-// adopt puts a configuration in force, held to what bundles ask for now. On any mistake the old one stays. It is called with r.mu held.
-func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string) error {
+// adopt puts a configuration in force, held to what bundles ask for now, and with it the version that comes, if one does. After a mistake the old one stays and
+// nothing of the version was written. It is called with r.mu held.
+func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, coming *governance.Coming) error {
 	set := bundleSettings(next)
 	all := r.Bundles.HeldBy(set)
 	next = next.HeldTo(heldBy(all, set, r.Gateway.Snapshot().Policy))
@@ -400,7 +413,13 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string) er
 	if err != nil {
 		return err
 	}
-	if err := r.Gateway.Swap(ctx, snap, why); err != nil {
+	if coming != nil {
+		coming.Event.PolicyHash, coming.Event.ConfigHash = snap.Policy.Hash(), snap.ConfigHash
+		err = r.Gateway.SwapWith(ctx, snap, coming.Event, coming.Put)
+	} else {
+		err = r.Gateway.Swap(ctx, snap, why)
+	}
+	if err != nil {
 		return err
 	}
 	r.carried = now

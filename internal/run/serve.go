@@ -79,6 +79,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	wg.Go(func() { r.revocations.Run(background) })
 	wg.Go(func() { r.Bundles.Run(background, r.fault) })
 	wg.Go(func() { r.carryOn(background) })
+	wg.Go(func() { r.tend(background) })
 	if r.opt.Watcher {
 		reload := r.watch()
 		wg.Go(func() { reload(background) })
