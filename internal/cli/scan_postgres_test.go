@@ -35,12 +35,15 @@ func TestScanOfThirtyTables(t *testing.T) {
 	}
 	contract := filepath.Join(dir, "clinic.yaml")
 	status, out, errs := run("--out", contract)
-	if status != 0 || !strings.Contains(out, "30 assets, 88 columns, 29 of them with a label") {
+	if status != 0 || !strings.Contains(out, "30 assets, 88 columns, ") {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
 	raw, err := os.ReadFile(contract)
 	if err != nil || bytes.Contains(raw, []byte("canary1")) || bytes.Contains(raw, []byte(pgtest.Common(t).Password())) {
 		t.Errorf("the contract: %v, or it holds a value or the password", err)
+	}
+	if n := bytes.Count(raw, []byte("value: person/contact/email")); n != 29 {
+		t.Errorf("%d columns are proposed as mail addresses, want 29", n)
 	}
 	if status, out, errs := run("--diff", contract); status != 0 {
 		t.Errorf("the same database: status %d\n%s%s", status, out, errs)
