@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +108,12 @@ func (d *draft) read(ctx context.Context, open func() (table.Source, error), o O
 			return err
 		}
 		d.Rows, d.Exact = s.seen, true
-		d.fill(s.sorted())
+		rows := s.sorted()
+		if d.lines && d.areValues(rows) {
+			d.collapse(rows)
+			return nil
+		}
+		d.fill(rows)
 		return nil
 	})
 }
@@ -115,7 +121,8 @@ func (d *draft) read(ctx context.Context, open func() (table.Source, error), o O
 // readable lists the columns, and leaves those out that hold no single values: it returns a reader of the others.
 func (d *draft) readable(ctx context.Context, r table.Reader) (table.Reader, error) {
 	columns := r.Columns()
-	if headless(columns) {
+	d.lines = !slices.ContainsFunc(columns, func(c table.Column) bool { return c.Type != table.Mixed })
+	if !d.lines && headless(columns) {
 		return nil, fmt.Errorf("%s: %w", d.Asset.Name, errHeadless)
 	}
 	for i, c := range columns {

@@ -126,6 +126,7 @@ type draft struct {
 	Asset
 	values   [][]string // by column, without nulls
 	distinct []int64    // by column, of the whole table, estimated; nil: from the sample
+	lines    bool       // its columns are the members of objects, whose names nobody may have declared
 	at       []int      // where a column's cells lie in rows of the sample, -1: they were not read; nil: in order
 	name     string     // of the table for the classifier; "": the asset's
 }

@@ -90,7 +90,58 @@ func (m *member) isMap() bool {
 			once++
 		}
 	}
-	return m.asMap || m.objects >= 10 && len(m.kids) >= 4 && 2*once > len(m.kids)
+	return m.asMap || fleeting(m.objects, len(m.kids), once)
+}
+
+// fleeting reports whether most members come but once among many objects.
+func fleeting(objects, members, once int) bool {
+	return objects >= 10 && members >= 4 && 2*once > members
+}
+
+// areValues reports whether the columns of a file of objects are a map's keys.
+func (d *draft) areValues(rows []kept) bool {
+	once := 0
+	for i, c := range d.Columns {
+		if !plausible(c.Name) {
+			return true
+		}
+		times := 0
+		for _, r := range rows {
+			if r.cells[i].kind != table.Null {
+				times++
+			}
+		}
+		if times <= 1 {
+			once++
+		}
+	}
+	return fleeting(len(rows), len(d.Columns), once)
+}
+
+// collapse makes one column of all that the objects hold, the names of their members too.
+func (d *draft) collapse(rows []kept) {
+	var all []string
+	for _, c := range d.Columns {
+		all = append(all, c.Name)
+	}
+	doc := json.Borrow()
+	defer doc.Return()
+	within := &member{}
+	for _, r := range rows {
+		for _, v := range r.cells {
+			switch {
+			case v.kind == table.Null:
+			case v.kind == table.Nested && doc.Parse([]byte(v.text), nil, json.Limits{}) == nil:
+				within.add(doc, 0, 0)
+			default:
+				all = append(all, beginning([]byte(v.text), false))
+			}
+		}
+	}
+	d.Sampled = len(rows)
+	d.Columns = []Column{{Name: "*", Type: "json", Logical: "object", Why: mapWhy}}
+	d.values = [][]string{append(all, within.all()...)}
+	d.at, d.distinct = nil, nil
 }
 
 // all returns every value at the place and within.
