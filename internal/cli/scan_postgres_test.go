@@ -22,7 +22,7 @@ func TestScanOfThirtyTables(t *testing.T) {
 		made = append(made, fmt.Sprintf("CREATE TABLE t%02d (id bigint PRIMARY KEY, customer bigint, mail text)", i),
 			fmt.Sprintf("INSERT INTO t%02d SELECT i, i, 'canary' || i || '@example.org' FROM generate_series(1, 50) i", i))
 	}
-	pgtest.Exec(t, url, append(made, `CREATE TABLE "canary""; drop table t00; --" (x text)`)...)
+	pgtest.Exec(t, url, append(made, "CREATE TABLE \"canary\"\"; drop table t00; --\x1b]0;t\a\" (\"x\x1b[31m\u202e\n\" text)")...)
 	t.Setenv("CLINIC_URL", url)
 	dir := t.TempDir()
 	run := func(args ...string) (status int, stdout, stderr string) {
@@ -30,6 +30,9 @@ func TestScanOfThirtyTables(t *testing.T) {
 		status = cli.Main(append([]string{"scan", "--postgres-env", "CLINIC_URL"}, args...), strings.NewReader(""), &out, &errs)
 		if s := out.String() + errs.String(); strings.Contains(s, "canary1") || strings.Contains(s, pgtest.Common(t).Password()) {
 			t.Fatalf("scan %v tells a value or the password", args)
+		}
+		if strings.ContainsAny(out.String()+errs.String(), "\x1b\a\u202e") {
+			t.Fatalf("scan %v prints what steers a terminal", args)
 		}
 		return status, out.String(), errs.String()
 	}
