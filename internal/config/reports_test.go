@@ -11,10 +11,10 @@ func TestMistakesInReports(t *testing.T) {
 	const head = "version: 1\ndomain: a\npurposes: {billing: {}}\nreports:\n"
 	for entry, want := range map[string]string{
 		`  purposes: {care: {people: patients}}`:      "no purpose",
-		`  purposes: {billing: {hipaa: marketing}}`:   "hipaa",
+		`  purposes: {billing: {hipaa: marketing}}`:   "limited-data-set is expected",
 		`  domains: {a: {country: CH}}`:               "this domain itself",
 		`  domains: {b: {country: Switzerland}}`:      "code of a country",
-		`  domains: {b: {role: friend}}`:              "role",
+		`  domains: {b: {role: friend}}`:              "third-party is expected",
 		`  ccpa_categories: {Person: "(A)"}`:          "label",
 		`  controller: {name: House, phone: "12345"}`: "phone",
 	} {
