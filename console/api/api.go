@@ -21,6 +21,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/ask"
+	"github.com/scrimhq/scrim/gateway/bundles"
 	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/freeze"
 	"github.com/scrimhq/scrim/gateway/offer"
@@ -55,6 +56,8 @@ type Options struct {
 	Proposals    func() ([]byte, error)          // JSON of what learn mode saw; nil: not in learn mode
 	Metrics      *Metrics                        // nil: none
 	Peers        *peers.Peers                    // nil: the domain has no identity to others
+	Bundles      *bundles.Exchange               // nil: none are kept
+	Inherited    func() []Inherited              // what agents and datasets have that is not written about them; nil: nobody tells
 	Witnessing   *Witnessing                     // nil: no log is cosigned
 	Contracts    *offer.Book                     // nil: none are kept
 	Terms        *offer.Terms                    // nil: none are told
@@ -104,6 +107,7 @@ func New(opt Options) *API {
 	a.incidents()
 	a.questions()
 	a.domains()
+	a.bundles()
 	a.witnesses()
 	a.budgets()
 	a.streams()

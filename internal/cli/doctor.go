@@ -72,6 +72,7 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 	d.sources(ctx)
 	d.certificate()
 	d.trust(ctx)
+	d.bundles(ctx, running)
 	d.witnessed(ctx, running)
 	if !running {
 		d.port("port for agents", c.Listen)

@@ -18,7 +18,7 @@ func (r *Gateway) Admin() (http.Handler, error) {
 		return nil, err
 	}
 	opt := api.Options{
-		Ledger: r.Ledger(), Token: token, Listen: c.Admin, Metrics: r.metrics, Peers: r.Peers, Contracts: r.Contracts, Terms: r.terms, Witnessing: r.Witnessing(c),
+		Ledger: r.Ledger(), Token: token, Listen: c.Admin, Metrics: r.metrics, Peers: r.Peers, Bundles: r.Bundles, Inherited: func() []api.Inherited { return Inherited(r.Config()) }, Contracts: r.Contracts, Terms: r.terms, Witnessing: r.Witnessing(c),
 		Reload:   r.Reload,
 		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
 		Ready:    r.Ready,

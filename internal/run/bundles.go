@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/bundles"
@@ -125,7 +126,6 @@ func (r *Gateway) hold(ctx context.Context) error {
 		return err
 	}
 	r.unheld.Store(nil)
-	r.log.Info("held to bundles of others", "bundles", len(r.Bundles.Held()), "late", r.Bundles.Late())
 	return nil
 }
 
@@ -180,4 +180,22 @@ func (r *Gateway) bundleDoor() http.Handler {
 		name, err := r.Peers.Verify(req.TLS.PeerCertificates, x509.ExtKeyUsageClientAuth)
 		return name.Domain, err
 	})
+}
+
+// BundlesOf is bundles as commands on a stopped gateway use them.
+func (st *State) BundlesOf(c *config.Config) (*bundles.Exchange, error) {
+	set, err := Policies(c)
+	if err != nil {
+		return nil, err
+	}
+	st.Bundles.Attach(func(b *bundle.Bundle) ([]string, error) { return keepable(set, b) }, nil)
+	return st.Bundles, nil
+}
+
+// Inherited is what agents and datasets of a configuration have that is not written about them.
+func Inherited(c *config.Config) (all []api.Inherited) {
+	for _, in := range c.Inherited() {
+		all = append(all, api.Inherited(in))
+	}
+	return all
 }

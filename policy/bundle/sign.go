@@ -167,3 +167,12 @@ func encode(v any) ([]byte, error) {
 func keyID(s string) bool {
 	return s != "" && len(s) <= 128 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:") == ""
 }
+
+// Payload returns what the bundle says, in the form in which it is signed.
+func (b *Bundle) Payload() []byte {
+	body, err := encode(b.payload())
+	if err != nil { // texts and numbers can be encoded
+		return nil
+	}
+	return body
+}
