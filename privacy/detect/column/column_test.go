@@ -108,6 +108,21 @@ func TestNamesAloneAndMildLabels(t *testing.T) {
 	}
 }
 
+// A form has many hands: who types an address into a field for something else must not have it shown as what the field's name says.
+func TestStricterValuesCastDoubt(t *testing.T) {
+	c := classifier(t)
+	for _, strange := range []string{"{email en}", "{iban DE}", "{luhn 4 16}", "{ssn}"} {
+		col := column.Column{Table: "orders", Name: "order_status", Values: append(values(t, "{pick open;paid;sent}", 200), values(t, strange, 10)...)}
+		if got := best(c.Classify(context.Background(), col)); got != "" {
+			t.Errorf("a column of words and values like %q is %q, want no proposal", strange, got)
+		}
+	}
+	few := column.Column{Table: "orders", Name: "order_status", Values: append(values(t, "{pick open;paid;sent}", 200), values(t, "{email en}", 2)...)}
+	if got := best(c.Classify(context.Background(), few)); got != "business/category" {
+		t.Errorf("with two strange values of 202 it is %q, want business/category", got)
+	}
+}
+
 func TestUnits(t *testing.T) {
 	c := classifier(t)
 	cols := []column.Column{

@@ -201,12 +201,41 @@ func (c *Classifier) guesses(all []ranked, shifted bool, a *about, col *Column, 
 		if slices.ContainsFunc(out, func(o Guess) bool { return o.Label == g.Label }) {
 			continue
 		}
+		if e, ok := c.stricter(g.Label, f.prof); ok {
+			g.Confidence, g.Evidence = min(g.Confidence, doubt), append(g.Evidence, e)
+		}
 		if i == 0 || a.person {
 			g.Unit = a.unit(r.label, col, f.prof)
 		}
 		out = append(out, g)
 	}
+	slices.SortStableFunc(out, func(a, b Guess) int { return cmp.Compare(b.Confidence, a.Confidence) })
 	return out
+}
+
+// doubt is the most confidence in a label with values that are something stricter: below what anybody takes for a proposal.
+const doubt = 40
+
+// certain are types of finding that hardly any other value has the form of.
+var certain = map[string]bool{detect.Email: true, detect.Card: true, detect.IBAN: true, detect.SSN: true, detect.Secret: true, detect.JWT: true, detect.PrivateKey: true}
+
+// stricter returns what speaks against a label: values, one in fifty and three at least, that are of a stricter one for certain. Who
+// takes their column for a category of orders would show them.
+func (c *Classifier) stricter(l flow.Label, p *profile) (most Evidence, ok bool) {
+	class, _ := c.tax.Class(l)
+	if l.Within("text") {
+		return most, false // what is in prose is looked for in each value, whatever the label
+	}
+	for form, n := range p.forms {
+		found, _ := c.tax.Class(form.label)
+		if !certain[form.what] && !form.own || found.Tier >= class.Tier || n < 3 || 50*n < p.n {
+			continue
+		}
+		if e := (Evidence{What: "against: " + form.what, Matched: n, Of: p.n}); !ok || n > most.Matched || n == most.Matched && e.What < most.What {
+			most, ok = e, true
+		}
+	}
+	return most, ok
 }
 
 // maxGuesses is how many guesses there are at most for a column.
