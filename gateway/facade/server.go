@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -91,6 +92,7 @@ func (a *admitted) answer(ctx context.Context, d *fast.Doc, rpc wire.RPC) (resul
 			return result, 0, ""
 		}
 		if errors.Is(err, ErrSource) || errors.Is(err, ErrChanged) {
+			a.e.Gateway.Fault(fmt.Errorf("facade %s, tool %s: %w", a.f.opt.Server, a.e.Tool, err))
 			return nil, codeFailed, said(err)
 		}
 		return nil, codeInvalid, said(err)
