@@ -63,7 +63,7 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		a.Flow.Subject = act.Name
-		h.deny(w, r, s, h.Gateway.Refused(r.Context(), s, a.Flow, err))
+		Deny(w, r, s, h.Gateway.Refused(r.Context(), s, a.Flow, err))
 		return
 	}
 	head := w.Header()
@@ -240,7 +240,7 @@ var statuses = map[gateway.Rule]int{
 	gateway.RuleTooBig: http.StatusRequestEntityTooLarge, gateway.RuleEncoding: http.StatusUnsupportedMediaType, gateway.RulePolicy: http.StatusForbidden,
 	gateway.RuleCapability: http.StatusForbidden, gateway.RuleBudget: http.StatusForbidden, gateway.RuleConflict: http.StatusConflict,
 	gateway.RuleRate: http.StatusTooManyRequests, gateway.RuleBusy: http.StatusServiceUnavailable, gateway.RuleRecord: http.StatusServiceUnavailable,
-	gateway.RuleDrained: http.StatusServiceUnavailable, gateway.RuleHop: http.StatusUnauthorized, gateway.RuleOrigin: http.StatusForbidden,
+	gateway.RuleSchema: http.StatusForbidden, gateway.RuleUpstream: http.StatusBadGateway, gateway.RuleDrained: http.StatusServiceUnavailable, gateway.RuleHop: http.StatusUnauthorized, gateway.RuleOrigin: http.StatusForbidden,
 }
 
 // Problem is a refusal over HTTP (RFC 9457).
@@ -252,7 +252,8 @@ type Problem struct {
 	Reference string `json:"reference,omitempty"` // resolves to the whole story in the gateway's journal
 }
 
-func (h *API) deny(w http.ResponseWriter, r *http.Request, s *gateway.Snapshot, refusal error) {
+// Deny tells a refusal over HTTP.
+func Deny(w http.ResponseWriter, r *http.Request, s *gateway.Snapshot, refusal error) {
 	ref, ok := errors.AsType[*gateway.Refusal](refusal)
 	if !ok {
 		ref = gateway.Refuse(gateway.RuleInternal, refusal, "The gateway could not answer.")

@@ -196,17 +196,5 @@ func (f *Facade) named(tool string) (*table, operation) {
 	return nil, ""
 }
 
-// Tool is the name of the tool that a table is read by; "" if there is no such table.
-func (f *Facade) Tool(name string, one bool) string {
-	i := slices.IndexFunc(f.tables, func(t *table) bool { return t.Name == name })
-	switch {
-	case i < 0:
-		return ""
-	case one:
-		return f.tables[i].tool(get)
-	}
-	return f.tables[i].tool(search)
-}
-
 // Close closes the source.
 func (f *Facade) Close() error { return f.opt.Source.Close() }

@@ -165,6 +165,7 @@ func newRig(t testing.TB, source facade.Source, change func(*facade.Options, *ga
 	mux := http.NewServeMux()
 	handler := &mcp.Handler{Gateway: g.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: &mcp.Tools{}}
 	mux.Handle("/mcp/", handler)
+	mux.Handle(facade.Path, &facade.REST{Gateway: g.Gateway, MCP: handler})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return &rig{g, srv.URL}

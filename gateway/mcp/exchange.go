@@ -91,7 +91,16 @@ type incoming struct {
 	body    []byte
 	headers http.Header // what mirrors the message over HTTP; nil over stdio
 	bare    bool        // of a result the structured part alone is wanted
+	unsent  bool        // the caller sent no body: the message was made of its address
 	reason  func(c identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality)
+}
+
+// sent is what the caller proves to have sent.
+func (in incoming) sent() []byte {
+	if in.unsent {
+		return nil
+	}
+	return in.body
 }
 
 // sent is a message that leaves for the server.
@@ -148,7 +157,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 	who.authority.On(&c.flow)
 	msg, err := x.read(c, in)
 	if err == nil {
-		err = x.proves(ctx, c, msg, in.body) // what it does not cover is refused alike, whether it is there or not
+		err = x.proves(ctx, c, msg, in.sent()) // what it does not cover is refused alike, whether it is there or not
 	}
 	if err == nil {
 		err = x.concealed(c, msg)

@@ -3,11 +3,13 @@ package run
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/facade"
+	"github.com/scrimhq/scrim/gateway/mcp"
 	"github.com/scrimhq/scrim/internal/config"
 )
 
@@ -16,6 +18,11 @@ import (
 type facades struct {
 	mu  sync.Mutex // guards the field below
 	now map[string]facade.Source
+}
+
+// facadesOverREST adds the addresses at which facades are found without MCP.
+func (r *Gateway) facadesOverREST(mux *http.ServeMux, servers *mcp.Handler) {
+	mux.Handle(facade.Path, &facade.REST{Gateway: r.Gateway, MCP: servers})
 }
 
 // facadePrint is the same for two configurations of a facade whose data is reached in one way.

@@ -309,7 +309,9 @@ func (r *Gateway) doors() http.Handler {
 	mux.Handle(out.Prefix, out)
 	mux.Handle(a2a.PushPath, r.pushes)
 	mux.Handle(a2a.GRPCPath, a2a.NewGRPC(in, out))
-	mux.Handle("/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools})
+	servers := &mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: tools}
+	mux.Handle(servers.Prefix, servers)
+	r.facadesOverREST(mux, servers)
 	mux.Handle("/out/mcp/", &mcp.Handler{Gateway: r.Gateway, Face: gateway.Outbound, Prefix: "/out/mcp/", Tools: tools})
 	mux.Handle("/mcp/"+string(offer.Server), &mcp.Own{Gateway: r.Gateway, Face: gateway.Inbound, Tools: own})
 	mux.Handle("/out/mcp/"+string(offer.Server), &mcp.Own{Gateway: r.Gateway, Face: gateway.Outbound, Tools: own})
