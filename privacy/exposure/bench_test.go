@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/exposure"
 	"github.com/scrimhq/scrim/store"
 )
@@ -29,6 +30,21 @@ func BenchmarkLook(b *testing.B) {
 				m.batch.Discard()
 			}
 		})
+	}
+}
+
+// BenchmarkNewTask is the look-up of a message of a new task that says something about somebody unknown, as most answers are.
+func BenchmarkNewTask(b *testing.B) {
+	h := open(b, &exposure.Settings{Daily: 1 << 30})
+	h.send(to("a"), born("1"))
+	round := 0
+	for b.Loop() {
+		round++
+		m, err := h.begin(exposure.To{Domain: "insurer", Agent: "a", Task: flow.TaskID(fmt.Sprint(round))}, born(""))
+		if err != nil {
+			b.Fatal(err)
+		}
+		m.batch.Discard()
 	}
 }
 

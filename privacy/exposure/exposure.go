@@ -54,6 +54,9 @@ type Memory struct {
 	removals int64      // as last known
 	entries  map[entryKey]*entry
 	added    map[addedKey]int64
+	known    *known // of whom something is held; nil: not known
+	next     *known // that takes its place once it is filled; nil: none
+	recalled time.Time
 }
 
 type entryKey struct {
@@ -127,7 +130,7 @@ func Open(ctx context.Context, db store.DB, v *vault.Vault, k *vault.Keyring, op
 	if err != nil {
 		return nil, fmt.Errorf("opening the exposure memory: %w", err)
 	}
-	return m, nil
+	return m, m.recall(ctx, readAhead)
 }
 
 func removals(tx store.Tx) (n int64, err error) {

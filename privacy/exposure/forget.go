@@ -76,7 +76,7 @@ func (m *Memory) Sweep(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("sweeping the exposure memory: %w", err)
 	}
-	return nil
+	return m.again(ctx, now)
 }
 
 // Held is how much one audience holds.

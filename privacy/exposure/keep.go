@@ -24,7 +24,11 @@ func (l *Look) load(ctx context.Context) error {
 	if ok {
 		for _, s := range l.about {
 			if s.was == nil {
-				if s.was = m.entries[entryKey{l.audience, s.ref}]; s.was == nil {
+				key := entryKey{l.audience, s.ref}
+				if s.was = m.entries[key]; s.was == nil && m.absent(key) {
+					s.was = nothing
+				}
+				if s.was == nil {
 					missing++
 				}
 			}
@@ -104,6 +108,9 @@ func (m *Memory) put(k entryKey, e *entry) {
 			}
 			delete(m.entries, old)
 		}
+	}
+	if e.version > 0 {
+		m.heldBy(k)
 	}
 	if old := m.entries[k]; old == nil || old.version <= e.version {
 		m.entries[k] = e
@@ -238,6 +245,7 @@ func (m *Memory) forgetEntry(k entryKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.entries, k)
+	m.heldBy(k) // or it would be taken for one of whom nothing is held again
 }
 
 // stale makes later looks read anew.
