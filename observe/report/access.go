@@ -74,17 +74,17 @@ func (d *draft) where() {
 	s := Section{ID: "sources", Title: "Sources and retention", Law: "GDPR art. 15(1)(d), (g)", Columns: []string{"Data", "Sources", "Recipients keep it", "Categories of recipients"}}
 	t := Section{ID: "transfers", Title: "Transfers", Law: "GDPR art. 15(2)", Columns: []string{"Domain", "Country", "Safeguard"}}
 	var labels, domains, unsaid []string
-	policies := map[string]map[string]bool{}
+	policies := map[string]map[ruling]bool{}
 	for i := range d.seen {
 		one := &d.seen[i]
 		domains = append(domains, string(one.event.Flow.To.Domain))
 		for _, p := range one.shown {
 			l := string(p.label)
 			if policies[l] == nil {
-				policies[l], labels = map[string]bool{}, append(labels, l)
+				policies[l], labels = map[ruling]bool{}, append(labels, l)
 			}
 			for _, id := range p.policies {
-				policies[l][string(id)] = true
+				policies[l][ruling{one.event.PolicyHash, string(id)}] = true
 			}
 		}
 	}

@@ -14,7 +14,7 @@ func (d *draft) ropaCounts() []Count {
 		Count{ID: "activities", Sum: sumEntries, By: []string{"flow.purpose"}, Where: []Where{showing, toSome}},
 		Count{ID: "totals", Sum: sumValues, By: []string{"flow.purpose"}, Where: []Where{showing, toSome, visible}},
 		Count{ID: "people", Sum: sumPeople, By: []string{"flow.purpose"}, Where: []Where{showing, toSome}},
-		Count{ID: "decided", Sum: sumEntries, By: []string{"flow.purpose", "policies"}, Where: []Where{showing, toSome}},
+		Count{ID: "decided", Sum: sumEntries, By: []string{"flow.purpose", "policy_hash", "policies"}, Where: []Where{showing, toSome}},
 		Count{ID: "levels", Sum: sumValues, By: []string{"levels.level"}, Where: []Where{showing, toSome}},
 		Count{ID: "refused", Sum: sumEntries, By: []string{}, Where: refused},
 		Count{ID: "abroad", Sum: sumValues, By: []string{"flow.to.domain"}, Where: []Where{showing, toSome, visible, d.outside()}},
@@ -55,7 +55,7 @@ func (d *draft) activities() {
 	s := Section{ID: "activities", Title: "Processing activities", Law: law, Columns: []string{
 		"Purpose", "Legal basis", "Categories of people", "Categories of data", "Categories of recipients", "Recipients keep it", "Messages", "Values", "People, at most",
 	}, Text: []string{"One row for each purpose for which something was shown in this time. Values are counted at any level but dropped; levels are under recipients."}}
-	messages, totals, people, policies := d.count("activities"), d.count("totals"), d.count("people"), d.count("decided").policiesBy()
+	messages, totals, people, policies := d.count("activities"), d.count("totals"), d.count("people"), d.count("decided").decidedBy()
 	for i, f := range messages.Figures {
 		purpose := f.Key[0]
 		labels, domains := d.shownFor(purpose)
@@ -65,7 +65,7 @@ func (d *draft) activities() {
 			d.lacks("GDPR art. 6", "the legal basis of purpose %q: no policy (@legal_basis), contract or configuration names one", purpose)
 		}
 		if gone {
-			d.lacks("GDPR art. 6", "the legal basis that policies gave which decided for purpose %q and are not in force any more", purpose)
+			d.lacks("GDPR art. 6", "the legal basis that policies gave which decided for purpose %q and are not kept any more", purpose)
 		}
 		if len(retain) == 0 {
 			d.lacks("GDPR art. 30(1)(f)", "how long recipients keep what they are shown for purpose %q", purpose)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/privacy/budget"
 )
 
@@ -158,18 +160,21 @@ func span(t time.Duration) string {
 	return t.String()
 }
 
-// basisOf are the legal bases that policies and the configuration give for a purpose, and the policies that are not in force any more.
-func (d *draft) basisOf(purpose string, policies map[string]bool) (basis, retain []string, gone bool) {
+// ruling is a policy of the set that decided.
+type ruling struct{ hash, id string }
+
+// basisOf are the legal bases that policies and the configuration give for a purpose, and how long recipients keep it. Gone says that some
+// policy is not known any more.
+func (d *draft) basisOf(purpose string, policies map[ruling]bool) (basis, retain []string, gone bool) {
 	basis = slices.Clone(d.Settings.purpose(flow.Purpose(purpose)).Basis)
-	if d.Policy == nil {
-		return basis, nil, len(policies) > 0
-	}
-	for id := range policies {
-		duties, _, ok := d.Policy.Annotated(flow.PolicyID(id))
-		if !ok {
+	for p := range policies {
+		set := d.set(p.hash)
+		if set == nil {
 			gone = true
 			continue
 		}
+		duties, _, ok := set.Annotated(flow.PolicyID(p.id))
+		gone = gone || !ok
 		basis = append(basis, duties.Basis...)
 		if duties.Retain > 0 {
 			retain = append(retain, span(duties.Retain))
@@ -178,8 +183,49 @@ func (d *draft) basisOf(purpose string, policies map[string]bool) (basis, retain
 	return basis, retain, gone
 }
 
-// policiesBy are the policies that decided, by the first part of a count's key, whose last part they are.
-func (c *Count) policiesBy() map[string]map[string]bool {
+// set is the policies of a hash; nil if they are not known.
+func (d *draft) set(hash string) *policy.Set {
+	if d.Policy != nil && hash == d.Policy.Hash() {
+		return d.Policy
+	}
+	return d.sets[hash]
+}
+
+// learn looks for the policies of a time.
+func (d *draft) learn(ctx context.Context, hash string) error {
+	if _, there := d.sets[hash]; there || hash == "" || d.Sets == nil || d.Policy != nil && hash == d.Policy.Hash() {
+		return nil
+	}
+	if len(d.sets) == mostSets {
+		return nil
+	}
+	set, err := d.Sets(ctx, hash)
+	if err != nil {
+		return fmt.Errorf("reading the policies of a time: %w", err)
+	}
+	d.sets[hash] = set
+	return nil
+}
+
+// mostSets bounds how many sets of policies are held; those of further ones are told of as not known.
+const mostSets = 256
+
+// decidedBy are the policies that decided, by the first part of a count's key; the others are their hash and names.
+func (c *Count) decidedBy() map[string]map[ruling]bool {
+	out := map[string]map[ruling]bool{}
+	for _, f := range c.Figures {
+		if out[f.Key[0]] == nil {
+			out[f.Key[0]] = map[ruling]bool{}
+		}
+		for id := range strings.FieldsSeq(f.Key[2]) {
+			out[f.Key[0]][ruling{f.Key[1], id}] = true
+		}
+	}
+	return out
+}
+
+// wordsBy are the words of the last part of a count's key, by the first.
+func (c *Count) wordsBy() map[string]map[string]bool {
 	out := map[string]map[string]bool{}
 	for _, f := range c.Figures {
 		if out[f.Key[0]] == nil {

@@ -2,15 +2,18 @@ package report_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/observe/report"
+	"github.com/scrimhq/scrim/policy"
 )
 
 func (w *ward) settings() report.Settings {
@@ -135,6 +138,40 @@ func TestWhatWasDisclosedAboutOne(t *testing.T) {
 	d = make(report.Access)
 	if got := told(section(d, "disclosures")); len(got) != 0 {
 		t.Errorf("the person was erased, and the report tells %q", got)
+	}
+}
+
+// A legal basis is that of the policies that decided, though others are in force now.
+func TestLegalBasisIsOfItsTime(t *testing.T) {
+	w, q := busy(t)
+	h := w.house()
+	hash := h.Policy.Hash()
+	set, err := policy.Load(fstest.MapFS{"old.cedar": {Data: []byte(`
+		@id("days") @legal_basis("dpv:Consent") @retain("P7D") permit (principal, action in Action::"upto_generalized", resource in DataClass::"health/visit-date");
+		@id("codes") @legal_basis("dpv:LegalObligation") permit (principal, action in Action::"upto_raw", resource in DataClass::"health/diagnosis");`)}}, policy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Policy = set // in force now, and not what decided
+	made := func() string {
+		d, err := report.Make(t.Context(), h, report.Query{Kind: report.ROPA, From: q.From, To: q.To})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(told(section(d, "activities")), d.Missing)
+	}
+	if got := made(); strings.Contains(got, "dpv:Consent") || !strings.Contains(got, "not kept any more") {
+		t.Errorf("the policies that decided are not known, and the report says %s", got)
+	}
+	asked := 0
+	h.Policy, h.Sets = nil, func(_ context.Context, of string) (*policy.Set, error) {
+		if asked++; of != hash {
+			t.Errorf("the policies of %q were asked for", of)
+		}
+		return set, nil
+	}
+	if got := made(); !strings.Contains(got, "dpv:Consent; dpv:LegalObligation") || !strings.Contains(got, "7 days") || strings.Contains(got, "not kept any more") || asked != 1 {
+		t.Errorf("the policies that decided were looked up %d times, and the report says %s", asked, got)
 	}
 }
 

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"os"
@@ -40,7 +41,7 @@ func openJournal(t testing.TB, opt audit.Options) *journal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := j.log.Close(t.Context()); err != nil {
+		if err := j.log.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Log(err)
 		}
 		if err := j.db.Close(); err != nil {
@@ -84,8 +85,11 @@ func (j *journal) house() report.House {
 }
 
 // stranger counts again, and returns what scrim-verify says.
-func (j *journal) stranger(t testing.TB, d *report.Document) string {
+func (j *journal) stranger(t testing.TB, d *report.Document, logs ...string) string {
 	t.Helper()
+	if logs == nil {
+		logs = []string{filepath.Join(j.dir, "log")}
+	}
 	f, err := report.Encode(d, j.key)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +103,7 @@ func (j *journal) stranger(t testing.TB, d *report.Document) string {
 		t.Fatal(err)
 	}
 	var out, bad bytes.Buffer
-	if program.Main([]string{"report", "--key", key, name, filepath.Join(j.dir, "log")}, strings.NewReader(""), &out, &bad) != 0 {
+	if program.Main(append([]string{"report", "--key", key, name}, logs...), strings.NewReader(""), &out, &bad) != 0 {
 		return "FAIL " + out.String() + bad.String()
 	}
 	return out.String()
@@ -134,6 +138,28 @@ func TestReportsOverPeriodsAndPrunedRows(t *testing.T) {
 	}
 	if said := j.stranger(t, after); !strings.Contains(said, "counted again in 180 entries") {
 		t.Errorf("scrim-verify says %s", said)
+	}
+	days := func(from int) (list []string) {
+		for _, d := range []string{"2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"}[from:] {
+			list = append(list, filepath.Join(j.dir, "log", d))
+		}
+		return list
+	}
+	if said := j.stranger(t, after, days(1)...); !strings.Contains(said, "FAIL  absent") {
+		t.Errorf("the log's first period is not there: scrim-verify says %s", said)
+	}
+	later, err := report.Make(t.Context(), j.house(), report.Query{Kind: report.ROPA, From: from.Add(72 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later.Log.Trees = later.Log.Trees[2:] // none of its time are in those before
+	later.Log.First = later.Log.Trees[0].First
+	if said := j.stranger(t, later, days(1)...); !strings.Contains(said, "counted again in 70 entries") {
+		t.Errorf("a period before the report's time was put away: scrim-verify says %s", said)
+	}
+	later.From = from
+	if said := j.stranger(t, later, days(2)...); !strings.Contains(said, "FAIL  absent") {
+		t.Errorf("a period of the report's time was put away: scrim-verify says %s", said)
 	}
 	period := after.Log.Trees[1]
 	after.Log.Trees = append(after.Log.Trees[:1:1], after.Log.Trees[2:]...)

@@ -93,14 +93,14 @@ func (d *draft) disclosure(s *seen) (rows [][]Cell) {
 	slices.SortFunc(s.shown, func(a, b part) int { return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(b.level, a.level)) })
 	who := d.Settings.Domains[ev.Flow.To.Domain]
 	for _, p := range s.shown {
-		used := map[string]bool{}
+		used := map[ruling]bool{}
 		for _, id := range p.policies {
-			used[string(id)] = true
+			used[ruling{ev.PolicyHash, string(id)}] = true
 		}
 		basis, _, gone := d.basisOf(string(ev.Flow.Purpose), used)
 		basis = append(basis, d.statedBasis([]string{string(p.label)})...)
-		if ev.PolicyHash != d.Document.Rules.Policy && gone {
-			d.lacks("GDPR art. 6", "the legal basis of disclosures that policies decided which are not in force any more")
+		if gone {
+			d.lacks("GDPR art. 6", "the legal basis of disclosures that policies decided which are not kept any more")
 		}
 		values := fact("levels="+string(p.label)+" "+p.level.String(), strconv.FormatInt(p.count, 10))
 		level := text(p.level.String())

@@ -23,10 +23,11 @@ type House struct {
 	Signer   crypto.Signer // the log's key
 	Settings Settings
 	Rules    Rules
-	Policy   *policy.Set      // nil: of policies only their names are told
-	Catalog  *catalog.Catalog // nil: there is none
-	Taxonomy *flow.Taxonomy   // nil: the built-in one
-	Clock    func() time.Time // nil: time.Now
+	Policy   *policy.Set                                                 // nil: of policies only their names are told
+	Catalog  *catalog.Catalog                                            // nil: there is none
+	Taxonomy *flow.Taxonomy                                              // nil: the built-in one
+	Clock    func() time.Time                                            // nil: time.Now
+	Sets     func(ctx context.Context, hash string) (*policy.Set, error) // policies that were in force, by their hash; a nil set: they are not known
 }
 
 // Query says which document, and about which time.
@@ -56,6 +57,7 @@ type draft struct {
 	pairs   int
 	prove   []int64 // entries that rows are about, in order
 	seen    []seen  // of one person
+	sets    map[string]*policy.Set
 }
 
 // Make makes a document. Everything up to now is published in the log first, so that whoever has the log can count again. Its error is [ErrMuch],
@@ -84,7 +86,7 @@ func Make(ctx context.Context, h House, q Query) (*Document, error) {
 	if q.To.Before(q.From) {
 		return nil, ErrTimes
 	}
-	d := &draft{House: &h, of: q.Of, unit: q.Unit, people: map[flow.SubjectRef]int32{}, most: mostFigures, pairs: mostMembers, Document: Document{
+	d := &draft{House: &h, of: q.Of, unit: q.Unit, people: map[flow.SubjectRef]int32{}, sets: map[string]*policy.Set{}, most: mostFigures, pairs: mostMembers, Document: Document{
 		Scrim: documentForm, Kind: q.Kind, Title: k.title, Law: k.law, Domain: h.Domain, From: q.From.UTC(), To: q.To.UTC(), Made: now, Rules: h.Rules,
 		Sections: []Section{}, Missing: []Missing{}, Counts: []Count{},
 	}}
@@ -171,6 +173,9 @@ func (d *draft) take(ctx context.Context, page []audit.Entry) error {
 	}
 	for i := range page {
 		e := &page[i]
+		if err := d.learn(ctx, e.Event.PolicyHash); err != nil {
+			return err
+		}
 		if d.of != nil {
 			if err := d.look(ctx, e, about[e.Seq]); err != nil {
 				return err

@@ -37,7 +37,7 @@ func (d *draft) transfers() {
 	const law = "GDPR art. 44–49"
 	d.controller(law)
 	s := Section{ID: "domains", Title: "Domains that were shown something", Law: law, Columns: []string{"Domain", "Role", "Country", "Safeguard", "Contracts", "Messages", "Values", "People, at most"}}
-	messages, totals, people, agreed := d.count("messages"), d.count("totals"), d.count("people"), d.count("agreed").policiesBy()
+	messages, totals, people, agreed := d.count("messages"), d.count("totals"), d.count("people"), d.count("agreed").wordsBy()
 	for i, f := range messages.Figures {
 		known := d.Settings.Domains[flow.DomainID(f.Key[0])]
 		where := third(known.Country)

@@ -175,6 +175,8 @@ func (c *reportCount) wellFormed() error {
 type Recount struct {
 	Entries int64 // that are in the report's time
 	r       *Report
+	first   int64                   // number of the earliest entry that was there
+	began   time.Time               // of it
 	figures []map[string]*recounted // of each count
 	levels  []bool                  // of each count: it looks at levels one by one
 	name    []byte                  // of a figure; made anew for each
@@ -248,6 +250,9 @@ func (n *Recount) Add(origin string, index int64, entry []byte, leaf tlog.Hash) 
 		if seq-t.Start+1 != index {
 			return failed(Order, where, "it has the number %d, and the report takes the tree to begin with %d", seq, t.Start)
 		}
+	}
+	if n.first == 0 || seq < n.first {
+		n.first, n.began = seq, ev.Time
 	}
 	inTime := !ev.Time.Before(n.r.body.From) && ev.Time.Before(n.r.body.To)
 	if log.First == 0 || seq < log.First || seq > log.Last {
@@ -386,8 +391,12 @@ func (f *recounted) note(seq int64, leaf tlog.Hash) {
 	e.Last = seq
 }
 
-// Done compares. It returns a [Failure] of kind [Figures], or of kind [Absent] for an entry that the log does not have.
+// Done compares. It returns a [Failure] of kind [Figures], or of kind [Absent] for an entry that the log does not have, and where entries are not
+// there to be looked at that may be of the report's time.
 func (n *Recount) Done() error {
+	if n.first > 1 && !n.began.Before(n.r.body.From) {
+		return failed(Absent, "", "the log is not there before number %d, and what is missing may be of the report's time", n.first)
+	}
 	for _, seq := range slices.Sorted(maps.Keys(n.facts)) {
 		return failed(Absent, fmt.Sprintf("entry %d", seq), "the report tells of it, and it is not among the report's entries")
 	}
