@@ -196,5 +196,23 @@ func (f *Facade) named(tool string) (*table, operation) {
 	return nil, ""
 }
 
+// Web is one of the facade's tables as a service has it, by the operations that are named.
+func (f *Facade) Web(name, list, get string) WebTable {
+	w := WebTable{List: list, Get: get}
+	for _, t := range f.tables {
+		if t.Name != name {
+			continue
+		}
+		w.Name = t.Source
+		for i := range t.columns {
+			w.Columns = append(w.Columns, t.columns[i].source)
+		}
+		if w.Key = t.columns[t.key[0]].source.Name; len(t.key) > 1 {
+			w.Get = "" // it takes a key of one column
+		}
+	}
+	return w
+}
+
 // Close closes the source.
 func (f *Facade) Close() error { return f.opt.Source.Close() }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/facade"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/bundle"
 	"github.com/scrimhq/scrim/policy/change"
@@ -46,7 +47,8 @@ type loaded struct {
 	exposure  *exposure.Rules
 	warnings  Mistakes
 	cardKeys  map[flow.AgentID][]byte
-	files     []string // that were read, as the system knows them
+	specs     map[flow.AgentID]*facade.Spec // OpenAPI files of services behind facades
+	files     []string                      // that were read, as the system knows them
 
 	content map[string][]byte // of the files that decide and were read, as a rule set names them
 	over    map[string][]byte // files in memory that stand for those on disk; nil: those on disk are read
@@ -215,6 +217,9 @@ func (a *Agent) credentials() []*Credential {
 	}
 	if a.MCP != nil && a.MCP.Credential != nil {
 		all = append(all, a.MCP.Credential)
+	}
+	if a.Facade != nil && a.Facade.REST != nil && a.Facade.REST.Credential != nil {
+		all = append(all, a.Facade.REST.Credential)
 	}
 	return all
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/scrimhq/scrim/gateway/identity"
+	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
 )
 
@@ -34,5 +36,51 @@ func TestAFacadeIsServedOverREST(t *testing.T) {
 		if err != nil || res.StatusCode != 200 || !strings.Contains(string(got), want) {
 			t.Errorf("%s is %d %s %v, want %s", path, res.StatusCode, got, err, want)
 		}
+	}
+}
+
+const serviceAPI = `openapi: 3.1.0
+info: {title: stays, version: "1"}
+paths:
+  /stays:
+    get:
+      operationId: listStays
+      responses: {"200": {description: ok, content: {application/json: {schema: {type: array, items: {$ref: "#/components/schemas/Stay"}}}}}}
+  /stays/{id}:
+    get:
+      operationId: getStay
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {"200": {description: ok, content: {application/json: {schema: {$ref: "#/components/schemas/Stay"}}}}}
+components: {schemas: {Stay: {type: object, properties: {patient_id: {type: string}, age: {type: [integer, "null"]}}}}}
+`
+
+func TestAServiceIsFrontedByConfiguration(t *testing.T) {
+	ward, wardDigest := identity.NewKey()
+	_, labDigest := identity.NewKey()
+	t.Setenv("LEGACY_KEY", "legacy")
+	legacy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer legacy" {
+			t.Errorf("the service is shown %q", r.Header.Get("Authorization"))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/api/stays" {
+			_, _ = io.WriteString(w, `[{"patient_id":"p1","age":21,"secret":"Zanzibar"}]`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"patient_id":"p1","age":21,"secret":"Zanzibar"}`)
+	}))
+	t.Cleanup(legacy.Close)
+	yaml := fmt.Sprintf(facadeYAML, wardDigest, labDigest, "SOURCE")
+	yaml = strings.Replace(yaml, "sqlite: SOURCE", "rest: {url: "+strconv.Quote(legacy.URL+"/api")+", openapi: stays.yaml, credential: {header: Authorization, env: LEGACY_KEY}}", 1)
+	yaml = strings.Replace(yaml, "{table: clinic_stays}", "{list: listStays, get: getStay}", 1)
+	_, addr, _ := serve(t, load(t, lay(t, yaml, map[string]string{"contract.yaml": staysContract, "stays.yaml": serviceAPI})), run.Options{})
+	for call, want := range map[string]string{"stays_list": `{}`, "stays_get": `{"key":{"patient":"p1"}}`} {
+		if got := facadeCall(t, addr, ward.Expose(), call, want); !strings.Contains(got, `"patient":"p1","age":21`) || strings.Contains(got, "Zanzibar") {
+			t.Errorf("%s gives %s", call, got)
+		}
+	}
+	file := lay(t, yaml, map[string]string{"contract.yaml": staysContract, "stays.yaml": strings.Replace(serviceAPI, "age: {type: [integer, \"null\"]}", "years: {type: integer}", 1)})
+	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), `stays.yaml:13:`) || !strings.Contains(err.Error(), `no member "age"`) {
+		t.Errorf("a file that lacks a column is %v, want its line", err)
 	}
 }

@@ -100,7 +100,7 @@ func TestFacadesThatCannotBe(t *testing.T) {
 	for want, change := range map[string][2]string{
 		`"nobody"`:                            {"clinic_stays}", "clinic_stays, key: [nobody]}"},
 		`"elsewhere"`:                         {"table: clinic_stays", "dataset: elsewhere"},
-		"either sqlite or postgres":           {"sqlite: clinic.db", "rows: 10"},
+		"either sqlite, postgres or rest":     {"sqlite: clinic.db", "rows: 10"},
 		"leave mcp out":                       {"    facade:", "    mcp: {url: \"http://127.0.0.1:9/\"}\n    facade:"},
 		"the agent belongs to another domain": {"- id: stays\n", "- id: stays\n    domain: lab\n"},
 	} {

@@ -16,6 +16,8 @@ import (
 // facades are the sources behind facades: each is opened with the first configuration that has it, and stays until one
 // is in force that has it otherwise.
 type facades struct {
+	pool gateway.Pool // of connections to services
+
 	mu  sync.Mutex // guards the field below
 	now map[string]facade.Source
 }
@@ -26,8 +28,11 @@ func (r *Gateway) facadesOverREST(mux *http.ServeMux, servers *mcp.Handler) {
 }
 
 // facadePrint is the same for two configurations of a facade whose data is reached in one way.
-func facadePrint(a *config.Agent) string {
+func facadePrint(a *config.Agent, hash string) string {
 	f := a.Facade
+	if f.REST != nil {
+		return fmt.Sprintf("%q %s", a.ID, hash)
+	}
 	if s := f.Postgres; s != nil {
 		return fmt.Sprintf("%q %q %q %d", a.ID, s.Env, s.File, f.Timeout)
 	}
@@ -38,10 +43,10 @@ func facadePrint(a *config.Agent) string {
 func (s *facades) inner(c *config.Config, a *config.Agent) (gateway.Inner, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o, print := c.FacadeOptions(a), facadePrint(a)
+	o, print := c.FacadeOptions(a), facadePrint(a, c.Hash())
 	if o.Source = s.now[print]; o.Source == nil {
 		var err error
-		if o.Source, err = openFacade(c, a); err != nil {
+		if o.Source, err = s.open(c, a); err != nil {
 			return nil, err
 		}
 		if s.now == nil {
@@ -52,9 +57,19 @@ func (s *facades) inner(c *config.Config, a *config.Agent) (gateway.Inner, error
 	return facade.New(o)
 }
 
-func openFacade(c *config.Config, a *config.Agent) (facade.Source, error) {
+func (s *facades) open(c *config.Config, a *config.Agent) (facade.Source, error) {
 	f := a.Facade
 	limit := time.Duration(f.Timeout)
+	if r := f.REST; r != nil {
+		o, err := c.FacadeWeb(a)
+		if err == nil {
+			o.Upstream, err = upstream(c, r.URL, r.Credential, r.CAFile, false, upstreamOptions(c, &s.pool))
+		}
+		if err != nil {
+			return nil, err
+		}
+		return facade.Web(o)
+	}
 	if f.Postgres == nil {
 		return facade.SQLite(c.Path(f.SQLite), limit)
 	}
@@ -71,7 +86,7 @@ func (s *facades) retire(c *config.Config) error {
 	if c != nil {
 		for i := range c.Agents {
 			if a := &c.Agents[i]; a.Facade != nil {
-				keep[facadePrint(a)] = true
+				keep[facadePrint(a, c.Hash())] = true
 			}
 		}
 	}
