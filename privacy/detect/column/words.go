@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/scrimhq/scrim/privacy/detect/tag"
 )
 
 //go:embed lexicon.txt
@@ -17,7 +19,8 @@ var lexiconText string
 // meanings maps words of names to what they mean.
 type meanings struct {
 	of      map[string][]string
-	whole   map[string]bool // looked for only as a whole
+	whole   map[string]bool     // looked for only as a whole
+	slips   map[string][]string // words of six letters and more by their cuts
 	longest int
 }
 
@@ -37,6 +40,15 @@ var lexicon = sync.OnceValue(func() *meanings {
 				m.of[bare] = append(m.of[bare], concept)
 			}
 			m.longest = max(m.longest, len(bare))
+		}
+	}
+	m.slips = map[string][]string{}
+	for w := range m.of {
+		if len(w) < 6 || m.whole[w] {
+			continue
+		}
+		for _, cut := range cuts(w) {
+			m.slips[cut] = append(m.slips[cut], w)
 		}
 	}
 	return m
@@ -111,6 +123,12 @@ func (r *reading) mean(word string) {
 		bare := strings.TrimRight(word, "0123456789")
 		if found = lex.of[bare]; found == nil && len(bare) > 3 {
 			parts := lex.split(bare)
+			if len(parts) == 0 {
+				parts = lex.near(bare)
+			}
+			if len(parts) == 0 {
+				parts = head(bare)
+			}
 			if len(parts) > 0 {
 				clear(r.last)
 			}
@@ -167,6 +185,73 @@ func (m *meanings) split(word string) []string {
 	}
 	slices.Reverse(parts)
 	return parts
+}
+
+// heads end compounds whose other word nobody knows: "prisonername", "ofirstname".
+var heads = []string{"firstname", "lastname", "surname", "birthdate", "address", "adresse", "nachname", "vorname", "password", "passwort", "telefon", "number", "nummer", "numero",
+	"salary", "betrag", "amount", "datum", "phone", "email", "price", "count", "nombre", "name", "nome", "date", "time", "mail", "code"}
+
+func head(word string) []string {
+	for _, h := range heads {
+		if strings.HasSuffix(word, h) && len(word) < len(h)+12 {
+			return []string{h}
+		}
+	}
+	return nil
+}
+
+// near returns the word of the lexicon that a long one is a slip of the pen away from: "adress", "passwrd", "custmer". Ordinary words are
+// none: a contract is no contact.
+func (m *meanings) near(word string) []string {
+	if len(word) < 6 || len(word) > m.longest+1 {
+		return nil
+	}
+	common := false
+	tag.Default().Words(word, func(_, _ int, in tag.Lists) bool {
+		common = in&tag.InCommon != 0
+		return false
+	})
+	if common {
+		return nil
+	}
+	best := ""
+	for _, cut := range cuts(word) {
+		for _, w := range m.slips[cut] {
+			if oneSlip(word, w) && (best == "" || w < best) {
+				best = w
+			}
+		}
+	}
+	if best == "" {
+		return nil
+	}
+	return []string{best}
+}
+
+// cuts are a word and what is left of it with one letter taken out.
+func cuts(word string) []string {
+	all := []string{word}
+	for i := range len(word) {
+		all = append(all, word[:i]+word[i+1:])
+	}
+	return all
+}
+
+// oneSlip reports whether one letter too many, too few, wrong, or exchanged with the next makes one word of the other.
+func oneSlip(a, b string) bool {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch x, y := a[i:], b[i:]; len(a) - len(b) {
+	case 0:
+		return len(x) == 0 || x[1:] == y[1:] || len(x) > 1 && x[0] == y[1] && x[1] == y[0] && x[2:] == y[2:]
+	case 1:
+		return x[1:] == y
+	case -1:
+		return x == y[1:]
+	}
+	return false
 }
 
 // splitName returns the words of a name: "patientHomePhone", "patient_home-phone" and "PATIENT HOME PHONE" have the same.
