@@ -116,6 +116,20 @@ func copiedParents[N ~string](m map[N][]N) map[N][]N {
 	return m
 }
 
+// Texts returns every policy as it is written, comments apart, by name: shadow policies too.
+func (s *Set) Texts() map[flow.PolicyID]string {
+	out := map[flow.PolicyID]string{}
+	for _, x := range []*index{s.shadowed, s.enforced} {
+		if x == nil {
+			continue
+		}
+		for _, r := range x.rules {
+			out[r.id] = r.text
+		}
+	}
+	return out
+}
+
 // Key is the same for two questions only if the set decides leaves alike for both.
 func (s *Set) Key(q *Query) string { return s.flowKey(q) }
 

@@ -37,6 +37,7 @@ type rule struct {
 	// when is the policy as a permit of every action: it says whether scope and conditions hold. A condition cannot
 	// speak of the action (the lint forbids it), so one evaluation serves the whole ladder.
 	when *cedar.Policy
+	text string // as it was written, with its annotations
 	used contextUse
 	cuts []uint8 // see [Set.scoreClass]
 }
@@ -66,6 +67,7 @@ var noteNames = []string{
 func newRule(st statement) *rule {
 	tree := (*ast.Policy)(st.policy.AST())
 	r := &rule{forbid: !bool(tree.Effect), shadow: strings.HasSuffix(st.file.name, shadowSuffix)}
+	r.text = strings.Join(strings.Fields(blankComments(st.file.text[st.start:st.end])), " ")
 	r.id = flow.PolicyID(fmt.Sprintf("%s:%d", st.file.name, tree.Position.Line))
 	r.covers, _, _ = scopeActions(tree.Action)
 	r.principal, _ = scopeEntity(tree.Principal)

@@ -70,6 +70,8 @@ type Options struct {
 	Reports      func() report.Settings          // what reports state; nil: nothing
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
+	// Replay makes recorded decisions again and tells of it line by line; nil: none are.
+	Replay func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 }
 
 // API is the handler of the admin port. It is safe for concurrent use.
@@ -103,6 +105,7 @@ func New(opt Options) *API {
 	a.guarded("GET /-/cap/revocations", a.revocations)
 	a.guarded("GET /-/learn", a.learn)
 	a.guarded("POST /-/release", a.release)
+	a.guarded("POST /-/policy/replay", a.replay)
 	a.agreements()
 	a.incidents()
 	a.questions()

@@ -23,6 +23,7 @@ func (r *Gateway) Admin() (http.Handler, error) {
 		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
 		Ready:    r.Ready,
 		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(),
+		Replay:  r.replay,
 		Reports: func() report.Settings { return ReportSettings(r.Config()) },
 	}
 	if r.Learner != nil {

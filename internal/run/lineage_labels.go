@@ -81,6 +81,7 @@ func (r *Gateway) carryNow(ctx context.Context) error {
 		return err
 	}
 	if now.force != r.carried.force {
+		r.keepRules(ctx, next)
 		if err := r.Gateway.Swap(ctx, next, "labels by lineage changed"); err != nil {
 			return err
 		}

@@ -87,6 +87,7 @@ type Gateway struct {
 	alarms      *alarm.Watch
 	useful      *usefulness.Service
 	alarmed     alarmed
+	replaying   atomic.Bool
 
 	ruling ruling // how the rules change that it decides by
 
@@ -164,6 +165,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		return nil, errors.Join(err, st.Close())
 	}
 	r.carried = now
+	r.keepRules(ctx, snap)
 	t.believe(st.Peers)
 	if c.Mode == config.Learn {
 		r.Learner = NewLearner(c.Path(c.Data))
@@ -415,6 +417,7 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 	if err != nil {
 		return err
 	}
+	r.keepRules(ctx, snap)
 	if coming != nil {
 		coming.Event.PolicyHash, coming.Event.ConfigHash = snap.Policy.Hash(), snap.ConfigHash
 		err = r.Gateway.SwapWith(ctx, snap, coming.Event, coming.Put)

@@ -220,13 +220,19 @@ func TestCompareFollowsTheCatalog(t *testing.T) {
 		t.Errorf("a contract that lets data be used for care alone: moves %q", got)
 	}
 	was, is := side(old), side(old)
-	is.Settings = map[string]string{"schemas/response/tool/records/visits": "abc", "transparent/0/agent": "records"}
+	schema := func(agent, tool, direction, digest string) map[string]string {
+		return map[string]string{"schemas/0/file": "./v.json", "schemas/0/agent": agent, "schemas/0/tool": tool, "schemas/0/direction": direction, "file:v.json": digest}
+	}
+	was.Settings, is.Settings = schema("records", "visits", "response", "abc"), schema("records", "visits", "response", "def")
+	is.Settings["transparent/0/agent"] = "records"
 	if out := j.compare(j.source(), was, is, impact.Options{}); out.Of[impact.OtherSchema] != 5 || len(out.Beside) != 2 {
 		t.Errorf("another schema: values not decided %v, beside %v", out.Of, out.Beside)
 	}
-	is.Settings = map[string]string{"schemas/request/tool/records/visits": "abc", "schemas/response/tool/records/other": "abc", "schemas/response/tool/lab/visits": "abc"}
-	if out := j.compare(j.source(), was, is, impact.Options{}); out.Of[impact.OtherSchema] != 0 {
-		t.Errorf("a schema of something else: values not decided %v", out.Of)
+	for _, other := range [][3]string{{"records", "visits", "request"}, {"records", "other", "response"}, {"clinic", "visits", "response"}} {
+		was.Settings, is.Settings = schema(other[0], other[1], other[2], "abc"), schema(other[0], other[1], other[2], "def")
+		if out := j.compare(j.source(), was, is, impact.Options{}); out.Of[impact.OtherSchema] != 0 {
+			t.Errorf("a schema of something else, %v: values not decided %v", other, out.Of)
+		}
 	}
 }
 

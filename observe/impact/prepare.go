@@ -1,17 +1,17 @@
 package impact
 
 import (
+	"cmp"
+	"fmt"
+	"path"
 	"strings"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 )
 
-// The settings by which places get labels outside contracts, see [Side].
-const (
-	schemaSettings = "schemas/"     // schemas/DIRECTION/KIND/AGENT/NAME: digests of the schemas that are bound there
-	publicSettings = "transparent/" // what is declared to be public
-)
+// publicSettings are what is declared to be public, see [Side].
+const publicSettings = "transparent/"
 
 // binding is where a schema is bound.
 type binding struct {
@@ -21,18 +21,45 @@ type binding struct {
 // prepare compares what the sides say beside policies.
 func (c *comparison) prepare() {
 	c.oldFields, c.newFields = fieldsOf(c.old.Policy), fieldsOf(c.next.Policy)
-	for _, d := range settingsDiffer(c.old.Settings, c.next.Settings) {
-		rest, schema := strings.CutPrefix(d.Path, schemaSettings)
-		parts := strings.SplitN(rest, "/", 4)
-		switch {
-		case matches(silent, d.Path):
-			continue
-		case schema && len(parts) == 4:
-			c.schemas = append(c.schemas, binding{parts[0], parts[1], parts[2], parts[3]})
-		case strings.HasPrefix(d.Path, publicSettings):
-			c.public = true
+	was, is := bindingsOf(c.old.Settings), bindingsOf(c.next.Settings)
+	for b := range was {
+		if is[b] != was[b] {
+			c.schemas = append(c.schemas, b)
 		}
-		c.beside = append(c.beside, d)
+	}
+	for b := range is {
+		if _, ok := was[b]; !ok {
+			c.schemas = append(c.schemas, b)
+		}
+	}
+	for _, d := range settingsDiffer(c.old.Settings, c.next.Settings) {
+		if !matches(silent, d.Path) {
+			c.public = c.public || strings.HasPrefix(d.Path, publicSettings)
+			c.beside = append(c.beside, d)
+		}
+	}
+}
+
+// bindingsOf are where the schemas of a side are bound, with the digests of those that are bound there.
+func bindingsOf(settings map[string]string) map[binding]string {
+	out := map[binding]string{}
+	for i := 0; ; i++ {
+		at := fmt.Sprintf("schemas/%d/", i)
+		file := settings[at+"file"]
+		if file == "" {
+			return out
+		}
+		what := settings["file:"+path.Clean(file)] + " " + settings[at+"foreign"] + "\n"
+		bound := false
+		for _, kind := range []string{"tool", "skill", "data", "resource", "prompt"} {
+			if name := settings[at+kind]; name != "" {
+				bound = true
+				out[binding{settings[at+"direction"], kind, cmp.Or(settings[at+"agent"], "*"), name}] += what
+			}
+		}
+		if !bound { // any data of the agent
+			out[binding{settings[at+"direction"], "", cmp.Or(settings[at+"agent"], "*"), "*"}] += what
+		}
 	}
 }
 
