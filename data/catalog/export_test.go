@@ -81,3 +81,17 @@ func same(t *testing.T, got, want *Contract) {
 		t.Errorf("the contract says\n%+v\nwant\n%+v", a, b)
 	}
 }
+
+// TestAPlaceIsOneColumnWhereUseIsBounded: a place that stands for two columns with different bounds of use would be under those of one of them.
+func TestAPlaceIsOneColumnWhereUseIsBounded(t *testing.T) {
+	for say, ok := range map[string]bool{"[care]": false, "[billing]": true} {
+		c, err := ParseContract("c.yaml", []byte(hostileHead+"customProperties: [{property: scrim.purposes, value: [billing]}]\nschema:\n- name: t\n  properties:\n  - {name: a}\n  - {name: b, customProperties: [{property: scrim.purposes, value: "+say+"}]}\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = ParseSchema("s.json", []byte(`{"anyOf": [{"properties": {"x": {"x-scrim-field": "t/a"}}}, {"properties": {"x": {"x-scrim-field": "t/b"}}}]}`), SchemaOptions{Contracts: []*Contract{c}})
+		if (err == nil) != ok {
+			t.Errorf("with purposes %s at the other column: %v", say, err)
+		}
+	}
+}

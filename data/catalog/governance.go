@@ -42,6 +42,11 @@ func (g Governance) Within(outer Governance) Governance {
 	return g
 }
 
+// sameUse reports whether two are the same as far as they bound the use of data.
+func (g *Governance) sameUse(o *Governance) bool {
+	return slices.Equal(g.Purposes, o.Purposes) && slices.Equal(g.Techniques, o.Techniques) && g.Retention == o.Retention
+}
+
 func orElse[T any](own, outer []T) []T {
 	if len(own) > 0 {
 		return own

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 // info joins what the sources say of their place.
 func (c *compiler) info(s spot, all []source) Info {
+	var field *Field
 	info := Info{Declared: true, Named: s.named, Required: s.required, Origin: flow.Supplied}
 	for _, src := range all {
 		info.Droppable = info.Droppable || src.node.droppable
@@ -16,8 +18,12 @@ func (c *compiler) info(s spot, all []source) Info {
 		if !src.node.foreign {
 			info.Origin = flow.Catalogued
 		}
-		if f := src.node.field; f != nil && info.Field == "" {
-			info.Field = f.Name
+		switch f := src.node.field; {
+		case f == nil:
+		case field == nil:
+			field, info.Field = f, f.Name
+		case !field.Governance.sameUse(&f.Governance) && c.err == nil: // only one of them would be asked
+			c.err = fmt.Errorf("the columns %q and %q stand for one place, and their data contracts do not let them be used alike", field.Name, f.Name)
 		}
 	}
 	info.Label = c.label(s.sources)
