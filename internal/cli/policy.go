@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy"
@@ -168,6 +169,10 @@ func (e *env) policyExplain() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			snap, terms, leaves := &gateway.Snapshot{Policy: set, Catalog: c.Catalog()}, []flow.LeafTerms{ex.Result}, []flow.Leaf{leaf}
+			snap.Governed(&query.Flow, "", leaves, terms) // what a data contract closes no policy opens
+			ex.Result = terms[0]
+			ex.Duties, _ = snap.Retained(leaves, terms, ex.Duties)
 			fmt.Fprint(e.out, ex)
 			return nil
 		}))
