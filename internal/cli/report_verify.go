@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,9 @@ func (e *env) reportVerify() *cobra.Command {
 				if len(args) == 1 && !noLog {
 					args = append(args, run.LogDir(c))
 				}
+			}
+			if ext := filepath.Ext(args[0]); ext == ".html" || ext == ".csv" {
+				return refuse("Name the JSON that was made with it, and this one with --form.", "%s has no proofs that can be counted again", args[0])
 			}
 			if err := formsOf(args[0], forms); err != nil {
 				return err

@@ -35,6 +35,7 @@ func (d *draft) dpia() {
 	d.proportionate(law + "(b)")
 	d.risks(law + "(c)")
 	d.security(law + "(d)")
+	d.changes("GDPR art. 35(11)")
 	d.retention(law + "(b), art. 5(1)(e)")
 	d.data(law + "(a)")
 	for _, one := range [][2]string{

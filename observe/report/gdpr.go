@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/scrimhq/scrim/flow"
 )
@@ -16,6 +17,7 @@ func (d *draft) ropaCounts() []Count {
 		Count{ID: "people", Sum: sumPeople, By: []string{"flow.purpose"}, Where: []Where{showing, toSome}},
 		Count{ID: "decided", Sum: sumEntries, By: []string{"flow.purpose", "policy_hash", "policies"}, Where: []Where{showing, toSome}},
 		Count{ID: "levels", Sum: sumValues, By: []string{"levels.level"}, Where: []Where{showing, toSome}},
+		Count{ID: "rules", Sum: sumEntries, By: []string{"rules.what", "rules.by", "time.day"}, Where: []Where{{At: "rules.what", Not: []string{""}}}},
 		Count{ID: "refused", Sum: sumEntries, By: []string{}, Where: refused},
 		Count{ID: "abroad", Sum: sumValues, By: []string{"flow.to.domain"}, Where: []Where{showing, toSome, visible, d.outside()}},
 	)
@@ -28,6 +30,7 @@ func (d *draft) ropa() {
 	d.abroad("GDPR art. 30(1)(e), 44–49")
 	d.retention("GDPR art. 30(1)(f)")
 	d.security("GDPR art. 30(1)(g), 32")
+	d.changes("GDPR art. 24(1), 5(2)")
 	d.data("GDPR art. 30(1)(c)")
 	d.lacks("GDPR art. 30(1)", "processing that does not pass this gateway: what the domain's own systems do among themselves, and on paper")
 }
@@ -186,5 +189,16 @@ func (d *draft) security(law string) {
 	if len(d.Settings.Security) == 0 {
 		d.lacks(law, "a general description of the other technical and organisational measures (reports.security in the configuration)")
 	}
+	d.section(s)
+}
+
+// changes are the steps in which the rules changed, which the log has where rules are under governance.
+func (d *draft) changes(law string) {
+	s := Section{ID: "changes", Title: "Changes of the rules", Law: law, Columns: []string{"Day", "Step", "By", "Count"}, Text: []string{"Steps of proposals for policies, contracts and configuration. A gateway without governance takes them from its files and has no such steps."}}
+	c := d.count("rules")
+	for i, f := range c.Figures {
+		s.Rows = append(s.Rows, append(texts(f.Key[2], f.Key[0], f.Key[1]), c.cell(i)))
+	}
+	slices.SortStableFunc(s.Rows, func(a, b []Cell) int { return strings.Compare(a[0].Text, b[0].Text) })
 	d.section(s)
 }

@@ -65,6 +65,9 @@ func (j *journal) write(t testing.TB, n int) {
 					{Label: labels[j.rows%4], Level: flow.Masked, By: flow.ByTier, Count: 3}, {Label: labels[(j.rows+1)%4], Level: flow.Raw, Count: 1}, {Label: "text", Level: flow.Dropped, Count: 2},
 				},
 			}
+			if j.rows%50 == 0 {
+				ev.Rules = &flow.Rules{What: "proposed", By: "dpo"}
+			}
 			if j.rows%7 == 0 {
 				ev.Outcome, ev.Levels, ev.Reason = flow.Refused, nil, "face"
 			}
@@ -130,7 +133,7 @@ func TestReportsOverPeriodsAndPrunedRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := fmt.Sprint(before.Sections), fmt.Sprint(after.Sections); a != b || !strings.Contains(a, "agent-3") {
+	if a, b := fmt.Sprint(before.Sections), fmt.Sprint(after.Sections); a != b || !strings.Contains(a, "agent-3") || !strings.Contains(a, "dpo") {
 		t.Errorf("after pruning the report says\n%s\nwant\n%s", b, a)
 	}
 	if len(after.Log.Trees) != 4 || after.Log.Trees[0].Start != 1 {

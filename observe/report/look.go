@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 )
@@ -117,5 +118,10 @@ func (d *draft) disclosure(s *seen) (rows [][]Cell) {
 
 // whom says whom the report is about, without saying who it is.
 func (d *draft) whom() string {
+	named := false
+	d.fields(nil, func(_ *catalog.Contract, set *catalog.Dataset, _ *catalog.Field) { named = named || set.Unit == d.unit })
+	if !named {
+		d.lacks("", "whether schemas call people by %q: no contract does, and under another name for it nobody is found", d.unit)
+	}
 	return fmt.Sprintf("The person is a %s whose reference under the domain's keyset is %s.", cmp.Or(d.unit, "subject"), hex.EncodeToString(d.of[:]))
 }

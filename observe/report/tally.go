@@ -44,6 +44,8 @@ var members = map[string]func(*flow.Event) string{
 	"policy_hash":        func(e *flow.Event) string { return e.PolicyHash },
 	"question.dataset":   func(e *flow.Event) string { return orNone(e.Question).Dataset },
 	"question.technique": func(e *flow.Event) string { return orNone(e.Question).Technique },
+	"rules.what":         func(e *flow.Event) string { return orNone(e.Rules).What },
+	"rules.by":           func(e *flow.Event) string { return orNone(e.Rules).By },
 	"table.digest":       func(e *flow.Event) string { return orNone(e.Table).Digest },
 }
 

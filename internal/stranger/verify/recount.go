@@ -52,6 +52,10 @@ type event struct {
 		Dataset   string `json:"dataset"`
 		Technique string `json:"technique"`
 	} `json:"question"`
+	Rules struct {
+		What string `json:"what"`
+		By   string `json:"by"`
+	} `json:"rules"`
 	Levels []level `json:"levels"`
 }
 
@@ -105,6 +109,10 @@ func (e *event) member(at string, l *level) (string, bool) {
 		return e.Question.Dataset, true
 	case "question.technique":
 		return e.Question.Technique, true
+	case "rules.what":
+		return e.Rules.What, true
+	case "rules.by":
+		return e.Rules.By, true
 	case "table.digest":
 		return e.Table.Digest, true
 	}
