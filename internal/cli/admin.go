@@ -97,6 +97,15 @@ func (e *env) snapshotOf(c *config.Config) (*gateway.Snapshot, error) {
 	return s, nil
 }
 
+// snapshotIn is snapshotOf where the state is open: the gateway is held to bundles of peers, and so is the command.
+func (e *env) snapshotIn(st *run.State, c *config.Config) (*gateway.Snapshot, error) {
+	held, err := st.HeldTo(c)
+	if err != nil {
+		return nil, e.mistakes(c, err)
+	}
+	return e.snapshotOf(held)
+}
+
 // adminClient talks to a running gateway.
 type adminClient struct {
 	base  string

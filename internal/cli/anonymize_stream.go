@@ -40,10 +40,6 @@ func (e *env) anonymizeStream(ctx context.Context, from string, a anonymizing) (
 	if err != nil {
 		return err
 	}
-	snap, err := e.snapshotOf(c)
-	if err != nil {
-		return err
-	}
 	s := &release.Streamed{Source: "standard input", In: e.in, Out: e.out}
 	if from != "-" {
 		f, err := os.Open(from)
@@ -64,6 +60,10 @@ func (e *env) anonymizeStream(ctx context.Context, from string, a anonymizing) (
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	snap, err := e.snapshotIn(st, c)
+	if err != nil {
+		return err
+	}
 	// The keys and the record outlive the signal that ends the stream: what is flushed then is minted and on record too.
 	lasting := context.WithoutCancel(ctx)
 	s.Keys = release.NewKeys(lasting, st.Vault, st.Keys, snap.Taxonomy, query.Flow.To.Domain, snap.Group(query.Flow.Purpose))

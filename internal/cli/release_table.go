@@ -31,16 +31,16 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 	if err != nil {
 		return plan.Outcome{}, err
 	}
-	snap, err := e.snapshotOf(c)
-	if err != nil {
-		return plan.Outcome{}, err
-	}
 	st, err := run.OpenState(ctx, c, store.Options{})
 	if errors.Is(err, store.ErrLocked) {
 		return e.releaseRunning(ctx, c, a, base, o.Progress)
 	}
 	if err != nil {
 		return plan.Outcome{}, err
+	}
+	snap, err := e.snapshotIn(st, c)
+	if err != nil {
+		return plan.Outcome{}, errors.Join(err, st.Close())
 	}
 	out, err := e.releaseBy(ctx, &releasing{anonymizing: a, state: st, snap: snap, query: query, base: base}, src, dst, o)
 	return out, errors.Join(err, st.Close())

@@ -81,6 +81,9 @@ func (v *validator) bundles() {
 		}
 		v.content(p, at)
 	}
+	if v.c.Mode == Learn && len(v.c.Subscribe) > 0 {
+		v.wrong("subscribe", "set mode to enforce, or subscribe to nothing", "learn mode enforces nothing, so no bundle of a peer would be kept to")
+	}
 	seen := map[string]bool{}
 	for i := range v.c.Subscribe {
 		s, at := &v.c.Subscribe[i], fmt.Sprintf("subscribe/%d", i)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -165,6 +166,49 @@ func TestABundleHoldsAConfiguration(t *testing.T) {
 	}
 }
 
+// TestNoBundleLoosensAConfiguration draws what bundles might say, and looks at all that is not policy.
+func TestNoBundleLoosensAConfiguration(t *testing.T) {
+	free, err := loadWith(t, map[string]string{"scrim.yaml": withDefaults, "claims.yaml": heldContract})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	pick := func(n int64) int64 { return r.Int64N(2) * r.Int64N(n) }
+	narrowed := 0
+	for range 500 {
+		var held []Held
+		for n := range 1 + r.IntN(3) {
+			b := heldBundle()
+			b.Name = fmt.Sprint("b", n)
+			b.Defaults = bundle.Defaults{Capability: r.IntN(2) == 0, Epsilon: pick(4_000_000_000), Pad: time.Duration(pick(6000)) * time.Millisecond, Retain: time.Duration(pick(9000)) * time.Second}
+			if r.IntN(2) == 0 {
+				b.Defaults.Criticality = ptr(flow.Criticality(r.IntN(3)))
+			}
+			b.Datasets = []bundle.Dataset{{Name: []string{"new", "kept", "other"}[r.IntN(3)], Epsilon: pick(4_000_000_000), Pad: time.Duration(pick(6000)) * time.Millisecond}}
+			held = append(held, Held{ID: b.ID(), Bundle: b})
+		}
+		c := free.HeldTo(held)
+		for i, a := range c.Agents {
+			before := free.Agents[i]
+			if a.Criticality > before.Criticality || before.Capability != "" && a.Capability == "" || !slices.Equal(a.Roles, before.Roles) || !slices.Equal(a.Purposes, before.Purposes) {
+				t.Fatalf("agent %s: %+v, before %+v", a.ID, a, before)
+			}
+		}
+		for name, d := range c.Datasets {
+			before := free.Datasets[name]
+			if nanoOf(d.Epsilon) > nanoOf(before.Epsilon) || nanoOf(d.Epsilon) <= 0 || d.Delta != before.Delta || d.Pad < before.Pad || *d.Formal != *before.Formal {
+				t.Fatalf("dataset %s: ε %s pad %s, before ε %s pad %s", name, d.Epsilon, d.Pad, before.Epsilon, before.Pad)
+			}
+			if d.Epsilon != before.Epsilon {
+				narrowed++
+			}
+		}
+	}
+	if narrowed < 100 {
+		t.Errorf("%d datasets were narrowed: too few to say anything", narrowed)
+	}
+}
+
 func TestWhatIsPublished(t *testing.T) {
 	text := strings.Replace(withDefaults, "agents:\n  - id", `publish:
   - name: baseline
@@ -213,6 +257,7 @@ func TestMistakesOfBundlesAndDefaults(t *testing.T) {
 		{"subscribe: [{domain: hospital.example, bundle: a}]", "does not subscribe to its own bundle"},
 		{"subscribe: [{domain: b, bundle: a}, {domain: b, bundle: a}]", "listed twice"},
 		{"subscribe: [{domain: b, bundle: a, late: open}]", "one of masked, dropped, stop is expected"},
+		{"mode: learn\nsubscribe: [{domain: b, bundle: a}]", "learn mode enforces nothing"},
 		{"defaults: {agents: {roles: [nobody]}}", "there is no role"},
 		{"defaults: {agents: {purposes: [nothing]}}", "there is no purpose"},
 		{"defaults: {datasets: {labels: [no/such]}}", "no such class of data"},

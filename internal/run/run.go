@@ -239,6 +239,9 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 // ErrLearn is the error of learn mode where flows would leave the domain.
 var ErrLearn = errors.New("learn mode enforces nothing, so it is for one domain only; take agents of other domains out of the configuration")
 
+// ErrLearnHeld is the error of learn mode where bundles of peers are subscribed to.
+var ErrLearnHeld = errors.New("learn mode enforces nothing, so no bundle of a peer would be kept to; take subscriptions out of the configuration")
+
 // inMode returns the configuration in learn mode if that is asked for.
 func inMode(c *config.Config, learn bool) (*config.Config, error) {
 	if !learn || c.Mode == config.Learn {
@@ -248,6 +251,9 @@ func inMode(c *config.Config, learn bool) (*config.Config, error) {
 		if !c.Own(a) {
 			return nil, fmt.Errorf("agent %s belongs to %s: %w", a.ID, a.Domain, ErrLearn)
 		}
+	}
+	if len(c.Subscribe) > 0 {
+		return nil, ErrLearnHeld
 	}
 	next := *c
 	next.Mode = config.Learn
