@@ -252,8 +252,8 @@ func (c *Classifier) known(l flow.Label) flow.Label {
 }
 
 // confidence is how many guesses of so much weight were right among the columns of the half that is for tuning, in percent. A second
-// label that is close takes from it.
+// label that is close takes from it, and nothing is certain.
 func confidence(weight, second float64) uint8 {
 	x := 1.1*(weight-threshold) + .5*min(weight-second, 2) - .2
-	return uint8(math.Round(100 / (1 + math.Exp(-x))))
+	return uint8(min(99, math.Round(100/(1+math.Exp(-x)))))
 }
