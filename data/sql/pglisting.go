@@ -114,30 +114,41 @@ func (d *pgDatabase) relations(ctx context.Context, most int) ([]Listed, error) 
 	if err != nil {
 		return nil, err
 	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Listed, err error) {
-		var kind string
-		var tuples float64
-		var usable bool
-		var size *int64 // null: it was dropped meanwhile
-		if err = row.Scan(&l.oid, &l.Schema, &l.Name, &kind, &tuples, &usable, &size); err != nil {
-			return l, err
+	defer rows.Close()
+	var found []Listed
+	for rows.Next() {
+		if len(found) == most {
+			d.cut()
+			return nil, &table.Error{Table: d.name, Why: fmt.Sprintf("has more than %d tables", most)}
 		}
-		l.View, l.Rows = kind == "v" || kind == "f", -1
-		if tuples >= 0 && !l.View {
-			l.Rows = int64(min(tuples, 1<<60))
+		l, err := relation(rows)
+		if err != nil {
+			return nil, err
 		}
-		if size != nil {
-			l.size = *size
-		}
-		if !usable {
-			l.Why = "the user may not use its schema"
-		}
-		return l, nil
-	})
-	if err == nil && len(found) > most {
-		return nil, &table.Error{Table: d.name, Why: fmt.Sprintf("has more than %d tables", most)}
+		found = append(found, l)
 	}
-	return found, err
+	return found, rows.Err()
+}
+
+func relation(row pgx.CollectableRow) (l Listed, err error) {
+	var kind string
+	var tuples float64
+	var usable bool
+	var size *int64 // null: it was dropped meanwhile
+	if err = row.Scan(&l.oid, &l.Schema, &l.Name, &kind, &tuples, &usable, &size); err != nil {
+		return l, err
+	}
+	l.View, l.Rows = kind == "v" || kind == "f", -1
+	if tuples >= 0 && !l.View {
+		l.Rows = int64(min(tuples, 1<<60))
+	}
+	if size != nil {
+		l.size = *size
+	}
+	if !usable {
+		l.Why = "the user may not use its schema"
+	}
+	return l, nil
 }
 
 // columns reads those of all tables at once.
@@ -168,6 +179,7 @@ func (d *pgDatabase) columns(ctx context.Context, at map[uint32]*Listed) error {
 		}
 		l := at[oid]
 		if l == nil || len(l.Columns) == mostListed {
+			d.cut()
 			return &table.Error{Table: d.name, Why: "the server described columns of what it has not"}
 		}
 		c.Type, _ = pgMeaning(typ, class, category)
@@ -191,6 +203,10 @@ func (d *pgDatabase) columns(ctx context.Context, at map[uint32]*Listed) error {
 	return rows.Err()
 }
 
+// cut ends the connection at once. To close what it answers would mean to read that to its end, and a server that sends more than it was
+// asked for may send it for ever.
+func (d *pgDatabase) cut() { _ = d.conn.PgConn().Conn().Close() }
+
 // constraints reads primary keys, unique constraints and foreign keys.
 func (d *pgDatabase) constraints(ctx context.Context, at map[uint32]*Listed) error {
 	rows, err := d.conn.Query(ctx, `SELECT k.conrelid, k.contype::text,
@@ -203,7 +219,11 @@ func (d *pgDatabase) constraints(ctx context.Context, at map[uint32]*Listed) err
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for n := 0; rows.Next(); n++ {
+		if n > 100*mostListed*len(at) {
+			d.cut()
+			return &table.Error{Table: d.name, Why: "the server described more keys than there can be"}
+		}
 		var oid uint32
 		var kind, schema, to string
 		var from, target []string
@@ -269,7 +289,7 @@ func (d *pgDatabase) Sample(ctx context.Context, l *Listed, s Sampling, look fun
 			}
 			exact = true
 		}
-		return at.rows(ctx, l, "SELECT "+strings.Join(l.samples(), ", ")+" FROM "+from+l.sampling(s, count), look)
+		return at.rows(ctx, l, "SELECT "+strings.Join(l.samples(), ", ")+" FROM "+from+l.sampling(s, count), 20*(2*int64(s.Rows)+100), look)
 	})
 	return count, exact, err
 }
@@ -316,8 +336,8 @@ func (l *Listed) samples() []string {
 	return list
 }
 
-// rows reads the answer as the text that the server writes.
-func (d *pgDatabase) rows(ctx context.Context, l *Listed, query string, look func(int64, []table.Cell) error) error {
+// rows reads the answer as the text that the server writes, so many rows at most.
+func (d *pgDatabase) rows(ctx context.Context, l *Listed, query string, most int64, look func(int64, []table.Cell) error) error {
 	answer := d.conn.PgConn().ExecParams(ctx, query, nil, nil, nil, nil)
 	cells := make([]table.Cell, len(l.Columns))
 	var number int64
@@ -327,7 +347,10 @@ func (d *pgDatabase) rows(ctx context.Context, l *Listed, query string, look fun
 			_, _ = answer.Close()
 			return &table.Error{Table: d.name, Why: "the server sent another number of columns"}
 		}
-		number++
+		if number++; number > most {
+			d.cut()
+			return &table.Error{Table: d.name, Why: "the server sent more rows than it was asked for"}
+		}
 		for i := range cells {
 			cells[i] = table.Cell{Kind: table.Text, Text: values[i]}
 			switch kind := l.Columns[i].kind; {

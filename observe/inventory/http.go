@@ -52,8 +52,9 @@ type asker struct {
 	host       string
 	header     string
 	credential flow.Secret
-	left       atomic.Int64 // bytes that are still read
-	status     atomic.Int64 // of the last answer that was none of success
+	life       context.Context // all that is asked ends with it; nil: with what asks
+	left       atomic.Int64    // bytes that are still read
+	status     atomic.Int64    // of the last answer that was none of success
 }
 
 var errElsewhere = errors.New("it leads to another host")
@@ -63,18 +64,23 @@ func (a *asker) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != a.host {
 		return nil, errElsewhere
 	}
+	ctx, end := context.WithCancel(r.Context())
+	if a.life != nil {
+		context.AfterFunc(a.life, end)
+	}
+	r = r.Clone(ctx)
 	if !a.credential.IsZero() {
-		r = r.Clone(r.Context())
 		r.Header.Set(a.header, a.credential.Expose())
 	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
+		end()
 		return nil, err
 	}
 	if res.StatusCode >= 300 {
 		a.status.Store(int64(res.StatusCode))
 	}
-	res.Body = &bounded{Reader: io.LimitReader(res.Body, maxAnswer+1), Closer: res.Body, of: a}
+	res.Body = &bounded{Reader: io.LimitReader(res.Body, maxAnswer+1), Closer: res.Body, of: a, end: end}
 	return res, nil
 }
 
@@ -83,7 +89,13 @@ type bounded struct {
 	io.Reader
 	io.Closer
 	of   *asker
+	end  context.CancelFunc
 	read int64
+}
+
+func (b *bounded) Close() error {
+	defer b.end()
+	return b.Closer.Close()
 }
 
 var errTooMuch = errors.New("it answers with more than is read")

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"slices"
 	"strings"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -39,7 +40,8 @@ func MCP(id flow.AgentID, e Endpoint) (Source, error) {
 	s := &mcpSource{id: id, name: "MCP server " + e.URL, at: catalog.Server{Type: "api", Location: e.URL}}
 	client, asked := e.client(u)
 	s.status = asked.status.Load
-	s.connect = func(context.Context) (sdk.Transport, func() error, error) {
+	s.connect = func(life context.Context) (sdk.Transport, func() error, error) {
+		asked.life = life
 		return &sdk.StreamableClientTransport{Endpoint: e.URL, HTTPClient: client, MaxRetries: -1, DisableStandaloneSSE: true, MaxEventSize: maxAnswer}, nil, nil
 	}
 	return s, nil
@@ -73,6 +75,7 @@ func (s *mcpSource) Name() string           { return s.name }
 func (s *mcpSource) server() catalog.Server { return s.at }
 
 const (
+	closing      = time.Second
 	maxTools     = 5000
 	maxResources = 100_000 // that are counted
 )
@@ -108,7 +111,11 @@ func (s *mcpSource) survey(ctx context.Context, o Options, give func(*draft) err
 	if err != nil {
 		return fault(s.name, "connecting", err, s.status())
 	}
-	defer func() { _ = session.Close() }() // likewise
+	defer func() {
+		late := time.AfterFunc(closing, end) // a server need not answer a farewell
+		defer late.Stop()
+		_ = session.Close() // likewise
+	}()
 	return s.list(ctx, session, o, give)
 }
 

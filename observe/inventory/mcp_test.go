@@ -198,6 +198,30 @@ func TestMCPServersThatLie(t *testing.T) {
 	}
 }
 
+// A server that answers what it is asked and takes no leave does not hold the scan.
+func TestMCPServerThatDoesNotSayGoodbye(t *testing.T) {
+	inner := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return registry(map[string]int{}) }, nil)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			<-r.Context().Done()
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	defer web.Close()
+	src, err := MCP("registry", Endpoint{URL: web.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if inv, _ := scan(t, src, Options{}); len(inv.Assets) != 6 {
+		t.Errorf("%d assets, want 6", len(inv.Assets))
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // A schema may refer to itself, and name a thousand places a thousand times.
 func TestSchemasThatExplodeAreCutOff(t *testing.T) {
 	bomb := map[string]any{"$ref": "#/$defs/l0", "$defs": map[string]any{}}

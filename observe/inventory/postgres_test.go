@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/privacy/detect/column"
 	"github.com/scrimhq/scrim/store/pgtest"
@@ -200,5 +202,71 @@ func TestPostgresServerThatLies(t *testing.T) {
 				t.Errorf("error = %v, want one that names the database and repeats nothing", err)
 			}
 		})
+	}
+}
+
+// endlessRows speaks PostgreSQL well, and answers each question with rows of tables that never end.
+func endlessRows(c net.Conn) {
+	b := pgproto3.NewBackend(c, c)
+	if _, err := b.ReceiveStartupMessage(); err != nil {
+		return
+	}
+	b.Send(&pgproto3.AuthenticationOk{})
+	b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+	field := func(name string, oid uint32) pgproto3.FieldDescription {
+		return pgproto3.FieldDescription{Name: []byte(name), DataTypeOID: oid, DataTypeSize: -1, TypeModifier: -1}
+	}
+	row := &pgproto3.DataRow{Values: [][]byte{{0, 0, 0, 1}, []byte("public"), []byte("canary"), []byte("r"), make([]byte, 8), {1}, make([]byte, 8)}}
+	for b.Flush() == nil {
+		m, err := b.Receive()
+		if err != nil {
+			return
+		}
+		switch m.(type) {
+		case *pgproto3.Query:
+			b.Send(&pgproto3.CommandComplete{CommandTag: []byte("BEGIN")})
+			b.Send(&pgproto3.ReadyForQuery{TxStatus: 'T'})
+		case *pgproto3.Parse:
+			b.Send(&pgproto3.ParseComplete{})
+		case *pgproto3.Describe:
+			b.Send(&pgproto3.ParameterDescription{ParameterOIDs: []uint32{20}})
+			b.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{
+				field("oid", 26), field("schema", 19), field("name", 19), field("kind", 25), field("tuples", 701), field("usable", 16), field("size", 20)}})
+		case *pgproto3.Bind:
+			b.Send(&pgproto3.BindComplete{})
+		case *pgproto3.Sync:
+			b.Send(&pgproto3.ReadyForQuery{TxStatus: 'T'})
+		case *pgproto3.Execute:
+			for n := 1; ; n++ {
+				if b.Send(row); n%1000 == 0 && b.Flush() != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func TestPostgresServerThatSendsTablesWithoutEnd(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); endlessRows(c) }()
+		}
+	}()
+	began := time.Now()
+	_, err = Scan(t.Context(), Postgres(flow.NewSecret("postgres://u@"+listener.Addr().String()+"/db?sslmode=disable")), looker{}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "more than 20000 tables") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("error = %v, want one that counts", err)
+	}
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %v", took)
 	}
 }

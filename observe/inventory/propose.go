@@ -160,6 +160,9 @@ func (c *Column) found() []catalog.Property {
 		}
 		var others []any
 		for _, g := range c.Guesses[1:min(len(c.Guesses), 4)] {
+			if g.Confidence < 10 {
+				continue
+			}
 			others = append(others, string(g.Label)+" "+strconv.Itoa(int(g.Confidence))+"%")
 		}
 		if others != nil {
