@@ -66,6 +66,7 @@ type Options struct {
 	Questions    *ask.Service                    // nil: none are answered
 	Lineage      *Lineage                        // nil: none is kept
 	Erasures     *erasure.Office                 // nil: nobody is erased
+	Rules        *Rules                          // nil: no versions of the rules are kept
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	Reports      func() report.Settings          // what reports state; nil: nothing
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
@@ -116,6 +117,7 @@ func New(opt Options) *API {
 	a.streams()
 	a.lineage()
 	a.erasures()
+	a.governance()
 	if opt.Capabilities != nil {
 		a.guarded("POST /-/capability/mint", a.mint)
 		a.guarded("POST /-/capability/verify", a.checkCapability)

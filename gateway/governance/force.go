@@ -218,6 +218,12 @@ func (o *Office) Proposal(ctx context.Context, id string) (p change.Proposal, er
 	return p, err
 }
 
+// Missing says what approvals a proposal still needs by the rules in force; nil: none.
+func (o *Office) Missing(p change.Proposal) error {
+	_, _, c := o.running()
+	return p.Agreed(c.Rules)
+}
+
 // Proposals returns those under way, or the newest thousand that ended; the oldest first.
 func (o *Office) Proposals(ctx context.Context, ended bool) (all []change.Proposal, err error) {
 	err = o.opt.DB.View(ctx, func(tx store.Tx) (err error) {

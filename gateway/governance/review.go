@@ -57,3 +57,11 @@ func (o *Office) Reviews(ctx context.Context) (map[string]Review, error) {
 	})
 	return all, err
 }
+
+// Due is something that is in force and that somebody should look at again.
+type Due struct {
+	What  string    `json:"what"`  // policies, budgets, or a contract's id
+	Since time.Time `json:"since"` // when it became due
+	Last  time.Time `json:"last"`  // when somebody looked last, or when it came into force
+	By    string    `json:"by,omitempty"`
+}

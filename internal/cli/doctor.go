@@ -67,6 +67,7 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 	d := &doctor{c: c, models: e.models}
 	d.configuration()
 	running := d.state(ctx)
+	d.rules(ctx, e)
 	d.disk()
 	d.budgets()
 	d.sources(ctx)

@@ -14,7 +14,7 @@ import (
 var logged = map[string]bool{
 	slog.TimeKey: true, slog.LevelKey: true, slog.MessageKey: true,
 	"error": true, "rule": true, "place": true, "reference": true, "cause": true, "why": true, "config": true, "policy": true,
-	"directory": true, "address": true, "type": true, "agent": true, "domain": true, "mode": true, "version": true, "exit": true,
+	"directory": true, "address": true, "type": true, "agent": true, "domain": true, "mode": true, "version": true, "exit": true, "digest": true, "files": true, "proposal": true, "of": true, "since": true,
 	"trust_domain": true, "until": true, "for": true, "unsaid": true, "kind": true, "span": true, "seen": true, "most": true, "target": true,
 }
 

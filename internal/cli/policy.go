@@ -14,7 +14,7 @@ import (
 )
 
 func (e *env) policyCommand() *cobra.Command {
-	return e.group("policy", "Look at the policies", e.policyCheck(), e.policyTest(), e.policyExplain(), e.policySchema(), e.policyDiff(), e.policyReplay())
+	return e.group("policy", "Look at the policies, and change the rules that decide", append(e.governance(), e.policyCheck(), e.policyTest(), e.policyExplain(), e.policySchema(), e.policyDiff(), e.policyReplay())...)
 }
 
 // policies loads configuration and policies, and prints what is wrong with them.

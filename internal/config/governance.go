@@ -99,7 +99,9 @@ func (v *validator) governance() {
 
 // placeKeys are those that say where a gateway's state lies. They belong to the machine and not to the rules: they are read from the file on disk
 // whatever version is in force.
-var placeKeys = []string{"version", "domain", "data", "store", "keys"}
+//
+// The admin address is among them for the commands that call a gateway there; [Config.At] does not take it over.
+var placeKeys = []string{"version", "domain", "data", "store", "keys", "admin"}
 
 // LoadPlace reads from a file what says where a gateway's state lies, and looks at nothing else of it: it may be full of mistakes elsewhere. What is
 // returned is good for opening a store, and for [Config.At].

@@ -22,7 +22,7 @@ func (r *Gateway) Admin() (http.Handler, error) {
 		Reload:   r.Reload,
 		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
 		Ready:    r.Ready,
-		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(),
+		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(), Rules: r.APIRules(),
 		Replay:  r.replay,
 		Reports: func() report.Settings { return ReportSettings(r.Config()) },
 	}

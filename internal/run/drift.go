@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/gateway/governance"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy/change"
@@ -72,17 +73,9 @@ func (r *Gateway) lookHeld(c *config.Config) {
 	}
 }
 
-// ReviewDue is something that is in force and that somebody should look at again.
-type ReviewDue struct {
-	What  string    `json:"what"`  // policies, budgets, or a contract's id
-	Since time.Time `json:"since"` // when it became due
-	Last  time.Time `json:"last"`  // when somebody looked last, or when it came into force
-	By    string    `json:"by,omitempty"`
-}
-
 // ReviewsDue lists what should be looked at again by the rules in force: policies and budgets after the configured time, contracts after the date
 // in them.
-func ReviewsDue(ctx context.Context, o *governance.Office, c *config.Config, now time.Time) ([]ReviewDue, error) {
+func ReviewsDue(ctx context.Context, o *governance.Office, c *config.Config, now time.Time) ([]governance.Due, error) {
 	v, _, ok := o.Running()
 	if !ok || !v.Governed {
 		return nil, nil
@@ -95,14 +88,14 @@ func ReviewsDue(ctx context.Context, o *governance.Office, c *config.Config, now
 	if err != nil {
 		return nil, err
 	}
-	var all []ReviewDue
+	var all []governance.Due
 	periodic := func(what string, every config.Duration, from time.Time) {
 		r := last[what]
 		if r.At.After(from) {
 			from = r.At
 		}
 		if at := from.Add(time.Duration(every)); !now.Before(at) {
-			all = append(all, ReviewDue{What: what, Since: at, Last: from, By: r.By})
+			all = append(all, governance.Due{What: what, Since: at, Last: from, By: r.By})
 		}
 	}
 	periodic("policies", c.Governance.Review.Policies, began.Since)
@@ -113,12 +106,12 @@ func ReviewsDue(ctx context.Context, o *governance.Office, c *config.Config, now
 		if k.Governance.Review.IsZero() || now.Before(k.Governance.Review) || !last[k.ID].At.Before(k.Governance.Review) {
 			continue
 		}
-		all = append(all, ReviewDue{What: k.ID, Since: k.Governance.Review, Last: last[k.ID].At, By: last[k.ID].By})
+		all = append(all, governance.Due{What: k.ID, Since: k.Governance.Review, Last: last[k.ID].At, By: last[k.ID].By})
 	}
 	return all, nil
 }
 
-func (r *Gateway) reviewsDue(ctx context.Context) []ReviewDue {
+func (r *Gateway) reviewsDue(ctx context.Context) []governance.Due {
 	all, err := ReviewsDue(ctx, r.ruling.office, r.Config(), time.Now())
 	if err != nil && ctx.Err() == nil {
 		r.fault(err)
@@ -131,4 +124,32 @@ func (r *Gateway) remind(ctx context.Context) {
 	for _, d := range r.reviewsDue(ctx) {
 		r.log.Warn("a review is due", "of", d.What, "since", d.Since)
 	}
+}
+
+// APIRules is how the rules of a running gateway are changed over the admin API.
+func (r *Gateway) APIRules() *api.Rules {
+	return &api.Rules{Office: r.ruling.office, Apply: r.ApplyRules, Status: func(ctx context.Context) (api.RulesStatus, error) {
+		r.look()
+		d := r.Drift()
+		return api.RulesStatus{Drift: d.Files, Wrong: d.Error, Reviews: r.reviewsDue(ctx)}, nil
+	}}
+}
+
+// APIRules is how the rules of a stopped gateway are changed; c is the configuration in force that it was opened by.
+func (st *State) APIRules(ctx context.Context, c *config.Config, m Models) (*api.Rules, error) {
+	o, err := st.Rules(ctx, c, m)
+	if err != nil {
+		return nil, err
+	}
+	return &api.Rules{
+		Office: o,
+		Apply:  func(ctx context.Context) error { _, err := st.Apply(ctx, o); return err },
+		Status: func(ctx context.Context) (s api.RulesStatus, err error) {
+			_, rs, _ := o.Running()
+			d := DriftOf(c.File(), rs)
+			s.Drift, s.Wrong = d.Files, d.Error
+			s.Reviews, err = ReviewsDue(ctx, o, c, time.Now())
+			return s, err
+		},
+	}, nil
 }

@@ -165,8 +165,9 @@ func (r RuleSet) FS(dir string) fs.FS {
 
 // FileChange is a file that two sets do not have alike.
 type FileChange struct {
-	Name     string
-	Old, New []byte // nil: it has no such file
+	Name string `json:"name"`
+	Old  []byte `json:"old"` // nil: it has no such file
+	New  []byte `json:"new"`
 }
 
 // Diff returns the files that differ, by name.
