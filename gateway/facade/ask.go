@@ -47,10 +47,12 @@ type step struct {
 func at(names ...string) flow.Path {
 	p := flow.Path("/params/arguments")
 	for _, n := range names {
-		p += "/" + flow.Path(strings.NewReplacer("~", "~0", "/", "~1").Replace(n))
+		p += "/" + flow.Path(escaped.Replace(n))
 	}
 	return p
 }
+
+var escaped = strings.NewReplacer("~", "~0", "/", "~1")
 
 func unfit(p flow.Path, why string) error {
 	r := gateway.Refuse(gateway.RulePlace, nil, "%s", why)

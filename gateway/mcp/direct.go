@@ -89,7 +89,8 @@ func (x *exchange) result(ctx context.Context, c *calling, body []byte) ([]byte,
 	if err != nil {
 		return nil, x.g.Refused(ctx, who.snap, back(who, c.flow), err)
 	}
-	doc := new(json.Doc)
+	doc := json.Borrow()
+	defer doc.Return()
 	if err := doc.Parse(body, nil, who.snap.Limits); err != nil {
 		return nil, x.g.Refused(ctx, who.snap, back(who, c.flow), wrong)
 	}
@@ -101,7 +102,8 @@ func (x *exchange) result(ctx context.Context, c *calling, body []byte) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	var told json.Doc
+	told := json.Borrow()
+	defer told.Return()
 	if err := told.Parse(out, nil, json.Limits{Bytes: len(out) + 1}); err != nil {
 		return nil, errors.New("an answer that was decided cannot be read")
 	}
@@ -109,10 +111,10 @@ func (x *exchange) result(ctx context.Context, c *calling, body []byte) ([]byte,
 		return told.Raw(n), nil
 	}
 	f := &Failure{Code: -32603}
-	if n, ok := memberAt(&told, "error", "code"); ok && string(told.Raw(n)) == codeInvalidParams {
+	if n, ok := memberAt(told, "error", "code"); ok && string(told.Raw(n)) == codeInvalidParams {
 		f.Code = codeInvalid
 	}
-	if n, ok := memberAt(&told, "error", "message"); ok && told.Nodes[n].Kind == json.String {
+	if n, ok := memberAt(told, "error", "message"); ok && told.Nodes[n].Kind == json.String {
 		f.Text = told.Text(n)
 	}
 	return nil, f
