@@ -10,6 +10,7 @@ package facade
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -212,6 +213,21 @@ func (f *Facade) Web(name, list, get string) WebTable {
 		}
 	}
 	return w
+}
+
+// Check reads a row of each table, and reports those that are not as the contract says. No value is in its error.
+func (f *Facade) Check(ctx context.Context) error {
+	var errs []error
+	for _, t := range f.tables {
+		q := &Query{Table: t.Source, Limit: 1, Bytes: f.opt.Bytes}
+		for i := range t.columns {
+			q.Columns = append(q.Columns, t.columns[i].source)
+		}
+		if _, _, err := f.opt.Source.Select(ctx, q); err != nil {
+			errs = append(errs, fmt.Errorf("table %s: %w", t.Name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Close closes the source.

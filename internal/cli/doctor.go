@@ -303,6 +303,15 @@ func (d *doctor) agent(ctx context.Context, a config.Agent) {
 	if a.A2A != nil {
 		d.reach(ctx, a, "a2a", a.A2A.URL, a.A2A.Credential, probeA2A)
 	}
+	if a.Facade != nil {
+		looking, stop := context.WithTimeout(ctx, 10*time.Second)
+		defer stop()
+		if err := run.CheckFacade(looking, d.c, &a); err != nil {
+			d.say(wrong, "facade "+string(a.ID), "%s", err)
+			return
+		}
+		d.say(fine, "facade "+string(a.ID), "its source has the tables and columns that the data contract says")
+	}
 	if a.MCP == nil {
 		return
 	}
