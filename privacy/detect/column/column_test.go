@@ -123,6 +123,37 @@ func TestStricterValuesCastDoubt(t *testing.T) {
 	}
 }
 
+// A hospital's database has wards and suppliers, too, and what they are called does not make them patients.
+func TestKeysOfThings(t *testing.T) {
+	c := classifier(t)
+	ids := values(t, "{int 1 40}", 200)
+	for _, col := range []column.Column{
+		{Table: "clinic.stock", Name: "supplier_id", Type: "integer", References: "clinic.suppliers.supplier_id", Values: ids},
+		{Table: "clinic.beds", Name: "ward_id", Type: "integer", References: "clinic.wards.ward_id", Values: ids},
+		{Table: "clinic.staff", Name: "department_id", Type: "integer", References: "clinic.departments.department_id", Values: ids},
+		{Table: "clinic.diagnoses", Name: "diagnosis_id", Type: "integer", Key: true, Values: values(t, "{serial}", 200)},
+		{Table: "clinic.prescriptions", Name: "prescription_id", Type: "integer", Key: true, Values: values(t, "{serial}", 200)},
+		{Table: "clinic.coverage", Name: "insurer_id", Type: "integer", References: "clinic.insurers.insurer_id", Values: ids},
+		{Table: "clinic.insurers", Name: "insurer_id", Type: "integer", Key: true, Values: values(t, "{serial}", 60)},
+		{Table: "clinic.insurers", Name: "payer_code", Type: "text", Values: values(t, "{?}{?}{###}", 60)},
+		{Table: "clinic.documents", Name: "title", Type: "text", Values: values(t, "{pick Discharge letter;Referral;Consent form;X-ray report}", 200)},
+	} {
+		switch got := best(c.Classify(context.Background(), col)); got {
+		case "", "technical/record-id", "business/category", "text/free":
+		default:
+			t.Errorf("%s.%s is %q", col.Table, col.Name, got)
+		}
+	}
+	for _, col := range []column.Column{
+		{Table: "clinic.visits", Name: "p", References: "clinic.patients.patient_id", Values: ids},
+		{Table: "clinic.visits", Name: "patient_id", Values: ids},
+	} {
+		if got := best(c.Classify(context.Background(), col)); got != "health/record-number" {
+			t.Errorf("%s.%s is %q, want health/record-number", col.Table, col.Name, got)
+		}
+	}
+}
+
 func TestUnits(t *testing.T) {
 	c := classifier(t)
 	cols := []column.Column{

@@ -22,7 +22,7 @@ type about struct {
 
 // survey learns what a table is about from a first look at its columns.
 func survey(table string, first [][]ranked) about {
-	r := read(table)
+	r := read(tableName(table))
 	a := about{columns: len(first)}
 	a.person = r.any("person", "customer", "employee", "patient", "user")
 	a.health = r.any("patient", "health", "visit", "diagnosis", "medication", "lab", "vital", "procedure")
@@ -114,16 +114,31 @@ func (a *about) shift(r reading, w weights) (changed bool) {
 	return changed
 }
 
+// tableName is a table's own name: "stock" of "clinic.stock", since a schema called clinic holds suppliers, too, and "patients" of
+// "export/patients.csv".
+func tableName(name string) string {
+	name = cut(name, 4*MaxName)
+	low := strings.ToLower(name)
+	for _, end := range []string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt"} {
+		if strings.HasSuffix(low, end) && len(name) > len(end) {
+			name = name[:len(name)-len(end)]
+			break
+		}
+	}
+	name = strings.TrimRight(name, `"]`+"`")
+	return name[strings.LastIndexAny(name, `./\\:[`)+1:]
+}
+
 // reference says what a foreign key to a table is.
 func reference(to string) (flow.Label, bool) {
 	if to == "" {
 		return "", false
 	}
-	table := to
-	if i := strings.LastIndexAny(to, ".("); i > 0 {
-		table = to[:i]
+	table, column := to, strings.LastIndexAny(to, ".(")
+	if column > 0 {
+		table = to[:column]
 	}
-	switch r := read(table); {
+	switch r := read(tableName(table)); {
 	case r.concepts["patient"]:
 		return "health/record-number", true
 	case r.concepts["employee"]:

@@ -72,7 +72,7 @@ func (f *fits) words(l flow.Label) fit {
 		return out
 	case "work/title":
 		s := f.sees(sTrade, "list")
-		out := fit{weight: perhaps(s, .35, 2, -1.2)}
+		out := fit{weight: perhaps(s, .35, 2, -1.2), unlisted: s < .2}
 		if s >= .7 && p.share(sFull) < .3 && p.alpha() > .6 {
 			out.alone = 3.6
 		}

@@ -47,6 +47,11 @@ func (c *Classifier) first(ctx context.Context, col *Column) *first {
 	}
 	typed(col.Type, f.names)
 	if l, ok := reference(col.References); ok {
+		for named := range f.names {
+			if named != l && identifying[named] {
+				f.names[named] -= 3 // whatever its name, it is a key of that table
+			}
+		}
 		f.names.set(l, 4.8)
 	}
 	judge := fits{p: f.prof}
@@ -79,6 +84,10 @@ func (f *first) ruled(form form, n int) {
 	fit.proof = append(fit.proof, Evidence{What: "rule " + form.what, Matched: n, Of: f.prof.n})
 	f.fits[form.label] = fit
 }
+
+// identifying are labels of numbers that name somebody or something.
+var identifying = map[flow.Label]bool{"health/record-number": true, "health/member-number": true, "health/claim-number": true, "health/provider": true,
+	"organization/customer-id": true, "organization/employee-id": true, "organization/order-id": true, "technical/record-id": true, "finance/account": true}
 
 // typed notes what a declared type says, which is little.
 func typed(name string, w weights) {
@@ -121,6 +130,14 @@ func typed(name string, w weights) {
 // ambiguous are words that mean a label of a short list among other things: its values must be in the list.
 var ambiguous = map[string]bool{"race": true, "orientation": true, "genre": true, "origin": true, "pol": true, "kon": true, "faith": true, "party": true, "nem": true, "charge": true}
 
+// ambiguous reports whether the name means the label of a short list among other things.
+func (f *first) ambiguous(l flow.Label) bool {
+	if l == "work/title" {
+		return len(f.read.words) == 1 && f.read.words[0] == "title"
+	}
+	return f.read.any("kind", "thing") || slices.ContainsFunc(f.read.words, func(w string) bool { return ambiguous[w] })
+}
+
 // rank weighs all labels that the name or the values speak for, best first.
 func (f *first) rank(names weights) []ranked {
 	var out []ranked
@@ -128,7 +145,7 @@ func (f *first) rank(names weights) []ranked {
 		name, named := names[l]
 		weight := fit.alone
 		var proof []Evidence
-		if fit.unlisted && (f.read.any("kind", "thing") || slices.ContainsFunc(f.read.words, func(w string) bool { return ambiguous[w] })) {
+		if fit.unlisted && f.ambiguous(l) {
 			name -= 3
 		}
 		if named && name > 0 && name+fit.weight > weight {

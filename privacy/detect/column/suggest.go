@@ -62,11 +62,11 @@ var suggestions = []suggestion{
 	means("health/member-number", 4.5, "member", "id"),
 	means("health/provider", 5, "provider", "id").but("thing", "date"),
 	means("health/provider", 4.5, "provider").but("phone", "email", "address", "thing", "date"),
-	means("health/diagnosis", 5, "diagnosis").but("date", "when", "amount"),
-	means("health/procedure", 4.5, "procedure").but("date", "when", "amount"),
-	means("health/medication", 5, "medication").but("date", "when", "amount"),
-	means("health/lab-result", 4.5, "lab").but("date", "id"),
-	means("health/vital", 5, "vital").but("date"),
+	means("health/diagnosis", 5, "diagnosis").but("date", "when", "amount", "key"),
+	means("health/procedure", 4.5, "procedure").but("date", "when", "amount", "key"),
+	means("health/medication", 5, "medication").but("date", "when", "amount", "key"),
+	means("health/lab-result", 4.5, "lab").but("date", "id", "key"),
+	means("health/vital", 5, "vital").but("date", "key"),
 	means("health", 4.5, "health").but("date", "amount", "id", "number", "name"),
 	means("health/mental", 5, "mental"),
 	means("health/disability", 5, "disability"),
@@ -180,6 +180,8 @@ var suggestions = []suggestion{
 
 	means("organization", 4.6, "organization").but("id", "number", "kind", "date", "amount", "quantity", "phone", "email", "address", "city", "country", "url", "text", "tax", "person", "salary"),
 	means("organization", 5, "organization", "name"),
+	means("organization", 5.2, "insurer", "name"),
+	means("organization", 4.4, "insurer").but("id", "number", "kind", "date", "amount", "quantity", "phone", "email", "address", "text"),
 	means("work/title", 4.6, "title").but("thing", "honorific"),
 	means("work/employer", 5, "employer").but("id", "phone", "address", "email"),
 	means("work/education", 4.5, "education").but("date", "id"),
@@ -212,6 +214,12 @@ var suggestions = []suggestion{
 	means("technical/record-id", 4.6, "id", "country"),
 	means("technical/record-id", 4.6, "id", "kind"),
 	means("technical/record-id", 4.6, "id", "organization"),
+	means("technical/record-id", 5, "id", "insurer"),
+	means("technical/record-id", 4.6, "key", "diagnosis"),
+	means("technical/record-id", 4.6, "key", "medication"),
+	means("technical/record-id", 4.6, "key", "procedure"),
+	means("technical/record-id", 4.6, "key", "lab"),
+	means("technical/record-id", 4.6, "key", "vital"),
 }
 
 // fromName returns what a column's name suggests.
