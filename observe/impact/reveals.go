@@ -72,63 +72,60 @@ func matches(patterns []string, name string) bool {
 
 // contractsReveal compares what contracts say. Labels are in the policies' entities too.
 func contractsReveal(old, next *catalog.Catalog) (why []string) {
-	was, before := datasetsOf(old)
-	is, after := datasetsOf(next)
+	was, before := contractsOf(old)
+	is, after := contractsOf(next)
 	if !slices.Equal(before, after) {
-		return []string{"contracts have other datasets"}
+		return []string{"there are other contracts"}
 	}
-	for _, name := range after {
-		for i := range is[name] {
-			if len(was[name]) != len(is[name]) {
-				why = append(why, fmt.Sprintf("contracts describe dataset %s otherwise", name))
-				break
-			}
-			why = append(why, datasetReveals(was[name][i], is[name][i])...)
+	for _, id := range after {
+		a, b := was[id], is[id]
+		if len(a) != 1 || len(b) != 1 {
+			why = append(why, fmt.Sprintf("several contracts have the id %s", id))
+			continue
+		}
+		if a[0].Domain != b[0].Domain || a[0].Status != b[0].Status || !reflect.DeepEqual(a[0].Servers, b[0].Servers) {
+			why = append(why, fmt.Sprintf("contract %s is of another domain, status or server", id))
+		}
+		if !narrower(a[0].Governance, b[0].Governance) {
+			why = append(why, fmt.Sprintf("data of contract %s may be used for more, otherwise or longer", id))
+		}
+		if len(a[0].Datasets) != len(b[0].Datasets) {
+			why = append(why, fmt.Sprintf("contract %s has other datasets", id))
+			continue
+		}
+		for i := range b[0].Datasets {
+			why = append(why, datasetReveals(a[0].Datasets[i], b[0].Datasets[i])...)
 		}
 	}
 	return why
 }
 
-func datasetsOf(c *catalog.Catalog) (map[string][]catalog.Dataset, []string) {
-	out := map[string][]catalog.Dataset{}
+func contractsOf(c *catalog.Catalog) (map[string][]*catalog.Contract, []string) {
+	out := map[string][]*catalog.Contract{}
 	if c == nil {
 		return out, nil
 	}
-	var names []string
+	var ids []string
 	for _, k := range c.Contracts() {
-		for _, d := range k.Datasets {
-			out[d.Name] = append(out[d.Name], d)
-			names = append(names, d.Name)
-		}
+		out[k.ID] = append(out[k.ID], k)
+		ids = append(ids, k.ID)
 	}
-	slices.Sort(names)
-	return out, slices.Compact(names)
+	slices.Sort(ids)
+	return out, ids
 }
 
 func datasetReveals(was, is catalog.Dataset) (why []string) {
 	if !narrower(was.Governance, is.Governance) {
 		why = append(why, fmt.Sprintf("dataset %s may be used for more, otherwise or longer", is.Name))
 	}
-	if b := (is.Budget.Per != was.Budget.Per || is.Budget.Total.EpsilonNano > was.Budget.Total.EpsilonNano || is.Budget.Total.DeltaPico > was.Budget.Total.DeltaPico); b {
+	if a, b := was.Budget, is.Budget; a.Per != b.Per || b.Total.EpsilonNano > a.Total.EpsilonNano || b.Total.DeltaPico > a.Total.DeltaPico {
 		why = append(why, fmt.Sprintf("dataset %s has another budget that is not less", is.Name))
 	}
-	fields := func(d catalog.Dataset) map[string]catalog.Field {
-		out := map[string]catalog.Field{}
-		for _, f := range d.Fields {
-			out[f.Name] = f
-		}
-		return out
+	if len(was.Fields) != len(is.Fields) {
+		return append(why, fmt.Sprintf("dataset %s has other fields", is.Name))
 	}
-	a, b := fields(was), fields(is)
-	if len(a) != len(b) || len(a) != len(was.Fields) || len(b) != len(is.Fields) {
-		why = append(why, fmt.Sprintf("dataset %s has other fields", is.Name))
-	}
-	for _, f := range is.Fields {
-		old, ok := a[f.Name]
-		if !ok {
-			why = append(why, fmt.Sprintf("field %s is new", f.Name))
-			continue
-		}
+	for i, f := range is.Fields {
+		old := was.Fields[i]
 		if !narrower(old.Governance, f.Governance) {
 			why = append(why, fmt.Sprintf("field %s may be used for more, otherwise or longer", f.Name))
 		}
