@@ -15,7 +15,6 @@ func (d *draft) budgetCounts() []Count {
 		{ID: "ledger", Sum: sumEntries, By: []string{"flow.subject", "flow.method"}, Where: []Where{ledger}},
 		{ID: "ledger-epsilon", Sum: sumEpsilon, By: []string{"flow.subject", "flow.method"}, Where: []Where{ledger}},
 		{ID: "asked", Sum: sumEntries, By: []string{"question.dataset", "outcome"}, Where: []Where{{At: "question.dataset", Not: []string{""}}}},
-		{ID: "tables", Sum: sumRows, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "flow.subject", "time.day"}, Where: tables},
 	}...)
 }
 

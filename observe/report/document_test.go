@@ -194,6 +194,25 @@ func TestAStrangerFindsWhatIsNotSo(t *testing.T) {
 				}
 			}
 		}},
+		"a domain that a condition hides": {"figures", func(d *report.Document) {
+			for i := range d.Counts {
+				c := &d.Counts[i]
+				c.Where, c.Figures = append(c.Where, report.Where{At: "flow.to.domain", Not: []string{"other"}}), []report.Figure{}
+			}
+			for i := range d.Sections {
+				d.Sections[i].Rows = [][]report.Cell{}
+			}
+		}},
+		"a count left out": {"figures", func(d *report.Document) {
+			d.Counts = d.Counts[:len(d.Counts)-1]
+			section(d, "transfers").Rows = [][]report.Cell{}
+		}},
+		"a row left out":            {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows = s.Rows[1:] }},
+		"a row under a false name":  {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows[0][1].Text = "payer" }},
+		"a false level":             {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows[1][4].Text = "masked" }},
+		"another domain's":          {"form", func(d *report.Document) { d.Domain = "elsewhere" }},
+		"another kind":              {"figures", func(d *report.Document) { d.Kind = report.DPIA }},
+		"a kind of its own":         {"form", func(d *report.Document) { d.Kind = "sox" }},
 		"a later beginning":         {"figures", func(d *report.Document) { d.From = d.From.Add(30 * time.Minute) }},
 		"a later end":               {"figures", func(d *report.Document) { d.To = d.To.Add(30 * time.Minute) }},
 		"entries at the beginning":  {"absent", func(d *report.Document) { d.Log.First++; d.Log.Trees[0].First++ }},

@@ -32,6 +32,7 @@ func (d *draft) dpia() {
 	d.controller("GDPR art. 35(1), (2)")
 	d.activities()
 	d.recipients(law + "(a)")
+	d.abroad(law + "(a)")
 	d.proportionate(law + "(b)")
 	d.risks(law + "(c)")
 	d.security(law + "(d)")
@@ -72,11 +73,13 @@ func (d *draft) risks(law string) {
 			s.Rows = append(s.Rows, append(texts(what, where, data), c.cell(i)))
 		}
 	}
-	add("values of special categories that were shown (art. 9, 10)", "special", func(f Figure) (string, string) { return d.named(f.Key[0]), d.labelled(f.Key[1]) + ", " + f.Key[2] })
+	add("values of special categories that were shown (art. 9, 10)", "special", func(f Figure) (string, string) { return d.named(f.Key[0]), d.labelled(f.Key[1]) + " " + f.Key[2] })
 	add("values shown raw to another domain", "raw-abroad", func(f Figure) (string, string) { return d.named(f.Key[0]), d.labelled(f.Key[1]) })
 	add("values that nobody labelled and that were shown", "unlabelled", func(f Figure) (string, string) { return d.named(f.Key[0]), "" })
 	add("free text that was shown, in which something may have been missed", "freetext", func(f Figure) (string, string) { return d.named(f.Key[0]), "" })
-	add("values that passed unchanged in learn mode", "watched", func(f Figure) (string, string) { return d.named(f.Key[0]), d.labelled(f.Key[3]) })
+	add("values that passed unchanged in learn mode", "watched", func(f Figure) (string, string) {
+		return d.named(f.Key[0]) + ", agent " + f.Key[1] + " for " + d.purposed(f.Key[2]), d.labelled(f.Key[3])
+	})
 	add("messages that were refused, by rule", "refusals", func(f Figure) (string, string) { return f.Key[0], "" })
 	add("people whose data were erased", "erasures", func(Figure) (string, string) { return "", "" })
 	d.section(s)

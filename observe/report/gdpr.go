@@ -182,7 +182,7 @@ func (d *draft) security(law string) {
 	for i, f := range levels.Figures {
 		s.Rows = append(s.Rows, append(texts(fmt.Sprintf("values shown %s", f.Key[0])), levels.cell(i)))
 		if f.Key[0] == flow.Dropped.String() {
-			s.Rows[len(s.Rows)-1][0] = text("values that were not shown")
+			s.Rows[len(s.Rows)-1][0] = text("values that were not shown (dropped)")
 		}
 	}
 	s.Rows = append(s.Rows, append(texts("messages refused"), d.count("refused").cellAt()))

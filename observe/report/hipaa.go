@@ -43,7 +43,7 @@ func (d *draft) hipaaCounts() []Count {
 			Count{ID: "disclosed-watched", Sum: sumValues, By: by, Where: append([]Where{watched}, accountable...)},
 			Count{ID: "disclosures", Sum: sumEntries, By: by[:3], Where: append([]Where{showing}, accountable...)},
 			Count{ID: "people", Sum: sumPeople, By: by[:3], Where: append([]Where{showing}, accountable...)},
-			Count{ID: "tables", Sum: sumRows, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "flow.subject", "time.day"}, Where: append(slices.Clone(tables), accountable...)},
+			Count{ID: "tables", Sum: sumRows, By: []string{"flow.to.domain", "flow.to.agent", "flow.purpose", "flow.subject", "time.day"}, Where: append(slices.Clone(tables), accountable[1:]...)},
 		)
 	}
 	return append(list, Count{ID: "exempt", Sum: sumEntries, By: []string{"flow.purpose"}, Where: append([]Where{showing, toSome, d.outside()}, exemptOnly(d.exempt())...)})

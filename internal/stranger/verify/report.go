@@ -171,6 +171,9 @@ func (p *Policy) OpenReport(file []byte) (*Report, error) {
 	if b := &r.body; b.Scrim != reportForm || b.Kind != r.Kind || b.Log.Origin != r.Origin || !b.Made.Equal(r.Time) {
 		return nil, failed(Form, "", "report is not what its signature says that it is")
 	}
+	if err := r.prescribed(); err != nil {
+		return nil, err
+	}
 	if err := r.consistent(); err != nil {
 		return nil, err
 	}
@@ -245,25 +248,53 @@ func (r *Report) consistent() error {
 			return at(c.ID, err)
 		}
 	}
+	shown := map[string]bool{}
 	for _, s := range r.body.Sections {
 		for i, row := range s.Rows {
 			for _, cell := range row {
 				if cell.Figure == "" {
 					continue
 				}
-				id, place, _ := strings.Cut(cell.Figure, "/")
-				n, err := strconv.Atoi(place)
-				c := counts[id]
-				if err != nil || c == nil || n < 0 || n >= len(c.Figures) {
-					return failed(Form, s.ID, "row %d shows the figure %q, which is not there", i, short(cell.Figure))
+				if err := shows(counts, cell, row); err != nil {
+					return at(fmt.Sprintf("row %d of %s", i, short(s.ID)), err)
 				}
-				if want := c.shown(c.Figures[n].Value); want != cell.Text {
-					return failed(Figures, cell.Figure, "row %d of %s shows %q where %s was counted", i, short(s.ID), short(cell.Text), want)
-				}
+				shown[cell.Figure] = true
+			}
+		}
+	}
+	for _, c := range r.body.Counts {
+		for i := range c.Figures {
+			if id := fmt.Sprintf("%s/%d", c.ID, i); !shown[id] && !slices.Contains(hidden, c.ID) {
+				return failed(Figures, id, "it stands in no table")
 			}
 		}
 	}
 	return nil
+}
+
+// shows checks that a cell is its figure, and that its row names what the figure is of.
+func shows(counts map[string]*reportCount, cell reportCell, row []reportCell) error {
+	id, place, _ := strings.Cut(cell.Figure, "/")
+	n, err := strconv.Atoi(place)
+	c := counts[id]
+	if err != nil || c == nil || n < 0 || n >= len(c.Figures) || place != strconv.Itoa(n) {
+		return failed(Form, "", "it shows the figure %q, which is not there", short(cell.Figure))
+	}
+	if want := c.shown(c.Figures[n].Value); want != cell.Text {
+		return failed(Figures, "", "it shows %q where %s was counted (%s)", short(cell.Text), want, cell.Figure)
+	}
+	for _, part := range c.Figures[n].Key {
+		named := func(other reportCell) bool { return other.Figure == "" && names(other.Text, part) }
+		if part != "" && !slices.ContainsFunc(row, named) {
+			return failed(Figures, "", "its figure %s is of %q, which the row does not name", cell.Figure, short(part))
+		}
+	}
+	return nil
+}
+
+// names reports whether a text is a name, or has it as a word of its own or in parentheses.
+func names(text, name string) bool {
+	return text == name || strings.Contains(text, "("+name+")") || strings.HasSuffix(text, " "+name) || strings.Contains(text, " "+name+" ")
 }
 
 // rooted checks checkpoints and inclusion.
