@@ -23,6 +23,8 @@ func TestScanOfThirtyTables(t *testing.T) {
 			fmt.Sprintf("INSERT INTO t%02d SELECT i, i, 'canary' || i || '@example.org' FROM generate_series(1, 50) i", i))
 	}
 	pgtest.Exec(t, url, append(made, "CREATE TABLE \"canary\"\"; drop table t00; --\x1b]0;t\a\" (\"x\x1b[31m\u202e\n\" text)")...)
+	pgtest.Exec(t, url, "ALTER TABLE t05 ADD CONSTRAINT other FOREIGN KEY (customer) REFERENCES t04 (id)", "ALTER TABLE t06 ADD FOREIGN KEY (customer) REFERENCES t05 (id)",
+		"ALTER TABLE t04 ADD FOREIGN KEY (customer) REFERENCES t06 (id)", "ALTER TABLE t07 ADD FOREIGN KEY (id) REFERENCES t04 (id)")
 	t.Setenv("CLINIC_URL", url)
 	dir := t.TempDir()
 	run := func(args ...string) (status int, stdout, stderr string) {
@@ -44,6 +46,10 @@ func TestScanOfThirtyTables(t *testing.T) {
 	raw, err := os.ReadFile(contract)
 	if err != nil || bytes.Contains(raw, []byte("canary1")) || bytes.Contains(raw, []byte(pgtest.Common(t).Password())) {
 		t.Errorf("the contract: %v, or it holds a value or the password", err)
+	}
+	var said bytes.Buffer
+	if status := cli.Main([]string{"catalog", "check", contract}, strings.NewReader(""), &said, &said); status != 0 {
+		t.Errorf("the contract that a scan wrote is refused:\n%s", said.String())
 	}
 	if n := bytes.Count(raw, []byte("value: person/contact/email")); n != 29 {
 		t.Errorf("%d columns are proposed as mail addresses, want 29", n)

@@ -171,12 +171,17 @@ func (inv *Inventory) Update(old *catalog.Contract, p Proposal) (*catalog.Contra
 	for _, d := range old.Datasets {
 		taken[d.Name] = true
 	}
-	for j, d := range inv.datasets(p) {
+	now, isNew := inv.datasets(p), map[spot]bool{}
+	for j, d := range now {
 		i := slices.IndexFunc(old.Datasets, func(was catalog.Dataset) bool {
 			return physical(was.PhysicalName, was.Name) == physical(d.PhysicalName, d.Name)
 		})
 		if i < 0 {
 			d.PhysicalName = physical(d.PhysicalName, d.Name)
+			d.Fields = slices.Clone(d.Fields)
+			for _, f := range d.Fields {
+				isNew[spot{d.PhysicalName, place(&f)}] = true
+			}
 			if d.Name = taken.unique(d.Name); d.Name == d.PhysicalName {
 				d.PhysicalName = ""
 			}
@@ -187,20 +192,22 @@ func (inv *Inventory) Update(old *catalog.Contract, p Proposal) (*catalog.Contra
 			c.Datasets = append(c.Datasets, old.Datasets[i])
 			continue
 		}
-		c.Datasets = append(c.Datasets, inv.Assets[j].updated(old.Datasets[i], d, p))
+		c.Datasets = append(c.Datasets, inv.Assets[j].updated(old.Datasets[i], d, p, isNew))
 	}
+	relink(c.Datasets, now, isNew)
 	return catalog.NewContract(c, p.Taxonomy)
 }
 
 // updated is a dataset with the columns of now and the decisions of then.
-func (a *Asset) updated(was, now catalog.Dataset, p Proposal) catalog.Dataset {
+func (a *Asset) updated(was, now catalog.Dataset, p Proposal, isNew map[spot]bool) catalog.Dataset {
 	d := was
 	d.Custom = replaced(was.Custom, now.Custom)
 	d.Fields = nil
 	for j, f := range now.Fields {
 		i := slices.IndexFunc(was.Fields, func(o catalog.Field) bool { return place(&o) == place(&f) })
 		if i < 0 {
-			f.IsUnit, f.References = false, "" // names of now; the next review may say so
+			f.IsUnit = false // there may be another one by now
+			isNew[spot{physical(d.PhysicalName, d.Name), place(&f)}] = true
 			d.Fields = append(d.Fields, f)
 			continue
 		}

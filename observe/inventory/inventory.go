@@ -89,7 +89,6 @@ type Options struct {
 	Each   time.Duration // longest time for one asset; 0: 5 minutes
 	Views  bool          // look at rows of views and foreign tables too, which runs what their owners wrote
 	Call   bool          // call MCP tools that say they only read and need no arguments
-	Found  func(Asset)   // called with each asset once it was looked at; nil: nobody
 }
 
 const (
@@ -143,16 +142,13 @@ func Scan(ctx context.Context, src Source, c Classifier, o Options) (*Inventory,
 		if len(inv.Assets) == maxAssets {
 			return fmt.Errorf("%s: has more than %d assets", src.Name(), maxAssets)
 		}
-		a := d.classified(ctx, c)
-		inv.Assets = append(inv.Assets, a)
-		if o.Found != nil {
-			o.Found(a)
-		}
+		inv.Assets = append(inv.Assets, d.classified(ctx, c))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	inv.agree()
 	inv.Source, inv.Server = src.Name(), src.server() // a database says its own once it is open
 	return inv, nil
 }
