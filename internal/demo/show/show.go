@@ -88,6 +88,7 @@ func (p *printer) story(f *facts, took time.Duration) {
 	p.wentWhere(f)
 	p.erasedPatient(f)
 	p.strangers(f)
+	p.recordsOfProcessing(f)
 }
 
 // columns are the recipients' heads in the table.

@@ -47,6 +47,7 @@ type facts struct {
 	erased     erased
 	checked    []checked
 	broken     broken
+	recounted  recounted
 }
 
 // content is one message's content.
@@ -104,7 +105,7 @@ func (s *system) tell(ctx context.Context) (*facts, error) {
 	for _, a := range task.Artifacts {
 		f.outcome = append(f.outcome, answer{a.Name, node.Text(a.Parts)})
 	}
-	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.attack, s.lineage, s.erase, s.verified} {
+	for _, step := range []func(context.Context, *facts) error{s.referral, s.refusals, s.stream, s.retried, s.extracted, s.delegated, s.counted, s.streamed, s.attack, s.lineage, s.erase, s.verified, s.reported} {
 		if err := step(ctx, f); err != nil {
 			return nil, err
 		}
