@@ -170,7 +170,8 @@ func (a *admitted) query(t *table, q *asked, op operation) (*Query, bool, error)
 	}
 	if a.open(t) {
 		for _, i := range t.key {
-			out.Order = append(out.Order, Order{Column: t.columns[i].source})
+			out.Order = append(out.Order, Order{Column: t.columns[i].source, Given: true})
+			out.Where = append(out.Where, Condition{Column: t.columns[i].source, Op: IsNull, Values: []string{"false"}}) // who has no key is on no page
 		}
 	} else { // by a key that is kept back rows would tell its order
 		out.Order = append(out.Order, Order{Scattered: true})

@@ -278,3 +278,60 @@ func TestNobodyButTheGatewayIsAnswered(t *testing.T) {
 		t.Errorf("a call past the road has status %d", res.StatusCode)
 	}
 }
+
+// TestRowsThatAreLeftOutDoNotShow compares a table with rows that are hidden for their looks with one that does not have them.
+func TestRowsThatAreLeftOutDoNotShow(t *testing.T) {
+	t.Parallel()
+	var with, without strings.Builder
+	with.WriteString(people + "DELETE FROM patients;")
+	without.WriteString(people + "DELETE FROM patients;")
+	for i := range 24 {
+		row := fmt.Sprintf("INSERT INTO patients (mrn, age, ward, code, seen) VALUES ('MRN-%06d', %d, 'er', 'C%03d', NULL);", i, i, i)
+		if i%3 == 0 || i > 20 {
+			with.WriteString(strings.Replace(row, fmt.Sprintf("'C%03d'", i), fmt.Sprintf("'person%d@example.org'", i), 1))
+			continue
+		}
+		with.WriteString(row)
+		without.WriteString(row)
+	}
+	a, b := newRig(t, lite(t, with.String()), nil), newRig(t, lite(t, without.String()), nil)
+	for _, limit := range []int{1, 7} {
+		for _, question := range []string{`"where":{"code":{"null":false}},"order":[{"column":"age"}]`, `"order":[{"column":"code","descending":true}]`} {
+			next := [2]string{}
+			for page := 0; page == 0 || next[0] != ""; page++ {
+				var got [2]answer
+				for i, r := range []*rig{a, b} {
+					got[i] = r.call(t, "scrim_lab", "patients_search", fmt.Sprintf(`{"limit":%d,"columns":["age","code"],%s%s}`, limit, question, next[i]))
+					if next[i] = ""; got[i].Next != "" {
+						next[i] = `,"cursor":"` + got[i].Next + `"`
+					}
+				}
+				if fmt.Sprint(got[0].Rows) != fmt.Sprint(got[1].Rows) || (got[0].Next == "") != (got[1].Next == "") || got[0].refused != "" {
+					t.Fatalf("limit %d, %s, page %d: with hidden rows %v, next %t; without %v, next %t", limit, question, page, got[0].Rows, got[0].Next != "", got[1].Rows, got[1].Next != "")
+				}
+			}
+		}
+	}
+}
+
+// TestPagesGoOnInEveryOrder reads all pages with NULLs and ties, and in the order of the key.
+func TestPagesGoOnInEveryOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, lite(t, people+`UPDATE stock SET left = NULL WHERE sku % 3 = 0;`), nil)
+	for _, order := range []string{`[]`, `[{"column":"left"}]`, `[{"column":"left","descending":true}]`, `[{"column":"left"},{"column":"sku","descending":true}]`, `[{"column":"sku","descending":true}]`} {
+		seen, cursor := map[string]bool{}, ""
+		for range 60 {
+			got := r.call(t, "scrim_own", "stock_search", `{"limit":60,"order":`+order+cursor+`}`)
+			for _, row := range got.Rows {
+				seen[fmt.Sprint(row["sku"])] = true
+			}
+			if got.Next == "" {
+				break
+			}
+			cursor = `,"cursor":"` + got.Next + `"`
+		}
+		if len(seen) != 250 {
+			t.Errorf("in the order %s pages have %d of 250 rows", order, len(seen))
+		}
+	}
+}

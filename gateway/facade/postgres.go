@@ -60,8 +60,9 @@ var pgDialect = &dialect{
 		}
 		return strings.Join(parts, ".")
 	},
-	shown:  func(c Column) string { return "t." + quoted(c.Name) },
-	holder: func(n int) string { return "$" + strconv.Itoa(n) },
+	shown:    shownPG,
+	compared: shownPG,
+	holder:   func(n int) string { return "$" + strconv.Itoa(n) },
 	hash: func(secret string, key []Column) string {
 		parts := []string{secret + "::text"}
 		for _, c := range key {
@@ -71,6 +72,8 @@ var pgDialect = &dialect{
 		return "md5(" + strings.Join(parts, " || ' ' || ") + `) COLLATE "C"`
 	},
 }
+
+func shownPG(c Column) string { return "t." + quoted(c.Name) }
 
 // Select implements [Source].
 func (p *pg) Select(ctx context.Context, q *Query) (rows []Row, more bool, err error) {

@@ -208,23 +208,15 @@ func (a *admitted) rows(ctx context.Context, t *table, q *asked, op operation) (
 	for _, i := range read {
 		query.Columns = append(query.Columns, t.columns[i].source)
 	}
-	rows, more, err := a.f.opt.Source.Select(ctx, query)
+	rows, more, err := a.visible(ctx, t, query, watched, read)
 	if err != nil {
 		return nil, err
 	}
-	out, odd, first := []byte(`{"rows":[`), 0, true
+	out, odd := []byte(`{"rows":[`), 0
 	for i := range rows {
-		hidden, err := a.hidden(ctx, t, watched, read, rows[i].Cells)
-		if err != nil {
-			return nil, err
-		}
-		if hidden {
-			continue
-		}
-		if !first {
+		if i > 0 {
 			out = append(out, ',')
 		}
-		first = false
 		out = append(out, '{')
 		for j, c := range shown {
 			if j > 0 {
@@ -288,6 +280,53 @@ func (a *admitted) watched(t *table, q *asked, op operation) []int {
 		}
 	}
 	return out
+}
+
+// maxRounds bounds how often the source is asked for one page, where rows have to be left out.
+const maxRounds = 20
+
+// visible reads a page of rows that need not be left out. It is as it would be if the others were not there: a page that
+// is short, or that goes on with nothing, would tell of them. So it reads on until it has one row more than fits. Where
+// there are hardly any others it ends as if they were the last.
+func (a *admitted) visible(ctx context.Context, t *table, query *Query, watched, read []int) (rows []Row, more bool, err error) {
+	if len(watched) == 0 {
+		return a.f.opt.Source.Select(ctx, query)
+	}
+	part, limit := *query, query.Limit
+	part.Limit++
+	for range maxRounds {
+		got, more, err := a.f.opt.Source.Select(ctx, &part)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range got {
+			hidden, err := a.hidden(ctx, t, watched, read, got[i].Cells)
+			if err != nil {
+				return nil, false, err
+			}
+			if hidden {
+				continue
+			}
+			if len(rows) == limit {
+				return rows, true, nil
+			}
+			rows = append(rows, got[i])
+		}
+		if !more || len(got) == 0 || len(query.Order) == 0 {
+			return rows, false, nil
+		}
+		for i := range got {
+			for _, c := range got[i].Cells {
+				part.Bytes -= len(c.Text)
+			}
+		}
+		if part.Bytes <= 0 && len(rows) > 0 {
+			part.Bytes, part.Limit = 1, 1 // whether there is another row
+			limit = len(rows)
+		}
+		part.After = got[len(got)-1].At
+	}
+	return rows, false, nil
 }
 
 // hidden reports whether a row must be left out: a column by which it was chosen holds something else than its label says.

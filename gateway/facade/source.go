@@ -51,6 +51,7 @@ type Condition struct {
 type Order struct {
 	Column     Column
 	Descending bool
+	Given      bool // every row has a value
 	Scattered  bool // by a keyed hash of Query.Scatter in place of the column
 }
 

@@ -91,17 +91,25 @@ func SQLite(path string, limit time.Duration) (Source, error) {
 // shownLite names the table, so that a column that is not there is an error: SQLite takes a quoted name alone for a text.
 // The sign keeps the driver from making times of what is declared to be one.
 func shownLite(c Column) string {
+	if c.Kind == Moment {
+		return comparedLite(c)
+	}
+	return "+" + comparedLite(c)
+}
+
+func comparedLite(c Column) string {
 	name := "t." + quoted(c.Name)
 	if c.Kind == Moment {
 		return "strftime('%Y-%m-%dT%H:%M:%fZ', " + name + ")"
 	}
-	return "+" + name
+	return name
 }
 
 var liteDialect = &dialect{
-	table:  quoted,
-	shown:  shownLite,
-	holder: func(int) string { return "?" },
+	table:    quoted,
+	shown:    shownLite,
+	compared: comparedLite,
+	holder:   func(int) string { return "?" },
 	hash: func(secret string, key []Column) string {
 		list := []string{secret}
 		for _, c := range key {

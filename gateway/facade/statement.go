@@ -8,8 +8,10 @@ import (
 // dialect is how one engine writes what a statement is made of.
 type dialect struct {
 	table func(name string) string
-	// shown is a column as it is read and compared; it must not fall back to anything where there is no such column.
-	shown func(c Column) string
+	// shown is a column as it is read, compared as it stands in conditions and orders, where an index can be used; neither
+	// may fall back to anything where there is no such column.
+	shown    func(c Column) string
+	compared func(c Column) string
 	// hash is a hash of the key under a secret, whose placeholder is given.
 	hash func(secret string, key []Column) string
 	// holder is the n-th placeholder, from 1 on.
@@ -40,7 +42,11 @@ func compose(d *dialect, q *Query) *statement {
 	}
 	for _, o := range q.Order {
 		s.sql.WriteString(", ")
-		s.sql.WriteString(s.orderBy(o))
+		if o.Scattered {
+			s.sql.WriteString(s.orderBy(o))
+		} else {
+			s.sql.WriteString(d.shown(o.Column))
+		}
 	}
 	s.sql.WriteString(" FROM " + d.table(q.Table) + " AS t")
 	glue := " WHERE "
@@ -56,7 +62,7 @@ func compose(d *dialect, q *Query) *statement {
 	for i, o := range q.Order {
 		s.sql.WriteString([]string{" ORDER BY ", ", "}[min(i, 1)])
 		expr := s.orderBy(o)
-		if !o.Scattered {
+		if !o.Scattered && !o.Given {
 			s.sql.WriteString("(" + expr + " IS NULL), ")
 		}
 		s.sql.WriteString(expr)
@@ -76,7 +82,7 @@ func (s *statement) bind(text string, k Kind) string {
 
 func (s *statement) orderBy(o Order) string {
 	if !o.Scattered {
-		return s.d.shown(o.Column)
+		return s.d.compared(o.Column)
 	}
 	return s.d.hash(s.bind(s.q.Secret, Text), s.q.Scatter)
 }
@@ -84,7 +90,7 @@ func (s *statement) orderBy(o Order) string {
 var opSigns = [...]string{Equal: "=", Less: "<", AtMost: "<=", Greater: ">", AtLeast: ">="}
 
 func (s *statement) condition(c *Condition) {
-	expr := s.d.shown(c.Column)
+	expr := s.d.compared(c.Column)
 	switch c.Op {
 	case IsNull:
 		s.sql.WriteString(expr + " IS ")
@@ -130,7 +136,7 @@ func (s *statement) after(i int) {
 		sign = " < "
 	}
 	s.sql.WriteString(s.orderBy(o) + sign + s.bind(at.raw, kind))
-	if !o.Scattered {
+	if !o.Scattered && !o.Given {
 		s.sql.WriteString(" OR " + s.orderBy(o) + " IS NULL")
 	}
 	if i+1 < len(s.q.Order) {

@@ -176,10 +176,10 @@ func TestAServiceThatLies(t *testing.T) {
 	t.Run("has other types", func(t *testing.T) {
 		t.Parallel()
 		r := legacyRig(t, func(w http.ResponseWriter, _ *http.Request) {
-			js(w, `{"people":[{"mrn":{"a":"Zanzibar"},"name":["Zanzibar"],"age":"Zanzibar","ward":1.5e999},{"mrn":"a","age":1.5},{"mrn":"b","age":99999999999999999999},{"mrn":"c\u0000","ward":true}]}`)
+			js(w, `{"people":[{"mrn":{"a":"Zanzibar"}},{"mrn":"z","name":["Zanzibar"],"age":"Zanzibar","ward":1.5e999},{"mrn":"a","age":1.5},{"mrn":"b","age":99999999999999999999},{"mrn":"c\u0000","ward":true}]}`)
 		})
 		got := r.call(t, "scrim_own", "people_list", `{}`)
-		if len(got.Rows) != 4 || got.Odd != 7 || strings.Contains(got.body, "Zanzibar") {
+		if len(got.Rows) != 3 || got.Odd != 5 || strings.Contains(got.body, "Zanzibar") {
 			t.Errorf("values of other types are %s", got.body)
 		}
 	})
