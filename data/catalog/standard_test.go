@@ -134,7 +134,7 @@ func (r drawer) chance() bool { return r.IntN(2) == 0 }
 
 // text draws what is hard to write in YAML.
 func (r drawer) text() string {
-	return r.of("x", "true", "null", "~", "3", "1e6", "2026-01-01", "a: b", "- a", "#no", "'", `"`, "ä€𝄞", "two\nlines", " lead", "trail ", "\ttab", "*a", "&a", "!t", "{", "%", "@", "line\r\nend", "\u2028", "yes", "0x1F", "=", "<<")
+	return r.of("x", "true", "null", "~", "3", "1e6", "2026-01-01", "a: b", "- a", "#no", "'", `"`, "ä€𝄞", "two\nlines", " lead", "trail ", "\ttab", "*a", "&a", "!t", "{", "%", "@", "line\r\nend", "\u2028", "yes", "0x1F", "=", "<<", "\x00\x1b\x7f", "\ufeff", "a\ufffeb", "\u0085", "? x", "%YAML 1.2", "---", "a\n---\nb", "...", "\\", "@x`")
 }
 
 func (r drawer) list(least int, from ...string) (out []string) {

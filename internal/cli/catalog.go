@@ -24,7 +24,7 @@ import (
 )
 
 func (e *env) catalogCommand() *cobra.Command {
-	return e.group("catalog", "Look at what the catalog says of data", e.catalogList(), e.catalogShow(), e.catalogCheck(), e.catalogExport())
+	return e.group("catalog", "Look at what the catalog says of data", e.catalogList(), e.catalogShow(), e.catalogCheck(), e.catalogExport(), e.catalogSchema())
 }
 
 // asset is one thing that the catalog knows, as it is listed.
@@ -129,23 +129,47 @@ func (e *env) catalogShow() *cobra.Command {
 	var file string
 	return fileFlag(e.command("show [-c FILE] DATASET", "Show what is said of a dataset and its columns", "", cobra.ExactArgs(1),
 		func(_ context.Context, args []string) error {
-			c, err := e.load(file)
+			k, d, err := e.dataset(file, args[0])
 			if err != nil {
 				return err
 			}
-			var names []string
-			for _, k := range c.Catalog().Contracts() {
-				if d, ok := k.Dataset(args[0]); ok {
-					return e.showAsset(k, &d)
-				}
-				for i := range k.Datasets {
-					names = append(names, k.Datasets[i].Name)
-				}
+			return e.showAsset(k, d)
+		}), &file)
+}
+
+// dataset finds a dataset of the catalog by its name.
+func (e *env) dataset(file, name string) (*catalog.Contract, *catalog.Dataset, error) {
+	c, err := e.load(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, k := range c.Catalog().Contracts() {
+		if d, ok := k.Dataset(name); ok {
+			return k, &d, nil
+		}
+		for i := range k.Datasets {
+			names = append(names, k.Datasets[i].Name)
+		}
+	}
+	if near, ok := flow.Nearest(name, names); ok {
+		return nil, nil, misuse("the catalog has no dataset %q; did you mean %s?", name, near)
+	}
+	return nil, nil, misuse("the catalog has no dataset %q; \"scrim catalog list\" lists them", name)
+}
+
+func (e *env) catalogSchema() *cobra.Command {
+	var file string
+	return fileFlag(e.command("schema [-c FILE] DATASET", "Print the JSON Schema of a dataset's rows",
+		"Each column is named by x-scrim-field. List it under schemas for the tool, skill or part that has such rows, and what the contract says\n"+
+			"of labels, people and use holds for its messages.", cobra.ExactArgs(1),
+		func(_ context.Context, args []string) error {
+			_, d, err := e.dataset(file, args[0])
+			if err != nil {
+				return err
 			}
-			if near, ok := flow.Nearest(args[0], names); ok {
-				return misuse("the catalog has no dataset %q; did you mean %s?", args[0], near)
-			}
-			return misuse("the catalog has no dataset %q; \"scrim catalog list\" lists them", args[0])
+			_, err = e.out.Write(d.AppendSchema(nil))
+			return err
 		}), &file)
 }
 
