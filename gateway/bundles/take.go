@@ -296,13 +296,16 @@ func (x *Exchange) Run(ctx context.Context, fault func(error)) {
 	for {
 		for _, id := range x.due() {
 			wg.Go(func() {
+				x.mu.Lock()
+				before := x.looks[id].problem
+				x.mu.Unlock()
 				err := x.Look(ctx, id)
 				x.mu.Lock()
 				l := x.looks[id]
 				l.running = false
 				x.looks[id] = l
 				x.mu.Unlock()
-				if err != nil && ctx.Err() == nil {
+				if err != nil && ctx.Err() == nil && (before == nil || l.problem == nil || before.Error() != l.problem.Error()) { // once for each
 					fault(fmt.Errorf("asking for bundle %s: %w", id, err))
 				}
 			})

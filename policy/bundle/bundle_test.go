@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/bundle"
 )
 
@@ -287,7 +289,16 @@ func FuzzParse(f *testing.F) {
 	f.Add(signed(f, example()))
 	f.Add(forge(f, keyOf(1), "", func(s string) string { return strings.Replace(s, `"ver":1`, `"ver":2`, 1) }))
 	f.Add([]byte("a.b.c"))
+	f.Add(example().Payload())
+	plain, err := policy.Load(fstest.MapFS{}, policy.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if bytes.HasPrefix(text, []byte("{")) { // a payload: a text of base64 is hard to hit on
+			b64 := base64.RawURLEncoding.EncodeToString
+			text = []byte(b64([]byte(`{"alg":"EdDSA","iss":"hospital.example","kid":"k1","typ":"scrim-bundle+jwt"}`)) + "." + b64(text) + "." + b64(make([]byte, ed25519.SignatureSize)))
+		}
 		b, err := bundle.Stored(text)
 		if err != nil {
 			if _, ok := errors.AsType[*bundle.Error](err); !ok {
@@ -302,6 +313,11 @@ func FuzzParse(f *testing.F) {
 		c, err := bundle.Stored(again)
 		if err != nil || c.Digest() != b.Digest() {
 			t.Fatalf("read again it is another: %v", err)
+		}
+		if _, err := plain.CheckOutside(b.Outside()); err == nil {
+			if _, err := policy.Load(fstest.MapFS{}, policy.Options{Outside: []policy.Outside{b.Outside()}}); err != nil {
+				t.Fatalf("what was checked cannot be kept to: %v", err)
+			}
 		}
 	})
 }
