@@ -13,6 +13,7 @@ import (
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/bundle"
+	"github.com/scrimhq/scrim/policy/change"
 )
 
 // Held is a bundle that this domain is held to, as it stands.
@@ -50,6 +51,17 @@ func (c *Config) HeldTo(all []Held) *Config {
 		fmt.Fprintf(h, "%s %s %s\n", one.ID, digest, late)
 	}
 	next.loaded.hash = hex.EncodeToString(h.Sum(nil))
+	return &next
+}
+
+// WithPolicies returns the configuration with these policies in place of those on disk. It is held to nothing.
+func (c *Config) WithPolicies(files map[string]string) *Config {
+	next := *c.HeldTo(nil)
+	set := change.RuleSet{Files: map[string][]byte{}}
+	for name, text := range files {
+		set.Files[name] = []byte(text)
+	}
+	next.loaded.policies = set.FS(".")
 	return &next
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -41,6 +42,7 @@ type loaded struct {
 	origins   map[string]Origin          // by place: what was taken over from defaults or bundles
 	outside   []policy.Outside           // see [Config.HeldTo]
 	free      *Config                    // that this one is held to bundles from; nil: it is not
+	policies  fs.FS                      // in place of those on disk; nil: those on disk
 	queried   map[string]*query.Dataset
 	trees     deidentify.Hierarchies
 	rules     *detect.Rules

@@ -81,6 +81,9 @@ func readBounded(name string) ([]byte, error) {
 
 // PolicyFS is the directory of policies, on disk or in memory.
 func (c *Config) PolicyFS() fs.FS {
+	if c.loaded.policies != nil {
+		return c.loaded.policies
+	}
 	if c.loaded.over == nil {
 		return os.DirFS(c.Path(c.Policies))
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -120,13 +121,45 @@ func (r *Gateway) hold(ctx context.Context) error {
 		return nil // it failed a moment ago, and somebody was told
 	}
 	r.heldTried.words, r.heldTried.at = words, time.Now()
-	if err := r.adopt(ctx, r.config.Load(), "held to bundles: "+told(r.Bundles.Held()), nil); err != nil {
-		err = fmt.Errorf("bundles that this domain is held to are not in force: %w", err)
+	// Policies are those in force: what was changed on disk meanwhile is for a reload.
+	c := r.config.Load().WithPolicies(r.Gateway.Snapshot().Policy.Files())
+	if err := r.adopt(ctx, c, "held to bundles: "+told(r.Bundles.Held()), nil); err != nil {
+		err = fmt.Errorf("bundles that this domain is held to are not in force: %w", errors.Join(err, r.stricten(ctx)))
 		r.unheld.Store(&err)
 		return err
 	}
 	r.unheld.Store(nil)
 	return nil
+}
+
+// stricten has the strictest in force of what bundles ask for, where they cannot be put in force themselves: their limits of policy, and what holds
+// while they are late. It reads nothing. It is called with r.mu held.
+func (r *Gateway) stricten(ctx context.Context) error {
+	now, c := r.Gateway.Snapshot(), r.config.Load()
+	settings := bundleSettings(c)
+	c = c.WithPolicies(now.Policy.Files()).HeldTo(strictly(heldBy(r.Bundles.HeldBy(settings), settings, now.Policy), settings))
+	set, err := Policies(c)
+	if err != nil {
+		return err
+	}
+	next, base := *now, *r.carried.base
+	base.Policy, next.Policy = set, set.Carrying(now.Policy.Carried())
+	r.keepRules(ctx, &next)
+	if err := r.Gateway.Swap(ctx, &next, "bundles cannot be put in force, and all of them are late"); err != nil {
+		return err
+	}
+	r.carried.base = &base
+	r.heldWords = "" // they are tried again
+	return nil
+}
+
+// strictly is every bundle late, with nothing of it but what is of policy.
+func strictly(all []config.Held, set bundles.Settings) (out []config.Held) {
+	for i, h := range all {
+		h.Late = &set.Subscribe[i].Late
+		out = append(out, h)
+	}
+	return out
 }
 
 const holdAgain = 15 * time.Second

@@ -181,3 +181,59 @@ func TestABundleHoldsFromTheStart(t *testing.T) {
 		t.Errorf("with the version that was kept: %s", got)
 	}
 }
+
+// TestABundleThatCannotBePutInForceIsStrict has a version come while a snapshot cannot be built, and while policies on disk are half written.
+func TestABundleThatCannotBePutInForceIsStrict(t *testing.T) {
+	p := newNeighbours(t)
+	p.pin(t, p.hospital, p.insurer)
+	p.pin(t, p.insurer, p.hospital)
+	insurer := p.insurer.Config().File()
+	theirs, err := os.ReadFile(insurer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func(level string) {
+		t.Helper()
+		rewrite(t, p.insurer, insurer, string(theirs)+"publish: [{name: baseline, labels: {finance: {level: "+level+"}}}]\n")
+		if _, err := p.insurer.Bundles.Publish(t.Context(), "baseline"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("generalized")
+	own, err := os.ReadFile(p.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, p.hospital, p.file, string(own)+"subscribe: [{domain: insurer, bundle: baseline, every: 1s, late: dropped}]\n")
+	eventually(t, "the first version is in force", func() bool { return shows(t, p.hospital, "finance/amount") == "generalized across, generalized within" })
+
+	policies := filepath.Join(filepath.Dir(p.file), "policies", "10.cedar")
+	good, err := os.ReadFile(policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(policies, []byte("permit (prin"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	publish("raw")
+	eventually(t, "a version is in force while policies on disk are half written", func() bool { return shows(t, p.hospital, "finance/amount") == "raw across, raw within" })
+	if err := os.WriteFile(policies, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Setenv("INSURER_KEY", "")
+	publish("masked")
+	eventually(t, "what is stricter holds", func() bool { return shows(t, p.hospital, "finance/amount") == "dropped across, masked within" })
+	eventually(t, "the gateway is not ready", func() bool { return p.hospital.Ready(t.Context()) != nil })
+	if !onRecord(t, p.hospital, "bundles cannot be put in force, and all of them are late") {
+		t.Error("that is not on record")
+	}
+	t.Setenv("INSURER_KEY", "a key of another day")
+	if err := p.hospital.Reload(t.Context(), "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := shows(t, p.hospital, "finance/amount"); got != "masked across, masked within" {
+		t.Errorf("once a snapshot can be built: %s", got)
+	}
+	eventually(t, "the gateway is ready", func() bool { return p.hospital.Ready(t.Context()) == nil })
+}
