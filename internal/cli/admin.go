@@ -79,7 +79,11 @@ func askPart[P, Q, A any](ctx context.Context, e *env, file, path string, q Q, p
 			if err != nil {
 				return err
 			}
-			p, err := part(st, c)
+			ruled, err := st.RuledBy(ctx, c) // who may do what is said by the rules in force, not by what lies on disk
+			if err != nil {
+				return errors.Join(err, st.Close())
+			}
+			p, err := part(st, ruled)
 			if err == nil {
 				out, err = do(ctx, p, q)
 			}
@@ -97,8 +101,12 @@ func (e *env) snapshotOf(c *config.Config) (*gateway.Snapshot, error) {
 	return s, nil
 }
 
-// snapshotIn is snapshotOf where the state is open: the gateway is held to bundles of peers, and so is the command.
-func (e *env) snapshotIn(st *run.State, c *config.Config) (*gateway.Snapshot, error) {
+// snapshotIn is snapshotOf where the state is open: the gateway decides by the rules in force, held to bundles of peers, and so does the command.
+func (e *env) snapshotIn(ctx context.Context, st *run.State, c *config.Config) (*gateway.Snapshot, error) {
+	c, err := st.RuledBy(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	held, err := st.HeldTo(c)
 	if err != nil {
 		return nil, e.mistakes(c, err)

@@ -60,7 +60,7 @@ func (e *env) anonymizeStream(ctx context.Context, from string, a anonymizing) (
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	snap, err := e.snapshotIn(st, c)
+	snap, err := e.snapshotIn(ctx, st, c)
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func (e *env) exposureReset() *cobra.Command {
 			err = withState(ctx, c,
 				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/exposure/reset", req, &out) },
 				func(st *run.State) error {
-					snap, err := e.snapshotIn(st, c)
+					snap, err := e.snapshotIn(ctx, st, c)
 					if err != nil {
 						return err
 					}

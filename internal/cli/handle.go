@@ -74,7 +74,7 @@ func (e *env) handleDrop() *cobra.Command {
 			err = withState(ctx, c,
 				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/handles/drop", req, &out) },
 				func(st *run.State) error {
-					snap, err := e.snapshotIn(st, c)
+					snap, err := e.snapshotIn(ctx, st, c)
 					if err != nil {
 						return err
 					}

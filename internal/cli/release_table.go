@@ -38,7 +38,7 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 	if err != nil {
 		return plan.Outcome{}, err
 	}
-	snap, err := e.snapshotIn(st, c)
+	snap, err := e.snapshotIn(ctx, st, c)
 	if err != nil {
 		return plan.Outcome{}, errors.Join(err, st.Close())
 	}

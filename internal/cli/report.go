@@ -64,7 +64,7 @@ func (e *env) reportBreach() *cobra.Command {
 			err = withState(ctx, conf,
 				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/report/breach", req, out) },
 				func(st *run.State) error {
-					snap, err := e.snapshotIn(st, conf)
+					snap, err := e.snapshotIn(ctx, st, conf)
 					if err != nil {
 						return err
 					}

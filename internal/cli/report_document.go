@@ -128,7 +128,7 @@ func (e *env) document(ctx context.Context, c *config.Config, req api.DocumentRe
 	err = withState(ctx, c,
 		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/report/document", req, &out) },
 		func(st *run.State) error {
-			snap, err := e.snapshotIn(st, c)
+			snap, err := e.snapshotIn(ctx, st, c)
 			if err != nil {
 				return err
 			}

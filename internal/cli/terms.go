@@ -73,7 +73,7 @@ func (e *env) askTerms(ctx context.Context, q *termsFlags) error {
 			if err != nil {
 				return err
 			}
-			snap, err := e.snapshotIn(st, c)
+			snap, err := e.snapshotIn(ctx, st, c)
 			if err == nil {
 				var t *offer.Terms
 				if t, err = st.Terms(snap); err == nil {

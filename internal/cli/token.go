@@ -31,7 +31,7 @@ func (e *env) tokenCommand() *cobra.Command {
 			err = withState(ctx, c,
 				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/token/open", req, &out) },
 				func(st *run.State) error {
-					snap, err := e.snapshotIn(st, c)
+					snap, err := e.snapshotIn(ctx, st, c)
 					if err != nil {
 						return err
 					}

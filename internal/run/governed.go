@@ -192,6 +192,19 @@ func (st *State) apply(ctx context.Context, o *governance.Office, p change.Propo
 	return err
 }
 
+// RuledBy returns the configuration by which a stopped gateway would decide: that of the version in force, at the place of c, or c itself if there is none.
+func (st *State) RuledBy(ctx context.Context, c *config.Config) (*config.Config, error) {
+	begun, err := governance.Begun(ctx, st.DB)
+	if err != nil || !begun {
+		return c, err
+	}
+	v, rs, ok, err := governance.InForce(ctx, st.DB, st.Keys.Seed(seedName))
+	if err != nil || !ok || !v.Governed {
+		return c, err
+	}
+	return ruledBy(c, rs)
+}
+
 // rulebook says what becomes of rule sets at the place of a configuration.
 type rulebook struct {
 	place *config.Config

@@ -9,7 +9,6 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/gateway"
-	"github.com/scrimhq/scrim/gateway/governance"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/impact"
 	"github.com/scrimhq/scrim/policy"
@@ -49,20 +48,9 @@ func (st *State) Replay(ctx context.Context, old impact.Side, next *config.Confi
 
 // Offline is the side by which a gateway that does not run would decide: the version of the rules that is in force, or what the configuration says if there is none.
 func (st *State) Offline(ctx context.Context, c *config.Config) (impact.Side, error) {
-	begun, err := governance.Begun(ctx, st.DB)
+	c, err := st.RuledBy(ctx, c)
 	if err != nil {
 		return impact.Side{}, err
-	}
-	if begun {
-		v, rules, ok, err := governance.InForce(ctx, st.DB, st.Keys.Seed(seedName))
-		if err != nil {
-			return impact.Side{}, err
-		}
-		if ok && v.Governed {
-			if c, err = ruledBy(c, rules); err != nil {
-				return impact.Side{}, err
-			}
-		}
 	}
 	c, err = st.HeldTo(c)
 	if err != nil {

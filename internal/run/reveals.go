@@ -14,7 +14,7 @@ func Side(c *config.Config) (impact.Side, error) {
 	if err != nil {
 		return impact.Side{}, err
 	}
-	return impact.Side{Policy: set, Taxonomy: c.Taxonomy(), Catalog: c.Catalog(), Settings: c.Settings(), Hash: set.Hash()}, nil
+	return sideOf(c, set), nil
 }
 
 // reveals reports whether rules may reveal more than others, and why that cannot be excluded.
