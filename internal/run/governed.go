@@ -33,6 +33,11 @@ var (
 // says. Ruled is false where none is: then c is returned, and if it has governance, as one rule set that no later change on disk gets into. Proposals that
 // were approved and whose date has come are put in force first. Of c, where its state lies is needed alone: see [config.LoadPlace].
 func InForce(ctx context.Context, c *config.Config, opt Options) (_ *config.Config, ruled bool, err error) {
+	return inForce(ctx, c, opt, true)
+}
+
+// inForce is InForce, and puts in force what is due only if apply says so: where secrets may be missing that the gateway has, it could not be built.
+func inForce(ctx context.Context, c *config.Config, opt Options, apply bool) (_ *config.Config, ruled bool, err error) {
 	for {
 		k, err := kept(ctx, c, opt)
 		if err != nil {
@@ -46,7 +51,7 @@ func InForce(ctx context.Context, c *config.Config, opt Options) (_ *config.Conf
 		if err != nil {
 			return nil, true, fmt.Errorf("version %d of the rules, which is in force: %w", k.version.Version, err)
 		}
-		if !k.due {
+		if !k.due || !apply {
 			return next, true, nil
 		}
 		more, err := applyDue(ctx, next, opt)
@@ -124,7 +129,7 @@ func applyDue(ctx context.Context, c *config.Config, opt Options) (more bool, er
 		return false, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	o, err := st.Rules(ctx, c, opt.Models)
+	o, err := st.office(ctx, c, func(next *config.Config) (*gateway.Snapshot, error) { return Snapshot(next, opt.Models) }, nil)
 	if err != nil {
 		return false, err
 	}
@@ -426,7 +431,7 @@ func (r *Gateway) applyHeld(ctx context.Context, p change.Proposal) (waits, err 
 }
 
 // LoadRuled reads the configuration at a file as [config.Load] does. If there are rules in force where it says that state lies, it returns those instead,
-// even if the rest of the file is wrong, and ruled is true.
+// even if the rest of the file is wrong, and ruled is true. What is due is put in force by [Open].
 func LoadRuled(ctx context.Context, file string, opt Options) (c *config.Config, ruled bool, err error) {
 	c, wrong := config.Load(file)
 	if wrong != nil {
@@ -434,7 +439,7 @@ func LoadRuled(ctx context.Context, file string, opt Options) (c *config.Config,
 			return nil, false, wrong // which says more
 		}
 	}
-	next, ruled, err := InForce(ctx, c, opt)
+	next, ruled, err := inForce(ctx, c, opt, false)
 	switch {
 	case err != nil && (wrong == nil || ruled):
 		return nil, ruled, err

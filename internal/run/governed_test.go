@@ -403,3 +403,60 @@ func TestStoreThatWasTamperedWithIsNotStarted(t *testing.T) {
 		t.Errorf("the gateway starts: %v", err)
 	}
 }
+
+// A date comes while the gateway is down, and what it brings cannot be built by the one that starts: the rules before run.
+func TestDatesThatBringWhatCannotBeBuilt(t *testing.T) {
+	h := houseOf(t)
+	g := h.open()
+	h.write("token", "s3cret")
+	h.write("scrim.yaml", strings.Replace(h.yaml("127.0.0.1:0"), "governance:", "  - {id: back, a2a: {url: 'http://127.0.0.1:9', credential: {file: token}}}\ngovernance:", 1))
+	p := h.approve(g.Governing(), h.propose(g.Governing(), "ann", time.Now().Add(50*time.Millisecond)), "bob")
+	h.close(g)
+	if err := os.Remove(filepath.Join(filepath.Dir(h.file), "token")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Until(p.Effective))
+	opt := run.Options{Store: store.Options{NoSync: true}}
+	c, ruled, err := run.LoadRuled(t.Context(), h.file, opt) // a command that looks ends nothing
+	if err != nil || !ruled || len(c.Agents) != 1 {
+		t.Fatalf("looking: ruled %v, %v", ruled, err)
+	}
+	g = h.open()
+	defer func() { h.close(g) }()
+	p, err = g.Governing().Proposal(t.Context(), p.ID)
+	if err != nil || p.State != change.Failed || version(g) != 1 {
+		t.Errorf("it is %s, version %d runs, %v", p.State, version(g), err)
+	}
+}
+
+func TestReviewsAreDue(t *testing.T) {
+	h := houseOf(t)
+	g := h.open()
+	defer func() { h.close(g) }()
+	o, ctx := g.Governing(), t.Context()
+	due := func(after time.Duration) string {
+		t.Helper()
+		all, err := run.ReviewsDue(ctx, o, g.Config(), time.Now().Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, d := range all {
+			names = append(names, d.What)
+		}
+		return strings.Join(names, " ")
+	}
+	const day = 24 * time.Hour
+	if got := due(179*day) + "," + due(181*day); got != ",policies" { // there are no datasets
+		t.Errorf("due are %q", got)
+	}
+	if err := o.Reviewed(ctx, "policies", "fine", flow.Secret{}); !errors.Is(err, change.ErrCredential) {
+		t.Errorf("the operator reviews: %v", err)
+	}
+	if err := o.Reviewed(ctx, "policies", "fine", flow.NewSecret("secret of ann")); err != nil {
+		t.Fatal(err)
+	}
+	if last, err := o.Reviews(ctx); err != nil || last["policies"].By != "ann" || !strings.HasSuffix(ruleSteps(t, g), "reviewed") {
+		t.Errorf("reviews = %v, %v", last, err)
+	}
+}
