@@ -10,7 +10,9 @@ import (
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
+	"github.com/scrimhq/scrim/observe/impact"
 	"github.com/scrimhq/scrim/observe/report"
+	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -33,6 +35,13 @@ func Document(ctx context.Context, l Ledger, s *gateway.Snapshot, set report.Set
 	h := report.House{
 		Source: reportSource(l, s), Log: l.Journal, Signer: key, Settings: set, Rules: report.Rules{Config: s.ConfigHash, Policy: s.Policy.Hash()},
 		Policy: s.Policy, Catalog: s.Catalog, Taxonomy: s.Taxonomy,
+		Sets: func(ctx context.Context, hash string) (*policy.Set, error) {
+			set, err := impact.Kept(ctx, l.DB, hash)
+			if errors.Is(err, policy.ErrKept) {
+				return nil, nil // they decide otherwise now: not known
+			}
+			return set, err
+		},
 	}
 	q := report.Query{Kind: req.Kind, From: req.From, To: req.To, Unit: req.Unit}
 	if req.Value != "" {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -304,6 +305,13 @@ func TestFormsOfAReport(t *testing.T) {
 		}
 		if kind := w.stranger(f.JSON, "--form", file); kind != "signature" || d.Shows(changed) {
 			t.Errorf("%s was changed: scrim-verify says %q", name, kind)
+		}
+		at := bytes.LastIndex(b, []byte("\ntime 2026"))
+		if err := os.WriteFile(file, slices.Concat(b[:at], []byte("\ntime 2036"), b[at+len("\ntime 2026"):]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if kind := w.stranger(f.JSON, "--form", file); kind != "signature" {
+			t.Errorf("the note in %s was changed: scrim-verify says %q", name, kind)
 		}
 		if err := os.WriteFile(file, append(bytes.Clone(b), "<p>more</p>"...), 0o600); err != nil {
 			t.Fatal(err)

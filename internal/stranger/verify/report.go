@@ -3,7 +3,6 @@ package verify
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +33,7 @@ type Report struct {
 	Kind   string
 	Time   time.Time // when it says that it was made
 	body   reportBody
+	note   string
 	html   tlog.Hash
 	csv    tlog.Hash
 	trees  []Checkpoint
@@ -152,7 +152,7 @@ func (p *Policy) OpenReport(file []byte) (*Report, error) {
 	if err != nil || !bytes.Equal(file, slices.Concat([]byte(`{"report":`), outer.Report, []byte(`,"note":`), quoted, []byte("}\n"))) {
 		return nil, failed(Form, "", "report is not in the form that is written")
 	}
-	r := &Report{}
+	r := &Report{note: outer.Note}
 	digest, err := r.open(p, outer.Note)
 	if err != nil {
 		return nil, err
@@ -375,8 +375,7 @@ func (r *Report) Form(file []byte) error {
 }
 
 func (r *Report) form(body []byte, signed string, want tlog.Hash) error {
-	got := tlog.Hash(sha256.Sum256(body))
-	if got != want || !strings.Contains(signed, base64.StdEncoding.EncodeToString(got[:])) {
+	if tlog.Hash(sha256.Sum256(body)) != want || signed != r.note {
 		return failed(Signature, "", "it is not the one that was signed with this report")
 	}
 	return nil
