@@ -75,11 +75,20 @@ type collector struct {
 	found   []detect.Finding // memory for looking at short values
 	earlier []flow.Note      // what gateways before this one said; their own notes are taken out
 
+	about    namedLast   // whom the last value was about
 	subjects []subjectAt // that a request names
 	cameHome []opened    // of a request
 
 	byHandle []handlePart // parts that may go by reference, or are references
 	keptSeen int          // references that were looked up
+}
+
+// namedLast is a value that names a subject, with the subject's reference.
+type namedLast struct {
+	view *view
+	node int
+	unit string
+	ref  flow.SubjectRef
 }
 
 type dropped struct {

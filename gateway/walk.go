@@ -234,6 +234,15 @@ const tellingDigits = 9
 
 // subject returns the reference of the value at node s: a stand-in names nobody here.
 func (c *collector) subject(v *view, s int, unit string) flow.SubjectRef {
+	if last := &c.about; last.view == v && last.node == s && last.unit == unit {
+		return last.ref // the columns of a row name one after the other
+	}
+	ref := c.subjectAt(v, s, unit)
+	c.about.view, c.about.node, c.about.unit, c.about.ref = v, s, unit, ref
+	return ref
+}
+
+func (c *collector) subjectAt(v *view, s int, unit string) flow.SubjectRef {
 	node := &v.doc.Nodes[s]
 	switch node.Kind {
 	case json.String:
