@@ -207,20 +207,31 @@ func Evidence(all []column.Evidence) []string {
 	return parts
 }
 
-// units finds the column of each dataset that says whom a row is about: one that the classifier takes for such and that is a key or
-// unique; else the one that refers to another dataset's; else one that the classifier takes for such. Of several equally good ones it is none.
+// units finds the column of each dataset that says whom a row is about: one that the classifier takes for such and that other datasets refer
+// to, else the one that refers to another dataset's, else one that the classifier takes for such, best if it is unique. A number of its own that looks like a person's does not make the contacts of a patient
+// about somebody else. Of several equally good ones it is none.
 func (inv *Inventory) units(all []catalog.Dataset) {
 	at := map[string]int{}
 	for i := range all {
 		at[all[i].Name] = i
 	}
-	own := make([]int, len(all)) // a column by what the classifier says of it alone, -1: none
+	own, unique := make([]int, len(all)), make([]bool, len(all)) // what the classifier says of a table alone, -1: none
 	for i := range all {
-		own[i] = -1
-		if j, unique := inv.Assets[i].unitColumn(); j >= 0 && unique {
-			unitOf(&all[i], j, inv.Assets[i].Columns[j].Guesses[0].Unit)
-		} else {
-			own[i] = j
+		own[i], unique[i] = inv.Assets[i].unitColumn()
+	}
+	settle := func(i int) { unitOf(&all[i], own[i], inv.Assets[i].Columns[own[i]].Guesses[0].Unit) }
+	meant, leads := map[int]bool{}, map[int]bool{} // others are about it; it leads to another that may be one
+	for i := range all {
+		for _, f := range all[i].Fields {
+			to, column, _ := strings.Cut(f.References, "/")
+			if j, known := at[to]; known && j != i && unique[j] && all[j].Fields[own[j]].Column == column {
+				meant[j], leads[i] = true, true
+			}
+		}
+	}
+	for i := range all { // a patient who has a physician stays a patient
+		if unique[i] && (meant[i] || !leads[i]) {
+			settle(i)
 		}
 	}
 	for changed := true; changed; { // each round settles a dataset at least
@@ -237,7 +248,7 @@ func (inv *Inventory) units(all []catalog.Dataset) {
 	}
 	for i := range all {
 		if all[i].UnitColumn == "" && own[i] >= 0 && !refersTwice(&all[i], all, at) {
-			unitOf(&all[i], own[i], inv.Assets[i].Columns[own[i]].Guesses[0].Unit)
+			settle(i)
 		}
 	}
 }

@@ -29,6 +29,8 @@ func (l labels) Table(_ context.Context, cols []column.Column) [][]column.Guess 
 var known = labels{
 	"mail":        {Label: "person/contact/email", Confidence: 97, Evidence: []column.Evidence{{What: "form email", Matched: 2, Of: 2}}},
 	"patients.id": {Label: "health/record-number", Confidence: 80, Unit: "patient"},
+	"contact_id":  {Label: "health/record-number", Confidence: 80, Unit: "contact"},
+	"staff.id":    {Label: "organization/employee-id", Confidence: 90, Unit: "employee"},
 	"weak":        {Label: "person/name", Confidence: 30},
 	"price":       {Label: flow.PublicData, Confidence: 99},
 }
@@ -52,18 +54,20 @@ func scanned(t *testing.T, c Classifier, statements ...string) *Inventory {
 }
 
 var house = []string{
-	`CREATE TABLE patients (id INTEGER PRIMARY KEY, mail TEXT, weak TEXT, price REAL)`,
-	`INSERT INTO patients VALUES (1, 'canary@example.org', 'x', 2.5), (2, 'b@example.org', 'y', 3)`,
+	`CREATE TABLE patients (id INTEGER PRIMARY KEY, mail TEXT, weak TEXT, price REAL, physician INTEGER REFERENCES staff)`,
+	`INSERT INTO patients VALUES (1, 'canary@example.org', 'x', 2.5, 1), (2, 'b@example.org', 'y', 3, 1)`,
+	`CREATE TABLE staff (id INTEGER PRIMARY KEY)`,
 	`CREATE TABLE visits (no INTEGER PRIMARY KEY, patient INTEGER REFERENCES patients, mail TEXT)`,
 	`CREATE TABLE findings (visit INTEGER REFERENCES visits (no), patient INTEGER REFERENCES patients (id), code TEXT)`,
+	`CREATE TABLE contacts (contact_id INTEGER PRIMARY KEY, patient INTEGER REFERENCES patients)`,
 	`CREATE TABLE transfers (giver INTEGER REFERENCES patients, taker INTEGER REFERENCES patients)`,
 	"CREATE TABLE \"a/b\"\"; drop table patients; --\n\x1b[31m\" (\"x/y\" TEXT, \"x.y\" TEXT, \"\x1b]0;t\x07\" TEXT, \"MAIL\" TEXT)",
 }
 
 func TestContractIsForReview(t *testing.T) {
 	c := proposed(t, scanned(t, known, house...))
-	if c.Status != "draft" || len(c.Datasets) != 5 {
-		t.Fatalf("status %q, %d datasets; want a draft of 5", c.Status, len(c.Datasets))
+	if c.Status != "draft" || len(c.Datasets) != 7 {
+		t.Fatalf("status %q, %d datasets; want a draft of 7", c.Status, len(c.Datasets))
 	}
 	p, _ := c.Dataset("patients")
 	for name, want := range map[string]flow.Label{"mail": "person/contact/email", "weak": flow.Unlabelled, "price": flow.Unlabelled} {
@@ -74,7 +78,7 @@ func TestContractIsForReview(t *testing.T) {
 	if p.UnitColumn != "id" || p.Unit != "patient" {
 		t.Errorf("unit of patients: %q %q", p.UnitColumn, p.Unit)
 	}
-	for name, want := range map[string]string{"visits": "patient", "findings": "patient", "transfers": ""} {
+	for name, want := range map[string]string{"visits": "patient", "findings": "patient", "contacts": "patient", "staff": "id", "transfers": ""} {
 		if d, _ := c.Dataset(name); d.UnitColumn != want {
 			t.Errorf("the unit column of %s is %q, want %q", name, d.UnitColumn, want)
 		}
