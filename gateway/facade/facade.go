@@ -116,7 +116,7 @@ func newTable(t Table, o Options) (*table, error) {
 	if d.Formal {
 		return wrong("the dataset is formal, so its rows leave through the ledger alone")
 	}
-	t.Source = cmp.Or(t.Source, d.PhysicalName, t.Name)
+	t.Source = cmp.Or(t.Source, d.PhysicalName, d.Name)
 	declared := len(t.Key) == 0
 	one := &table{}
 	for _, f := range d.Fields {

@@ -35,7 +35,7 @@ type FacadeREST struct {
 
 // FacadeTable is one table of a facade.
 type FacadeTable struct {
-	Table   string   `yaml:"table" doc:"Its name in the source, such as clinic.stays. Absent: what the contract calls it there, else the same."`
+	Table   string   `yaml:"table" doc:"Its name in the source, such as clinic.stays. Absent: what the contract calls it there, else the dataset's name."`
 	Dataset string   `yaml:"dataset" doc:"The dataset of a data contract that describes it. Absent: that of the same name."`
 	Key     []string `yaml:"key" doc:"The columns by which a row is found, and by which pages go on. Absent: the primary key of the contract."`
 	List    string   `yaml:"list" doc:"Of a service: the operation (operationId) that gives all rows, or, by parameters that are called like columns, some."`
