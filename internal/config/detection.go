@@ -113,7 +113,7 @@ func LoadRules(path string) (rules *detect.Rules, languages []string, err error)
 	d := &decoder{file: path, places: map[string]place{}}
 	c := &Config{}
 	d.structure(root, reflect.ValueOf(&c.Detection).Elem(), "")
-	c.loaded = loaded{file: path, dir: filepath.Dir(path), places: d.places, taxonomy: flow.DefaultTaxonomy(), content: map[string][]byte{}}
+	c.loaded = loaded{file: path, dir: filepath.Dir(path), places: d.places, taxonomy: flow.DefaultTaxonomy(), compared: map[string]bool{}, content: map[string][]byte{}}
 	v := &validator{c: c, mistakes: d.mistakes, hash: sha256.New()}
 	v.detection("")
 	if c.Detection.Remote != nil || c.Detection.ONNX != nil {

@@ -57,7 +57,11 @@ func (v *validator) read(at, name string) ([]byte, bool) {
 		addHash(v.hash, v.shown(name), raw)
 	}
 	if ok {
-		v.c.loaded.content[ruleName(v.c.loaded.dir, v.c.Path(name))] = raw
+		name := ruleName(v.c.loaded.dir, v.c.Path(name))
+		v.c.loaded.content[name] = raw
+		if !strings.HasPrefix(at, "contracts/") {
+			v.c.loaded.compared[name] = true
+		}
 	}
 	return raw, ok
 }

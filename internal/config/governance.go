@@ -125,7 +125,7 @@ func LoadPlace(file string) (*Config, error) {
 	d := &decoder{file: file, places: map[string]place{}}
 	c := &Config{}
 	d.structure(part, reflect.ValueOf(c).Elem(), "")
-	c.loaded = loaded{file: file, dir: filepath.Dir(file), places: d.places, cardKeys: map[flow.AgentID][]byte{}, content: map[string][]byte{}}
+	c.loaded = loaded{file: file, dir: filepath.Dir(file), places: d.places, cardKeys: map[flow.AgentID][]byte{}, compared: map[string]bool{}, content: map[string][]byte{}}
 	v := &validator{c: c, mistakes: d.mistakes}
 	c.complete()
 	v.store()

@@ -52,8 +52,9 @@ type loaded struct {
 	specs     map[flow.AgentID]*facade.Spec // OpenAPI files of services behind facades
 	files     []string                      // that were read, as the system knows them
 
-	content map[string][]byte // of the files that decide and were read, as a rule set names them
-	over    map[string][]byte // files in memory that stand for those on disk; nil: those on disk are read
+	compared map[string]bool   // of these files, those that are read as more than a contract
+	content  map[string][]byte // of the files that decide and were read, as a rule set names them
+	over     map[string][]byte // files in memory that stand for those on disk; nil: those on disk are read
 }
 
 const (
@@ -91,7 +92,7 @@ func parse(name string, raw []byte, dir string, over map[string][]byte) (*Config
 	d := &decoder{file: name, places: map[string]place{}}
 	c := &Config{}
 	d.structure(root, reflect.ValueOf(c).Elem(), "")
-	c.loaded = loaded{file: name, dir: dir, places: d.places, cardKeys: map[flow.AgentID][]byte{}, over: over, content: map[string][]byte{change.Main: bytes.Clone(raw)}}
+	c.loaded = loaded{file: name, dir: dir, places: d.places, cardKeys: map[flow.AgentID][]byte{}, over: over, compared: map[string]bool{}, content: map[string][]byte{change.Main: bytes.Clone(raw)}}
 	v := &validator{c: c, mistakes: d.mistakes, hash: sha256.New()}
 	addHash(v.hash, "scrim.yaml", raw)
 	c.complete()

@@ -5,14 +5,12 @@ import (
 	"encoding"
 	"encoding/hex"
 	"fmt"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/scrimhq/scrim/flow"
-	"github.com/scrimhq/scrim/policy/change"
 )
 
 // elsewhere are what Settings leaves out, because it says where state lies, or names what policies and contracts are compared by.
@@ -23,20 +21,11 @@ var elsewhere = []string{"version", "data", "store", "keys", "policies", "contra
 func (c *Config) Settings() map[string]string {
 	out := map[string]string{}
 	flatten(out, "", reflect.ValueOf(c).Elem())
-	for name, content := range c.loaded.content {
-		if name != change.Main && !c.isContract(name) {
-			sum := sha256.Sum256(content)
-			out["file:"+name] = hex.EncodeToString(sum[:])
-		}
+	for name := range c.loaded.compared { // a contract that is read as something else, too, is compared as that
+		sum := sha256.Sum256(c.loaded.content[name])
+		out["file:"+name] = hex.EncodeToString(sum[:])
 	}
 	return out
-}
-
-func (c *Config) isContract(name string) bool {
-	return slices.ContainsFunc(c.Contracts, func(pattern string) bool {
-		ok, err := path.Match(ruleName(c.loaded.dir, c.Path(pattern)), name)
-		return err == nil && ok
-	})
 }
 
 // flatten adds what v holds below a path.

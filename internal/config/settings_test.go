@@ -1,8 +1,10 @@
 package config
 
 import (
+	"crypto/sha256"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -52,6 +54,22 @@ func TestSettingsTellConfigurationsApart(t *testing.T) {
 		}
 		if maps.Equal(c.Settings(), same) {
 			t.Errorf("%q and %q are the same settings", old, now)
+		}
+	}
+}
+
+// A file that is a contract and a schema at once is no place for a change that nobody compares.
+func TestContractThatIsASchemaTooIsCompared(t *testing.T) {
+	file := ruled(t)
+	v := &validator{c: &Config{}}
+	v.c.loaded = loaded{file: file, dir: filepath.Dir(file), content: map[string][]byte{}, compared: map[string]bool{}}
+	v.hash = sha256.New()
+	for _, at := range []string{"contracts/0", "schemas/0/file"} {
+		if _, ok := v.read(at, "trees/dx.csv"); !ok {
+			t.Fatal(v.mistakes)
+		}
+		if _, compared := v.c.Settings()["file:trees/dx.csv"]; compared != (at != "contracts/0") {
+			t.Errorf("after it was read at %s its digest is among the settings: %v", at, compared)
 		}
 	}
 }
