@@ -60,14 +60,16 @@ func TestEveryVersionOfMCP(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, lite(t, people), nil)
 	for _, version := range wire.MCPVersions() {
-		meta := ""
-		if version == wire.MCP20260728 {
-			continue // wants headers that repeat the message; the road is the same
-		}
-		body := r.send(t, "scrim_lab", version, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"patients_list","arguments":{"columns":["mrn","age"]}`+meta+`}}`)
-		if strings.Contains(body, "MRN-") || !strings.Contains(body, "stk1_") {
+		body := r.send(t, "scrim_lab", version, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"patients_list","arguments":{"columns":["mrn","age"]}}}`, "Mcp-Method", "tools/call", "Mcp-Name", "patients_list")
+		if strings.Contains(body, "MRN-") || !strings.Contains(body, "stk1_") || (version == wire.MCP20260728) != strings.Contains(body, `"resultType":"complete"`) {
 			t.Errorf("in %s the lab sees %s", version, body)
 		}
+		if list := r.send(t, "scrim_lab", version, `{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{}}`, "Mcp-Method", "tools/list"); !strings.Contains(list, "stock_list") || strings.Contains(list, "payroll") {
+			t.Errorf("in %s the list is %s", version, list)
+		}
+	}
+	if got := r.send(t, "scrim_lab", wire.MCP20260728, `{"jsonrpc":"2.0","id":3,"method":"server/discover","params":{}}`, "Mcp-Method", "server/discover"); !strings.Contains(got, `"supportedVersions":["`) {
+		t.Errorf("it is discovered as %s", got)
 	}
 }
 

@@ -96,6 +96,9 @@ func (p *pg) Select(ctx context.Context, q *Query) (rows []Row, more bool, err e
 		}
 		rows, more, err = p.read(ctx, conn, q)
 	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == planChanged { // the view is another one by now
+		rows, more, err = p.read(ctx, conn, q)
+	}
 	p.give(conn)
 	if err != nil {
 		return nil, false, pgFault(ctx, err)
@@ -219,6 +222,9 @@ func pgCell(v []byte, oid uint32, k Kind) Cell {
 	}
 	return odd
 }
+
+// planChanged is the code of a prepared statement whose result has other types than when it was prepared.
+const planChanged = "0A000"
 
 // firstOwnType is the first number of a type that the database's users made.
 const firstOwnType = 16384

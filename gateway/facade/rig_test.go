@@ -190,7 +190,7 @@ type answer struct {
 	refused    string // the error's message; "" if there is none
 }
 
-func (r *rig) send(t testing.TB, key, version, body string) string {
+func (r *rig) send(t testing.TB, key, version, body string, header ...string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, r.url+"/mcp/records", strings.NewReader(body))
 	if err != nil {
@@ -201,6 +201,9 @@ func (r *rig) send(t testing.TB, key, version, body string) string {
 		"Mcp-Protocol-Version": version, "Scrim-Purpose": "care", "Scrim-Criticality": "critical",
 	} {
 		req.Header.Set(k, v)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
