@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
@@ -129,7 +130,7 @@ func NewInner(h Inner) *Upstream {
 	return &Upstream{URL: &url.URL{Scheme: "http", Host: "inner.invalid", Path: "/"}, client: &http.Client{Transport: inProcess{h}}, opt: UpstreamOptions{Body: innerTime}}
 }
 
-const innerTime = 2 * 60 * 1e9 // two minutes, like any other upstream's body
+const innerTime = 2 * time.Minute // like any other upstream's body
 
 // inProcess answers requests by a handler.
 type inProcess struct{ h http.Handler }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -68,7 +69,7 @@ func (a *admitted) look(t *table) ([]sight, error) {
 func (a *admitted) holds(t *table, s []sight, q *asked) error {
 	visible := false
 	for i := range t.columns {
-		visible = visible || s[i].seen && (q.columns == nil || contains(q.columns, i))
+		visible = visible || s[i].seen && (q.columns == nil || slices.Contains(q.columns, i))
 	}
 	for _, i := range q.columns {
 		if !s[i].seen {
@@ -209,13 +210,4 @@ func (a *admitted) of(t *table, q *asked, out *Query) []byte {
 		fmt.Fprintf(h, "|%d:%q %d %d:%q", len(w.Column.Name), w.Column.Name, w.Op, len(w.Values), w.Values)
 	}
 	return h.Sum(nil)
-}
-
-func contains(list []int, i int) bool {
-	for _, v := range list {
-		if v == i {
-			return true
-		}
-	}
-	return false
 }

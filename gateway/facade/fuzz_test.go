@@ -50,8 +50,8 @@ func FuzzArguments(f *testing.F) {
 			if q.limit < 1 || q.limit > 100 || len(q.where) > maxWhere || len(q.order) > maxOrder {
 				t.Fatalf("%s: beyond the bounds: %+v", op, q)
 			}
-			out, any, err := a.query(table, q, op)
-			if err != nil || !any {
+			out, some, err := a.query(table, q, op)
+			if err != nil || !some {
 				continue
 			}
 			for _, c := range []*dialect{liteDialect, pgDialect} {

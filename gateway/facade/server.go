@@ -190,18 +190,18 @@ func (a *admitted) call(ctx context.Context, d *fast.Doc, rpc wire.RPC) ([]byte,
 
 // rows reads what was asked for, and writes it as JSON.
 func (a *admitted) rows(ctx context.Context, t *table, q *asked, op operation) ([]byte, error) {
-	query, any, err := a.query(t, q, op)
+	query, some, err := a.query(t, q, op)
 	if err != nil {
 		return nil, err
 	}
 	shown := a.shown(t, q)
-	if !any {
+	if !some {
 		return []byte(`{"rows":[]}`), nil
 	}
 	query.Limit = min(query.Limit, max(1, a.f.opt.Cells/len(shown)))
 	read, watched := slices.Clone(shown), a.watched(t, q, op)
 	for _, i := range watched {
-		if !contains(read, i) {
+		if !slices.Contains(read, i) {
 			read = append(read, i)
 		}
 	}
@@ -264,7 +264,7 @@ func (a *admitted) shown(t *table, q *asked) []int {
 func (a *admitted) watched(t *table, q *asked, op operation) []int {
 	var out []int
 	add := func(i int) {
-		if t.columns[i].source.Kind != Truth && a.sights[t.Name][i].asked && !contains(out, i) {
+		if t.columns[i].source.Kind != Truth && a.sights[t.Name][i].asked && !slices.Contains(out, i) {
 			out = append(out, i)
 		}
 	}
