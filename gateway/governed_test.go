@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -36,6 +37,10 @@ schema:
       - name: postal
         logicalType: string
         customProperties: [{property: scrim.label, value: location/postal}, {property: scrim.retention, value: 24h}]
+      - name: names
+        customProperties: [{property: scrim.label, value: person/name}, {property: scrim.purposes, value: [care]}]
+      - name: story
+        customProperties: [{property: scrim.label, value: text/free}, {property: scrim.purposes, value: [care]}]
 `
 
 const governedSchema = `{"type":"object","properties":{
@@ -43,6 +48,10 @@ const governedSchema = `{"type":"object","properties":{
 	"born":{"type":"string","x-scrim-field":"visits/born","x-scrim-droppable":true},
 	"sex":{"type":"string","x-scrim-field":"visits/sex","x-scrim-droppable":true},
 	"postal":{"type":"string","x-scrim-field":"visits/postal","x-scrim-droppable":true},
+	"names":{"type":"array","x-scrim-field":"visits/names","x-scrim-droppable":true,"items":{"type":"string"}},
+	"whom":{"type":"object","x-scrim-field":"visits/names","x-scrim-droppable":true,"properties":{"given":{"type":"string"},"born":{"type":"string","x-scrim-label":"person/birth-date"}}},
+	"by":{"type":"object","x-scrim-field":"visits/names","x-scrim-droppable":true,"additionalProperties":{"type":"array","items":{"type":"string"}}},
+	"story":{"type":"string","x-scrim-field":"visits/story","x-scrim-droppable":true},
 	"note":{"type":"string","x-scrim-label":"person/name","x-scrim-droppable":true}}}`
 
 // governedRig has a policy that lets everybody see everything, and a contract that does not.
@@ -87,6 +96,26 @@ func visit(rig *gatewaytest.Rig, purpose flow.Purpose, data string) (*gateway.Pa
 			Protocol: "a2a/1.0", Method: "SendMessage", Direction: flow.Request, Purpose: purpose, Task: flow.Task{ID: "t", Criticality: flow.Critical},
 		}},
 	})
+}
+
+// TestAContractBoundsWhatLiesWithinAColumn: elements and members of what is one column are that column, and so is what is found in its text.
+func TestAContractBoundsWhatLiesWithinAColumn(t *testing.T) {
+	rig := governedRig(t)
+	for _, data := range []string{`{"names":["Ada Marlow","Ben"]}`, `{"whom":{"given":"Ada Marlow","born":"1957-03-14"}}`, `{"by":{"Ada":[],"Ben":["x"]}}`, `{"story":"Write to ada.marlow@example.org, or call."}`} {
+		p, err := visit(rig, "care", data)
+		if err != nil || string(bytes.TrimSpace(p.Body)) == "" || len(dataOf(t, p.Body)) != 1 {
+			t.Fatalf("for care %s is not shown: %v", data, err)
+		}
+		p, err = visit(rig, "billing", data)
+		if err != nil {
+			continue // refused
+		}
+		for _, secret := range []string{"Ada", "Ben", "1957", "ada.marlow", "call"} {
+			if bytes.Contains(p.Body, []byte(secret)) {
+				t.Errorf("for billing %q of %s is shown, which is for care alone", secret, data)
+			}
+		}
+	}
 }
 
 // TestAContractBoundsWhatPolicyPermits: purposes, techniques and retention of data contracts hold whatever policy says.

@@ -32,6 +32,7 @@ type inherited struct {
 	hasNeed bool
 	subject string // absolute pointers only
 	unit    string
+	field   *Field // the column that the place lies in
 }
 
 // spot is a place before it is compiled: what holds there, and how its parent came to it.
@@ -200,6 +201,9 @@ func within(src source) inherited {
 	}
 	if n.unit != "" {
 		in.unit = n.unit
+	}
+	if n.field != nil {
+		in.field = n.field
 	}
 	return in
 }

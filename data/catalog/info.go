@@ -19,7 +19,7 @@ type Info struct {
 	Required  bool            // the object is not valid without the member
 	Subject   string          // see [Schema.Subject]; "" if unknown
 	Unit      string          // what kind of thing the subject is, "patient"; "" if unknown
-	Field     string          // "dataset/column" of a contract; "" if none
+	Field     string          // "dataset/column" of a contract that the place is, or lies in; "" if none
 	Origin    flow.Origin     // [flow.Catalogued] where a schema of this domain declares the place, else [flow.Supplied]
 	Types     Types           // what a value may be; 0: anything
 }

@@ -10,7 +10,6 @@ import (
 
 // info joins what the sources say of their place.
 func (c *compiler) info(s spot, all []source) Info {
-	var field *Field
 	info := Info{Declared: true, Named: s.named, Required: s.required, Origin: flow.Supplied}
 	for _, src := range all {
 		info.Droppable = info.Droppable || src.node.droppable
@@ -18,20 +17,40 @@ func (c *compiler) info(s spot, all []source) Info {
 		if !src.node.foreign {
 			info.Origin = flow.Catalogued
 		}
-		switch f := src.node.field; {
-		case f == nil:
-		case field == nil:
-			field, info.Field = f, f.Name
-		case !field.Governance.sameUse(&f.Governance) && c.err == nil: // only one of them would be asked
-			c.err = fmt.Errorf("the columns %q and %q stand for one place, and their data contracts do not let them be used alike", field.Name, f.Name)
-		}
 	}
+	info.Field = c.field(s.sources, all)
 	info.Label = c.label(s.sources)
 	info.NameLabel = c.nameLabel(all, info.Label)
 	info.Need = c.need(info.Label, s.sources)
 	info.Subject, info.Unit = c.subject(s)
 	info.Types = typesOf(s.sources)
 	return info
+}
+
+// field returns the column that the place is, or that it lies in where no source says which one it is itself.
+func (c *compiler) field(sources, all []source) string {
+	var field *Field
+	take := func(f *Field) {
+		switch {
+		case f == nil:
+		case field == nil:
+			field = f
+		case !field.Governance.sameUse(&f.Governance) && c.err == nil: // only one of them would be asked
+			c.err = fmt.Errorf("the columns %q and %q stand for one place, and their data contracts do not let them be used alike", field.Name, f.Name)
+		}
+	}
+	for _, src := range all {
+		take(src.node.field)
+	}
+	for _, src := range sources {
+		if !slices.ContainsFunc(c.expand([]source{src}), func(sub source) bool { return sub.node.field != nil }) {
+			take(src.from.field)
+		}
+	}
+	if field == nil {
+		return ""
+	}
+	return field.Name
 }
 
 // label returns the strictest label of our own schemas, raised by foreign ones. For each source the labels given for
