@@ -173,9 +173,27 @@ func (p *contractParser) shaped(n *yaml.Node, name, place string) {
 		switch {
 		case !ok:
 			p.wrong(k, at, p.near(k.Value, members(name)), "unknown member %q", shortened(k.Value))
+		case within == "[]custom":
+			p.shaped(v, within, at)
+			p.unread(v, name, at)
 		case within != "":
 			p.shaped(v, within, at)
 		}
+	}
+}
+
+// unread refuses customProperties of ours where nothing reads them, so that what they say would not hold. Of what a list holds the label is read.
+func (p *contractParser) unread(list *yaml.Node, shape, place string) {
+	items := strings.HasSuffix(place, "/items/customProperties")
+	if !items && slices.Contains([]string{"contract", "object", "property"}, shape) {
+		return
+	}
+	for i, entry := range list.Content {
+		name := member(entry, "property")
+		if name == nil || !strings.HasPrefix(name.Value, "scrim.") || items && name.Value == "scrim.label" {
+			continue
+		}
+		p.wrong(name, fmt.Sprintf("%s/%d", place, i), "say it of the contract, of a dataset or of a column", "%q is not read here", shortened(name.Value))
 	}
 }
 
