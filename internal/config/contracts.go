@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/flow"
@@ -35,9 +36,23 @@ func (v *validator) agree(all []*catalog.Contract) {
 			v.purposesOf(c, d.Name, d.Governance, c.Governance, above)
 			for j := range d.Fields {
 				f := &d.Fields[j]
-				v.purposesOf(c, f.Name, f.Governance, d.Governance, above)
+				v.purposesOf(c, f.Name, f.Governance, around(d, f), above)
 				v.reference(c, f, datasets)
 			}
+		}
+	}
+}
+
+// around is what is said of the place that a column lies in: of the nearest column whose name its own goes on from, else of the dataset.
+func around(d *catalog.Dataset, f *catalog.Field) catalog.Governance {
+	for name := f.Column; ; {
+		dot := strings.LastIndexByte(name, '.')
+		if dot < 0 {
+			return d.Governance
+		}
+		name = name[:dot]
+		if i := slices.IndexFunc(d.Fields, func(o catalog.Field) bool { return o.Column == name }); i >= 0 {
+			return d.Fields[i].Governance
 		}
 	}
 }
