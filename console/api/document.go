@@ -48,6 +48,9 @@ func Document(ctx context.Context, l Ledger, s *gateway.Snapshot, set report.Set
 		ref := l.Vault.Subject(req.Unit, req.Value)
 		q.Of = &ref
 	}
+	if err := q.Check(); err != nil {
+		return report.Files{}, err
+	}
 	if q.Of != nil {
 		if err := told(ctx, l, s, req.Kind); err != nil {
 			return report.Files{}, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,13 +60,11 @@ func renderCSV(d *Document) []byte {
 	return b.Bytes()
 }
 
+// formula begins what a spreadsheet takes for a formula: at the beginning, and behind a semicolon or tabulator, at which some cut cells.
+var formula = regexp.MustCompile(`(^|[;\t] *)([=+\-@\t\r\n＝＋－＠])`)
+
 // plain keeps a spreadsheet from taking text for a formula.
-func plain(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
+func plain(s string) string { return formula.ReplaceAllString(s, "$1'$2") }
 
 func endCSV(signed []byte) []byte {
 	var b bytes.Buffer

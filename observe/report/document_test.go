@@ -208,20 +208,47 @@ func TestAStrangerFindsWhatIsNotSo(t *testing.T) {
 			d.Counts = d.Counts[:len(d.Counts)-1]
 			section(d, "transfers").Rows = [][]report.Cell{}
 		}},
-		"a row left out":            {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows = s.Rows[1:] }},
-		"a row under a false name":  {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows[0][1].Text = "payer" }},
-		"a false level":             {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows[1][4].Text = "masked" }},
-		"another domain's":          {"form", func(d *report.Document) { d.Domain = "elsewhere" }},
-		"another kind":              {"figures", func(d *report.Document) { d.Kind = report.DPIA }},
-		"a kind of its own":         {"form", func(d *report.Document) { d.Kind = "sox" }},
-		"a later beginning":         {"figures", func(d *report.Document) { d.From = d.From.Add(30 * time.Minute) }},
-		"a later end":               {"figures", func(d *report.Document) { d.To = d.To.Add(30 * time.Minute) }},
-		"entries at the beginning":  {"absent", func(d *report.Document) { d.Log.First++; d.Log.Trees[0].First++ }},
-		"entries at the end":        {"absent", func(d *report.Document) { d.Log.Last--; d.Log.Trees[0].Last-- }},
-		"the whole time":            {"absent", func(d *report.Document) { d.Log.First, d.Log.Last, d.Log.Trees = 0, 0, []report.TreeRange{} }},
-		"a leaf that is in no tree": {"absent", func(d *report.Document) { d.Log.Trees[0].Proofs[0].Leaf[0] ^= 1 }},
-		"a path":                    {"absent", func(d *report.Document) { d.Log.Trees[0].Proofs[1].Path[0][0] ^= 1 }},
-		"a proof taken away":        {"absent", func(d *report.Document) { d.Log.Trees[0].Proofs = d.Log.Trees[0].Proofs[:1] }},
+		"a row left out":           {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows = s.Rows[1:] }},
+		"a row under a false name": {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows[0][1].Text = "payer" }},
+		"figures under each other's headings": {"figures", func(d *report.Document) {
+			row := section(d, "activities").Rows[0]
+			row[6], row[7] = row[7], row[6]
+		}},
+		"other headings": {"figures", func(d *report.Document) { section(d, "recipients").Columns[5] = "Values that were kept back" }},
+		"another title":  {"figures", func(d *report.Document) { section(d, "recipients").Title = "What was shown to nobody" }},
+		"a number that nothing counts": {"figures", func(d *report.Document) {
+			s := section(d, "activities")
+			s.Rows[0][7] = report.Cell{Text: "1"}
+			s.Rows = append(s.Rows, slices.Clone(s.Rows[0]))
+		}},
+		"a row that nothing counts": {"figures", func(d *report.Document) {
+			s := section(d, "recipients")
+			row := slices.Clone(s.Rows[0])
+			row[4].Text, row[5] = "raw", report.Cell{Text: "0"}
+			s.Rows = append(s.Rows, row)
+		}},
+		"a table of its own": {"figures", func(d *report.Document) {
+			d.Sections = append(d.Sections, report.Section{ID: "sum", Title: "Sum", Columns: []string{"Values shown"}, Rows: [][]report.Cell{{{Text: "0"}}}})
+		}},
+		"a table twice": {"figures", func(d *report.Document) { d.Sections = append(d.Sections, *section(d, "controller")) }},
+		"names in other columns": {"figures", func(d *report.Document) {
+			row := section(d, "recipients").Rows[0]
+			row[0], row[1] = row[1], row[0]
+		}},
+		"a level that is denied":       {"figures", func(d *report.Document) { section(d, "recipients").Rows[0][4].Text = "not raw" }},
+		"a time that was not over yet": {"form", func(d *report.Document) { d.Made = d.To.Add(-time.Minute) }},
+		"a false level":                {"figures", func(d *report.Document) { s := section(d, "recipients"); s.Rows[1][4].Text = "masked" }},
+		"another domain's":             {"form", func(d *report.Document) { d.Domain = "elsewhere" }},
+		"another kind":                 {"figures", func(d *report.Document) { d.Kind = report.DPIA }},
+		"a kind of its own":            {"form", func(d *report.Document) { d.Kind = "sox" }},
+		"a later beginning":            {"figures", func(d *report.Document) { d.From = d.From.Add(30 * time.Minute) }},
+		"a later end":                  {"figures", func(d *report.Document) { d.To = d.To.Add(30 * time.Minute) }},
+		"entries at the beginning":     {"absent", func(d *report.Document) { d.Log.First++; d.Log.Trees[0].First++ }},
+		"entries at the end":           {"absent", func(d *report.Document) { d.Log.Last--; d.Log.Trees[0].Last-- }},
+		"the whole time":               {"absent", func(d *report.Document) { d.Log.First, d.Log.Last, d.Log.Trees = 0, 0, []report.TreeRange{} }},
+		"a leaf that is in no tree":    {"absent", func(d *report.Document) { d.Log.Trees[0].Proofs[0].Leaf[0] ^= 1 }},
+		"a path":                       {"absent", func(d *report.Document) { d.Log.Trees[0].Proofs[1].Path[0][0] ^= 1 }},
+		"a proof taken away":           {"absent", func(d *report.Document) { d.Log.Trees[0].Proofs = d.Log.Trees[0].Proofs[:1] }},
 		"a checkpoint's size": {"signature", func(d *report.Document) {
 			d.Log.Trees[0].Checkpoint = regexp.MustCompile(`\n(\d+)\n`).ReplaceAllString(d.Log.Trees[0].Checkpoint, "\n9$1\n")
 		}},
@@ -278,7 +305,8 @@ func TestFormsOfAReport(t *testing.T) {
 	w, q := busy(t)
 	h := w.house()
 	h.Settings.Controller.Name = `<b>"House" & Sons</b>`
-	h.Settings.Domains = map[flow.DomainID]report.Domain{gatewaytest.Other: {Contact: report.Contact{Name: "=cmd()"}, Country: "CH"}}
+	h.Settings.Controller.Address = "1 Elm Street;=cmd()"
+	h.Settings.Domains = map[flow.DomainID]report.Domain{gatewaytest.Other: {Contact: report.Contact{Name: "=cmd()"}, Country: "CH", Safeguard: "＝cmd()"}}
 	d, err := report.Make(t.Context(), h, q)
 	if err != nil {
 		t.Fatal(err)
@@ -287,7 +315,7 @@ func TestFormsOfAReport(t *testing.T) {
 	if strings.Contains(string(f.HTML), "<b>") || strings.Contains(string(f.HTML), "<script") || strings.Contains(string(f.HTML), "http") && strings.Contains(string(f.HTML), "src=") {
 		t.Error("the page has what was to be escaped, a script or something from elsewhere")
 	}
-	if strings.Contains(string(f.CSV), "\n=") || strings.Contains(string(f.CSV), ",=") {
+	if strings.Contains(string(f.CSV), "\n=") || strings.Contains(string(f.CSV), ",=") || strings.Contains(string(f.CSV), ";=") || strings.Contains(string(f.CSV), ",＝") {
 		t.Error("a cell of the CSV is a formula")
 	}
 	dir := t.TempDir()
@@ -298,6 +326,10 @@ func TestFormsOfAReport(t *testing.T) {
 		}
 		if kind := w.stranger(f.JSON, "--form", file); kind != "" {
 			t.Errorf("%s: scrim-verify says %q", name, kind)
+		}
+		end := max(bytes.LastIndex(b, []byte("<pre id=\"note\">")), bytes.LastIndex(b, []byte("note,\"")))
+		if d.Shows(slices.Concat(b[:end], []byte("<p>text,none of this is true\n"), b[end:])) {
+			t.Errorf("%s goes on before its signature, and is said to show the report", name)
 		}
 		changed := bytes.Replace(b, []byte("payment"), []byte("advert."), 1)
 		if err := os.WriteFile(file, changed, 0o600); err != nil {

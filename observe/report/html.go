@@ -34,8 +34,10 @@ func renderHTML(d *Document) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+const noteHTML = `<pre id="note">`
+
 func endHTML(signed []byte) []byte {
-	return fmt.Appendf(nil, "<pre id=\"note\">%s</pre>\n</main>\n</body>\n</html>\n", template.HTMLEscapeString(string(signed)))
+	return fmt.Appendf(nil, noteHTML+"%s</pre>\n</main>\n</body>\n</html>\n", template.HTMLEscapeString(string(signed)))
 }
 
 // where tells which entries they are.

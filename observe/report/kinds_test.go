@@ -118,6 +118,28 @@ func TestWhatWasDisclosedAboutOne(t *testing.T) {
 			t.Errorf("%s was changed: scrim-verify says %q", name, kind)
 		}
 	}
+	for name, change := range map[string]func(d *report.Document){
+		"what the data are":    func(d *report.Document) { section(d, "disclosures").Rows[0][6].Text = "Weather" },
+		"how they were shown":  func(d *report.Document) { section(d, "disclosures").Rows[0][7].Text = "masked" },
+		"which entry it is":    func(d *report.Document) { section(d, "disclosures").Rows[0][0].Text = "1" },
+		"a recipient for text": func(d *report.Document) { section(d, "disclosures").Rows[0][4] = report.Cell{Text: "nobody"} },
+		"a sum":                func(d *report.Document) { section(d, "summary").Rows[0][5].Text = "1" },
+		"sums":                 func(d *report.Document) { section(d, "summary").Rows = section(d, "summary").Rows[1:] },
+		"how many messages": func(d *report.Document) {
+			s := section(d, "disclosures")
+			s.Text[1] = strings.Replace(s.Text[1], "2 messages", "0 messages", 1)
+		},
+		"the time of it": func(d *report.Document) { d.From = d.From.Add(30 * time.Minute) },
+	} {
+		d, err := report.Decode(good.JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(d)
+		if kind := w.stranger(w.encoded(d).JSON); kind != "figures" && (name != "the time of it" || kind != "absent") {
+			t.Errorf("%s was changed: scrim-verify says %q", name, kind)
+		}
+	}
 
 	d = make(report.Disclosures)
 	if n := len(told(section(d, "disclosures"))); n != 4 {

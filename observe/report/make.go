@@ -45,6 +45,18 @@ var ErrKind = errors.New("no such report")
 // ErrOf is the error of a report about one person that names nobody, and of one about everybody that names one.
 var ErrOf = errors.New("subject is about one person, hipaa-disclosures about one or all, and every other report about nobody in particular")
 
+// Check returns [ErrKind] or [ErrOf] where there is no such document.
+func (q *Query) Check() error {
+	k, ok := kinds[q.Kind]
+	switch {
+	case !ok:
+		return ErrKind
+	case q.Of == nil && k.one || q.Of != nil && !k.one && !k.either:
+		return ErrOf
+	}
+	return nil
+}
+
 // draft is a document that is being made.
 type draft struct {
 	*House
@@ -63,13 +75,10 @@ type draft struct {
 // Make makes a document. Everything up to now is published in the log first, so that whoever has the log can count again. Its error is [ErrMuch],
 // [ErrTimes], [ErrKind] or [ErrOf] where the asker can mend it.
 func Make(ctx context.Context, h House, q Query) (*Document, error) {
-	k, ok := kinds[q.Kind]
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrKind, q.Kind)
+	if err := q.Check(); err != nil {
+		return nil, err
 	}
-	if q.Of == nil && k.one || q.Of != nil && !k.one && !k.either {
-		return nil, ErrOf
-	}
+	k := kinds[q.Kind]
 	if h.Clock == nil {
 		h.Clock = time.Now
 	}

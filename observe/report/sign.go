@@ -105,8 +105,11 @@ func Decode(file []byte) (*Document, error) {
 	return d, nil
 }
 
-// Shows reports whether the HTML or CSV of a report shows what its document says.
+// Shows reports whether the HTML or CSV of a report shows what its document says, and nothing else; its signature is for scrim-verify.
 func (d *Document) Shows(file []byte) bool {
-	page, err := renderHTML(d)
-	return err == nil && bytes.HasPrefix(file, page) && len(page) > 0 || bytes.HasPrefix(file, renderCSV(d))
+	if page, err := renderHTML(d); err == nil && bytes.HasPrefix(file, page) {
+		return bytes.HasPrefix(file[len(page):], []byte(noteHTML))
+	}
+	table := renderCSV(d)
+	return bytes.HasPrefix(file, table) && bytes.HasPrefix(file[len(table):], []byte("note,\""))
 }

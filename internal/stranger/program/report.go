@@ -73,6 +73,9 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		if !c.Counted {
 			said = "figures were NOT counted again"
 		}
+		if c.Person {
+			said += "; it is about one person, and whether it tells of all that was disclosed no log shows"
+		}
 		fmt.Fprintf(&b, "ok    report %s, made %s: %s\n", printable(c.Kind), c.Time.Format(time.RFC3339), said)
 	}
 	if r.Failure != nil {

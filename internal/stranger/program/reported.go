@@ -15,6 +15,7 @@ type counted struct {
 	Entries int64     `json:"entries,omitempty"` // of its time
 	Forms   int       `json:"forms,omitempty"`   // other forms that were signed with it
 	Counted bool      `json:"counted"`           // every figure was counted again
+	Person  bool      `json:"person,omitempty"`  // it is about one person; the log does not show whether it tells of all entries
 }
 
 // runReport takes a report, and the log or its periods.
@@ -30,7 +31,7 @@ func runReport(ctx context.Context, o *options, args []string, r *report) error 
 	if err != nil {
 		return in(args[0], err)
 	}
-	r.Report = &counted{Kind: opened.Kind, Time: opened.Time}
+	r.Report = &counted{Kind: opened.Kind, Time: opened.Time, Person: opened.Person()}
 	for _, name := range o.forms {
 		b, err := o.large(name, verify.MaxReport)
 		if err == nil {

@@ -269,11 +269,11 @@ func (n *Recount) Add(origin string, index int64, entry []byte, leaf tlog.Hash) 
 		}
 		return nil
 	}
-	if err := n.check(seq, ev); err != nil {
-		return err
-	}
 	if !inTime {
 		return nil
+	}
+	if err := n.check(seq, ev); err != nil {
+		return err
 	}
 	n.Entries++
 	for i := range n.r.body.Counts {

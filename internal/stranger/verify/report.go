@@ -171,7 +171,13 @@ func (p *Policy) OpenReport(file []byte) (*Report, error) {
 	if b := &r.body; b.Scrim != reportForm || b.Kind != r.Kind || b.Log.Origin != r.Origin || !b.Made.Equal(r.Time) {
 		return nil, failed(Form, "", "report is not what its signature says that it is")
 	}
+	if b := &r.body; b.To.Before(b.From) || b.To.After(b.Made.Add(time.Second)) {
+		return nil, failed(Form, "", "report is about a time that was not over when it was made")
+	}
 	if err := r.prescribed(); err != nil {
+		return nil, err
+	}
+	if err := r.laidOut(); err != nil {
 		return nil, err
 	}
 	if err := r.consistent(); err != nil {
@@ -249,13 +255,15 @@ func (r *Report) consistent() error {
 		}
 	}
 	shown := map[string]bool{}
+	tables, _ := tablesOf(r.Kind, r.Person())
 	for _, s := range r.body.Sections {
+		t := tables[s.ID]
 		for i, row := range s.Rows {
 			for _, cell := range row {
 				if cell.Figure == "" {
 					continue
 				}
-				if err := shows(counts, cell, row); err != nil {
+				if err := shows(counts, cell, row, &t); err != nil {
 					return at(fmt.Sprintf("row %d of %s", i, short(s.ID)), err)
 				}
 				shown[cell.Figure] = true
@@ -273,7 +281,7 @@ func (r *Report) consistent() error {
 }
 
 // shows checks that a cell is its figure, and that its row names what the figure is of.
-func shows(counts map[string]*reportCount, cell reportCell, row []reportCell) error {
+func shows(counts map[string]*reportCount, cell reportCell, row []reportCell, t *table) error {
 	id, place, _ := strings.Cut(cell.Figure, "/")
 	n, err := strconv.Atoi(place)
 	c := counts[id]
@@ -283,14 +291,19 @@ func shows(counts map[string]*reportCount, cell reportCell, row []reportCell) er
 	if want := c.shown(c.Figures[n].Value); want != cell.Text {
 		return failed(Figures, "", "it shows %q where %s was counted (%s)", short(cell.Text), want, cell.Figure)
 	}
-	for _, part := range c.Figures[n].Key {
-		named := func(other reportCell) bool { return other.Figure == "" && names(other.Text, part) }
-		if part != "" && !slices.ContainsFunc(row, named) {
+	for i, part := range c.Figures[n].Key {
+		named := func(other reportCell) bool {
+			return other.Figure == "" && (titled(other.Text, part) || t.prose && names(other.Text, part))
+		}
+		if part != "" && !slices.ContainsFunc(t.named(row, id, i), named) {
 			return failed(Figures, "", "its figure %s is of %q, which the row does not name", cell.Figure, short(part))
 		}
 	}
 	return nil
 }
+
+// titled reports whether a text is a name, alone or in parentheses behind a title.
+func titled(text, name string) bool { return text == name || strings.HasSuffix(text, " ("+name+")") }
 
 // names reports whether a text is a name, or has it as a word of its own or in parentheses.
 func names(text, name string) bool {
