@@ -261,6 +261,19 @@ func (sn *snapshot) outsideRules(o Outside) (rules []*rule, idle, mistakes Mista
 	return rules, idle, nil
 }
 
+// distinct gives each rule a name of its own: what holds is told by name, and of two that share one the first would be taken for the last. Names
+// that were there before stay.
+func distinct(rules []*rule) {
+	taken := make(map[flow.PolicyID]bool, len(rules))
+	for _, r := range rules {
+		id := r.id
+		for n := 2; taken[r.id]; n++ {
+			r.id = flow.PolicyID(fmt.Sprintf("%s~%d", id, n))
+		}
+		taken[r.id] = true
+	}
+}
+
 var outsideID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,79}$`)
 
 // outside checks one policy of another domain. What it names that is not known here is returned, and is no mistake.

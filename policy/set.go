@@ -67,6 +67,7 @@ func (sn *snapshot) loadFiles(files []source, mistakes Mistakes, cacheSize int) 
 		more, unknown, wrong := sn.outsideRules(o)
 		rules, idle, mistakes = append(rules, more...), append(idle, unknown...), append(mistakes, wrong...)
 	}
+	distinct(rules)
 	if len(mistakes) > 0 {
 		mistakes.sort()
 		return nil, mistakes

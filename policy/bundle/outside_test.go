@@ -74,3 +74,28 @@ func TestLateBundlesFailClosed(t *testing.T) {
 		t.Error("a word that is not known is not the strictest")
 	}
 }
+
+// TestNamesInABundleTakeNothingAway has policies of a bundle with the names that its own limits and its lateness give theirs: each of them holds.
+func TestNamesInABundleTakeNothingAway(t *testing.T) {
+	const text = `@id("late") forbid (principal, action == Action::"aggregate", resource);
+@id("purposes:claims") forbid (principal, action in Action::"atleast_masked", resource == DataClass::"health/diagnosis");
+@id("purposes-asked:claims") forbid (principal, action in Action::"atleast_generalized", resource == DataClass::"person/name");`
+	b := bundle.Bundle{Issuer: "hospital.example", Name: "baseline", Content: bundle.Content{
+		Policies: text, Datasets: []bundle.Dataset{{Name: "claims", Purposes: []flow.Purpose{"care"}}},
+	}}
+	for name, s := range map[string]*policy.Set{
+		"in time": setOf(t, b.Outside()),
+		"late":    setOf(t, b.Outside(), bundle.Late(b.ID(), bundle.MaskedAcross)),
+	} {
+		within := policy.Query{Flow: flow.Flow{From: flow.Party{Domain: "own.example"}, To: flow.Party{Agent: "b", Domain: "own.example"}}}
+		if ok, by, _ := s.MayAsk(within, "others", "aggregate"); ok {
+			t.Errorf("%s: a question that the bundle forbids is answered, by %v", name, by)
+		}
+		if got, by := level(t, s, "own.example", "health/diagnosis"); got != flow.Dropped {
+			t.Errorf("%s: what the bundle forbids shows %s, by %v", name, got, by)
+		}
+		if got, by := level(t, s, "own.example", "person/name"); got.Reveals(flow.Tokenized) {
+			t.Errorf("%s: what the bundle forbids shows %s, by %v", name, got, by)
+		}
+	}
+}
