@@ -90,10 +90,23 @@ type Exchange struct {
 	changed  func(context.Context) error
 }
 
-// taken is a version that holds.
+// taken is a version that holds. One that was forgotten does, too, until another takes its place; that need not follow it.
 type taken struct {
 	b    *bundle.Bundle
-	seen time.Time
+	seen time.Time // the beginning of 1970: it was forgotten
+}
+
+func (t *taken) forgotten() bool { return t.seen.Unix() == 0 }
+
+// before reports whether another state of the same bundle, as it is kept, takes the place of this one.
+func (t *taken) before(next *taken) bool {
+	switch {
+	case t == nil || t.forgotten() || next.forgotten():
+		return true
+	case t.b.Version != next.b.Version:
+		return t.b.Version < next.b.Version
+	}
+	return t.b.Issued.Before(next.b.Issued) || t.seen.Unix() < next.seen.Unix()
 }
 
 // look is how the last look for a bundle ended.
@@ -192,6 +205,8 @@ func late(t *taken, maxAge time.Duration, now time.Time) string {
 	switch {
 	case t == nil:
 		return "no version came yet"
+	case t.forgotten():
+		return "it was forgotten, and no version came since"
 	case t.b.InForce(now) != nil:
 		return t.b.InForce(now).Error()
 	case maxAge > 0 && now.Sub(t.seen) > maxAge:
@@ -257,8 +272,8 @@ func (x *Exchange) loadTaken(ctx context.Context, of *Subscription) error {
 				continue // of another program: it is late until it was fetched again
 			}
 			x.mu.Lock()
-			if old := x.taken[b.ID()]; old == nil || old.b.Version < b.Version || old.b.Version == b.Version && (old.b.Issued.Before(b.Issued) || old.seen.Unix() < seen) {
-				x.taken[b.ID()] = &taken{b, time.Unix(seen, 0).UTC()}
+			if next := (&taken{b, time.Unix(seen, 0).UTC()}); x.taken[b.ID()].before(next) {
+				x.taken[b.ID()] = next
 			}
 			x.mu.Unlock()
 		}

@@ -548,13 +548,70 @@ func TestForgettingIsLateAndOnRecord(t *testing.T) {
 	if err := w.subscriber.Forget(t.Context(), hospital, "baseline"); err != nil {
 		t.Fatal(err)
 	}
-	w.want("forgotten", "nothing, late: dropped")
+	w.want("forgotten", "version 2, late: dropped")
 	if last := w.said.all[len(w.said.all)-1]; last != "changed hospital.example: bundle baseline: version 2 is forgotten" {
 		t.Errorf("on record is %q", last)
 	}
 	if err := w.subscriber.Forget(t.Context(), hospital, "baseline"); !errors.Is(err, bundles.ErrUnknown) {
 		t.Errorf("forgotten twice: %v", err)
 	}
+	w.subscriber = w.open(func() flow.ID { return "x" })
+	w.want("forgotten, after a restart", "version 2, late: dropped")
+}
+
+// TestAChainThatBeginsAnewIsTakenOnceTheOldOneIsForgotten has a publisher lose its versions, before two gateways on one store, and one of them told to forget.
+func TestAChainThatBeginsAnewIsTakenOnceTheOldOneIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.publish(content(noTraining))
+	w.publish(content(noTraining, level(flow.Masked)))
+	other := w.open(func() flow.ID { return "y" })
+	for _, x := range []*bundles.Exchange{w.subscriber, other} {
+		if err := x.Look(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost := newWorld(t)
+	lost.now = w.now.Add(time.Minute)
+	lost.publish(content(noTraining + " "))
+	w.now = lost.now
+	w.server = lost.server
+	w.refused("not forgotten", bundle.RuleRollback)
+	if err := w.subscriber.Forget(t.Context(), hospital, "baseline"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Look(t.Context(), id); err != nil {
+		t.Errorf("the other gateway, after one was told to forget: %v", err)
+	}
+	if err := w.look(); err != nil {
+		t.Fatal(err)
+	}
+	w.want("the new chain", "version 1")
+	for _, x := range []*bundles.Exchange{other, w.subscriber} {
+		if h := x.Held()[0]; h.Late != nil || h.Bundle.Version != 1 {
+			t.Errorf("version %d, late %v", h.Bundle.Version, h.Late)
+		}
+	}
+}
+
+// TestWhatAnotherGatewayTookHoldsHere has two gateways on one store, of which one reaches the peer no more.
+func TestWhatAnotherGatewayTookHoldsHere(t *testing.T) {
+	w := newWorld(t)
+	w.publish(content(noTraining))
+	other := w.open(func() flow.ID { return "y" })
+	for _, x := range []*bundles.Exchange{w.subscriber, other} {
+		if err := x.Look(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.publish(content(noTraining, level(flow.Masked)))
+	if err := other.Look(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	w.serve = func(rw http.ResponseWriter, _ *http.Request) bool { rw.WriteHeader(http.StatusBadGateway); return true }
+	if err := w.look(); !errors.Is(err, bundles.ErrFetch) {
+		t.Errorf("the peer cannot be reached: %v", err)
+	}
+	w.want("taken by another gateway", "version 2")
 }
 
 // TestBundlesAreLookedFor runs an exchange as a gateway does.

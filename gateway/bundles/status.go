@@ -79,7 +79,9 @@ func (x *Exchange) Statuses() []Status {
 		looks[id] = l.problem
 	}
 	for id, t := range x.taken {
-		heard[id] = t.seen
+		if !t.forgotten() {
+			heard[id] = t.seen
+		}
 	}
 	x.mu.Unlock()
 	var all []Status

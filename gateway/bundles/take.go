@@ -53,6 +53,9 @@ func (x *Exchange) Look(ctx context.Context, id string) error {
 
 func (x *Exchange) look(ctx context.Context, s *Subscription) error {
 	defer x.lock(s.ID())()
+	if err := x.loadTaken(ctx, s); err != nil { // what another gateway took holds here, whether or not this one reaches the peer
+		return err
+	}
 	text, newest, err := x.fetch(ctx, s, "")
 	if err != nil {
 		return err
@@ -60,13 +63,13 @@ func (x *Exchange) look(ctx context.Context, s *Subscription) error {
 	if err := newest.InForce(x.opt.Clock()); err != nil {
 		return err
 	}
-	if err := x.loadTaken(ctx, s); err != nil { // another gateway may share the store
+	if err := x.loadTaken(ctx, s); err != nil { // as it is now, for what comes is compared with it
 		return err
 	}
 	x.mu.Lock()
 	old := x.taken[s.ID()]
 	x.mu.Unlock()
-	if old != nil {
+	if old != nil && !old.forgotten() {
 		if newest.Version == old.b.Version && newest.Digest() == old.b.Digest() && !newest.Issued.After(old.b.Issued) {
 			return x.heard(ctx, s, old) // another gateway of the peer signed it at another time
 		}
@@ -149,7 +152,7 @@ func (x *Exchange) take(ctx context.Context, s *Subscription, old *taken, next *
 		return err
 	}
 	var err error
-	if old == nil || old.b.Version != next.Version {
+	if old == nil || old.forgotten() || old.b.Version != next.Version {
 		reason := fmt.Sprintf("bundle %s: version %d is kept to, digest %s", s.Name, next.Version, next.Digest())
 		if old != nil {
 			reason += fmt.Sprintf(", after version %d", old.b.Version)
@@ -173,17 +176,21 @@ func (x *Exchange) take(ctx context.Context, s *Subscription, old *taken, next *
 
 // still is nil if what is kept of a bundle is no newer than what a version was compared with.
 func (x *Exchange) still(tx store.Tx, s *Subscription, old *taken) error {
-	rows, err := tx.Query("SELECT bundle FROM bundles_taken WHERE domain = ? AND name = ?", string(s.Domain), s.Name)
+	rows, err := tx.Query("SELECT bundle, seen FROM bundles_taken WHERE domain = ? AND name = ?", string(s.Domain), s.Name)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var text string
-		if err := rows.Scan(&text); err != nil {
+		var seen int64
+		if err := rows.Scan(&text, &seen); err != nil {
 			return err
 		}
-		if b, err := bundle.Stored([]byte(text)); err == nil && (old == nil || b.Version > old.b.Version) {
+		b, err := bundle.Stored([]byte(text))
+		switch {
+		case err != nil:
+		case old == nil, b.Version > old.b.Version, old.forgotten() != (seen == 0), old.forgotten() && b.Digest() != old.b.Digest():
 			return errMeanwhile
 		}
 	}
@@ -196,6 +203,9 @@ var errMeanwhile = errors.New("another gateway took a version of the bundle mean
 func (x *Exchange) heard(ctx context.Context, s *Subscription, old *taken) error {
 	now := x.opt.Clock().UTC()
 	err := x.opt.DB.Update(ctx, func(tx store.Tx) error {
+		if err := x.still(tx, s, old); err != nil {
+			return err
+		}
 		_, err := tx.Exec("UPDATE bundles_taken SET seen = ? WHERE domain = ? AND name = ?", now.Unix(), string(s.Domain), s.Name)
 		return err
 	})
@@ -258,27 +268,30 @@ func get(ctx context.Context, client *http.Client, address string) ([]byte, erro
 	return text, nil
 }
 
-// Forget drops what is known of another domain's bundle, which is late from then on until a version comes: for a domain whose chain begins anew.
+// Forget has the next version of another domain's bundle need not follow the one that was taken: for a domain whose chain begins anew. Until a version
+// comes the bundle is late, and what was taken holds beside that, so that nothing shows for which it was in the way.
 func (x *Exchange) Forget(ctx context.Context, domain flow.DomainID, name string) error {
 	s := Subscription{Domain: domain, Name: name}
 	defer x.lock(s.ID())()
 	x.mu.Lock()
 	known := x.taken[s.ID()]
 	x.mu.Unlock()
-	if known == nil {
+	if known == nil || known.forgotten() {
 		return ErrUnknown
 	}
 	reason := fmt.Sprintf("bundle %s: version %d is forgotten", name, known.b.Version)
 	err := x.record(ctx, domain, flow.Changed, reason, func(tx store.Tx) error {
-		_, err := tx.Exec("DELETE FROM bundles_taken WHERE domain = ? AND name = ?", string(domain), name)
+		_, err := tx.Exec("UPDATE bundles_taken SET seen = 0 WHERE domain = ? AND name = ?", string(domain), name)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	x.mu.Lock()
-	delete(x.taken, s.ID())
-	delete(x.looks, s.ID())
+	x.taken[s.ID()] = &taken{known.b, time.Unix(0, 0).UTC()}
+	l := x.looks[s.ID()]
+	l.tried, l.walked = time.Time{}, nil // it is asked for at once
+	x.looks[s.ID()] = l
 	changed := x.changed
 	x.mu.Unlock()
 	if changed != nil {
@@ -340,7 +353,7 @@ func (x *Exchange) due() (ids []string) {
 		if s.MaxAge > 0 {
 			every = min(every, max(s.MaxAge/4, time.Second))
 		}
-		if l.problem != nil || x.taken[s.ID()] == nil {
+		if t := x.taken[s.ID()]; l.problem != nil || t == nil || t.forgotten() {
 			every = min(every, soonest)
 		}
 		since := now.Sub(l.tried)
