@@ -25,7 +25,7 @@ func (e *env) bundleCommand() *cobra.Command {
 // askBundles does something with the bundles of a gateway.
 func askBundles[A any](ctx context.Context, e *env, file, path, id string, do func(context.Context, *bundles.Exchange, api.BundleRequest) (A, error)) (A, error) {
 	return askPart(ctx, e, file, path, api.BundleRequest{ID: id}, func(st *run.State, c *config.Config) (*bundles.Exchange, error) {
-		return st.BundlesOf(c)
+		return st.BundlesOf(ctx, c)
 	}, do)
 }
 
@@ -166,7 +166,7 @@ func (e *env) bundleForget() *cobra.Command {
 	var file string
 	return fileFlag(e.command("forget DOMAIN/NAME", "Forget which version of a peer's bundle is kept to",
 		"For a peer whose versions begin anew, after it lost them. Until a version comes the bundle is late, with what configuration says\n"+
-			"holds then. The peer's first version is believed as the first one ever was.", cobra.ExactArgs(1),
+			"holds then, and the last version holds beside that. The next version is believed as the first one ever was.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
 			q, err := askBundles(ctx, e, file, "/-/bundles/forget", args[0], api.ForgetBundle)
 			if err != nil {

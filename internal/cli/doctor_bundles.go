@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/gateway/bundles"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/store"
 )
@@ -40,9 +41,12 @@ func (d *doctor) drift(ctx context.Context, running bool) (drift []string, err e
 	if err != nil {
 		return nil, err
 	}
-	x, err := st.BundlesOf(d.c)
+	c, err := st.RuledBy(ctx, d.c)
 	if err == nil {
-		drift = x.Drift()
+		var x *bundles.Exchange
+		if x, err = st.BundlesOf(ctx, c); err == nil {
+			drift = x.Drift()
+		}
 	}
 	if closed := st.Close(); err == nil {
 		err = closed

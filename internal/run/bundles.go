@@ -66,19 +66,30 @@ func (p publishers) Gateways(d flow.DomainID) ([]string, *http.Client) {
 	return peer.Document.Gateways, p.peers.Client(d)
 }
 
-// heldBy is what a configuration is held to. A version that was taken by another program, and whose policies this one cannot keep to, is as
-// if none had come.
-func heldBy(all []bundles.Held, set bundles.Settings, by *policy.Set) (out []config.Held) {
-	for i, h := range all {
+// heldBy is what a configuration is held to. Of a version that was taken by another program, and whose policies this one cannot keep to, the limits
+// hold, and nothing shows: what its policies forbid is not known.
+func heldBy(all []bundles.Held, by *policy.Set) (out []config.Held) {
+	for _, h := range all {
 		one := config.Held{ID: h.ID, Bundle: h.Bundle, Late: h.Late}
 		if h.Bundle != nil {
 			if _, err := by.CheckOutside(h.Bundle.Outside()); err != nil {
-				one.Bundle, one.Late = nil, &set.Subscribe[i].Late
+				stop := bundle.Stop
+				one.Bundle, one.Late = limitsOf(h.Bundle, by), &stop
 			}
 		}
 		out = append(out, one)
 	}
 	return out
+}
+
+// limitsOf is a bundle without its policies; nil if it cannot be kept to without them either.
+func limitsOf(b *bundle.Bundle, by *policy.Set) *bundle.Bundle {
+	limits := *b
+	limits.Policies = ""
+	if _, err := by.CheckOutside(limits.Outside()); err != nil {
+		return nil
+	}
+	return &limits
 }
 
 // HeldTo returns a configuration as it is held to bundles of others by what the state knows now.
@@ -91,7 +102,7 @@ func (st *State) HeldTo(c *config.Config) (*config.Config, error) {
 		return nil, err
 	}
 	settings := bundleSettings(c)
-	return c.HeldTo(heldBy(st.Bundles.HeldBy(settings), settings, set)), nil
+	return c.HeldTo(heldBy(st.Bundles.HeldBy(settings), set)), nil
 }
 
 // held returns the configuration and the snapshot as they are held to bundles, for a gateway that begins.
@@ -103,7 +114,7 @@ func (r *Gateway) held(c *config.Config, snap *gateway.Snapshot) (*config.Config
 	if len(all) == 0 {
 		return c, snap, nil
 	}
-	c = c.HeldTo(heldBy(all, set, snap.Policy))
+	c = c.HeldTo(heldBy(all, snap.Policy))
 	snap, err := r.build(c)
 	return c, snap, err
 }
@@ -137,7 +148,7 @@ func (r *Gateway) hold(ctx context.Context) error {
 func (r *Gateway) stricten(ctx context.Context) error {
 	now, c := r.Gateway.Snapshot(), r.config.Load()
 	settings := bundleSettings(c)
-	c = c.WithPolicies(now.Policy.Files()).HeldTo(strictly(heldBy(r.Bundles.HeldBy(settings), settings, now.Policy), settings))
+	c = c.WithPolicies(now.Policy.Files()).HeldTo(strictly(heldBy(r.Bundles.HeldBy(settings), now.Policy), settings))
 	set, err := Policies(c)
 	if err != nil {
 		return err
@@ -156,7 +167,9 @@ func (r *Gateway) stricten(ctx context.Context) error {
 // strictly is every bundle late, with nothing of it but what is of policy.
 func strictly(all []config.Held, set bundles.Settings) (out []config.Held) {
 	for i, h := range all {
-		h.Late = &set.Subscribe[i].Late
+		if late := &set.Subscribe[i].Late; h.Late == nil || *h.Late < *late {
+			h.Late = late
+		}
 		out = append(out, h)
 	}
 	return out
@@ -215,12 +228,17 @@ func (r *Gateway) bundleDoor() http.Handler {
 	})
 }
 
-// BundlesOf is bundles as commands on a stopped gateway use them.
-func (st *State) BundlesOf(c *config.Config) (*bundles.Exchange, error) {
+// BundlesOf is bundles as commands on a stopped gateway use them: c says what is published and subscribed to, and who are peers, whatever the state
+// was opened by.
+func (st *State) BundlesOf(ctx context.Context, c *config.Config) (*bundles.Exchange, error) {
 	set, err := Policies(c)
 	if err != nil {
 		return nil, err
 	}
+	if err := st.Peers.Configure(ctx, peerSettings(c)); err != nil {
+		return nil, err
+	}
+	st.Bundles.Configure(bundleSettings(c))
 	st.Bundles.Attach(func(b *bundle.Bundle) ([]string, error) { return keepable(set, b) }, nil)
 	return st.Bundles, nil
 }

@@ -182,6 +182,58 @@ func TestABundleHoldsFromTheStart(t *testing.T) {
 	}
 }
 
+// TestABundleThatThisProgramCannotKeepToStopsAll opens a gateway on a state that has a version whose policies are not valid here, as one that another
+// program took might be.
+func TestABundleThatThisProgramCannotKeepToStopsAll(t *testing.T) {
+	file := lay(t, "version: 1\ndomain: hospital\nsubscribe: [{domain: insurer, bundle: baseline}]\n", map[string]string{
+		"policies/10.cedar": "permit (principal, action in Action::\"upto_raw\", resource);\n",
+	})
+	st, err := run.OpenState(t.Context(), load(t, file), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bundle.Bundle{Issuer: "insurer", Name: "baseline", Version: 1, Issued: time.Now().UTC().Truncate(time.Second)}
+	b.Expires, b.Policies, b.Defaults.Capability = b.Issued.Add(time.Hour), "forbid (principal, action == Action::\"tell\", resource);\n", true
+	text, err := b.Sign("k1", ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = st.DB.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Exec("INSERT INTO bundles_taken (domain, name, bundle, seen) VALUES (?, ?, ?, ?)", "insurer", "baseline", string(text), time.Now().Unix())
+		return err
+	})
+	if err := errors.Join(err, st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	g, _, _ := serve(t, load(t, file), run.Options{})
+	if got := shows(t, g, "finance/amount"); got != "dropped across, dropped within" {
+		t.Errorf("with policies that cannot be kept to: %s", got)
+	}
+}
+
+// TestAStoppedGatewayPublishesWhatIsInForce opens a state by one configuration and publishes by another: the rules in force need not lie on disk.
+func TestAStoppedGatewayPublishesWhatIsInForce(t *testing.T) {
+	const text = "version: 1\ndomain: hospital\npublish: [{name: baseline, labels: {finance: {level: %s}}}]\n"
+	disk := lay(t, fmt.Sprintf(text, "raw"), map[string]string{"policies/10.cedar": "permit (principal, action in Action::\"upto_raw\", resource);\n"})
+	force := lay(t, fmt.Sprintf(text, "masked"), map[string]string{"policies/10.cedar": "permit (principal, action in Action::\"upto_raw\", resource);\n"})
+	st, err := run.OpenState(t.Context(), load(t, disk), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	x, err := st.BundlesOf(t.Context(), load(t, force))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := x.Publish(t.Context(), "baseline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Labels[0].Level; *got != flow.Masked {
+		t.Errorf("published is the level %s of the working copy", got)
+	}
+}
+
 // TestABundleThatCannotBePutInForceIsStrict has a version come while a snapshot cannot be built, and while policies on disk are half written.
 func TestABundleThatCannotBePutInForceIsStrict(t *testing.T) {
 	p := newNeighbours(t)

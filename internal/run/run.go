@@ -405,7 +405,7 @@ func (r *Gateway) Reload(ctx context.Context, why string) error {
 func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, coming *governance.Coming) error {
 	set := bundleSettings(next)
 	all := r.Bundles.HeldBy(set)
-	next = next.HeldTo(heldBy(all, set, r.Gateway.Snapshot().Policy))
+	next = next.HeldTo(heldBy(all, r.Gateway.Snapshot().Policy))
 	snap, err := r.build(next)
 	if err != nil {
 		return err
