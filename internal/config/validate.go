@@ -73,6 +73,7 @@ func (v *validator) validate() {
 	v.hooks(agents)
 	v.grants(agents)
 	v.governance()
+	v.erasure()
 	v.peers()
 	v.capabilities()
 	v.hops(agents)
