@@ -44,9 +44,7 @@ func (inv *Inventory) Contract(p Proposal) (*catalog.Contract, error) {
 		ID: p.ID, Version: "0.1.0", Name: inv.Source, Status: "draft", Domain: p.Domain,
 		Servers: inv.servers(),
 	}
-	for _, d := range inv.datasets(p) {
-		c.Datasets = append(c.Datasets, d)
-	}
+	c.Datasets = append(c.Datasets, inv.datasets(p)...)
 	return catalog.NewContract(c, p.Taxonomy)
 }
 

@@ -27,10 +27,7 @@ func renderCSV(d *Document) []byte {
 		for _, t := range s.Text {
 			put("text", s.ID, t)
 		}
-		head := []string{"columns", s.ID}
-		for _, c := range s.Columns {
-			head = append(head, c)
-		}
+		head := append([]string{"columns", s.ID}, s.Columns...)
 		put(append(head, "proof")...)
 		for _, row := range s.Rows {
 			out, proofs := []string{"row", s.ID}, []string{}
