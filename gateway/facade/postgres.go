@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,8 +13,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
 )
+
+// maxMessagePG bounds a row as the server sends it.
+const maxMessagePG = 32 << 20
 
 // pgConns is how many connections there are at most.
 const pgConns = 8
@@ -47,6 +52,11 @@ func Postgres(address string, limit time.Duration) (Source, error) {
 	config.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) {}
 	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c}
+	}
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		f := pgproto3.NewFrontend(r, w)
+		f.SetMaxBodyLen(maxMessagePG)
+		return f
 	}
 	config.DefaultQueryExecMode, config.StatementCacheCapacity = pgx.QueryExecModeCacheStatement, 64
 	return &pg{config: config, limit: limit, slots: make(chan struct{}, pgConns)}, nil
@@ -166,6 +176,9 @@ func (p *pg) read(ctx context.Context, conn *pgx.Conn, q *Query) (rows []Row, mo
 		cells := make([]Cell, len(raw))
 		for i, v := range raw {
 			cells[i] = pgCell(v, types[i].DataTypeOID, kinds[i])
+			if cells[i].Odd && i >= len(q.Columns) { // pages go on behind it
+				cells[i] = Cell{raw: string(v), Odd: true}
+			}
 			room -= len(cells[i].Text)
 		}
 		rows = append(rows, Row{Cells: cells[:len(q.Columns)], At: cells[len(q.Columns):]})

@@ -264,7 +264,7 @@ func (a *admitted) shown(t *table, q *asked) []int {
 func (a *admitted) watched(t *table, q *asked, op operation) []int {
 	var out []int
 	add := func(i int) {
-		if t.columns[i].source.Kind != Truth && a.sights[t.Name][i].asked && !slices.Contains(out, i) {
+		if a.sights[t.Name][i].asked && !slices.Contains(out, i) {
 			out = append(out, i)
 		}
 	}
@@ -333,7 +333,10 @@ func (a *admitted) visible(ctx context.Context, t *table, query *Query, watched,
 func (a *admitted) hidden(ctx context.Context, t *table, watched, read []int, cells []Cell) (bool, error) {
 	for _, i := range watched {
 		c := cells[slices.Index(read, i)]
-		if c.Null || len(c.Text) < shortest {
+		if c.Odd { // it is not shown, and would be found by what it is all the same
+			return true, nil
+		}
+		if c.Null || len(c.Text) < shortest || t.columns[i].source.Kind == Truth {
 			continue
 		}
 		if hidden, err := a.e.Hidden(ctx, t.columns[i].leaf(), c.Text); hidden || err != nil {

@@ -105,10 +105,29 @@ func comparedLite(c Column) string {
 	return name
 }
 
+// fitsLite says in SQL what [liteCell] takes for a value of the kind. Texts are looked at there.
+func fitsLite(c Column) string {
+	name := comparedLite(c)
+	switch c.Kind {
+	case Integer:
+		return "typeof(" + name + ") = 'integer'"
+	case Number:
+		return "CASE typeof(" + name + ") WHEN 'integer' THEN 1 WHEN 'real' THEN abs(" + name + ") <= 1.7976931348623157e308 ELSE 0 END"
+	case Truth:
+		return "typeof(" + name + ") = 'integer' AND " + name + " IN (0, 1)"
+	case Date:
+		return "typeof(" + name + ") = 'text' AND date(" + name + ") = +" + name
+	case Moment:
+		return "1"
+	}
+	return "typeof(" + name + ") <> 'blob'"
+}
+
 var liteDialect = &dialect{
 	table:    quoted,
 	shown:    shownLite,
 	compared: comparedLite,
+	fits:     fitsLite,
 	holder:   func(int) string { return "?" },
 	hash: func(secret string, key []Column) string {
 		list := []string{secret}
@@ -171,6 +190,9 @@ func (l *lite) Select(ctx context.Context, q *Query) (rows []Row, more bool, err
 				kind = q.Order[i-len(q.Columns)].Column.Kind
 			}
 			cells[i] = liteCell(v, kind)
+			if text, ok := v.(string); ok && cells[i].Odd && i >= len(q.Columns) { // pages go on behind it
+				cells[i] = Cell{raw: text, Odd: true}
+			}
 			room -= len(cells[i].Text)
 		}
 		rows = append(rows, Row{Cells: cells[:len(q.Columns)], At: cells[len(q.Columns):]})

@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,6 +13,8 @@ type dialect struct {
 	// may fall back to anything where there is no such column.
 	shown    func(c Column) string
 	compared func(c Column) string
+	// fits holds for a column's values of its kind, where the engine lets a column hold others; nil: it does not.
+	fits func(c Column) string
 	// hash is a hash of the key under a secret, whose placeholder is given.
 	hash func(secret string, key []Column) string
 	// holder is the n-th placeholder, from 1 on.
@@ -55,6 +58,12 @@ func compose(d *dialect, q *Query) *statement {
 		s.condition(&q.Where[i])
 		glue = " AND "
 	}
+	if d.fits != nil { // what is of another kind is not shown, and so not found, and no row has a place in an order by it
+		for _, c := range q.used() {
+			s.sql.WriteString(glue + "(" + d.compared(c) + " IS NULL OR " + d.fits(c) + ")")
+			glue = " AND "
+		}
+	}
 	if q.After != nil {
 		s.sql.WriteString(glue)
 		s.after(0)
@@ -72,6 +81,24 @@ func compose(d *dialect, q *Query) *statement {
 	}
 	s.sql.WriteString(" LIMIT " + strconv.Itoa(q.Limit+1))
 	return s
+}
+
+// used are the columns by which rows are chosen or put in order.
+func (q *Query) used() (all []Column) {
+	add := func(c Column) {
+		if !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	for i := range q.Where {
+		add(q.Where[i].Column)
+	}
+	for _, o := range q.Order {
+		if !o.Scattered {
+			add(o.Column)
+		}
+	}
+	return all
 }
 
 // bind adds a value and returns its placeholder.
