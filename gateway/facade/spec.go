@@ -225,10 +225,26 @@ func (s *Spec) named(id string) (*endpoint, error) {
 		return nil, fmt.Errorf("the OpenAPI file has no operation %q that reads (GET)", id)
 	case s.ids[id] > 1:
 		return nil, fmt.Errorf("the OpenAPI file has two operations %q", id)
+	case !soundPath(e.path):
+		return nil, specError(e.node, "its path is not one below the service's address: want /names/{key}, without dots alone, escapes, a query or a fragment")
 	case e.answer == nil:
 		return nil, specError(e.node, "the operation says of no JSON what it answers with status 200")
 	}
 	return e, nil
+}
+
+// soundPath reports whether a path stays below the address that it is written after, whoever reads it.
+func soundPath(path string) bool {
+	parts, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return false
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(parts, "/"), "/") {
+		if part == "" && parts != "" || strings.Trim(part, ".") == "" && part != "" {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`\%?#"<>|^`+"`", r) })
 }
 
 // rows finds the list in the schema of an answer: the answer itself, or its only list.
