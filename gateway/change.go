@@ -29,12 +29,32 @@ type changer struct {
 	exposed   exposed
 }
 
+const undeclared = "No schema declares this place, and leaving it out would change the question. Declare it, or mark it x-scrim-droppable."
+
+// unheard is the first place that is declared, but not to this caller: it must be refused as others are.
+func (c *changer) unheard() (int, flow.Path, error) {
+	if c.m.Unknown == nil {
+		return -1, "", nil
+	}
+	return c.m.Unknown(c.ctx)
+}
+
 // carryOut edits the documents so that every leaf is at its level.
 func (c *changer) carryOut() error {
+	unknown, place, err := c.unheard()
+	if err != nil {
+		return err
+	}
 	for _, d := range c.dropped {
-		if err := c.takeOut(d.view, d.node, "No schema declares this place, and leaving it out would change the question. Declare it, or mark it x-scrim-droppable."); err != nil {
+		if unknown >= 0 && (d.view != c.views[0] || d.node > unknown) {
+			break
+		}
+		if err := c.takeOut(d.view, d.node, undeclared); err != nil {
 			return err
 		}
+	}
+	if unknown >= 0 {
+		return refuse(RuleSchema, place, nil, undeclared)
 	}
 	for i := range c.targets {
 		if err := c.one(i); err != nil {

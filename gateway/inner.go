@@ -27,6 +27,9 @@ type Inner interface {
 	// Admit returns what the server must know of a request to answer it, which [Admitted] finds again in the context of
 	// the call, or a [*Refusal]. It must not read any data: what it answers depends on policy and the request alone.
 	Admit(ctx context.Context, e *Entering) (any, error)
+	// Unknown finds the first place of a request that the tool has, but not for this caller, -1 if there is none: it is refused
+	// like one that the tool does not have. It must not read any data.
+	Unknown(ctx context.Context, e *Entering) (node int, place flow.Path, err error)
 	// Shows reports whether the terms of an answer, by policy alone, leave its recipient anything of what a tool gives.
 	Shows(tool string, leaves []flow.Leaf, terms []flow.LeafTerms) bool
 }
@@ -44,6 +47,7 @@ type Entering struct {
 	Arguments int          // the node of the tool's arguments; -1: none
 	Values    []Entered    // of the message, in its order
 	Watched   bool         // nothing is enforced: learn mode, within the domain
+	Kept      any          // what Unknown keeps for Admit
 }
 
 // Entered is one value of a request.

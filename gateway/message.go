@@ -55,6 +55,9 @@ type Message struct {
 
 	// Admit is asked about a request in the form in which it leaves, before it is on record; what it returns is in Passed. It may be nil.
 	Admit func(ctx context.Context, values []Entered, watched bool) (any, error)
+	// Unknown finds the first place of a request that is declared, but not to this caller, and the names above it; -1: there is none.
+	// It is refused as one that no schema declares. It may be nil.
+	Unknown func(ctx context.Context) (node int, place flow.Path, err error)
 
 	// Commit adds writes to the transaction that records the message, given the bytes that will leave. It may be nil.
 	Commit func(tx store.Tx, out []byte) error

@@ -35,9 +35,12 @@ func (f *Facade) Admit(_ context.Context, e *gateway.Entering) (any, error) {
 	if t == nil {
 		return nil, gateway.Refuse(gateway.RuleFace, nil, "There is nothing of this name for this caller.")
 	}
-	s, err := a.look(t)
-	if err != nil {
-		return nil, err
+	s, ok := e.Kept.([]sight)
+	if !ok {
+		var err error
+		if s, err = a.look(t); err != nil {
+			return nil, err
+		}
 	}
 	a.sights[t.Name] = s
 	q, err := t.read(e.Doc, e.Arguments, op, f.opt.Rows)
@@ -45,6 +48,31 @@ func (f *Facade) Admit(_ context.Context, e *gateway.Entering) (any, error) {
 		return nil, err
 	}
 	return a, a.holds(t, s, q)
+}
+
+// Unknown implements [gateway.Inner]: a column of which the caller is shown nothing is refused by its name alone, like one that is
+// not there, before anything is said of what it is compared with.
+func (f *Facade) Unknown(_ context.Context, e *gateway.Entering) (int, flow.Path, error) {
+	t, op := f.named(e.Tool)
+	member, ok := map[operation]string{search: "where", get: "key"}[op]
+	if t == nil || !ok || e.Arguments < 0 {
+		return -1, "", nil
+	}
+	above, ok := e.Doc.Member(e.Arguments, member)
+	if !ok {
+		return -1, "", nil
+	}
+	s, err := (&admitted{f: f, e: e}).look(t)
+	if err != nil {
+		return -1, "", err
+	}
+	e.Kept = s
+	for n := range e.Doc.Children(above) {
+		if i := t.column(string(e.Doc.Key(n))); i >= 0 && !s[i].seen {
+			return n, at(member, "*"), nil
+		}
+	}
+	return -1, "", nil
 }
 
 // look finds what the caller may do with each column. Only what would be shown as it is may be asked about: not what is

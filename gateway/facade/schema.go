@@ -102,7 +102,7 @@ func (t *table) input(op operation, sights []sight, rows int) object {
 	if len(names) > 0 {
 		chosen["enum"] = names
 	}
-	properties := object{"columns": object{"type": "array", "items": chosen, "maxItems": len(t.columns)}}
+	properties := object{"columns": object{"type": "array", "items": chosen, "maxItems": len(names)}}
 	if op == get {
 		required := []any{}
 		for _, i := range t.key {

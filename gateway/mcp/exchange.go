@@ -202,11 +202,13 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		x.withdraw(c)
 		return x.refused(ctx, c, err)
 	}
-	passed, err := x.g.Pass(ctx, &gateway.Message{
-		Admit: x.admits(c, msg, in.bare), Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method], Names: c.whom,
+	message := &gateway.Message{
+		Asking: c.asking, Snapshot: who.snap, Query: c.query(c.flow), Undeclared: c.flow.Subject == "*", Table: msg.table, Body: msg.body, Doc: msg.doc, Owner: who.agent.Party.Agent, MapCalls: !x.partly, Partly: x.partly, Authority: who.authority, Use: msg.calls() && !free[c.method], Names: c.whom,
 		Schemas: x.schemas(who, c, flow.Request), Meta: metaSchemas(who, flow.Request), At: x.requestPlaces(who, c, msg),
 		NoteIn: gateway.NotePlace{Under: "params", Names: []string{"_meta", wire.MetaNote}},
-	})
+	}
+	x.inner(c, msg, in.bare, message)
+	passed, err := x.g.Pass(ctx, message)
 	if err != nil {
 		x.withdraw(c)
 		return x.denied(c, c.unlike(err))

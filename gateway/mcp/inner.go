@@ -7,20 +7,22 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 )
 
-// admits is what an inner server is asked about a message of the client; nil where the server is another's.
-func (x *exchange) admits(c *calling, m *message, bare bool) func(context.Context, []gateway.Entered, bool) (any, error) {
+// inner has a message of the client put before an inner server; nothing is where the server is another's.
+func (x *exchange) inner(c *calling, m *message, bare bool, to *gateway.Message) {
 	inner := c.who.agent.Inner
 	if inner == nil {
-		return nil
+		return
 	}
-	return func(ctx context.Context, values []gateway.Entered, watched bool) (any, error) {
-		e := &gateway.Entering{
-			Gateway: x.g, Snapshot: c.who.snap, Authority: c.who.authority, Back: c.query(back(c.who, c.flow)), Version: c.version,
-			Tool: c.tool, Bare: bare, Doc: m.doc, Arguments: -1, Values: values, Watched: watched,
-		}
-		if n, ok := memberAt(m.doc, "params", "arguments"); ok {
-			e.Arguments = n
-		}
+	e := &gateway.Entering{Gateway: x.g, Snapshot: c.who.snap, Authority: c.who.authority, Version: c.version, Tool: c.tool, Bare: bare, Doc: m.doc, Arguments: -1}
+	if n, ok := memberAt(m.doc, "params", "arguments"); ok {
+		e.Arguments = n
+	}
+	to.Unknown = func(ctx context.Context) (int, flow.Path, error) {
+		e.Back = c.query(back(c.who, c.flow))
+		return inner.Unknown(ctx, e)
+	}
+	to.Admit = func(ctx context.Context, values []gateway.Entered, watched bool) (any, error) {
+		e.Back, e.Values, e.Watched = c.query(back(c.who, c.flow)), values, watched
 		return inner.Admit(ctx, e)
 	}
 }
