@@ -51,6 +51,7 @@ func TestHostileContractsAreRefused(t *testing.T) {
 		"no text":                       {"\xff\xfe\x00", 1, ""},
 		"purposes of what a list holds": {hostileHead + "schema:\n- name: t\n  properties:\n  - name: c\n    items:\n      customProperties:\n      - {property: scrim.purposes, value: [care]}\n", 12, `"scrim.purposes" is not read here`},
 		"purposes of the description":   {hostileHead + "description:\n  customProperties:\n  - {property: scrim.purposes, value: [care]}\n", 8, `"scrim.purposes" is not read here`},
+		"a key that steers":             {hostileHead + "\"\\e[2J\\r\": {a: !!str b}\n", 6, "tags are not read"},
 		"an empty list of purposes":     {hostileHead + "customProperties:\n- {property: scrim.purposes, value: []}\n", 7, "a list of texts is expected"},
 		"a technique there is not":      {hostileHead + "customProperties:\n- {property: scrim.techniques, value: [agregate]}\n", 7, "did you mean aggregate?"},
 		"longer than around it": {hostileHead + "customProperties:\n- {property: scrim.retention, value: 1d}\nschema:\n- name: t\n  customProperties:\n  - {property: scrim.retention, value: 2d}\n",
@@ -67,6 +68,9 @@ func TestHostileContractsAreRefused(t *testing.T) {
 		ms, lines := err.(Mistakes), ""
 		for _, m := range ms {
 			lines += m.String() + "\n"
+		}
+		if strings.ContainsAny(lines, "\x1b\r") {
+			t.Errorf("%s steers the terminal: %q", name, lines)
 		}
 		if len(ms) > maxMistakes+1 || len(lines) > 100_000 {
 			t.Errorf("%s: %d mistakes are told in %d bytes", name, len(ms), len(lines))

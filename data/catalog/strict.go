@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -92,9 +93,15 @@ func (p *contractParser) structure(n *yaml.Node, place string, depth int) {
 
 var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!seq", "!!map"}
 
-// shortened is a name as mistakes repeat it.
+// shortened is a name as mistakes repeat it, without what could steer a terminal.
 func shortened(name string) string {
 	const most = 60
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, name)
 	if r := []rune(name); len(r) > most {
 		return string(r[:most]) + "…"
 	}

@@ -109,12 +109,17 @@ func (e *env) catalogList() *cobra.Command {
 				if a.Agent != "" {
 					kind += " of " + a.Agent
 				}
-				fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", a.Name, kind, a.Columns, a.Unlabelled, a.Tier, or(a.Unit), or(strings.Join(a.Owners, ", ")), or(a.Review), a.File)
+				fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", inOneLine(a.Name), kind, a.Columns, a.Unlabelled, a.Tier, or(inOneLine(a.Unit)), or(inOneLine(strings.Join(a.Owners, ", "))), or(a.Review), a.File)
 			}
 			return w.Flush()
 		}), &file)
 	c.Flags().BoolVar(&asJSON, "json", false, "JSON instead of text")
 	return c
+}
+
+// inOneLine is text from a file that can neither steer the terminal nor look like a further line or column.
+func inOneLine(s string) string {
+	return printable(strings.NewReplacer("\n", " ", "\t", " ").Replace(s))
 }
 
 func or(s string) string { return cmp.Or(s, "-") }
@@ -177,7 +182,7 @@ func (e *env) showAsset(k *catalog.Contract, d *catalog.Dataset) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	say := func(what, text string) {
 		if text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", what, text)
+			fmt.Fprintf(w, "%s\t%s\n", what, inOneLine(text))
 		}
 	}
 	say("dataset", d.Name+", a "+d.Kind.String())
@@ -209,8 +214,8 @@ func (e *env) showAsset(k *catalog.Contract, d *catalog.Dataset) error {
 	fmt.Fprintln(w, "column\tlabel\ttier\ttype\tfor\tin\tkept\tnotes")
 	for i := range d.Fields {
 		f := &d.Fields[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Column, f.Label, f.Tier, or(cmp.Or(f.Logical, f.PhysicalType)),
-			cmp.Or(joined(f.Governance.Purposes), "any purpose"), cmp.Or(joined(f.Governance.Techniques), "any way"), or(kept(f.Governance.Retention)), or(notes(f)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", inOneLine(f.Column), f.Label, f.Tier, or(inOneLine(cmp.Or(f.Logical, f.PhysicalType))),
+			cmp.Or(joined(f.Governance.Purposes), "any purpose"), cmp.Or(joined(f.Governance.Techniques), "any way"), or(kept(f.Governance.Retention)), or(inOneLine(notes(f))))
 	}
 	return w.Flush()
 }
@@ -328,6 +333,7 @@ func (e *env) checkCatalog(ctx context.Context, c *config.Config, offline bool) 
 		}
 	}
 	columns, unlabelled, datasets := 0, 0, 0
+	bound := boundDatasets(c)
 	for _, k := range c.Catalog().Contracts() {
 		for i := range k.Datasets {
 			d := &k.Datasets[i]
@@ -344,6 +350,10 @@ func (e *env) checkCatalog(ctx context.Context, c *config.Config, offline bool) 
 				m := k.Mistake(d.Name, "name", "", "%s without a label: restricted", count(none, "column"))
 				fmt.Fprintf(e.err, "note: %s\n", m)
 			}
+			if said := use(d.Governance); (said[1][1] != "" || said[3][1] != "" || said[4][1] != "") && d.Kind >= catalog.AsSkill && !bound[d.Name] {
+				m := k.Mistake(d.Name, "name", "see \"scrim catalog schema\"", "no schema names its columns (x-scrim-field), so what is said of its use bounds no message")
+				fmt.Fprintf(e.err, "note: %s\n", m)
+			}
 			if due := d.Governance.Review; !due.IsZero() && due.Before(time.Now().Truncate(24*time.Hour)) {
 				m := k.Mistake(d.Name, "scrim.review", "", "it was to be looked at again by %s", day(due))
 				fmt.Fprintf(e.err, "note: %s\n", m)
@@ -356,6 +366,18 @@ func (e *env) checkCatalog(ctx context.Context, c *config.Config, offline bool) 
 	}
 	fmt.Fprintf(e.out, "the catalog is good: %s, %s, %d of them unlabelled\n", count(datasets, "dataset"), count(columns, "column"), unlabelled)
 	return nil
+}
+
+// boundDatasets are those of which a schema names a column.
+func boundDatasets(c *config.Config) map[string]bool {
+	names := map[string]bool{}
+	for _, b := range c.Catalog().Bindings() {
+		for info := range b.Schema.Values() {
+			dataset, _, _ := strings.Cut(info.Field, "/")
+			names[dataset] = true
+		}
+	}
+	return names
 }
 
 func (e *env) catalogExport() *cobra.Command {
