@@ -28,7 +28,7 @@ func (d *draft) access() {
 	d.lacks(law+"(1)(e), (f)", "that the person may have data corrected, erased or restricted, may object, and may complain to a supervisory authority")
 	d.lacks(law+"(1)(h)", "whether decisions are made by automated means alone, by which logic and with which consequences")
 	d.lacks(law+"(3)", "a copy of the data themselves, from the sources: the gateway keeps none")
-	d.lacks(law+"(1)", "what was disclosed on other ways than through this gateway, or under another value that names the person")
+	d.lacks(law+"(1)", "what was disclosed on other ways than through this gateway, under another value that names the person, or in places of messages of which no schema says whom they are about, such as texts")
 }
 
 // summary adds disclosures up.

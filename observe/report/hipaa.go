@@ -106,7 +106,7 @@ func (d *draft) accountAll() {
 func (d *draft) accountFor() {
 	exempt := d.exempt()
 	s := Section{ID: "disclosures", Title: "Disclosures about the person", Law: "45 CFR 164.528(b)(2)", Columns: disclosureColumns,
-		Text: []string{d.whom(), "Disclosures for purposes that need no accounting are left out."}}
+		Text: []string{d.whom(), "What stands in places of messages of which no schema says whom they are about, such as texts, is not told of. Disclosures for purposes that need no accounting are left out."}}
 	for i := range d.seen {
 		one := &d.seen[i]
 		if one.event.Flow.To.Domain == d.Domain || slices.Contains(exempt, string(one.event.Flow.Purpose)) {
