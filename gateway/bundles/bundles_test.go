@@ -536,6 +536,14 @@ func TestTwoGatewaysPublishOneChain(t *testing.T) {
 		}
 		all = append(all, v)
 	}
+	for i, x := range []*bundles.Exchange{a, b} { // what one published the other serves, and both show the same
+		rw := httptest.NewRecorder()
+		x.Handler(func(*http.Request) (flow.DomainID, error) { return insurer, nil }).ServeHTTP(rw, httptest.NewRequest(http.MethodGet, bundle.Path+"baseline", nil))
+		got, err := bundle.Parse(rw.Body.Bytes(), party{w, insurer})
+		if err != nil || got.Version != 6 {
+			t.Errorf("gateway %d serves %+v, %v, want version 6", i, got, err)
+		}
+	}
 }
 
 func TestForgettingIsLateAndOnRecord(t *testing.T) {

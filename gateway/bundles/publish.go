@@ -88,6 +88,23 @@ func (x *Exchange) sign(b *bundle.Bundle, life time.Duration) ([]byte, error) {
 	return b.Sign(kid, key)
 }
 
+// refresh reads what another gateway on the store published meanwhile.
+func (x *Exchange) refresh(ctx context.Context, name string) error {
+	var newest, known int64
+	err := x.opt.DB.View(ctx, func(tx store.Tx) error {
+		return tx.QueryRow("SELECT coalesce(max(version), 0) FROM bundles_published WHERE name = ?", name).Scan(&newest)
+	})
+	if b := x.own(name); b != nil {
+		known = b.Version
+	}
+	if err != nil || newest <= known {
+		return err
+	}
+	x.changing.Lock()
+	defer x.changing.Unlock()
+	return x.loadOwn(ctx)
+}
+
 // served returns the newest version of a bundle, signed by a key of now, and anew when a quarter of its life is over.
 func (x *Exchange) served(p *Published) ([]byte, error) {
 	_, kid := x.opt.Peers.Own()
@@ -166,7 +183,9 @@ func (x *Exchange) Handler(from func(*http.Request) (flow.DomainID, error)) http
 			}
 			text, err = x.earlier(r.Context(), name, version)
 		} else {
-			text, err = x.served(p)
+			if err = x.refresh(r.Context(), name); err == nil {
+				text, err = x.served(p)
+			}
 		}
 		switch {
 		case errors.Is(err, ErrUnknown), errors.Is(err, ErrNoKey):
