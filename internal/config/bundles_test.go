@@ -270,3 +270,20 @@ func TestMistakesOfBundlesAndDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestADatasetWhoseValuesLeaveInMessagesIsPublished: what its contract lets leave otherwise is what the bundle limits; where that is nothing, no question is left.
+func TestADatasetWhoseValuesLeaveInMessagesIsPublished(t *testing.T) {
+	for said, want := range map[string][]string{"message, aggregate": {"aggregate", "message"}, "message": {"message"}} {
+		contract := strings.Replace(heldContract, "  - name: claims\n", "  - name: claims\n    customProperties: [{property: scrim.techniques, value: ["+said+"]}]\n", 1)
+		c, err := loadWith(t, map[string]string{
+			"scrim.yaml": "version: 1\ndomain: hospital.example\ncontracts: [claims.yaml]\npublish: [{name: baseline, datasets: [claims]}]\n", "claims.yaml": contract,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, _ := c.Content("baseline")
+		if got := content.Datasets[0].Techniques; !slices.Equal(got, want) {
+			t.Errorf("of %s, %v is published, want %v", said, got, want)
+		}
+	}
+}

@@ -238,8 +238,8 @@ func (d *Dataset) fits() bool {
 	return true
 }
 
-// Techniques are those that a dataset can be limited to.
-var Techniques = []string{"aggregate", "compute", "extract", "match", "score", "synthesize", "train"}
+// Techniques are those that a dataset can be limited to. A list of message alone leaves no question; what shows in messages no list limits.
+var Techniques = []string{"aggregate", "compute", "extract", "match", "message", "score", "synthesize", "train"}
 
 func budget(epsilon int64) bool { return epsilon >= 0 && epsilon <= mostNumber }
 
