@@ -140,6 +140,9 @@ func TestABundleTightensAnotherDomainsGateway(t *testing.T) {
 	if got := shows(t, p.hospital, "finance/amount"); got != "raw across, raw within" {
 		t.Errorf("when nothing is subscribed to any more: %s", got)
 	}
+	if !onRecord(t, p.hospital, "reloaded: a test; held to bundles: none") {
+		t.Error("it is not on record that nothing is subscribed to any more")
+	}
 	rewrite(t, p.hospital, p.file, string(free)+subscribed)
 	if got := shows(t, p.hospital, "finance/amount"); got != "masked across, masked within" {
 		t.Errorf("subscribed to again, with the version that was kept: %s", got)

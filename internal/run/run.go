@@ -428,6 +428,9 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 		coming.Event.PolicyHash, coming.Event.ConfigHash = snap.Policy.Hash(), snap.ConfigHash
 		err = r.Gateway.SwapWith(ctx, snap, coming.Event, coming.Put)
 	} else {
+		if held := "held to bundles: " + told(all); bundles.Words(all) != r.heldWords && why != held { // a subscription that is gone, too, is on record
+			why += "; " + held
+		}
 		err = r.Gateway.Swap(ctx, snap, why)
 	}
 	if err != nil {
