@@ -29,7 +29,7 @@ func FuzzReport(f *testing.F) {
 		f.Fatal(err)
 	}
 	j := openJournal(f, audit.Options{})
-	j.now = made.Add(-30 * time.Second)
+	j.set(made.Add(-30 * time.Second))
 	j.write(f, 30)
 	d, err := report.Make(f.Context(), j.house(), report.Query{Kind: report.ROPA})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,18 +26,20 @@ type journal struct {
 	log  *audit.Log
 	dir  string
 	key  ed25519.PrivateKey
-	now  time.Time
 	rows int64
+
+	mu   sync.Mutex
+	when time.Time // guarded by mu
 }
 
 func openJournal(t testing.TB, opt audit.Options) *journal {
 	t.Helper()
-	j := &journal{dir: t.TempDir(), key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	j := &journal{dir: t.TempDir(), key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), when: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	var err error
 	if j.db, err = store.Open(t.Context(), filepath.Join(j.dir, "data"), []store.Schema{audit.Schema()}, store.Options{NoSync: true}); err != nil {
 		t.Fatal(err)
 	}
-	opt.Dir, opt.Clock = filepath.Join(j.dir, "log"), func() time.Time { return j.now }
+	opt.Dir, opt.Clock = filepath.Join(j.dir, "log"), j.now
 	if j.log, err = audit.Open(t.Context(), j.db, "scrim.dev/log/hospital", j.key, opt); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +54,18 @@ func openJournal(t testing.TB, opt audit.Options) *journal {
 	return j
 }
 
+func (j *journal) now() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.when
+}
+
+func (j *journal) set(t time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.when = t
+}
+
 // write appends entries that showed something, a second apart.
 func (j *journal) write(t testing.TB, n int) {
 	t.Helper()
@@ -59,7 +74,7 @@ func (j *journal) write(t testing.TB, n int) {
 		for range n {
 			j.rows++
 			ev := flow.Event{
-				Time: j.now, Outcome: flow.Released, Policies: []flow.PolicyID{"care", "names"}, PolicyHash: strings.Repeat("ab", 32), ConfigHash: strings.Repeat("cd", 32), Subjects: 2,
+				Time: j.now(), Outcome: flow.Released, Policies: []flow.PolicyID{"care", "names"}, PolicyHash: strings.Repeat("ab", 32), ConfigHash: strings.Repeat("cd", 32), Subjects: 2,
 				Flow: flow.Flow{ID: flow.ID(fmt.Sprintf("f%d", j.rows)), From: flow.Party{Agent: "records", Domain: "hospital"}, To: flow.Party{Agent: flow.AgentID(fmt.Sprintf("agent-%d", j.rows%20)), Domain: "insurer"}, Purpose: "payment", Protocol: "a2a/1.0", Method: "SendMessage"},
 				Levels: []flow.LevelCount{
 					{Label: labels[j.rows%4], Level: flow.Masked, By: flow.ByTier, Count: 3}, {Label: labels[(j.rows+1)%4], Level: flow.Raw, Count: 1}, {Label: "text", Level: flow.Dropped, Count: 2},
@@ -74,7 +89,7 @@ func (j *journal) write(t testing.TB, n int) {
 			if _, err := j.log.Append(tx, ev, audit.Private{Sealed: []byte("sealed")}); err != nil {
 				return err
 			}
-			j.now = j.now.Add(time.Second)
+			j.set(j.now().Add(time.Second))
 		}
 		return nil
 	})
@@ -84,7 +99,7 @@ func (j *journal) write(t testing.TB, n int) {
 }
 
 func (j *journal) house() report.House {
-	return report.House{Source: report.Source{DB: j.db, Domain: "hospital", Entries: j.log.Entries}, Log: j.log, Signer: j.key, Clock: func() time.Time { return j.now }}
+	return report.House{Source: report.Source{DB: j.db, Domain: "hospital", Entries: j.log.Entries}, Log: j.log, Signer: j.key, Clock: j.now}
 }
 
 // stranger counts again, and returns what scrim-verify says.
@@ -115,10 +130,10 @@ func (j *journal) stranger(t testing.TB, d *report.Document, logs ...string) str
 // A report over several periods of the log reads pruned rows from its files, and is the same as before they were pruned.
 func TestReportsOverPeriodsAndPrunedRows(t *testing.T) {
 	j := openJournal(t, audit.Options{Period: audit.Day, Retention: 36 * time.Hour})
-	from := j.now
+	from := j.now()
 	for range 4 {
 		j.write(t, 70)
-		j.now = j.now.Add(24*time.Hour - 70*time.Second)
+		j.set(j.now().Add(24*time.Hour - 70*time.Second))
 	}
 	q := report.Query{Kind: report.ROPA, From: from.Add(30 * time.Second), To: from.Add(50 * time.Hour)}
 	before, err := report.Make(t.Context(), j.house(), q)
