@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,7 +29,7 @@ func OpenSQLite(ctx context.Context, path string) (Database, error) {
 	if err != nil || !stat.Mode().IsRegular() {
 		return nil, &table.Error{Table: p.name, Why: "the file cannot be opened", Err: err}
 	}
-	pool, conn, err := p.open(ctx, "ro")
+	pool, conn, err := p.open(ctx, "ro", untouched(path)...)
 	if err != nil {
 		return nil, err
 	}
@@ -36,6 +38,24 @@ func OpenSQLite(ctx context.Context, path string) (Database, error) {
 		return nil, errors.Join(p.fault("opening", err), d.Close(ctx))
 	}
 	return d, nil
+}
+
+// untouched are parameters that keep SQLite from making files beside one that is kept with a log (WAL) and that nobody has open: they
+// would belong to whoever reads it, and might keep those out whose file it is.
+func untouched(path string) []string {
+	head := make([]byte, 20)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if _, err := io.ReadFull(f, head); err != nil || head[18] != 2 && head[19] != 2 {
+		return nil
+	}
+	if _, err := os.Lstat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return []string{"immutable"}
 }
 
 func (d *liteDatabase) Close(context.Context) error {

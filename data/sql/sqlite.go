@@ -53,12 +53,15 @@ func (p *liteTable) Name() string { return p.name }
 const maxLiteValue = 64 << 20
 
 // open returns the one connection of a pool of one. Schemas of strangers may name no functions that do things.
-func (p *liteTable) open(ctx context.Context, mode string) (*sql.DB, *sql.Conn, error) {
+func (p *liteTable) open(ctx context.Context, mode string, flags ...string) (*sql.DB, *sql.Conn, error) {
 	path, err := filepath.Abs(p.path)
 	if err != nil {
 		return nil, nil, err
 	}
 	q := url.Values{"mode": {mode}, "_pragma": {"busy_timeout(1000)", "trusted_schema(0)", "cell_size_check(1)", "synchronous(FULL)"}}
+	for _, f := range flags {
+		q.Set(f, "1")
+	}
 	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, nil, p.fault("opening the file", err)

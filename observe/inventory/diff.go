@@ -154,7 +154,8 @@ func foundLabel(f *catalog.Field, p Proposal) flow.Label {
 	v, _ := f.Custom[i].Value.(map[string]any)
 	label, _ := v["label"].(string)
 	sure, _ := v["confidence"].(int)
-	if label == "" || sure < int(p.Sure) || flow.Label(label) == flow.PublicData {
+	looked, _ := v["values"].(int)
+	if label == "" || sure < int(p.Sure) || p.onlyNoted(flow.Label(label), looked) {
 		return flow.Unlabelled
 	}
 	return flow.Label(label)

@@ -113,9 +113,24 @@ func (d *draft) read(ctx context.Context, open func() (table.Source, error), o O
 			d.collapse(rows)
 			return nil
 		}
+		if !d.lines && d.repeated(rows) {
+			d.Columns, d.at = nil, nil
+			return fmt.Errorf("%s: %w", d.Asset.Name, errHeadless)
+		}
 		d.fill(rows)
 		return nil
 	})
+}
+
+// repeated reports whether most columns are called like one of their own values: then the first row is one of values, too.
+func (d *draft) repeated(rows []kept) bool {
+	found := 0
+	for i, c := range d.Columns {
+		if at := d.at[i]; at >= 0 && slices.ContainsFunc(rows, func(r kept) bool { return r.cells[at].text == c.Name }) {
+			found++
+		}
+	}
+	return 2*found > len(d.Columns)
 }
 
 // readable lists the columns, and leaves those out that hold no single values: it returns a reader of the others.

@@ -35,7 +35,7 @@ func (p Proposal) settled() Proposal {
 // Contract returns the inventory as a data contract in draft, for a person to review: each asset a dataset, each column with the label
 // that is proposed for it. What was found, with confidences and counts, is in the customProperty scrim.found.
 //
-// That data are public is never proposed, only noted: whoever reviews has to say it. Names that a contract cannot hold are spelled
+// That data are public is never proposed, only noted, nor is what would be internal by a name alone: whoever reviews has to say it. Names that a contract cannot hold are spelled
 // otherwise, with the source's own as physicalName. A dataset has a unit column where one names whom a row is about, or refers to one
 // that does; where several columns could, it has none.
 func (inv *Inventory) Contract(p Proposal) (*catalog.Contract, error) {
@@ -117,10 +117,17 @@ func (c *Column) Proposed(p Proposal) flow.Label {
 		return flow.Unlabelled
 	}
 	g := c.Guesses[0]
-	if g.Confidence < p.Sure || g.Label == flow.PublicData || !p.Taxonomy.Known(g.Label) {
+	if g.Confidence < p.Sure || p.onlyNoted(g.Label, c.Looked) {
 		return flow.Unlabelled
 	}
 	return g.Label
+}
+
+// onlyNoted reports whether a label is not proposed however sure it is: that data are public, and that they are no secret of anybody
+// where a name says so and no value was looked at.
+func (p Proposal) onlyNoted(l flow.Label, looked int) bool {
+	class, known := p.Taxonomy.Class(l)
+	return !known || l == flow.PublicData || looked == 0 && class.Tier >= flow.Internal
 }
 
 // FoundProperty is the customProperty that says what an inventory saw.
