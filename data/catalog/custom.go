@@ -51,6 +51,9 @@ func (p *contractParser) custom(n *yaml.Node, place string, known ...string) map
 			continue
 		}
 		if !strings.HasPrefix(name.Value, "scrim.") {
+			if meant := strings.ToLower(strings.TrimSpace(name.Value)); len(meant) > 5 && strings.HasPrefix(meant, "scrim") && strings.ContainsRune(".-_: ", rune(meant[5])) {
+				p.wrong(name, at, p.near(meant, known), "%q is not spelled as a customProperty of Scrim", shortened(name.Value))
+			}
 			continue
 		}
 		if !slices.Contains(known, name.Value) {

@@ -52,6 +52,8 @@ func TestHostileContractsAreRefused(t *testing.T) {
 		"purposes of what a list holds": {hostileHead + "schema:\n- name: t\n  properties:\n  - name: c\n    items:\n      customProperties:\n      - {property: scrim.purposes, value: [care]}\n", 12, `"scrim.purposes" is not read here`},
 		"purposes of the description":   {hostileHead + "description:\n  customProperties:\n  - {property: scrim.purposes, value: [care]}\n", 8, `"scrim.purposes" is not read here`},
 		"a key that steers":             {hostileHead + "\"\\e[2J\\r\": {a: !!str b}\n", 6, "tags are not read"},
+		"purposes spelled otherwise":    {hostileHead + "customProperties:\n- {property: Scrim.purposes, value: [care]}\n", 7, "did you mean scrim.purposes?"},
+		"purposes with a hyphen":        {hostileHead + "customProperties:\n- {property: scrim-purposes, value: [care]}\n", 7, "not spelled as"},
 		"an empty list of purposes":     {hostileHead + "customProperties:\n- {property: scrim.purposes, value: []}\n", 7, "a list of texts is expected"},
 		"a technique there is not":      {hostileHead + "customProperties:\n- {property: scrim.techniques, value: [agregate]}\n", 7, "did you mean aggregate?"},
 		"longer than around it": {hostileHead + "customProperties:\n- {property: scrim.retention, value: 1d}\nschema:\n- name: t\n  customProperties:\n  - {property: scrim.retention, value: 2d}\n",
