@@ -1,6 +1,7 @@
 package facade_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -81,6 +82,31 @@ func TestAPathOfTheFileIsNoOtherHost(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("the path %q is taken", path)
+		}
+	}
+}
+
+// TestStrangersFillNoRecord: an address that cannot be asked is on record once it is known who asks; what strangers send is bounded.
+func TestStrangersFillNoRecord(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, lite(t, people), nil)
+	for _, address := range []string{"/facade/records", "/facade/records/patients?limit=1&limit=2", "/facade/records/patients?a=%zz", "/facade/records/patients/" + strings.Repeat("x", 17<<10)} {
+		for key, want := range map[string]bool{"scrim_nobody": true, "": true, "scrim_lab": false} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+address, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if key != "" {
+				req.Header.Set("Authorization", "Bearer "+key)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if got := res.StatusCode == http.StatusUnauthorized; got != want || res.StatusCode < 400 {
+				t.Errorf("%.60s for %q: status %d", address, key, res.StatusCode)
+			}
 		}
 	}
 }

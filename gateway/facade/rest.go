@@ -27,6 +27,21 @@ type REST struct {
 	MCP     *mcp.Handler // of the inbound face
 }
 
+// unasked puts on record that an address cannot be asked, once it is known who asks: what strangers send is on record as such, and
+// bounded.
+func (h *REST) unasked(r *http.Request, s *gateway.Snapshot, err error) error {
+	f := flow.Flow{ID: gateway.NewFlowID(), Protocol: "mcp", Direction: flow.Request}
+	caller, _, unknown := h.Gateway.Identify(r.Context(), s, r)
+	if unknown == nil {
+		f.From = caller.Party
+		unknown = h.Gateway.Admit(r.Context(), s, caller.Party)
+	}
+	if unknown != nil {
+		err = unknown
+	}
+	return h.Gateway.Refused(r.Context(), s, f, err)
+}
+
 // maxAddress bounds what an address says.
 const maxAddress = 16 << 10
 
@@ -41,7 +56,7 @@ func (h *REST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	server, rest, err := address(r)
 	if err != nil {
-		fail(h.Gateway.Refused(r.Context(), s, flow.Flow{ID: gateway.NewFlowID(), Protocol: "mcp", Direction: flow.Request}, err))
+		fail(h.unasked(r, s, err))
 		return
 	}
 	if len(rest) == 1 && rest[0] == "openapi.json" {
@@ -64,7 +79,7 @@ func (h *REST) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	params, err := call(s, server, rest, op, r.URL.RawQuery)
 	if err != nil {
-		fail(h.Gateway.Refused(r.Context(), s, flow.Flow{ID: gateway.NewFlowID(), Protocol: "mcp", Direction: flow.Request}, err))
+		fail(h.unasked(r, s, err))
 		return
 	}
 	result, err := h.MCP.Direct(r, server, "tools/call", params)
