@@ -120,6 +120,9 @@ func FuzzNames(f *testing.F) {
 		if a == b || b == b+"."+c || a == b+"."+c || name == name+"2" {
 			return // no source has a column twice
 		}
+		if len(name) >= 200 || len(a) > 200 || len(b)+len(c) >= 200 {
+			return // names are cut there, and two that differ behind it are told apart by their order alone
+		}
 		if d := inv.Diff(again, p); len(d) > 0 {
 			t.Fatalf("the same differs: %v", d)
 		}
