@@ -179,16 +179,31 @@ func (o *Office) Verify(ctx context.Context) error {
 	return fmt.Errorf("%w: entry %d of the log does not say that version %d came into force", ErrTampered, v.Row, v.Version)
 }
 
-// VerifyNewest reads the log from the entry of the version that runs, and returns an [ErrTampered] if a later one came into force. It takes as long as there
-// are entries.
+// VerifyNewest reads the log from the entry of the newest version that is kept, and returns an [ErrTampered] if a later one came into force. It takes as long
+// as there are entries. Where nothing is kept there is nothing to compare: [Office.Begin] does.
 func (o *Office) VerifyNewest(ctx context.Context) error {
-	v, _, _ := o.running()
-	n, err := o.newest(ctx, v.Row)
-	now, _, _ := o.running()
-	if err == nil && n > now.Version {
-		err = fmt.Errorf("%w: the log says that version %d came into force, and version %d runs", ErrTampered, n, now.Version)
+	newest := func() (v Version, err error) {
+		err = o.opt.DB.View(ctx, func(tx store.Tx) error {
+			n, err := inForce(tx)
+			if err == nil && n > 0 {
+				v, err = o.keys.version(tx, n)
+			}
+			return err
+		})
+		return v, err
 	}
-	return err
+	v, err := newest()
+	if err != nil || v.Version == 0 {
+		return err
+	}
+	n, err := o.newest(ctx, v.Row)
+	if err != nil {
+		return err
+	}
+	if now, err := newest(); err != nil || n > now.Version { // others may have come meanwhile
+		return errors.Join(err, fmt.Errorf("%w: the log says that version %d came into force, and version %d is kept", ErrTampered, n, now.Version))
+	}
+	return nil
 }
 
 func inForceBy(what string) bool { return what == "active" || what == "adopted" || what == "ended" }

@@ -16,6 +16,7 @@ import (
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -112,6 +113,15 @@ func (e *env) snapshotIn(ctx context.Context, st *run.State, c *config.Config) (
 		return nil, e.mistakes(c, err)
 	}
 	return e.snapshotOf(held)
+}
+
+// queryIn is who a question is for by the rules in force, where the state is open: in whose domain an agent is decides whose tokens it gets.
+func (e *env) queryIn(ctx context.Context, st *run.State, c *config.Config, q *question) (policy.Query, error) {
+	c, err := st.RuledBy(ctx, c)
+	if err != nil {
+		return policy.Query{}, err
+	}
+	return q.query(c)
 }
 
 // adminClient talks to a running gateway.

@@ -36,8 +36,7 @@ func (e *env) anonymizeStream(ctx context.Context, from string, a anonymizing) (
 	if err != nil {
 		return err
 	}
-	query, err := a.recipient.query(c)
-	if err != nil {
+	if _, err := a.recipient.query(c); err != nil {
 		return err
 	}
 	s := &release.Streamed{Source: "standard input", In: e.in, Out: e.out}
@@ -61,6 +60,10 @@ func (e *env) anonymizeStream(ctx context.Context, from string, a anonymizing) (
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	snap, err := e.snapshotIn(ctx, st, c)
+	if err != nil {
+		return err
+	}
+	query, err := e.queryIn(ctx, st, c, &a.recipient)
 	if err != nil {
 		return err
 	}

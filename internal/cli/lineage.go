@@ -39,7 +39,11 @@ func askLineage[Q, A any](ctx context.Context, e *env, file, path string, q Q, d
 			if err != nil {
 				return err
 			}
-			l, err := st.Trace(c, nil)
+			var l *run.Lineage
+			ruled, err := st.RuledBy(ctx, c) // what is followed is said by the rules in force
+			if err == nil {
+				l, err = st.Trace(ruled, nil)
+			}
 			if err == nil {
 				err = l.Catch(ctx)
 			}

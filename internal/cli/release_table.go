@@ -27,8 +27,7 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 	if err != nil {
 		return plan.Outcome{}, err
 	}
-	query, err := a.recipient.query(c)
-	if err != nil {
+	if _, err := a.recipient.query(c); err != nil {
 		return plan.Outcome{}, err
 	}
 	st, err := run.OpenState(ctx, c, store.Options{})
@@ -39,6 +38,10 @@ func (e *env) release(ctx context.Context, a anonymizing, src rows.Source, dst r
 		return plan.Outcome{}, err
 	}
 	snap, err := e.snapshotIn(ctx, st, c)
+	if err != nil {
+		return plan.Outcome{}, errors.Join(err, st.Close())
+	}
+	query, err := e.queryIn(ctx, st, c, &a.recipient)
 	if err != nil {
 		return plan.Outcome{}, errors.Join(err, st.Close())
 	}

@@ -132,7 +132,11 @@ func (e *env) document(ctx context.Context, c *config.Config, req api.DocumentRe
 			if err != nil {
 				return err
 			}
-			out, err = api.Document(ctx, st.Ledger(), snap, run.ReportSettings(c), st.Budgets.Spending(), req)
+			ruled, err := st.RuledBy(ctx, c)
+			if err != nil {
+				return err
+			}
+			out, err = api.Document(ctx, st.Ledger(), snap, run.ReportSettings(ruled), st.Budgets.Spending(), req)
 			return err
 		})
 	return out, err

@@ -99,7 +99,7 @@ func (e *env) serve(ctx context.Context, file string, learn, governed bool) erro
 	e.warnings(c)
 	collectLess()
 	log := newLog(e.err, c.Log)
-	r, err := run.Open(ctx, c, run.Options{Logger: log, Models: e.models, Watcher: true, Learn: learn, Release: e.releaseHere})
+	r, err := run.Open(ctx, c, run.Options{Logger: log, Models: e.models, Watcher: true, Learn: learn, Governed: governed, Release: e.releaseHere})
 	if err != nil {
 		return e.notOpened(c, err)
 	}

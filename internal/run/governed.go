@@ -27,7 +27,11 @@ var (
 	errBegin      = errors.New("governance begins when the gateway is started with it; restart it")
 	errLooseFiles = errors.New("the rule set has files that nothing in it refers to")
 	errTests      = errors.New("policy tests of the rule set fail")
+	errMeanwhile  = errors.New("other rules came into force while the gateway started; start it again")
 )
+
+// ErrUngoverned is the error of a gateway that is to run by a version of the rules alone, where none is in force.
+var ErrUngoverned = errors.New("no version of the rules is in force")
 
 // InForce returns the configuration by which a gateway runs where c says that its state lies: that of the version in force, and whatever the file on disk
 // says. Ruled is false where none is: then c is returned, and if it has governance, as one rule set that no later change on disk gets into. Proposals that
@@ -264,6 +268,9 @@ type ruling struct {
 	office  *governance.Office
 	waiting string // ids of proposals that wait for a restart; guarded by the gateway's mu
 
+	searching bool       // the log was not searched to its end yet for rules that came into force later
+	ends      chan error // why the gateway has to end; room for one
+
 	drifting sync.Mutex
 	drift    Drift // guarded by drifting
 }
@@ -277,7 +284,15 @@ func (r *Gateway) openRules(ctx context.Context, c *config.Config, snap *gateway
 		return err
 	}
 	r.ruling.office = o
-	if _, _, ok := o.Running(); !ok && c.Governance.On() {
+	if v, _, ok := o.Running(); ok { // the store was not open all the time since its rules were read
+		files, err := c.RuleFiles()
+		if err != nil {
+			return err
+		}
+		if v.Digest != (change.RuleSet{Files: files}).Digest() {
+			return errMeanwhile
+		}
+	} else if c.Governance.On() {
 		files, err := c.RuleFiles()
 		if err != nil {
 			return err
@@ -287,6 +302,16 @@ func (r *Gateway) openRules(ctx context.Context, c *config.Config, snap *gateway
 			return err
 		}
 		r.log.Warn("governance begins: what lies on disk is adopted, and changes by proposal from now on", "version", v.Version, "digest", v.Digest.String())
+	}
+	looking, done := context.WithTimeout(ctx, searchTime)
+	defer done()
+	switch err := o.VerifyNewest(looking); {
+	case errors.Is(err, governance.ErrTampered): // rules of before, that somebody put back
+		return err
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		r.ruling.searching = true
 	}
 	r.metrics.Gauge("scrim_rules_version", "Version of the rules in force; 0: they are what lies on disk.", func() float64 {
 		v, _, _ := o.Running()
@@ -336,6 +361,10 @@ func (r *Gateway) next(ctx context.Context, old *config.Config) (next *config.Co
 	}, nil
 }
 
+// searchTime is for how long a start waits until the log was searched for rules that came into force after those that are kept. A longer log is searched
+// while the gateway runs, which ends if any are found.
+const searchTime = 2 * time.Second
+
 // ruleTime is how often proposals are looked at whose date may have come.
 const ruleTime = 10 * time.Second
 
@@ -343,8 +372,14 @@ const ruleTime = 10 * time.Second
 func (r *Gateway) tend(ctx context.Context) {
 	tick := time.NewTicker(ruleTime)
 	defer tick.Stop()
-	if err := r.ruling.office.VerifyNewest(ctx); err != nil && ctx.Err() == nil {
-		r.fault(err)
+	if r.ruling.searching {
+		if err := r.ruling.office.VerifyNewest(ctx); err != nil && ctx.Err() == nil {
+			r.fault(err)
+			if errors.Is(err, governance.ErrTampered) {
+				r.ruling.ends <- err
+				return
+			}
+		}
 	}
 	for n := 0; ; n++ {
 		if err := r.ApplyRules(ctx); err != nil && ctx.Err() == nil {
@@ -408,9 +443,6 @@ func (r *Gateway) applyHeld(ctx context.Context, p change.Proposal) (waits, err 
 		return nil, err
 	}
 	next, err := ruledBy(old, rs)
-	if err == nil {
-		next, err = inMode(next, r.opt.Learn)
-	}
 	if err == nil {
 		if waits := fixed(old, next); waits != nil {
 			return waits, nil

@@ -337,6 +337,10 @@ func TestEndingGovernanceIsAProposal(t *testing.T) {
 	if err := g.Reload(t.Context(), "test"); err != nil || g.Gateway.Snapshot().Policy.Hash() == before {
 		t.Errorf("what lies on disk is not in force after governance ended: %v", err)
 	}
+	h.close(g)
+	if g = h.open(); version(g) != 0 { // the log knows of versions, and the last of them is kept: nothing was tampered with
+		t.Errorf("version %d is in force after governance ended", version(g))
+	}
 	h.write("scrim.yaml", h.yaml("127.0.0.1:0"))
 	if err := g.Reload(t.Context(), "test"); err == nil || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("governance begins at a reload: %v", err)

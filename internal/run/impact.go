@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/console/api"
@@ -79,7 +80,8 @@ func (r *Gateway) replay(ctx context.Context, raw json.RawMessage, tell func(any
 	if !r.replaying.CompareAndSwap(false, true) {
 		return errReplaying
 	}
-	defer r.replaying.Store(false)
+	over := sync.OnceFunc(func() { r.replaying.Store(false) })
+	defer over()
 	c := r.Config()
 	next, err := config.LoadOver(c.File(), req.Files)
 	if err != nil {
@@ -98,6 +100,7 @@ func (r *Gateway) replay(ctx context.Context, raw json.RawMessage, tell func(any
 	if err != nil {
 		return err
 	}
+	over() // whoever reads the last line may ask for another at once
 	tell(api.ReplayLine{Impact: out})
 	return nil
 }

@@ -53,7 +53,8 @@ type Options struct {
 	Watcher    bool              // reload when files change
 	Attestor   identity.Attestor // verifies evidence about callers' runtimes; nil: nobody is attested
 	Unrecorded bool              // for benchmarks only: no decision is put on record, and so no retry is answered from it
-	Learn      bool              // learn mode, whatever the file says; refused where agents of other domains are configured
+	Learn      bool              // learn mode, whatever the file says; refused where agents of other domains are configured, or rules change by proposal
+	Governed   bool              // run by a version of the rules that is in force already, or not at all
 	// Release does what the admin API is asked for at /-/release: it writes a table, tells how far it is line by line, and last how
 	// it ended. Nil: this program releases none.
 	Release func(ctx context.Context, g *Gateway, request json.RawMessage, tell func(line any)) error
@@ -109,7 +110,10 @@ func Open(ctx context.Context, c *config.Config, opt Options) (*Gateway, error) 
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	quietLogger()
-	c, _, err := InForce(ctx, c, opt)
+	c, ruled, err := InForce(ctx, c, opt)
+	if err == nil && opt.Governed && !ruled {
+		err = ErrUngoverned
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +152,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	if err != nil {
 		return nil, err
 	}
-	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t, ruling: ruling{ends: make(chan error, 1)}}
 	r.tools.Contracts = st.contracts()
 	if c, snap, err = r.held(c, snap); err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -242,10 +246,16 @@ var ErrLearn = errors.New("learn mode enforces nothing, so it is for one domain 
 // ErrLearnHeld is the error of learn mode where bundles of peers are subscribed to.
 var ErrLearnHeld = errors.New("learn mode enforces nothing, so no bundle of a peer would be kept to; take subscriptions out of the configuration")
 
+// ErrLearnGoverned is the error of learn mode that nobody agreed to.
+var ErrLearnGoverned = errors.New("learn mode enforces nothing, and by the rules in force the mode is changed by proposal; propose mode: learn")
+
 // inMode returns the configuration in learn mode if that is asked for.
 func inMode(c *config.Config, learn bool) (*config.Config, error) {
 	if !learn || c.Mode == config.Learn {
 		return c, nil
+	}
+	if c.Governance.On() {
+		return nil, ErrLearnGoverned
 	}
 	for _, a := range c.Agents {
 		if !c.Own(a) {
@@ -414,9 +424,6 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 	if err != nil {
 		return err
 	}
-	if err := r.Budgets.declare(ctx, next, r.fault); err != nil {
-		return err
-	}
 	r.join(snap)
 	retire := r.sources.attach(next, snap, r.seed)
 	snap, now, err := r.labelled(ctx, next, snap)
@@ -424,16 +431,10 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 		return err
 	}
 	r.keepRules(ctx, snap)
-	if coming != nil {
-		coming.Event.PolicyHash, coming.Event.ConfigHash = snap.Policy.Hash(), snap.ConfigHash
-		err = r.Gateway.SwapWith(ctx, snap, coming.Event, coming.Put)
-	} else {
-		if held := "held to bundles: " + told(all); bundles.Words(all) != r.heldWords && why != held { // a subscription that is gone, too, is on record
-			why += "; " + held
-		}
-		err = r.Gateway.Swap(ctx, snap, why)
+	if held := "held to bundles: " + told(all); bundles.Words(all) != r.heldWords && why != held { // a subscription that is gone, too, is on record
+		why += "; " + held
 	}
-	if err != nil {
+	if err := r.swap(ctx, next, snap, why, coming); err != nil {
 		return err
 	}
 	r.carried = now
@@ -460,6 +461,24 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 	r.renewCertificate()
 	r.log.Info("configuration reloaded", "why", why, "config", next.Hash(), "policy", snap.Policy.Hash())
 	return nil
+}
+
+// swap puts budgets and the snapshot of a configuration in force. The ledger has transactions of its own, so if the rest fails it gets back what it was told
+// before, as far as that gives back nothing that was spent.
+func (r *Gateway) swap(ctx context.Context, next *config.Config, snap *gateway.Snapshot, why string, coming *governance.Coming) error {
+	err := r.Budgets.declare(ctx, next, r.fault)
+	switch {
+	case err != nil:
+	case coming != nil:
+		coming.Event.PolicyHash, coming.Event.ConfigHash = snap.Policy.Hash(), snap.ConfigHash
+		err = r.Gateway.SwapWith(ctx, snap, coming.Event, coming.Put)
+	default:
+		err = r.Gateway.Swap(ctx, snap, why)
+	}
+	if err != nil {
+		err = errors.Join(err, r.Budgets.declare(context.WithoutCancel(ctx), r.config.Load(), r.fault))
+	}
+	return err
 }
 
 // fixed refuses changes that need a restart.

@@ -97,6 +97,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		err = errStopped
 	case <-stopped(r.Budgets.database()):
 		err = errStopped
+	case err = <-r.ruling.ends:
 	}
 	r.serving.Store(false)
 	stop()

@@ -71,9 +71,17 @@ func Origin(d flow.DomainID) string { return "scrim.dev/log/" + string(d) }
 func chain(d flow.DomainID) string { return "scrim.dev/journal/" + string(d) }
 
 // OpenState opens the data directory of a configuration, and the database if it keeps the state, and makes what is missing. Only one process may have it open:
-// another one gets a [store.ErrLocked].
+// another one gets a [store.ErrLocked]. Of c only where it lies is taken if rules are in force there: what is kept for how long, who is believed and what
+// may be agreed on is said by those.
 func OpenState(ctx context.Context, c *config.Config, opt store.Options) (*State, error) {
-	return openState(ctx, c, opt, nil)
+	st, err := OpenStore(ctx, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	if c, err = st.RuledBy(ctx, c); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st.opened(ctx, c, opt, nil)
 }
 
 func openState(ctx context.Context, c *config.Config, opt store.Options, fault func(error)) (*State, error) {
@@ -81,8 +89,13 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 	if err != nil {
 		return nil, err
 	}
+	return st.opened(ctx, c, opt, fault)
+}
+
+// opened opens all that a state of [OpenStore] leaves out, or closes it.
+func (st *State) opened(ctx context.Context, c *config.Config, opt store.Options, fault func(error)) (*State, error) {
 	st.cosigners.fault = fault
-	err = st.open(ctx, c, fault)
+	err := st.open(ctx, c, fault)
 	if err == nil {
 		err = st.openPeers(ctx, c, fault)
 	}
