@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -64,29 +63,15 @@ func (v *validator) governance() {
 		}
 		return
 	}
-	names, sums, roles := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for i, a := range g.Approvers {
-		at := fmt.Sprintf("governance/approvers/%d", i)
-		name, sum := strings.ToLower(a.Name), strings.ToLower(a.SHA256)
-		if names[name] && name != "" {
-			v.wrong(at+"/name", "", "another approver has the same name: two approvers who are one")
-		}
-		if sums[sum] && sum != "" {
-			v.wrong(at+"/sha256", "draw one for each with \"scrim policy approve --new-credential\"", "another approver has the same credential: two approvers who are one")
-		}
-		if name == change.Operator {
-			v.wrong(at+"/name", "", "%q is who has no credential", change.Operator)
-		}
-		for _, agent := range v.c.Agents {
-			if slices.ContainsFunc(agent.Keys, func(k APIKey) bool { return strings.EqualFold(k.SHA256, sum) }) {
-				v.wrong(at+"/sha256", "", "an agent calls with the same credential")
-			}
-		}
-		names[name], sums[sum] = true, true
+	var all []person
+	roles := map[string]bool{}
+	for _, a := range g.Approvers {
+		all = append(all, person{a.Name, a.SHA256})
 		for _, r := range a.Roles {
 			roles[r] = true
 		}
 	}
+	v.people("governance/approvers", "scrim policy approve --new-credential", all)
 	if g.Required > len(g.Approvers) {
 		v.wrong("governance/required", "", "more people are required than there are approvers")
 	}
