@@ -47,6 +47,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d+ datasets, \d+ links, \d+ deliveries`), "N datasets, N links, N deliveries"},
 	{regexp.MustCompile(`\d+ tokens, \d+ rows`), "N tokens, N rows"},
 	{regexp.MustCompile(`all \d+ rows`), "all N rows"},
+	{regexp.MustCompile(`its\s+\d+\s+figures`), "its N figures"},
+	{regexp.MustCompile(`again in \d+ entries`), "again in N entries"},
+	{regexp.MustCompile(`(?m)^(   \S+/\S+ +\S+ +)\d+ +\d+$`), "${1}N  N"}, // events of a stream, and what was sent again
 	{regexp.MustCompile(`\d+ entries, root [A-Za-z0-9+/]{43}= every entry was read and \d+ hash tiles were compared, in \d+ ms`), "N entries, root R, every entry was read and N hash tiles were compared, in N ms"},
 	{regexp.MustCompile(`000\.p/\d+`), "000.p/N"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`), "time"},
