@@ -123,6 +123,7 @@ type ShownRules struct {
 	Proposal change.Proposal     `json:"proposal,omitzero"`
 	Version  governance.Version  `json:"version,omitzero"`
 	Changes  []change.FileChange `json:"changes"`           // from its base, or from the version before
+	Gone     bool                `json:"gone,omitempty"`    // what it would have changed is not kept: nothing of it came into force
 	Missing  string              `json:"missing,omitempty"` // what approvals are missing
 }
 
@@ -157,6 +158,10 @@ func ShowRules(ctx context.Context, r *Rules, q OfRules) (s ShownRules, err erro
 		}
 	}
 	now, err := r.Office.RuleSet(ctx, to)
+	if errors.Is(err, governance.ErrGone) && q.ID != "" && s.Proposal.State.Ended() && s.Proposal.State != change.Active {
+		s.Gone, s.Changes = true, []change.FileChange{}
+		return s, nil
+	}
 	if err != nil {
 		return s, err
 	}

@@ -129,7 +129,10 @@ func (c *Coming) stale(tx store.Tx) error {
 			return err
 		}
 	}
-	return nil
+	if len(c.events) == 0 {
+		return nil
+	}
+	return c.o.keys.dropRules(tx)
 }
 
 // Made is called after the transaction: the version is that which the gateway runs.
@@ -275,7 +278,8 @@ func (o *Office) History(ctx context.Context, most int) (all []Version, err erro
 	return all, err
 }
 
-// RuleSet returns the rules of a digest, of a version or of a proposal.
+// RuleSet returns the rules of a digest, of a version or of a proposal under way. Those of a proposal that ended without coming into force are an [ErrGone],
+// unless another has the same.
 func (o *Office) RuleSet(ctx context.Context, d change.Digest) (rs change.RuleSet, err error) {
 	var sealed []byte
 	err = o.opt.DB.View(ctx, func(tx store.Tx) (err error) {
@@ -284,6 +288,25 @@ func (o *Office) RuleSet(ctx context.Context, d change.Digest) (rs change.RuleSe
 	})
 	if err == nil {
 		rs, err = o.keys.unseal(d, sealed)
+	}
+	return rs, err
+}
+
+// Approved returns the rules of a proposal that is due. One that somebody ended meanwhile is a [change.ErrState].
+func (o *Office) Approved(ctx context.Context, id string) (rs change.RuleSet, err error) {
+	var p change.Proposal
+	var sealed []byte
+	err = o.opt.DB.View(ctx, func(tx store.Tx) (err error) {
+		if p, err = o.keys.proposal(tx, id); err == nil && p.State != change.Approved {
+			err = change.ErrState
+		}
+		if err == nil {
+			sealed, err = rulesOf(tx, p.Digest)
+		}
+		return err
+	})
+	if err == nil {
+		rs, err = o.keys.unseal(p.Digest, sealed)
 	}
 	return rs, err
 }

@@ -42,11 +42,12 @@ var (
 	ErrNone     = errors.New("no rules are in force yet; governance begins when a gateway is started with it")
 	ErrBegun    = errors.New("governance has begun already")
 	ErrDate     = errors.New("the effective date is more than a year away")
+	ErrGone     = errors.New("the rule set is not there")
 	ErrAuthor   = errors.New("a proposal is withdrawn by its author, or by the operator if the operator made it")
 )
 
 const (
-	mostOpen  = 100 // proposals under way
+	mostOpen  = 32 // proposals under way: each has up to 32 MiB of rules
 	mostShown = 1000
 	mostText  = 500 // of a reason, in bytes
 	farthest  = 366 * 24 * time.Hour
@@ -448,7 +449,7 @@ func (o *Office) end(ctx context.Context, id string, credential flow.Secret, how
 		if err != nil {
 			return nil, err
 		}
-		return []flow.Event{ev}, o.keys.putProposal(tx, p)
+		return []flow.Event{ev}, o.keys.putEnded(tx, p)
 	})
 	return p, err
 }
@@ -516,7 +517,7 @@ func (o *Office) settle(ctx context.Context, id, what string, how func(*change.P
 		if err != nil {
 			return nil, err
 		}
-		return []flow.Event{o.about(p, what, "", "a proposal is "+what+": "+p.Ended)}, o.keys.putProposal(tx, p)
+		return []flow.Event{o.about(p, what, "", "a proposal is "+what+": "+p.Ended)}, o.keys.putEnded(tx, p)
 	})
 }
 

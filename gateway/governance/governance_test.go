@@ -131,6 +131,12 @@ func come(r *rig, o *governance.Office, p change.Proposal) error {
 	if err != nil {
 		return err
 	}
+	return comeWith(r, o, p, rs)
+}
+
+// comeWith is come of rules that were read before.
+func comeWith(r *rig, o *governance.Office, p change.Proposal, rs change.RuleSet) error {
+	r.t.Helper()
 	next, err := o.Come(r.t.Context(), p, rs)
 	if err != nil {
 		return err
@@ -279,14 +285,15 @@ func TestApproversAndTheEndOfGovernanceAreWiderChanges(t *testing.T) {
 func TestOfTwoProposalsOnOneBaseTheSecondIsStale(t *testing.T) {
 	r := begun(t)
 	a := r.approve(r.propose("ann", ruleSet("govern ann bob eve", "permit permit"), time.Time{}), "bob")
-	b := r.approve(r.propose("eve", ruleSet("govern ann bob eve", "permit permit permit"), time.Time{}), "bob")
+	second := ruleSet("govern ann bob eve", "permit permit permit")
+	b := r.approve(r.propose("eve", second, time.Time{}), "bob")
 	if err := come(r, r.Office, a); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := r.Proposal(t.Context(), b.ID); err != nil || b.State != change.Stale || !strings.Contains(b.Ended, "version 2") {
 		t.Errorf("the second is %s: %s, %v", b.State, b.Ended, err)
 	}
-	r.want(come(r, r.Office, b), change.ErrStale)
+	r.want(comeWith(r, r.Office, b, second), change.ErrStale)
 	if !strings.HasSuffix(r.said(), "active ann, stale") {
 		t.Errorf("the log says %s", r.said())
 	}
@@ -471,7 +478,8 @@ func TestTheLogKnowsOfVersionsThatWereDeleted(t *testing.T) {
 
 func TestObjectionsEndAProposal(t *testing.T) {
 	r, ctx := begun(t), t.Context()
-	p := r.propose("ann", ruleSet("govern ann bob eve", "permit permit"), noon.Add(time.Hour))
+	wide := ruleSet("govern ann bob eve", "permit permit")
+	p := r.propose("ann", wide, noon.Add(time.Hour))
 	_, err := r.Withdraw(ctx, p.ID, secret("bob"))
 	r.want(err, governance.ErrAuthor)
 	_, err = r.Withdraw(ctx, p.ID, flow.Secret{})
@@ -482,7 +490,9 @@ func TestObjectionsEndAProposal(t *testing.T) {
 	if _, err := r.Reject(ctx, p.ID, "the contract says otherwise", secret("eve")); err != nil {
 		t.Errorf("one that waits for its date cannot be rejected: %v", err)
 	}
-	r.want(come(r, r.Office, p), change.ErrState)
+	r.want(comeWith(r, r.Office, p, wide), change.ErrState)
+	_, err = r.Approved(ctx, p.ID)
+	r.want(err, change.ErrState)
 	q := r.propose("ann", ruleSet("govern ann bob eve", ""), time.Time{})
 	if _, err := r.Withdraw(ctx, q.ID, secret("ann")); err != nil {
 		t.Error(err)
@@ -512,4 +522,98 @@ func TestFailedProposalLeavesTheRules(t *testing.T) {
 	if all, _ := r.Due(ctx); len(all) != 0 {
 		t.Error("it is due again")
 	}
+}
+
+func TestRulesOfProposalsThatCameToNothingAreNotKept(t *testing.T) {
+	r, ctx := begun(t), t.Context()
+	wide, wider := ruleSet("govern ann bob eve", "permit permit"), ruleSet("govern ann bob eve", "permit permit permit")
+	withdraw := func(p change.Proposal) error {
+		_, err := r.Withdraw(ctx, p.ID, secret("ann"))
+		return err
+	}
+	for state, end := range map[change.State]func(change.Proposal) error{
+		change.Withdrawn: withdraw,
+		change.Rejected: func(p change.Proposal) error {
+			_, err := r.Reject(ctx, p.ID, "no", secret("eve"))
+			return err
+		},
+		change.Failed: func(p change.Proposal) error { return r.Fail(ctx, p.ID, "a secret is not there") },
+		change.Expired: func(change.Proposal) error {
+			r.add(49 * time.Hour)
+			_, err := r.Due(ctx)
+			return err
+		},
+	} {
+		p := r.propose("ann", wide, time.Time{})
+		if err := end(p); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Proposal(ctx, p.ID); err != nil || got.State != state || got.Digest != p.Digest || got.Reason != p.Reason {
+			t.Errorf("the record says %s, %q, %v; want %s", got.State, got.Reason, err, state)
+		}
+		if _, err := r.RuleSet(ctx, p.Digest); !errors.Is(err, governance.ErrGone) {
+			t.Errorf("rules of a proposal that is %s: error = %v, want ErrGone", state, err)
+		}
+	}
+	// What another needs stays: one under way, the version in force, and one before.
+	a, b := r.propose("ann", wide, time.Time{}), r.propose("ann", wide, time.Time{})
+	r.want(withdraw(a), nil)
+	other := r.propose("ann", wider, time.Time{})
+	r.want(come(r, r.Office, r.approve(b, "bob")), nil)
+	if p, err := r.Proposal(ctx, other.ID); err != nil || p.State != change.Stale {
+		t.Fatal(p.State, err)
+	}
+	_, err := r.RuleSet(ctx, other.Digest)
+	r.want(err, governance.ErrGone)
+	for _, n := range []int64{1, 2} {
+		back, err := r.Back(ctx, n, governance.Draft{Reason: "back", Credential: secret("ann")})
+		if n == 2 {
+			r.want(err, governance.ErrSame)
+			continue
+		}
+		r.want(err, nil)
+		r.want(withdraw(back), nil)
+	}
+	for _, rs := range []change.RuleSet{first, wide} {
+		if kept, err := r.RuleSet(ctx, rs.Digest()); err != nil || kept.Digest() != rs.Digest() {
+			t.Errorf("rules of a version: %v", err)
+		}
+	}
+}
+
+// Who writes to the database can have nothing dropped by it, and no objection put off.
+func TestWhatIsNotProvenDropsNoRules(t *testing.T) {
+	r, ctx := begun(t), t.Context()
+	r.want(come(r, r.Office, r.approve(r.propose("ann", ruleSet("govern ann bob eve", ""), time.Time{}), "ann")), nil)
+	p := r.propose("ann", ruleSet("govern ann bob eve", "permit permit"), time.Time{})
+	if err := r.db.Update(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec("UPDATE governance_versions SET body = (SELECT body FROM governance_versions WHERE version = 2) WHERE version = 1")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Reject(ctx, p.ID, "no", secret("bob"))
+	r.want(err, nil)
+	_, err = r.RuleSet(ctx, first.Digest())
+	r.want(err, nil)
+}
+
+func TestProposalsUnderWayAreFew(t *testing.T) {
+	r, ctx := begun(t), t.Context()
+	v, _, _ := r.Running()
+	var err error
+	n := 0
+	for ; n < 200 && err == nil; n++ {
+		_, err = r.Propose(ctx, governance.Draft{Base: v.Digest, Rules: ruleSet("govern ann bob eve", fmt.Sprintf("permit permit %d", n)), Reason: "more"})
+	}
+	if n--; !errors.Is(err, governance.ErrMany) || n != 32 {
+		t.Errorf("after %d proposals: %v, want ErrMany after 32", n, err)
+	}
+	all, err := r.Proposals(ctx, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Reject(ctx, all[0].ID, "no", secret("bob"))
+	r.want(err, nil)
+	r.propose("ann", ruleSet("govern ann bob eve", "permit permit"), time.Time{})
 }

@@ -114,6 +114,15 @@ func (k *keys) putProposal(tx store.Tx, p change.Proposal) error {
 	return err
 }
 
+// putEnded is putProposal of one that may have ended, with whose rules nothing is done any more.
+func (k *keys) putEnded(tx store.Tx, p change.Proposal) error {
+	err := k.putProposal(tx, p)
+	if err == nil && p.State.Ended() {
+		err = k.dropRules(tx)
+	}
+	return err
+}
+
 func (k *keys) proposal(tx store.Tx, id string) (p change.Proposal, err error) {
 	var body, mac []byte
 	err = tx.QueryRow("SELECT body, mac FROM governance_proposals WHERE id = ?", id).Scan(&body, &mac)
@@ -204,9 +213,86 @@ func putRules(tx store.Tx, d change.Digest, sealed []byte) error {
 func rulesOf(tx store.Tx, d change.Digest) (sealed []byte, err error) {
 	err = tx.QueryRow("SELECT content FROM governance_rules WHERE digest = ?", d[:]).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("%w: the rule set is not there", ErrTampered)
+		err = fmt.Errorf("%w: %w", ErrTampered, ErrGone)
 	}
 	return sealed, err
+}
+
+// dropRules forgets the rule sets that neither a version nor a proposal under way has: whoever may propose and withdraw would fill the store with them.
+// Where a row does not prove itself, nothing is forgotten: who writes to the database shall not choose what, nor keep a proposal from being ended.
+func (k *keys) dropRules(tx store.Tx) error {
+	needed, err := k.neededRules(tx)
+	if errors.Is(err, ErrTampered) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	kept, err := column(tx, "SELECT digest FROM governance_rules")
+	if err != nil {
+		return err
+	}
+	for _, d := range kept {
+		if len(d) == len(change.Digest{}) && needed[change.Digest(d)] {
+			continue
+		}
+		if _, err := tx.Exec("DELETE FROM governance_rules WHERE digest = ?", d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *keys) neededRules(tx store.Tx) (map[change.Digest]bool, error) {
+	newest, err := inForce(tx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query("SELECT version, body, mac FROM governance_versions")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	needed, n := map[change.Digest]bool{}, int64(0)
+	for ; rows.Next(); n++ {
+		var version int64
+		var body, mac []byte
+		var v Version
+		if err := rows.Scan(&version, &body, &mac); err != nil {
+			return nil, err
+		}
+		if err := k.open(mac, body, &v, versionName(version)); err != nil {
+			return nil, err
+		}
+		needed[v.Digest] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if n != newest {
+		return nil, ErrTampered
+	}
+	open, err := k.proposals(tx, false)
+	for _, p := range open {
+		needed[p.Digest] = true
+	}
+	return needed, err
+}
+
+func column(tx store.Tx, query string) (all [][]byte, err error) {
+	rows, err := tx.Query(query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	return all, rows.Err()
 }
 
 // inForce returns the number of the version in force, 0 if none ever was.

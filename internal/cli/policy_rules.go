@@ -246,6 +246,9 @@ func (e *env) policyShow() *cobra.Command {
 			} else {
 				e.saysVersion(s.Version)
 			}
+			if s.Gone {
+				fmt.Fprintln(e.out, "\nWhat it would have changed is gone: rules of a proposal that ended without coming into force are not kept.")
+			}
 			for _, f := range s.Changes {
 				e.lines(f)
 			}

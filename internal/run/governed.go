@@ -180,7 +180,10 @@ func (st *State) Apply(ctx context.Context, o *governance.Office) (any bool, err
 }
 
 func (st *State) apply(ctx context.Context, o *governance.Office, p change.Proposal) error {
-	rs, err := o.RuleSet(ctx, p.Digest)
+	rs, err := o.Approved(ctx, p.ID)
+	if errors.Is(err, change.ErrState) {
+		return nil // somebody ended it meanwhile
+	}
 	if err != nil {
 		return err
 	}
@@ -434,7 +437,10 @@ func (r *Gateway) ApplyRules(ctx context.Context) error {
 // applyHeld puts one proposal in force, or returns why it waits for a restart.
 func (r *Gateway) applyHeld(ctx context.Context, p change.Proposal) (waits, err error) {
 	o, old := r.ruling.office, r.config.Load()
-	rs, err := o.RuleSet(ctx, p.Digest)
+	rs, err := o.Approved(ctx, p.ID)
+	if errors.Is(err, change.ErrState) {
+		return nil, nil // somebody ended it meanwhile
+	}
 	if err != nil {
 		return nil, err
 	}

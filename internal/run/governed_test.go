@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/governance"
@@ -462,5 +463,35 @@ func TestReviewsAreDue(t *testing.T) {
 	}
 	if last, err := o.Reviews(ctx); err != nil || last["policies"].By != "ann" || !strings.HasSuffix(ruleSteps(t, g), "reviewed") {
 		t.Errorf("reviews = %v, %v", last, err)
+	}
+}
+
+// Rules of a proposal that came to nothing are gone, and what shows it says so. Other rules that are missing are no such case.
+func TestShowSaysThatTheRulesOfARejectedProposalAreGone(t *testing.T) {
+	h := houseOf(t)
+	g := h.open()
+	defer func() { h.close(g) }()
+	ctx, o := t.Context(), g.Governing()
+	h.write("policies/home.cedar", widePolicy)
+	p := h.propose(o, "ann", time.Time{})
+	s, err := api.ShowRules(ctx, g.APIRules(), api.OfRules{ID: p.ID})
+	if err != nil || s.Gone || len(s.Changes) != 1 {
+		t.Fatalf("a proposal under way: gone %v, %d files, %v", s.Gone, len(s.Changes), err)
+	}
+	if _, err := o.Reject(ctx, p.ID, "no", flow.NewSecret("secret of bob")); err != nil {
+		t.Fatal(err)
+	}
+	s, err = api.ShowRules(ctx, g.APIRules(), api.OfRules{ID: p.ID})
+	if err != nil || !s.Gone || len(s.Changes) != 0 || s.Proposal.State != change.Rejected || s.Proposal.Digest != p.Digest {
+		t.Errorf("a proposal that was rejected: gone %v, %d files, it is %s, %v", s.Gone, len(s.Changes), s.Proposal.State, err)
+	}
+	q := h.propose(o, "ann", time.Time{})
+	if err := g.DB.Update(ctx, func(tx store.Tx) error { _, err := tx.Exec("DELETE FROM governance_rules"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []api.OfRules{{ID: q.ID}, {Version: 1}} {
+		if s, err := api.ShowRules(ctx, g.APIRules(), of); !errors.Is(err, governance.ErrTampered) {
+			t.Errorf("proposal %q, version %d, whose rules somebody deleted: gone %v, error %v", of.ID, of.Version, s.Gone, err)
+		}
 	}
 }
