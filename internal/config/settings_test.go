@@ -74,6 +74,51 @@ func TestContractThatIsASchemaTooIsCompared(t *testing.T) {
 	}
 }
 
+// What a contract's description says decides something where the contract is a list of words, too, from disk as from memory.
+func TestWordsOfAContractThatIsAListAreCompared(t *testing.T) {
+	file := ruled(t)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contract := filepath.Join(filepath.Dir(file), "claims.odcs.yaml")
+	claims, err := os.ReadFile(contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := func(list, word string) map[string]string {
+		t.Helper()
+		for name, text := range map[string]string{file: string(raw) + list, contract: string(claims) + "# words:\n" + "description:\n  usage: |\n    " + word + "\n"} {
+			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		onDisk, err := Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := RuleFiles(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		over, err := LoadOver(file, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(onDisk.Settings(), over.Settings()) {
+			t.Error("the same rules have other settings from memory than from disk")
+		}
+		return onDisk.Settings()
+	}
+	const list = "detection: {lists: [{name: mine, label: secret/password, file: claims.odcs.yaml}]}\n"
+	if maps.Equal(settings(list, "opensesame"), settings(list, "openbarley")) {
+		t.Error("one word of the list is another, and the settings are the same")
+	}
+	if !maps.Equal(settings("", "opensesame"), settings("", "openbarley")) {
+		t.Error("what is a contract alone is compared as a setting")
+	}
+}
+
 // A kind of setting that was not thought of would be the same whatever it says.
 func TestEverySettingIsOfAKindThatIsCompared(t *testing.T) {
 	seen := map[reflect.Type]bool{}
