@@ -27,7 +27,15 @@ type RulesStatus struct {
 	Version governance.Version `json:"version"`
 	Drift   []string           `json:"drift,omitempty"` // files on disk that differ
 	Wrong   string             `json:"wrong,omitempty"` // why those on disk are no rules
+	Waiting []WaitingRules     `json:"waiting,omitempty"`
 	Reviews []governance.Due   `json:"reviews,omitempty"`
+}
+
+// WaitingRules is a proposal that is not in force, though it was approved and its date has come.
+type WaitingRules struct {
+	Proposal string `json:"proposal"`
+	Why      string `json:"why"`
+	Restart  bool   `json:"restart,omitempty"` // it waits for a restart; otherwise it is tried again
 }
 
 // DraftRules is what somebody proposes.

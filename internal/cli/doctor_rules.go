@@ -26,6 +26,13 @@ func (d *doctor) rules(ctx context.Context, e *env) {
 	default:
 		d.say(fine, "rules on disk", "they are those in force")
 	}
+	for _, w := range s.Waiting {
+		if w.Restart {
+			d.say(doubtful, "rules approved", "proposal %s waits for a restart of the gateway: %s", w.Proposal, plain(w.Why))
+		} else {
+			d.say(wrong, "rules approved", "proposal %s is not in force yet, and is tried again: %s", w.Proposal, plain(w.Why))
+		}
+	}
 	for _, r := range s.Reviews {
 		d.say(doubtful, "review", "%s should be looked at again since %s", plain(r.What), r.Since.Format("2006-01-02"))
 	}

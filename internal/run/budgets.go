@@ -213,7 +213,7 @@ func budgetEvent(own flow.DomainID, e *budget.Entry) flow.Event {
 // its own, and tell is called with why.
 func (b *Budgets) declare(ctx context.Context, c *config.Config, tell func(error)) error {
 	if err := b.know(c); err != nil {
-		return err
+		return wrongRules{err}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Datasets)) {
 		d := c.Datasets[name]

@@ -131,7 +131,7 @@ func (r *Gateway) APIRules() *api.Rules {
 	return &api.Rules{Office: r.ruling.office, Apply: r.ApplyRules, Status: func(ctx context.Context) (api.RulesStatus, error) {
 		r.look()
 		d := r.Drift()
-		return api.RulesStatus{Drift: d.Files, Wrong: d.Error, Reviews: r.reviewsDue(ctx)}, nil
+		return api.RulesStatus{Drift: d.Files, Wrong: d.Error, Waiting: r.waitingRules(), Reviews: r.reviewsDue(ctx)}, nil
 	}}
 }
 

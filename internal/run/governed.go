@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
@@ -17,6 +18,7 @@ import (
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/change"
+	"github.com/scrimhq/scrim/privacy/budget"
 	"github.com/scrimhq/scrim/store"
 )
 
@@ -269,7 +271,7 @@ func (r *rulebook) fixed(old, now change.RuleSet) error {
 // ruling is how the rules of a running gateway change.
 type ruling struct {
 	office  *governance.Office
-	waiting string // ids of proposals that wait for a restart; guarded by the gateway's mu
+	waiting []api.WaitingRules // guarded by the gateway's mu
 
 	searching bool       // the log was not searched to its end yet for rules that came into force later
 	ends      chan error // why the gateway has to end; room for one
@@ -384,9 +386,15 @@ func (r *Gateway) tend(ctx context.Context) {
 			}
 		}
 	}
-	for n := 0; ; n++ {
-		if err := r.ApplyRules(ctx); err != nil && ctx.Err() == nil {
+	for n, skip, left := 0, 0, 0; ; n++ {
+		if left > 0 {
+			left--
+		} else if err := r.ApplyRules(ctx); err == nil {
+			skip = 0
+		} else if ctx.Err() == nil {
 			r.fault(err)
+			skip = afterFault(skip)
+			left = skip
 		}
 		if n%6 == 0 {
 			r.look()
@@ -402,36 +410,63 @@ func (r *Gateway) tend(ctx context.Context) {
 	}
 }
 
-// ApplyRules puts in force what is due. What fails ends, with its reason on the log, and the rules before stay; what needs a restart waits for it.
+// afterFault is how many looks at what is due are left out after one more fault: up to two minutes. Whoever approves something has all of it tried at once.
+func afterFault(skip int) int { return min(2*skip+1, 11) }
+
+// ApplyRules puts in force what is due. Rules in which something is wrong end, with the reason on the log, and the rules before stay; what needs a restart waits
+// for it. After any other fault the proposal stays approved, and nothing that comes after it is put in force before it.
 func (r *Gateway) ApplyRules(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var waits []string
-	defer func() {
-		if text := strings.Join(waits, " "); text != r.ruling.waiting {
-			r.ruling.waiting = text
-		}
-	}()
+	var waits []api.WaitingRules
+	among := func(all []api.WaitingRules, id string) bool {
+		return slices.ContainsFunc(all, func(w api.WaitingRules) bool { return w.Proposal == id })
+	}
 	for {
 		due, err := r.ruling.office.Due(ctx)
 		if err != nil {
 			return err
 		}
-		due = slices.DeleteFunc(due, func(p change.Proposal) bool { return slices.Contains(waits, p.ID) })
+		due = slices.DeleteFunc(due, func(p change.Proposal) bool { return among(waits, p.ID) })
 		if len(due) == 0 {
+			r.ruling.waiting = waits
 			return nil
 		}
+		id := due[0].ID
 		waited, err := r.applyHeld(ctx, due[0])
 		if err != nil {
-			return err
+			r.ruling.waiting = append(waits, api.WaitingRules{Proposal: id, Why: err.Error()})
+			return fmt.Errorf("proposal %s is not in force yet; it stays approved, and is tried again: %w", id, err)
 		}
 		if waited != nil {
-			waits = append(waits, due[0].ID)
-			if !strings.Contains(r.ruling.waiting, due[0].ID) {
-				r.log.Warn("rules that were approved wait for a restart of the gateway", "proposal", due[0].ID, "why", waited)
+			waits = append(waits, api.WaitingRules{Proposal: id, Why: waited.Error(), Restart: true})
+			if !among(r.ruling.waiting, id) {
+				r.log.Warn("rules that were approved wait for a restart of the gateway", "proposal", id, "why", waited)
 			}
 		}
 	}
+}
+
+// waitingRules are the proposals that were due when it was last looked, and did not come into force.
+func (r *Gateway) waitingRules() []api.WaitingRules {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ruling.waiting)
+}
+
+// wrongRules is what is wrong with rules themselves: to try them again does not help.
+type wrongRules struct{ error }
+
+func (w wrongRules) Unwrap() error { return w.error }
+
+// wrongBudgets marks an error of declaring budgets that their rules are to blame for, and not what keeps the ledger.
+func wrongBudgets(err error) error {
+	for _, rule := range []error{budget.ErrPlan, budget.ErrUnit, budget.ErrBlocks, budget.ErrRefresh, budget.ErrScope, budget.ErrAmount, budget.ErrDeclared} {
+		if errors.Is(err, rule) {
+			return wrongRules{err}
+		}
+	}
+	return err
 }
 
 // applyHeld puts one proposal in force, or returns why it waits for a restart.
@@ -449,13 +484,18 @@ func (r *Gateway) applyHeld(ctx context.Context, p change.Proposal) (waits, err 
 		return nil, err
 	}
 	next, err := ruledBy(old, rs)
-	if err == nil {
+	if err != nil {
+		err = wrongRules{err}
+	} else {
 		if waits := fixed(old, next); waits != nil {
 			return waits, nil
 		}
 		err = r.adopt(ctx, next, "proposal "+p.ID, coming)
 	}
-	if errors.Is(err, governance.ErrBehind) || errors.Is(err, change.ErrStale) || errors.Is(err, change.ErrState) || errors.Is(err, store.ErrBroken) || ctx.Err() != nil {
+	if errors.Is(err, change.ErrState) {
+		return nil, nil // as above
+	}
+	if _, wrong := errors.AsType[wrongRules](err); err != nil && (!wrong || ctx.Err() != nil) {
 		return nil, err // it is not the proposal's fault
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/evidence/lineage"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/governance"
@@ -19,6 +20,7 @@ import (
 	"github.com/scrimhq/scrim/policy/change"
 	"github.com/scrimhq/scrim/privacy/budget"
 	"github.com/scrimhq/scrim/store"
+	"github.com/scrimhq/scrim/store/storetest"
 )
 
 // ruledHouse is a directory with a governed configuration, to which more is added.
@@ -220,5 +222,126 @@ func TestRulesThatWerePutBackAreNotStarted(t *testing.T) {
 		if err == nil {
 			_ = g.Close()
 		}
+	}
+}
+
+// cutOff is a database that is away for a while.
+type cutOff struct {
+	store.DB
+	err error
+}
+
+func (c *cutOff) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if c.err != nil {
+		return c.err
+	}
+	return c.DB.Update(ctx, fn)
+}
+
+func (c *cutOff) View(ctx context.Context, fn func(store.Tx) error) error {
+	if c.err != nil {
+		return c.err
+	}
+	return c.DB.View(ctx, fn)
+}
+
+// A database that is away, or a time that is up, is not the fault of what people approved: it comes into force when that is over.
+func TestFaultThatPassesLeavesAProposalApproved(t *testing.T) {
+	const settings = "datasets: {stays: {epsilon: 3, unit: {name: patient}, quotas: [{domain: other, epsilon: %d}]}}\ncontracts: [claims.yaml]\nlineage: {datasets: [{namespace: lake, name: claims, dataset: claims}]}\n"
+	file, write := ruledHouse(t, fmt.Sprintf(settings, 1))
+	contract := "apiVersion: v3.1.0\nkind: DataContract\nid: claims\nversion: 1.0.0\nstatus: active\nschema: [{name: claims, properties: [{name: dx, tags: ['label:health/diagnosis']}]}]\n"
+	if err := os.WriteFile(filepath.Join(filepath.Dir(file), "claims.yaml"), []byte(contract), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := openRuled(t, file)
+	defer func() { _ = g.Close() }()
+	ctx, o := t.Context(), g.Governing()
+	budgets := &cutOff{DB: storetest.Open(t, budget.Schema())}
+	other, err := budget.Open(ctx, budgets, budget.Options{Writer: "test", Signer: g.Keys.Signer("budget"), Seal: g.Keys.AEAD("budget")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph := &cutOff{DB: g.DB}
+	own := g.Budgets.Ledger
+	g.Budgets.Ledger, g.Lineage = other, lineage.New(graph, lineage.Options{})
+	defer func() {
+		g.Budgets.Ledger = own
+		if err := other.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for i, c := range []struct {
+		name string
+		db   *cutOff
+		err  error
+	}{
+		{"budgets cannot be reached", budgets, errors.New("connection refused")},
+		{"the time for budgets is up", budgets, context.DeadlineExceeded},
+		{"the graph cannot be reached", graph, errors.New("connection refused")},
+	} {
+		write(fmt.Sprintf(settings, i+2))
+		p := proposed(t, g, file)
+		before, _, _ := o.Running()
+		c.db.err = c.err
+		for range 2 {
+			if err := g.ApplyRules(ctx); !errors.Is(err, c.err) || !strings.Contains(err.Error(), p.ID) {
+				t.Errorf("%s: error = %v", c.name, err)
+			}
+			kept, err := o.Proposal(ctx, p.ID)
+			now, _, _ := o.Running()
+			if err != nil || kept.State != change.Approved || now.Version != before.Version {
+				t.Fatalf("%s: it is %s (%s) and version %d is in force, %v", c.name, kept.State, kept.Ended, now.Version, err)
+			}
+		}
+		s, err := g.APIRules().Status(ctx)
+		if err != nil || len(s.Waiting) != 1 || s.Waiting[0].Proposal != p.ID || s.Waiting[0].Restart || !strings.Contains(s.Waiting[0].Why, c.err.Error()) {
+			t.Errorf("%s: the status says %+v, %v", c.name, s.Waiting, err)
+		}
+		c.db.err = nil
+		if err := g.ApplyRules(ctx); err != nil {
+			t.Fatalf("%s, and is over: %v", c.name, err)
+		}
+		kept, err := o.Proposal(ctx, p.ID)
+		if s, wrong := g.APIRules().Status(ctx); err != nil || wrong != nil || kept.State != change.Active || len(s.Waiting) != 0 {
+			t.Errorf("%s, and is over: it is %s (%s), %+v waits, %v", c.name, kept.State, kept.Ended, s.Waiting, errors.Join(err, wrong))
+		}
+	}
+}
+
+// What is wrong with the rules themselves ends a proposal, wherever it is found.
+func TestFaultOfTheRulesEndsAProposal(t *testing.T) {
+	const datasets = "datasets: {stays: {epsilon: 3, unit: {name: %s}}}\n"
+	file, write := ruledHouse(t, fmt.Sprintf(datasets, "patient"))
+	g := openRuled(t, file)
+	defer func() { _ = g.Close() }()
+	fails := func(name, why string) {
+		t.Helper()
+		p := proposed(t, g, file)
+		if err := g.ApplyRules(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		p, err := g.Governing().Proposal(t.Context(), p.ID)
+		if err != nil || p.State != change.Failed || !strings.Contains(p.Ended, why) {
+			t.Errorf("%s: it is %s (%s), %v", name, p.State, p.Ended, err)
+		}
+	}
+	write(fmt.Sprintf(datasets, "visit"))
+	fails("a budget that was declared otherwise", budget.ErrDeclared.Error())
+	write(fmt.Sprintf(datasets, "patient") + "limits: {body: 1000000}\n")
+	build := g.build
+	g.build = func(*config.Config) (*gateway.Snapshot, error) { return nil, errors.New("nothing can be made of it") }
+	fails("what cannot be built", "nothing can be made of it")
+	g.build = build
+}
+
+func TestFaultsAreTriedAgainLessAndLess(t *testing.T) {
+	var all []int
+	skip := 0
+	for range 6 {
+		skip = afterFault(skip)
+		all = append(all, skip)
+	}
+	if got := fmt.Sprint(all); got != "[1 3 7 11 11 11]" {
+		t.Errorf("looks that are left out after each fault: %s", got)
 	}
 }

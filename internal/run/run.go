@@ -418,11 +418,11 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 	next = next.HeldTo(heldBy(all, r.Gateway.Snapshot().Policy))
 	snap, err := r.build(next)
 	if err != nil {
-		return err
+		return wrongRules{err}
 	}
 	plans, err := streamPlans(next)
 	if err != nil {
-		return err
+		return wrongRules{err}
 	}
 	r.join(snap)
 	retire := r.sources.attach(next, snap, r.seed)
@@ -466,7 +466,7 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 // swap puts budgets and the snapshot of a configuration in force. The ledger has transactions of its own, so if the rest fails it gets back what it was told
 // before, as far as that gives back nothing that was spent.
 func (r *Gateway) swap(ctx context.Context, next *config.Config, snap *gateway.Snapshot, why string, coming *governance.Coming) error {
-	err := r.Budgets.declare(ctx, next, r.fault)
+	err := wrongBudgets(r.Budgets.declare(ctx, next, r.fault))
 	switch {
 	case err != nil:
 	case coming != nil:
