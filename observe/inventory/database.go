@@ -124,6 +124,7 @@ func (d *draft) sampleTable(ctx context.Context, db sql.Database, l *sql.Listed,
 	if err != nil {
 		return err
 	}
+	d.judge = o.names()
 	d.fill(s.sorted())
 	return nil
 }

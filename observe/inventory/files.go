@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func stem(name string) string {
 
 // failed says of an asset that it could not be read.
 func (d *draft) failed(err error) {
-	d.Failed, d.Why, d.values, d.Sampled = true, guarded(err).Error(), nil, 0
+	d.Failed, d.Why, d.values, d.Sampled = true, d.guarded(err).Error(), nil, 0
 	d.distinct = nil
 }
 
@@ -85,9 +86,10 @@ var errHeadless = errors.New("its first row holds values where names of columns 
 
 // read samples a file from its first row to its last.
 func (d *draft) read(ctx context.Context, open func() (table.Source, error), o Options) error {
+	d.judge = o.names()
 	src, err := open()
 	if err != nil {
-		return guarded(err)
+		return err
 	}
 	defer src.Close()
 	return within(ctx, d.Asset.Name, o.Each, func(ctx context.Context) error {
@@ -104,21 +106,45 @@ func (d *draft) read(ctx context.Context, open func() (table.Source, error), o O
 			s.batch(b)
 			return nil
 		}, table.Options{})
-		if err != nil {
+		rows := s.sorted()
+		values := d.lines && d.areValues(rows) || !d.lines && (d.repeated(rows) || d.belongs(rows, err == nil))
+		switch {
+		case values && (err != nil || !d.lines):
+			d.Columns, d.at = nil, nil
+			return cmp.Or(err, fmt.Errorf("%s: %w", d.Asset.Name, errHeadless))
+		case err != nil:
 			return err
 		}
 		d.Rows, d.Exact = s.seen, true
-		rows := s.sorted()
-		if d.lines && d.areValues(rows) {
+		if values {
 			d.collapse(rows)
-			return nil
+		} else {
+			d.fill(rows)
 		}
-		if !d.lines && d.repeated(rows) {
-			d.Columns, d.at = nil, nil
-			return fmt.Errorf("%s: %w", d.Asset.Name, errHeadless)
-		}
-		d.fill(rows)
 		return nil
+	})
+}
+
+// belongs reports whether the columns are called by what would stand among the rows. Of a file that could not be read to its end few
+// rows are there to compare with, or none: then it is enough that the names may stand for people.
+func (d *draft) belongs(rows []kept, whole bool) bool {
+	names := make([]string, len(d.Columns))
+	for i, c := range d.Columns {
+		names[i] = c.Name
+	}
+	if (!whole || len(rows) == 0) && d.judge.members(names) {
+		return true
+	}
+	return d.judge.header(names, func(i int) (below []string) {
+		for _, r := range rows {
+			if len(below) == maxCompared || d.at[i] < 0 {
+				break
+			}
+			if c := r.cells[d.at[i]]; c.text != "" {
+				below = append(below, c.text)
+			}
+		}
+		return below
 	})
 }
 

@@ -89,6 +89,8 @@ type Options struct {
 	Each   time.Duration // longest time for one asset; 0: 5 minutes
 	Views  bool          // look at rows of views and foreign tables too, which runs what their owners wrote
 	Call   bool          // call MCP tools that say they only read and need no arguments
+
+	names func() *judge // of an asset's names
 }
 
 const (
@@ -128,12 +130,14 @@ type draft struct {
 	lines    bool       // its columns are the members of objects, whose names nobody may have declared
 	at       []int      // where a column's cells lie in rows of the sample, -1: they were not read; nil: in order
 	name     string     // of the table for the classifier; "": the asset's
+	judge    *judge     // of names that nobody may have declared
 }
 
 // Scan lists what the source holds and classifies it. With an error the inventory is nil; assets that could not be read are in it,
 // and say why.
 func Scan(ctx context.Context, src Source, c Classifier, o Options) (*Inventory, error) {
 	o = o.settled()
+	o.names = func() *judge { return &judge{ctx: ctx, c: c, left: maxJudged} }
 	inv := &Inventory{Source: src.Name(), Assets: []Asset{}}
 	err := src.survey(ctx, o, func(d *draft) error {
 		if err := ctx.Err(); err != nil {

@@ -212,6 +212,7 @@ func (s *mcpSource) call(ctx context.Context, session *sdk.ClientSession, tool s
 			}
 		}
 	}
+	d.judge = o.names()
 	d.join(m)
 	d.Sampled = 1
 	return nil
@@ -230,7 +231,7 @@ func (m *member) take(raw []byte) bool {
 
 // join adds what was found to what a schema declares: values to its places, and places of their own for what it does not declare.
 func (d *draft) join(m *member) {
-	var found draft
+	found := draft{judge: d.judge}
 	m.columns(&found, Column{Name: m.name})
 	d.values = make([][]string, len(d.Columns))
 	for i, c := range found.Columns {

@@ -74,9 +74,9 @@ func headless(columns []table.Column) bool {
 }
 
 // guarded is an error of a table without a column's name that may be a value.
-func guarded(err error) error {
+func (d *draft) guarded(err error) error {
 	e, ok := errors.AsType[*table.Error](err)
-	if !ok || e.Column == "" || plausible(e.Column) {
+	if !ok || e.Column == "" || plausible(e.Column) && !d.judge.one(e.Column) {
 		return err
 	}
 	g := *e

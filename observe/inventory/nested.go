@@ -12,7 +12,7 @@ const (
 	maxMembers  = 300 // different members of one object that are told apart; an object with more is a map
 	maxNested   = 8   // levels of objects within a column
 	maxElements = 16  // of one array that are looked at
-	mapWhy      = "its members' names differ from row to row, so they were taken for values"
+	mapWhy      = "its members' names look like values, or differ from row to row as those do"
 )
 
 // member is what was found at a place within JSON.
@@ -78,11 +78,13 @@ func (m *member) kid(name string, depth int) *member {
 	return k
 }
 
-// isMap reports whether the members' names are values: one looks like one, there are too many, or most come but once among many
-// objects.
-func (m *member) isMap() bool {
+// isMap reports whether the members' names are values: one looks like one, there are too many, most come but once among many
+// objects, or they stand for people.
+func (m *member) isMap(j *judge) bool {
 	once := 0
+	var names []string
 	for _, k := range m.kids {
+		names = append(names, k.name)
 		if !plausible(k.name) {
 			return true
 		}
@@ -90,7 +92,7 @@ func (m *member) isMap() bool {
 			once++
 		}
 	}
-	return m.asMap || fleeting(m.objects, len(m.kids), once)
+	return m.asMap || fleeting(m.objects, len(m.kids), once) || j.members(names)
 }
 
 // fleeting reports whether most members come but once among many objects.
@@ -101,7 +103,9 @@ func fleeting(objects, members, once int) bool {
 // areValues reports whether the columns of a file of objects are a map's keys.
 func (d *draft) areValues(rows []kept) bool {
 	once := 0
+	var names []string
 	for i, c := range d.Columns {
+		names = append(names, c.Name)
 		if !plausible(c.Name) {
 			return true
 		}
@@ -115,7 +119,7 @@ func (d *draft) areValues(rows []kept) bool {
 			once++
 		}
 	}
-	return fleeting(len(rows), len(d.Columns), once)
+	return fleeting(len(rows), len(d.Columns), once) || d.judge.members(names)
 }
 
 // collapse makes one column of all that the objects hold, the names of their members too.
@@ -177,7 +181,7 @@ func (m *member) logical() string {
 
 // columns appends the place and what lies within it.
 func (m *member) columns(d *draft, of Column) {
-	if m.isMap() {
+	if m.isMap(d.judge) {
 		of.Why = mapWhy
 		d.Columns, d.values = append(d.Columns, of), append(d.values, m.all())
 		return
