@@ -119,6 +119,22 @@ func TestOrdinaryNamesStayColumns(t *testing.T) {
 			}
 		}
 	}
+	scripts, err := filepath.Glob("../../internal/cli/testdata/*/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts (%v)", len(scripts), err)
+	}
+	for _, f := range scripts {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(b), "\n-- ")[1:] {
+			name, content, _ := strings.Cut(part, " --\n")
+			if head, _, _ := strings.Cut(content, "\n"); strings.HasSuffix(name, ".csv") && !strings.Contains(name, "bare") {
+				tables[filepath.Base(f)+" "+name] = strings.Split(head, ",")
+			}
+		}
+	}
 	tables["by hand"] = []string{"first_name", "Vorname", "Date of birth", "Patient Name", "Straße und Hausnummer", "Apellido Materno", "Nom de naissance", "Data di nascita"}
 	tables["months"] = strings.Fields("January February March April May June July August September October November December")
 	tables["a quarter"] = strings.Fields("April May June")
