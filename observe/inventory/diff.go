@@ -62,9 +62,7 @@ func (inv *Inventory) Diff(old *catalog.Contract, p Proposal) []Change {
 	seen := map[int]bool{}
 	for i := range old.Datasets {
 		was := &old.Datasets[i]
-		j := slices.IndexFunc(now, func(d catalog.Dataset) bool {
-			return physical(d.PhysicalName, d.Name) == physical(was.PhysicalName, was.Name)
-		})
+		j := slices.IndexFunc(now, func(d catalog.Dataset) bool { return same(was, &d) })
 		if j < 0 {
 			all = append(all, Change{What: VanishedAsset, Asset: physical(was.PhysicalName, was.Name)})
 			continue
@@ -82,6 +80,13 @@ func (inv *Inventory) Diff(old *catalog.Contract, p Proposal) []Change {
 
 // physical is what the source calls something.
 func physical(physical, name string) string { return cmp.Or(physical, name) }
+
+// same reports whether two datasets are of one asset: a tool is no resource of the same name, while a table may have become a view.
+func same(was, now *catalog.Dataset) bool {
+	message := func(k catalog.Asset) bool { return k == catalog.AsTool || k == catalog.AsSkill || k == catalog.Message }
+	return physical(was.PhysicalName, was.Name) == physical(now.PhysicalName, now.Name) &&
+		(was.Kind == now.Kind || !message(was.Kind) || !message(now.Kind))
+}
 
 func (a *Asset) diff(was, now *catalog.Dataset, p Proposal) (all []Change) {
 	asset := physical(now.PhysicalName, now.Name)
@@ -174,9 +179,7 @@ func (inv *Inventory) Update(old *catalog.Contract, p Proposal) (*catalog.Contra
 	}
 	now, isNew := inv.datasets(p), map[spot]bool{}
 	for j, d := range now {
-		i := slices.IndexFunc(old.Datasets, func(was catalog.Dataset) bool {
-			return physical(was.PhysicalName, was.Name) == physical(d.PhysicalName, d.Name)
-		})
+		i := slices.IndexFunc(old.Datasets, func(was catalog.Dataset) bool { return same(&was, &d) })
 		if i < 0 {
 			d.PhysicalName = physical(d.PhysicalName, d.Name)
 			d.Fields = slices.Clone(d.Fields)

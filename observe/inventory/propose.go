@@ -62,16 +62,17 @@ var kinds = map[Kind]catalog.Asset{Table: catalog.Table, View: catalog.View, Fil
 // datasets are the assets as a contract has them.
 func (inv *Inventory) datasets(p Proposal) []catalog.Dataset {
 	names := names{}
-	byAsset := map[string]string{} // an asset's name → its dataset's
+	byAsset, called := map[string]string{}, make([]string, len(inv.Assets)) // an asset's name → its dataset's, which a tool and a resource may share
 	for i := range inv.Assets {
 		a := &inv.Assets[i]
-		byAsset[a.Name] = names.unique(datasetName(a))
+		called[i] = names.unique(datasetName(a))
+		byAsset[a.Name] = called[i]
 	}
 	all := make([]catalog.Dataset, 0, len(inv.Assets))
 	columns := map[string]string{} // "dataset/physical column" → column
 	for i := range inv.Assets {
 		a := &inv.Assets[i]
-		d := catalog.Dataset{Name: byAsset[a.Name], Kind: kinds[a.Kind], Agent: a.Agent, Custom: a.found()}
+		d := catalog.Dataset{Name: called[i], Kind: kinds[a.Kind], Agent: a.Agent, Custom: a.found()}
 		if d.Name != a.Name {
 			d.PhysicalName = shownName(a.Name)
 		}
