@@ -280,10 +280,16 @@ func (r *reader) value(n, i int, p flow.Path) (string, error) {
 			return "", unfit(p, "A whole number of 64 bits is expected.")
 		}
 	}
-	if f, err := strconv.ParseFloat(v, 64); c.source.Kind == Number && (err != nil || f-f != 0 || len(v) > 64) {
+	if f, err := strconv.ParseFloat(v, 64); c.source.Kind == Number && (err != nil || f-f != 0 || len(v) > 64 || f == 0 && !zero(v)) {
 		return "", unfit(p, "A number of at most 64 characters is expected.")
 	}
 	return v, nil
+}
+
+// zero reports whether a number is nothing as it is written, and not too small for 64 bits only.
+func zero(v string) bool {
+	v, _, _ = strings.Cut(strings.ToLower(v), "e")
+	return !strings.ContainsAny(v, "123456789")
 }
 
 // normal is a value as sources compare it; false: no row has it.

@@ -109,6 +109,16 @@ func (p *pg) Select(ctx context.Context, q *Query) (rows []Row, more bool, err e
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == planChanged { // the view is another one by now
 		rows, more, err = p.read(ctx, conn, q)
 	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(e.Code, dataError) {
+		switch fit, some, fault := fitPG(ctx, conn.PgConn(), q); {
+		case fault != nil:
+			err = fault
+		case fit != nil && some:
+			rows, more, err = p.read(ctx, conn, fit)
+		case fit != nil:
+			rows, more, err = nil, false, nil
+		}
+	}
 	p.give(conn)
 	if err != nil {
 		return nil, false, pgFault(ctx, err)

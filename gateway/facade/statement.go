@@ -32,6 +32,7 @@ type statement struct {
 type argument struct {
 	text string
 	kind Kind
+	of   int // which condition it is of, counted from 1; 0: none
 }
 
 func compose(d *dialect, q *Query) *statement {
@@ -55,7 +56,7 @@ func compose(d *dialect, q *Query) *statement {
 	glue := " WHERE "
 	for i := range q.Where {
 		s.sql.WriteString(glue)
-		s.condition(&q.Where[i])
+		s.condition(i)
 		glue = " AND "
 	}
 	if d.fits != nil { // what is of another kind is not shown, and so not found, and no row has a place in an order by it
@@ -103,7 +104,13 @@ func (q *Query) used() (all []Column) {
 
 // bind adds a value and returns its placeholder.
 func (s *statement) bind(text string, k Kind) string {
-	s.args = append(s.args, argument{text, k})
+	s.args = append(s.args, argument{text: text, kind: k})
+	return s.d.holder(len(s.args))
+}
+
+func (s *statement) value(i, j int) string {
+	c := &s.q.Where[i]
+	s.args = append(s.args, argument{c.Values[j], c.Column.Kind, i + 1})
 	return s.d.holder(len(s.args))
 }
 
@@ -116,7 +123,8 @@ func (s *statement) orderBy(o Order) string {
 
 var opSigns = [...]string{Equal: "=", Less: "<", AtMost: "<=", Greater: ">", AtLeast: ">="}
 
-func (s *statement) condition(c *Condition) {
+func (s *statement) condition(n int) {
+	c := &s.q.Where[n]
 	expr := s.d.compared(c.Column)
 	switch c.Op {
 	case IsNull:
@@ -127,15 +135,15 @@ func (s *statement) condition(c *Condition) {
 		s.sql.WriteString("NULL")
 	case OneOf:
 		s.sql.WriteString(expr + " IN (")
-		for i, v := range c.Values {
+		for i := range c.Values {
 			if i > 0 {
 				s.sql.WriteString(", ")
 			}
-			s.sql.WriteString(s.bind(v, c.Column.Kind))
+			s.sql.WriteString(s.value(n, i))
 		}
 		s.sql.WriteString(")")
 	default:
-		s.sql.WriteString(expr + " " + opSigns[c.Op] + " " + s.bind(c.Values[0], c.Column.Kind))
+		s.sql.WriteString(expr + " " + opSigns[c.Op] + " " + s.value(n, 0))
 	}
 }
 
