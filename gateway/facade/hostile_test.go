@@ -169,6 +169,48 @@ WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) IN
 	}
 }
 
+// TestAValueThatIsTooLongIsNull has values around 1 MiB, and one that is longer than a row may be: they are null, and the rest of
+// the answer is there, in whatever order.
+func TestAValueThatIsTooLongIsNull(t *testing.T) {
+	t.Parallel()
+	var faults strings.Builder
+	r := newRig(t, lite(t, `CREATE TABLE things (id INTEGER PRIMARY KEY, text TEXT, other TEXT, whole BLOB, day DATE, moment TIMESTAMP);
+INSERT INTO things VALUES (1, printf('%.1048576c', 'x'), printf('%.900000c', 'y'), 1, '2026-01-31', '2026-01-31 10:00:00'), (2, printf('%.1048577c', 'x'), 'fine', 2, NULL, NULL),
+ (3, zeroblob(40000000), 'fine', printf('%.2000000c', '3'), printf('%.2000000c', '4'), printf('%.2000000c', '5')), (4, CAST(zeroblob(40000000) AS TEXT), 'fine', 4, NULL, NULL), (5, 'fine', 'fine', 5, NULL, NULL);`), func(o *facade.Options, s *gatewaytest.Setup) {
+		o.Contracts = parsed(t, `{apiVersion: v3.1.0, kind: DataContract, id: odd, version: "1", status: active, schema: [{name: things, properties: [
+{name: id, logicalType: integer, primaryKey: true, customProperties: [{property: scrim.label, value: health/record-number}]}, {name: text, logicalType: string, classification: public}, {name: other, logicalType: string, classification: public},
+{name: whole, logicalType: integer, classification: public}, {name: day, logicalType: date, classification: public}, {name: moment, logicalType: timestamp, classification: public}]}]}`)
+		o.Tables, o.Bytes = []facade.Table{{Name: "things"}}, 8<<20
+		s.Hooks.Error = func(err error) { fmt.Fprintln(&faults, err) }
+	})
+	for _, ask := range []struct {
+		who, tool, arguments string
+		rows, odd            int
+	}{
+		{"scrim_own", "things_list", `{"columns":["id","text","whole","day"]}`, 5, 5},
+		{"scrim_own", "things_list", `{"columns":["id","moment"]}`, 5, 0},
+		{"scrim_lab", "things_list", `{"columns":["text","whole"]}`, 5, 4}, // all rows are sorted
+		{"scrim_own", "things_get", `{"key":{"id":"2"},"columns":["text","other"]}`, 1, 1},
+		{"scrim_own", "things_get", `{"key":{"id":"3"},"columns":["text","other"]}`, 1, 1},
+		{"scrim_own", "things_get", `{"key":{"id":"1"},"columns":["id","whole"]}`, 1, 0},
+		{"scrim_own", "things_search", `{"where":{"other":{"eq":"fine"}},"columns":["other","text"]}`, 4, 3},
+		{"scrim_own", "things_search", `{"where":{"text":{"eq":"fine"},"id":{"in":["2","5"]}},"columns":["id"]}`, 1, 0},
+		{"scrim_own", "things_search", `{"where":{"id":{"in":["2","5"]}},"order":[{"column":"text"}],"columns":["id"]}`, 1, 0}, // what is not shown has no place in an order
+		{"scrim_own", "things_search", `{"order":[{"column":"moment"}],"columns":["id"]}`, 5, 0},
+	} {
+		got := r.call(t, ask.who, ask.tool, ask.arguments)
+		if got.refused != "" || len(got.Rows) != ask.rows || got.Odd != ask.odd {
+			t.Errorf("%s: %s %s gives %d rows and %d odd values, want %d and %d: %s", ask.who, ask.tool, ask.arguments, len(got.Rows), got.Odd, ask.rows, ask.odd, got.refused)
+		}
+		if strings.Contains(got.body, "5555") || strings.Contains(got.body, "4444") || strings.Count(got.body, "x") > 3<<20 {
+			t.Errorf("%s %s shows what is too long", ask.tool, ask.arguments)
+		}
+	}
+	if faults.Len() > 0 {
+		t.Errorf("the source failed: %.300s", faults.String())
+	}
+}
+
 func TestAFacadeBeforePostgres(t *testing.T) {
 	owner := pgtest.Common(t).Database(t)
 	pgtest.Exec(t, owner,

@@ -17,9 +17,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// maxMessagePG bounds a row as the server sends it.
-const maxMessagePG = 32 << 20
-
 // pgConns is how many connections there are at most.
 const pgConns = 8
 
@@ -55,7 +52,7 @@ func Postgres(address string, limit time.Duration) (Source, error) {
 	}
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		f := pgproto3.NewFrontend(r, w)
-		f.SetMaxBodyLen(maxMessagePG)
+		f.SetMaxBodyLen(maxRow)
 		return f
 	}
 	config.DefaultQueryExecMode, config.StatementCacheCapacity = pgx.QueryExecModeCacheStatement, 64

@@ -23,8 +23,11 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// maxCell is the longest value that is read.
+// maxCell is the longest value that is shown, in bytes.
 const maxCell = 1 << 20
+
+// maxRow bounds what a source reads of one row.
+const maxRow = 32 << 20
 
 // lite reads an SQLite database.
 type lite struct {
@@ -89,18 +92,25 @@ func SQLite(path string, limit time.Duration) (Source, error) {
 }
 
 // shownLite names the table, so that a column that is not there is an error: SQLite takes a quoted name alone for a text.
-// The sign keeps the driver from making times of what is declared to be one.
+// What is too long, or text where a number is due, is an empty blob, which is of no kind, without having been read. An
+// expression keeps the driver from making times of what is declared to be one.
 func shownLite(c Column) string {
-	if c.Kind == Moment {
-		return comparedLite(c)
+	name := comparedLite(c)
+	switch c.Kind {
+	case Moment:
+		return name
+	case Integer, Number, Truth:
+		return "CASE WHEN typeof(" + name + ") IN ('text', 'blob') THEN x'' ELSE +" + name + " END"
 	}
-	return "+" + comparedLite(c)
+	return "CASE WHEN " + longLite(name) + " THEN x'' ELSE +" + name + " END"
 }
+
+func longLite(name string) string { return "octet_length(" + name + ") > " + strconv.Itoa(maxCell) }
 
 func comparedLite(c Column) string {
 	name := "t." + quoted(c.Name)
 	if c.Kind == Moment {
-		return "strftime('%Y-%m-%dT%H:%M:%fZ', " + name + ")"
+		return "strftime('%Y-%m-%dT%H:%M:%fZ', CASE WHEN " + longLite(name) + " THEN NULL ELSE " + name + " END)"
 	}
 	return name
 }
@@ -120,7 +130,7 @@ func fitsLite(c Column) string {
 	case Moment:
 		return "1"
 	}
-	return "typeof(" + name + ") <> 'blob'"
+	return "typeof(" + name + ") <> 'blob' AND NOT " + longLite(name)
 }
 
 var liteDialect = &dialect{
@@ -210,7 +220,7 @@ func (c *liteConn) prepare(ctx context.Context, pool *sql.DB, text string) (*sql
 		if err != nil {
 			return nil, err
 		}
-		if _, err := sqlite.Limit(conn, sqlite3.SQLITE_LIMIT_LENGTH, maxCell); err != nil {
+		if _, err := sqlite.Limit(conn, sqlite3.SQLITE_LIMIT_LENGTH, maxRow); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
 		c.conn, c.prepared = conn, map[string]*sql.Stmt{}
