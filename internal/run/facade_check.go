@@ -11,7 +11,11 @@ import (
 // CheckFacade reports whether the source of a facade can be reached and has the tables and columns that its contract says.
 func CheckFacade(ctx context.Context, c *config.Config, a *config.Agent) error {
 	var s facades
-	source, err := s.open(c, a)
+	secret, err := facadeSecret(c, a)
+	if err != nil {
+		return err
+	}
+	source, err := s.open(c, a, secret)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/scrimhq/scrim/gateway/identity"
@@ -58,9 +59,12 @@ func TestAServiceIsFrontedByConfiguration(t *testing.T) {
 	ward, wardDigest := identity.NewKey()
 	_, labDigest := identity.NewKey()
 	t.Setenv("LEGACY_KEY", "legacy")
+	var key atomic.Pointer[string]
+	now := "Bearer legacy"
+	key.Store(&now)
 	legacy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer legacy" {
-			t.Errorf("the service is shown %q", r.Header.Get("Authorization"))
+		if r.Header.Get("Authorization") != *key.Load() {
+			t.Errorf("the service is shown %q, want %q", r.Header.Get("Authorization"), *key.Load())
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Path == "/api/stays" {
@@ -73,11 +77,20 @@ func TestAServiceIsFrontedByConfiguration(t *testing.T) {
 	yaml := fmt.Sprintf(facadeYAML, wardDigest, labDigest, "SOURCE")
 	yaml = strings.Replace(yaml, "sqlite: SOURCE", "rest: {url: "+strconv.Quote(legacy.URL+"/api")+", openapi: stays.yaml, credential: {header: Authorization, env: LEGACY_KEY}}", 1)
 	yaml = strings.Replace(yaml, "{table: clinic_stays}", "{list: listStays, get: getStay}", 1)
-	_, addr, _ := serve(t, load(t, lay(t, yaml, map[string]string{"contract.yaml": staysContract, "stays.yaml": serviceAPI})), run.Options{})
+	g, addr, _ := serve(t, load(t, lay(t, yaml, map[string]string{"contract.yaml": staysContract, "stays.yaml": serviceAPI})), run.Options{})
 	for call, want := range map[string]string{"stays_list": `{}`, "stays_get": `{"key":{"patient":"p1"}}`} {
 		if got := facadeCall(t, addr, ward.Expose(), call, want); !strings.Contains(got, `"patient":"p1","age":21`) || strings.Contains(got, "Zanzibar") {
 			t.Errorf("%s gives %s", call, got)
 		}
+	}
+	t.Setenv("LEGACY_KEY", "rotated")
+	rotated := "Bearer rotated"
+	key.Store(&rotated)
+	if err := g.Reload(t.Context(), "a rotation"); err != nil {
+		t.Fatal(err)
+	}
+	if got := facadeCall(t, addr, ward.Expose(), "stays_list", `{}`); !strings.Contains(got, `"patient":"p1"`) {
+		t.Errorf("after a rotation of the key the ward sees %s", got)
 	}
 	file := lay(t, yaml, map[string]string{"contract.yaml": staysContract, "stays.yaml": strings.Replace(serviceAPI, "age: {type: [integer, \"null\"]}", "years: {type: integer}", 1)})
 	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), `stays.yaml:13:`) || !strings.Contains(err.Error(), `no member "age"`) {

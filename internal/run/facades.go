@@ -1,12 +1,16 @@
 package run
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/facade"
 	"github.com/scrimhq/scrim/gateway/mcp"
@@ -18,8 +22,14 @@ import (
 type facades struct {
 	pool gateway.Pool // of connections to services
 
-	mu  sync.Mutex // guards the field below
-	now map[string]facade.Source
+	mu  sync.Mutex                // guards the field below
+	now map[string][]openedFacade // by print; the one asked for last is last
+}
+
+// openedFacade is a source with what it was opened by.
+type openedFacade struct {
+	source facade.Source
+	secret [sha256.Size]byte // digest of the address with its password, or of the credential
 }
 
 // facadesOverREST adds the addresses at which facades are found without MCP.
@@ -44,20 +54,40 @@ func (s *facades) inner(c *config.Config, a *config.Agent) (gateway.Inner, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, print := c.FacadeOptions(a), facadePrint(a, c.Hash())
-	if o.Source = s.now[print]; o.Source == nil {
-		var err error
-		if o.Source, err = s.open(c, a); err != nil {
-			return nil, err
-		}
-		if s.now == nil {
-			s.now = map[string]facade.Source{}
-		}
-		s.now[print] = o.Source
+	secret, err := facadeSecret(c, a)
+	if err != nil {
+		return nil, err
 	}
+	digest, all := sha256.Sum256([]byte(secret.Expose())), s.now[print]
+	i := slices.IndexFunc(all, func(f openedFacade) bool { return subtle.ConstantTimeCompare(f.secret[:], digest[:]) == 1 })
+	one := openedFacade{secret: digest}
+	if i >= 0 {
+		one = all[i]
+		all = slices.Delete(all, i, i+1)
+	} else if one.source, err = s.open(c, a, secret); err != nil {
+		return nil, err
+	}
+	if s.now == nil {
+		s.now = map[string][]openedFacade{}
+	}
+	s.now[print] = append(all, one)
+	o.Source = one.source
 	return facade.New(o)
 }
 
-func (s *facades) open(c *config.Config, a *config.Agent) (facade.Source, error) {
+// facadeSecret is the address of a database, or the credential of a service, as its environment variable or file has it now;
+// zero for other sources.
+func facadeSecret(c *config.Config, a *config.Agent) (flow.Secret, error) {
+	switch f := a.Facade; {
+	case f.Postgres != nil:
+		return c.SourceURL(f.Postgres)
+	case f.REST != nil && f.REST.Credential != nil:
+		return c.Credential(f.REST.Credential)
+	}
+	return flow.Secret{}, nil
+}
+
+func (s *facades) open(c *config.Config, a *config.Agent, secret flow.Secret) (facade.Source, error) {
 	f := a.Facade
 	limit := time.Duration(f.Timeout)
 	if r := f.REST; r != nil {
@@ -73,14 +103,10 @@ func (s *facades) open(c *config.Config, a *config.Agent) (facade.Source, error)
 	if f.Postgres == nil {
 		return facade.SQLite(c.Path(f.SQLite), limit)
 	}
-	url, err := c.SourceURL(f.Postgres)
-	if err != nil {
-		return nil, err
-	}
-	return facade.Postgres(url.Expose(), limit)
+	return facade.Postgres(secret.Expose(), limit)
 }
 
-// retire closes what a configuration does not have any more.
+// retire closes what a configuration does not have any more, and what it had by another address than now.
 func (s *facades) retire(c *config.Config) error {
 	keep := map[string]bool{}
 	if c != nil {
@@ -92,9 +118,15 @@ func (s *facades) retire(c *config.Config) error {
 	}
 	s.mu.Lock()
 	var gone []facade.Source
-	for print, source := range s.now {
-		if !keep[print] {
-			gone = append(gone, source)
+	for print, all := range s.now {
+		old := len(all)
+		if keep[print] {
+			old--
+		}
+		for _, f := range all[:old] {
+			gone = append(gone, f.source)
+		}
+		if s.now[print] = slices.Clone(all[old:]); !keep[print] {
 			delete(s.now, print)
 		}
 	}
