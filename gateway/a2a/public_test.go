@@ -20,7 +20,7 @@ func open(agent flow.AgentID, path string) func(*gatewaytest.Setup) {
 
 // shown are those of the values that a message holds.
 func shown(message string, values ...string) []string {
-	said := drawnText.ReplaceAllString(message, "")
+	said := gatewaytest.Said(message)
 	return slices.DeleteFunc(values, func(v string) bool { return !strings.Contains(said, v) })
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -120,13 +119,10 @@ func (r *town) request(t testing.TB, path, key, body string, header ...string) *
 // without fails where got shows one of the secrets, in whatever case. What the gateway draws at random is passed over: a short word turns up in it by chance.
 func without(t testing.TB, where, got string, secrets ...string) {
 	t.Helper()
-	said := strings.ToLower(drawnText.ReplaceAllString(got, ""))
+	said := strings.ToLower(gatewaytest.Said(got))
 	for _, s := range secrets {
 		if strings.Contains(said, strings.ToLower(s)) {
 			t.Errorf("%s shows %q: %s", where, s, got)
 		}
 	}
 }
-
-// drawnText is a token, a mapped identifier or a reference.
-var drawnText = regexp.MustCompile(`\bs[a-z]{2}1_[\w-]+|\b[0-9a-v]{26}\b`)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
 )
 
 func TestATableIsShownAtPolicysLevels(t *testing.T) {
@@ -19,7 +20,7 @@ func TestATableIsShownAtPolicysLevels(t *testing.T) {
 		t.Fatalf("the lab sees %s", lab.body)
 	}
 	for _, hidden := range []string{"Jane", "Doe", "536-90", "MRN-0000", "1961-04-12", "Zanzibar", "secret_column", "jane.doe", "12.5"} {
-		if strings.Contains(lab.body, hidden) {
+		if strings.Contains(gatewaytest.Said(lab.body), hidden) {
 			t.Errorf("the lab sees %q: %s", hidden, lab.body)
 		}
 	}

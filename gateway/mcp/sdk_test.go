@@ -11,6 +11,7 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
 	"github.com/scrimhq/scrim/gateway/wire"
 )
 
@@ -52,8 +53,9 @@ func encoded(t *testing.T, v any) string {
 
 func without(t *testing.T, what, text string, secrets []string) {
 	t.Helper()
+	said := gatewaytest.Said(text)
 	for _, s := range secrets {
-		if strings.Contains(text, s) {
+		if strings.Contains(said, s) {
 			t.Errorf("%s shows %q: %s", what, s, text)
 		}
 	}
