@@ -61,9 +61,7 @@ func (e *env) erase(ctx context.Context, f *eraseFlags, args []string) error {
 	}
 	switch {
 	case f.draw:
-		credential, sum := erasure.NewCredential()
-		fmt.Fprintf(e.out, "credential  %s\nsha256      %s\n", credential.Expose(), hex.EncodeToString(sum[:]))
-		fmt.Fprintln(e.err, "Give the credential to the approver and to nobody else; the digest goes to erasure.approvers in the configuration.")
+		e.drawCredential("erasure.approvers")
 		return nil
 	case f.waiting:
 		all, err := askPart(ctx, e, f.file, "/-/erase/waiting", struct{}{}, erasures, api.WaitingErasures)
@@ -105,6 +103,13 @@ func (e *env) erase(ctx context.Context, f *eraseFlags, args []string) error {
 		fmt.Fprintln(e.err, "PostgreSQL keeps deleted rows until it vacuums, and its write-ahead log and backups for as long as it is told to: see docs/spec/erasure.md.")
 	}
 	return err
+}
+
+// drawCredential prints a credential for an approver whom configuration lists at a place, and its digest.
+func (e *env) drawCredential(place string) {
+	credential, sum := erasure.NewCredential()
+	fmt.Fprintf(e.out, "credential  %s\nsha256      %s\n", credential.Expose(), hex.EncodeToString(sum[:]))
+	fmt.Fprintf(e.err, "Give the credential to the approver and to nobody else; the digest goes to %s in the configuration.\n", place)
 }
 
 func (e *env) askErasure(ctx context.Context, file string, q api.ErasureOf) error {

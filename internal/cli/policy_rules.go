@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scrimhq/scrim/console/api"
-	"github.com/scrimhq/scrim/gateway/erasure"
 	"github.com/scrimhq/scrim/gateway/governance"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
@@ -305,9 +303,7 @@ func (e *env) policyApprove() *cobra.Command {
 	c := e.command("approve PROPOSAL --digest DIGEST --credential FILE", "Approve a proposal", "The digest is that of the rules that were looked at, as show prints it, or its first 16 digits at least.", cobra.MaximumNArgs(1),
 		func(ctx context.Context, args []string) error {
 			if draw {
-				credential, sum := erasure.NewCredential()
-				fmt.Fprintf(e.out, "credential  %s\nsha256      %s\n", credential.Expose(), hex.EncodeToString(sum[:]))
-				fmt.Fprintln(e.err, "Give the credential to the approver and to nobody else; the digest goes to governance.approvers in the configuration.")
+				e.drawCredential("governance.approvers")
 				return nil
 			}
 			if len(args) != 1 || len(digest) < 16 || f.credential == "" {
