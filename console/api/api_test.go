@@ -170,7 +170,7 @@ func TestTokensOpenByPolicyAndOnRecord(t *testing.T) {
 	token := o.mint(t, address)
 	openFor := func(agent, token string) (api.Opening, int) {
 		t.Helper()
-		status, body := o.ask(t, http.MethodPost, "/-/token/open", fmt.Sprintf(`{"token":%q,"as":%q,"criticality":"low"}`, token, agent))
+		status, body := o.ask(t, http.MethodPost, "/api/v1/token/open", fmt.Sprintf(`{"token":%q,"as":%q,"criticality":"low"}`, token, agent))
 		var out api.Opening
 		if status == http.StatusOK {
 			if err := json.Unmarshal([]byte(body), &out); err != nil {
@@ -191,7 +191,7 @@ func TestTokensOpenByPolicyAndOnRecord(t *testing.T) {
 	if _, status := openFor("nobody", token); status != http.StatusNotFound {
 		t.Errorf("an unknown agent got %d, want 404", status)
 	}
-	_, journal := o.ask(t, http.MethodGet, "/-/log/entries", "")
+	_, journal := o.ask(t, http.MethodGet, "/api/v1/log/entries", "")
 	if n := strings.Count(journal, "token/open"); n != 3 {
 		t.Errorf("%d openings are on record, want 3:\n%s", n, journal)
 	}
@@ -215,7 +215,7 @@ func TestNoRecordNoOpening(t *testing.T) {
 func TestAnErasedSubjectsTokensAreDead(t *testing.T) {
 	o := open(t)
 	token := o.mint(t, "jane@example.com")
-	status, body := o.ask(t, http.MethodPost, "/-/erase/ask", `{"unit":"patient","value":"MRN-1"}`)
+	status, body := o.ask(t, http.MethodPost, "/api/v1/erase/ask", `{"unit":"patient","value":"MRN-1"}`)
 	var req erasure.Request
 	if err := json.Unmarshal([]byte(body), &req); err != nil || status != http.StatusOK || req.ID == "" || req.Kept.Tokens != 1 {
 		t.Fatalf("ask got %d %s, %v", status, body, err)
@@ -223,11 +223,11 @@ func TestAnErasedSubjectsTokensAreDead(t *testing.T) {
 	if _, err := o.Vault.Resolve(t.Context(), token); err != nil {
 		t.Fatalf("the token is dead before anybody confirmed: %v", err)
 	}
-	if _, waiting := o.ask(t, http.MethodPost, "/-/erase/waiting", `{}`); !strings.Contains(waiting, req.ID) || strings.Contains(waiting, "MRN-1") {
+	if _, waiting := o.ask(t, http.MethodPost, "/api/v1/erase/waiting", `{}`); !strings.Contains(waiting, req.ID) || strings.Contains(waiting, "MRN-1") {
 		t.Errorf("waiting got %s, want the request, and not for whom", waiting)
 	}
 	confirm := func(value string) (int, string) {
-		return o.ask(t, http.MethodPost, "/-/erase/confirm", fmt.Sprintf(`{"unit":"patient","value":%q,"request":%q}`, value, req.ID))
+		return o.ask(t, http.MethodPost, "/api/v1/erase/confirm", fmt.Sprintf(`{"unit":"patient","value":%q,"request":%q}`, value, req.ID))
 	}
 	if status, body := confirm("MRN-2"); status != http.StatusUnprocessableEntity || strings.Contains(body, "MRN") {
 		t.Errorf("confirming for another got %d %s, want 422", status, body)
@@ -238,13 +238,13 @@ func TestAnErasedSubjectsTokensAreDead(t *testing.T) {
 	if _, err := o.Vault.Resolve(t.Context(), token); !errors.Is(err, vault.ErrNoToken) {
 		t.Errorf("Resolve() error = %v, want ErrNoToken", err)
 	}
-	if _, journal := o.ask(t, http.MethodGet, "/-/log/entries", ""); !strings.Contains(journal, "a subject is erased") || strings.Contains(journal, "MRN-1") {
+	if _, journal := o.ask(t, http.MethodGet, "/api/v1/log/entries", ""); !strings.Contains(journal, "a subject is erased") || strings.Contains(journal, "MRN-1") {
 		t.Errorf("journal = %s, want that somebody was erased, and not who", journal)
 	}
-	if status, body := o.ask(t, http.MethodPost, "/-/erase/withdraw", `{"request":"nothing"}`); status != http.StatusUnprocessableEntity {
+	if status, body := o.ask(t, http.MethodPost, "/api/v1/erase/withdraw", `{"request":"nothing"}`); status != http.StatusUnprocessableEntity {
 		t.Errorf("withdrawing nothing got %d %s, want 422", status, body)
 	}
-	if status, body := o.ask(t, http.MethodPost, "/-/subject/events", `{"unit":"patient","value":"MRN-1"}`); status != http.StatusOK || strings.TrimSpace(body) != "[]" {
+	if status, body := o.ask(t, http.MethodPost, "/api/v1/subject/events", `{"unit":"patient","value":"MRN-1"}`); status != http.StatusOK || strings.TrimSpace(body) != "[]" {
 		t.Errorf("events of the erased got %d %s, want none", status, body)
 	}
 }
@@ -254,15 +254,15 @@ func TestTheJournalIsVerifiedAndShown(t *testing.T) {
 	for range 5 {
 		o.Refused(t.Context(), o.Snapshot(), flow.Flow{ID: gateway.NewFlowID()}, gateway.Refuse(gateway.RuleFace, nil, "no"))
 	}
-	status, body := o.ask(t, http.MethodPost, "/-/log/verify", "")
+	status, body := o.ask(t, http.MethodPost, "/api/v1/log/verify", "")
 	var v api.Verification
 	if err := json.Unmarshal([]byte(body), &v); err != nil || status != http.StatusOK || v.What != "" || v.Report.Entries != 5 {
 		t.Fatalf("verify got %d %s", status, body)
 	}
-	if _, body := o.ask(t, http.MethodGet, "/-/log/entries?last=2", ""); strings.Count(body, "\n") != 2 || !strings.HasPrefix(body, `{"seq":4,`) {
+	if _, body := o.ask(t, http.MethodGet, "/api/v1/log/entries?last=2", ""); strings.Count(body, "\n") != 2 || !strings.HasPrefix(body, `{"seq":4,`) {
 		t.Errorf("the last two entries are %s", body)
 	}
-	if status, _ := o.ask(t, http.MethodGet, "/-/log/entries?from=x", ""); status != http.StatusBadRequest {
+	if status, _ := o.ask(t, http.MethodGet, "/api/v1/log/entries?from=x", ""); status != http.StatusBadRequest {
 		t.Errorf("a query that is none got %d, want 400", status)
 	}
 	err := o.DB.Update(t.Context(), func(tx store.Tx) error {
@@ -272,7 +272,7 @@ func TestTheJournalIsVerifiedAndShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, body := o.ask(t, http.MethodPost, "/-/log/verify", ""); !strings.Contains(body, `"Bad":3`) {
+	if _, body := o.ask(t, http.MethodPost, "/api/v1/log/verify", ""); !strings.Contains(body, `"Bad":3`) {
 		t.Errorf("verify of a journal that was changed got %s, want row 3", body)
 	}
 }
@@ -282,7 +282,7 @@ func TestAReloadThatFailsSaysWhy(t *testing.T) {
 	if status, body := o.ask(t, http.MethodPost, "/-/reload", ""); status != http.StatusUnprocessableEntity || !strings.Contains(body, "scrim.yaml:1:1") {
 		t.Errorf("reload got %d %s, want 422 and the place", status, body)
 	}
-	if status, body := o.ask(t, http.MethodPost, "/-/token/open", `{"tokn":"jane@example.com"}`); status != http.StatusBadRequest || strings.Contains(body, "jane") {
+	if status, body := o.ask(t, http.MethodPost, "/api/v1/token/open", `{"tokn":"jane@example.com"}`); status != http.StatusBadRequest || strings.Contains(body, "jane") {
 		t.Errorf("a body that is not understood got %d %s, want 400 and nothing of it", status, body)
 	}
 }
@@ -343,7 +343,7 @@ func TestFlowsOfOneTrace(t *testing.T) {
 		}
 	}
 	found := func(id string) string {
-		_, body := o.ask(t, http.MethodGet, "/-/log/entries?trace=true&flow="+id, "")
+		_, body := o.ask(t, http.MethodGet, "/api/v1/log/entries?trace=true&flow="+id, "")
 		var ids []string
 		for line := range strings.Lines(body) {
 			var e api.Entry

@@ -375,9 +375,9 @@ func average(sum account.Vector, n int64) account.Vector {
 // budgets are the calls about privacy loss.
 func (a *API) budgets() {
 	const absent = "this gateway keeps no budgets of privacy loss"
-	partCall(a, "/-/budgets/show", a.opt.Spending, absent, ShowBudgets)
-	partCall(a, "/-/budgets/set", a.opt.Spending, absent, SetBudgets)
-	partCall(a, "/-/budgets/plan", a.opt.Spending, absent, PlanBudget)
-	partCall(a, "/-/budgets/forecast", a.opt.Spending, absent, ForecastBudgets)
-	partCall(a, "/-/budgets/replay", a.opt.Spending, absent, ReplayBudgets)
+	partCall(a, "/api/v1/budgets/show", a.opt.Spending, absent, ShowBudgets)
+	partCall(a, "/api/v1/budgets/set", a.opt.Spending, absent, SetBudgets)
+	partCall(a, "/api/v1/budgets/plan", a.opt.Spending, absent, PlanBudget)
+	partCall(a, "/api/v1/budgets/forecast", a.opt.Spending, absent, ForecastBudgets)
+	partCall(a, "/api/v1/budgets/replay", a.opt.Spending, absent, ReplayBudgets)
 }

@@ -90,13 +90,13 @@ type Inherited struct {
 // bundles serves what is done with bundles.
 func (a *API) bundles() {
 	const absent = "this gateway has no bundles"
-	partCall(a, "/-/bundles/list", a.opt.Bundles, absent, ListBundles)
-	partCall(a, "/-/bundles/show", a.opt.Bundles, absent, ShowBundle)
-	partCall(a, "/-/bundles/publish", a.opt.Bundles, absent, PublishBundle)
-	partCall(a, "/-/bundles/drift", a.opt.Bundles, absent, DriftOfBundles)
-	partCall(a, "/-/bundles/fetch", a.opt.Bundles, absent, FetchBundle)
-	partCall(a, "/-/bundles/forget", a.opt.Bundles, absent, ForgetBundle)
-	a.guarded("POST /-/config/inherited", func(w http.ResponseWriter, _ *http.Request) {
+	partCall(a, "/api/v1/bundles/list", a.opt.Bundles, absent, ListBundles)
+	partCall(a, "/api/v1/bundles/show", a.opt.Bundles, absent, ShowBundle)
+	partCall(a, "/api/v1/bundles/publish", a.opt.Bundles, absent, PublishBundle)
+	partCall(a, "/api/v1/bundles/drift", a.opt.Bundles, absent, DriftOfBundles)
+	partCall(a, "/api/v1/bundles/fetch", a.opt.Bundles, absent, FetchBundle)
+	partCall(a, "/api/v1/bundles/forget", a.opt.Bundles, absent, ForgetBundle)
+	a.guarded("POST /api/v1/config/inherited", func(w http.ResponseWriter, _ *http.Request) {
 		if a.opt.Inherited == nil {
 			fail(w, http.StatusNotFound, "this gateway does not tell")
 			return

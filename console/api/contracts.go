@@ -137,13 +137,13 @@ func AskTerms(ctx context.Context, t *offer.Terms, s *gateway.Snapshot, q TermsR
 
 // agreements adds the calls about terms and contracts.
 func (a *API) agreements() {
-	contractCall(a, "/-/contracts/list", ListContracts)
-	contractCall(a, "/-/contracts/show", ShowContract)
-	contractCall(a, "/-/contracts/propose", ProposeContract)
-	contractCall(a, "/-/contracts/counter", CounterContract)
-	contractCall(a, "/-/contracts/accept", AcceptContract)
-	contractCall(a, "/-/contracts/withdraw", WithdrawContract)
-	a.guarded("POST /-/terms", func(w http.ResponseWriter, r *http.Request) {
+	contractCall(a, "/api/v1/contracts/list", ListContracts)
+	contractCall(a, "/api/v1/contracts/show", ShowContract)
+	contractCall(a, "/api/v1/contracts/propose", ProposeContract)
+	contractCall(a, "/api/v1/contracts/counter", CounterContract)
+	contractCall(a, "/api/v1/contracts/accept", AcceptContract)
+	contractCall(a, "/api/v1/contracts/withdraw", WithdrawContract)
+	a.guarded("POST /api/v1/terms", func(w http.ResponseWriter, r *http.Request) {
 		var q TermsRequest
 		if !read(w, r, &q) {
 			return

@@ -247,15 +247,15 @@ func RefreshPeer(ctx context.Context, p *peers.Peers, q DomainRequest) (PeerView
 
 // domains adds the calls about the domain and its peers.
 func (a *API) domains() {
-	domainCall(a, "/-/domain/show", ShowDomain)
-	domainCall(a, "/-/domain/rotate", RotateKey)
-	domainCall(a, "/-/ca/init", InitAuthority)
-	domainCall(a, "/-/ca/issue", Issue)
-	domainCall(a, "/-/peers/list", ListPeers)
-	domainCall(a, "/-/peers/look", LookAtPeer)
-	domainCall(a, "/-/peers/add", AddPeer)
-	domainCall(a, "/-/peers/remove", RemovePeer)
-	domainCall(a, "/-/peers/refresh", RefreshPeer)
+	domainCall(a, "/api/v1/domain/show", ShowDomain)
+	domainCall(a, "/api/v1/domain/rotate", RotateKey)
+	domainCall(a, "/api/v1/ca/init", InitAuthority)
+	domainCall(a, "/api/v1/ca/issue", Issue)
+	domainCall(a, "/api/v1/peers/list", ListPeers)
+	domainCall(a, "/api/v1/peers/look", LookAtPeer)
+	domainCall(a, "/api/v1/peers/add", AddPeer)
+	domainCall(a, "/api/v1/peers/remove", RemovePeer)
+	domainCall(a, "/api/v1/peers/refresh", RefreshPeer)
 }
 
 func domainCall[Q, A any](a *API, path string, do func(context.Context, *peers.Peers, Q) (A, error)) {

@@ -52,9 +52,9 @@ func SubjectEvents(ctx context.Context, o *erasure.Office, q ErasureOf) ([]erasu
 
 func (a *API) erasures() {
 	const none = "this gateway erases nobody"
-	partCall(a, "/-/erase/ask", a.opt.Erasures, none, AskErasure)
-	partCall(a, "/-/erase/confirm", a.opt.Erasures, none, ConfirmErasure)
-	partCall(a, "/-/erase/withdraw", a.opt.Erasures, none, WithdrawErasure)
-	partCall(a, "/-/erase/waiting", a.opt.Erasures, none, WaitingErasures)
-	partCall(a, "/-/subject/events", a.opt.Erasures, none, SubjectEvents)
+	partCall(a, "/api/v1/erase/ask", a.opt.Erasures, none, AskErasure)
+	partCall(a, "/api/v1/erase/confirm", a.opt.Erasures, none, ConfirmErasure)
+	partCall(a, "/api/v1/erase/withdraw", a.opt.Erasures, none, WithdrawErasure)
+	partCall(a, "/api/v1/erase/waiting", a.opt.Erasures, none, WaitingErasures)
+	partCall(a, "/api/v1/subject/events", a.opt.Erasures, none, SubjectEvents)
 }

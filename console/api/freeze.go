@@ -52,13 +52,13 @@ func ListFrozen(ctx context.Context, l Ledger) (Frozen, error) {
 
 // incidents are the routes of what an operator does when something goes wrong.
 func (a *API) incidents() {
-	a.guarded("POST /-/freeze", a.freezing(Freeze))
-	a.guarded("POST /-/thaw", a.freezing(Thaw))
-	a.guarded("GET /-/alarms", a.alarms)
-	a.guarded("POST /-/report/breach", a.breach)
-	a.guarded("POST /-/report/document", a.document)
-	a.guarded("POST /-/report/usefulness", a.usefulness)
-	a.guarded("GET /-/frozen", func(w http.ResponseWriter, r *http.Request) {
+	a.guarded("POST /api/v1/freeze", a.freezing(Freeze))
+	a.guarded("POST /api/v1/thaw", a.freezing(Thaw))
+	a.guarded("GET /api/v1/alarms", a.alarms)
+	a.guarded("POST /api/v1/report/breach", a.breach)
+	a.guarded("POST /api/v1/report/document", a.document)
+	a.guarded("POST /api/v1/report/usefulness", a.usefulness)
+	a.guarded("GET /api/v1/frozen", func(w http.ResponseWriter, r *http.Request) {
 		out, err := ListFrozen(r.Context(), a.opt.Ledger)
 		if err != nil {
 			fail(w, http.StatusInternalServerError, err.Error())

@@ -219,7 +219,7 @@ func ReviewRules(ctx context.Context, r *Rules, q OfRules) (struct{}, error) {
 
 func (a *API) governance() {
 	const none = "this gateway keeps no versions of its rules"
-	a.guarded("POST /-/rules/propose", func(w http.ResponseWriter, r *http.Request) {
+	a.guarded("POST /api/v1/rules/propose", func(w http.ResponseWriter, r *http.Request) {
 		var q DraftRules
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDraft))
 		dec.DisallowUnknownFields()
@@ -238,13 +238,13 @@ func (a *API) governance() {
 		}
 		answer(w, p)
 	})
-	partCall(a, "/-/rules/status", a.opt.Rules, none, ShowRulesStatus)
-	partCall(a, "/-/rules/proposals", a.opt.Rules, none, ListProposals)
-	partCall(a, "/-/rules/show", a.opt.Rules, none, ShowRules)
-	partCall(a, "/-/rules/approve", a.opt.Rules, none, ApproveRules)
-	partCall(a, "/-/rules/reject", a.opt.Rules, none, RejectRules)
-	partCall(a, "/-/rules/withdraw", a.opt.Rules, none, WithdrawRules)
-	partCall(a, "/-/rules/rollback", a.opt.Rules, none, BackRules)
-	partCall(a, "/-/rules/history", a.opt.Rules, none, RulesHistory)
-	partCall(a, "/-/rules/review", a.opt.Rules, none, ReviewRules)
+	partCall(a, "/api/v1/rules/status", a.opt.Rules, none, ShowRulesStatus)
+	partCall(a, "/api/v1/rules/proposals", a.opt.Rules, none, ListProposals)
+	partCall(a, "/api/v1/rules/show", a.opt.Rules, none, ShowRules)
+	partCall(a, "/api/v1/rules/approve", a.opt.Rules, none, ApproveRules)
+	partCall(a, "/api/v1/rules/reject", a.opt.Rules, none, RejectRules)
+	partCall(a, "/api/v1/rules/withdraw", a.opt.Rules, none, WithdrawRules)
+	partCall(a, "/api/v1/rules/rollback", a.opt.Rules, none, BackRules)
+	partCall(a, "/api/v1/rules/history", a.opt.Rules, none, RulesHistory)
+	partCall(a, "/api/v1/rules/review", a.opt.Rules, none, ReviewRules)
 }

@@ -80,7 +80,7 @@ func LineageStatus(ctx context.Context, l *Lineage, _ struct{}) (s LineageState,
 
 func (a *API) lineage() {
 	const none = "this gateway keeps no lineage"
-	partCall(a, "/-/lineage/show", a.opt.Lineage, none, ShowLineage)
-	partCall(a, "/-/lineage/labels", a.opt.Lineage, none, LineageLabels)
-	partCall(a, "/-/lineage/status", a.opt.Lineage, none, LineageStatus)
+	partCall(a, "/api/v1/lineage/show", a.opt.Lineage, none, ShowLineage)
+	partCall(a, "/api/v1/lineage/labels", a.opt.Lineage, none, LineageLabels)
+	partCall(a, "/api/v1/lineage/status", a.opt.Lineage, none, LineageStatus)
 }

@@ -71,7 +71,7 @@ func AskData(ctx context.Context, svc *ask.Service, s *gateway.Snapshot, q Quest
 
 // questions adds the call about datasets.
 func (a *API) questions() {
-	a.guarded("POST /-/questions", func(w http.ResponseWriter, r *http.Request) {
+	a.guarded("POST /api/v1/questions", func(w http.ResponseWriter, r *http.Request) {
 		var q QuestionRequest
 		if !read(w, r, &q) {
 			return

@@ -54,19 +54,19 @@ func TestRevokingOverTheAPI(t *testing.T) {
 		{"an end that is over", token.Expose(), `{"denials":[{"kind":"token","name":"t-1","until":"2020-01-01T00:00:00Z"}]}`, http.StatusBadRequest},
 		{"too many", token.Expose(), `{"denials":[` + strings.Repeat(`{"kind":"task","name":"x"},`, 256) + `{"kind":"task","name":"x"}]}`, http.StatusBadRequest},
 	} {
-		if got, body := ask(http.MethodPost, "/-/cap/revoke", c.key, c.body); got != c.want || strings.Contains(body, "canary") {
+		if got, body := ask(http.MethodPost, "/api/v1/cap/revoke", c.key, c.body); got != c.want || strings.Contains(body, "canary") {
 			t.Errorf("%s got %d %s, want %d", c.name, got, body, c.want)
 		}
 	}
 	if err := led.Revoked(root, ""); err != nil {
 		t.Fatalf("something was revoked by it: %v", err)
 	}
-	status, body := ask(http.MethodPost, "/-/cap/revoke", token.Expose(), one)
+	status, body := ask(http.MethodPost, "/api/v1/cap/revoke", token.Expose(), one)
 	if status != http.StatusOK || !strings.Contains(body, `"version":2`) || led.Revoked(root, "") == nil {
 		t.Fatalf("got %d %s, want version 2, in force", status, body)
 	}
 	var all api.Revocations
-	if _, body = ask(http.MethodGet, "/-/cap/revocations", token.Expose(), ""); json.Unmarshal([]byte(body), &all) != nil {
+	if _, body = ask(http.MethodGet, "/api/v1/cap/revocations", token.Expose(), ""); json.Unmarshal([]byte(body), &all) != nil {
 		t.Fatal(body)
 	}
 	if len(all.Denials) != 1 || all.Denials[0].Name != "t-1" || int(all.Denials[0].Until.Sub(all.Denials[0].Since).Hours()) != 91*24 || all.Version != 2 {

@@ -55,6 +55,6 @@ func ReadStreams(ctx context.Context, p *stream.Publisher, q ReadStream) (json.R
 
 func (a *API) streams() {
 	const none = "this gateway publishes no streams"
-	partCall(a, "/-/streams/list", a.opt.Streams, none, ListStreams)
-	partCall(a, "/-/streams/read", a.opt.Streams, none, ReadStreams)
+	partCall(a, "/api/v1/streams/list", a.opt.Streams, none, ListStreams)
+	partCall(a, "/api/v1/streams/read", a.opt.Streams, none, ReadStreams)
 }

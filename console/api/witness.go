@@ -49,5 +49,5 @@ func ShowWitness(ctx context.Context, w *Witnessing, _ ShowRequest) (v WitnessVi
 
 // witnesses adds the call about witnesses.
 func (a *API) witnesses() {
-	partCall(a, "/-/witness/show", a.opt.Witnessing, "this gateway has nothing to do with witnesses", ShowWitness)
+	partCall(a, "/api/v1/witness/show", a.opt.Witnessing, "this gateway has nothing to do with witnesses", ShowWitness)
 }

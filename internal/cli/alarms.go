@@ -36,7 +36,7 @@ func (e *env) alarmsCommand() *cobra.Command {
 			var all []alarm.Alarm
 			err = withState(ctx, c,
 				func(a *adminClient) error {
-					return a.call(ctx, http.MethodGet, "/-/alarms?since="+url.QueryEscape(from.Format(time.RFC3339)), nil, &all)
+					return a.call(ctx, http.MethodGet, "/api/v1/alarms?since="+url.QueryEscape(from.Format(time.RFC3339)), nil, &all)
 				},
 				func(st *run.State) (err error) {
 					all, err = api.ListAlarms(ctx, st.Ledger(), from)

@@ -62,7 +62,7 @@ func (e *env) budgetShow() *cobra.Command {
 			"filter of the dataset fits, and any of each quota above whoever asks.\n\n"+onlyGlobal, cobra.MaximumNArgs(1),
 		func(ctx context.Context, args []string) error {
 			q := api.BudgetScope{Dataset: first(args)}
-			all, err := askBudgets(ctx, e, file, "/-/budgets/show", q, api.ShowBudgets)
+			all, err := askBudgets(ctx, e, file, "/api/v1/budgets/show", q, api.ShowBudgets)
 			if err != nil {
 				return err
 			}
@@ -156,7 +156,7 @@ func (e *env) budgetSet() *cobra.Command {
 			if q.Delta, err = exactly("--delta", delta, config.FemtoPlaces); err != nil {
 				return err
 			}
-			v, err := askBudgets(ctx, e, file, "/-/budgets/set", q, api.SetBudgets)
+			v, err := askBudgets(ctx, e, file, "/api/v1/budgets/set", q, api.SetBudgets)
 			if err != nil {
 				return err
 			}
@@ -213,7 +213,7 @@ func (e *env) budgetPlan() *cobra.Command {
 			if q.Delta, err = exactly("--batch", delta, config.FemtoPlaces); err != nil {
 				return err
 			}
-			v, err := askBudgets(ctx, e, file, "/-/budgets/plan", q, api.PlanBudget)
+			v, err := askBudgets(ctx, e, file, "/api/v1/budgets/plan", q, api.PlanBudget)
 			if err != nil {
 				return err
 			}
@@ -312,7 +312,7 @@ func (e *env) budgetForecast() *cobra.Command {
 				return misuse("--over is not a length of time, such as 7d or 36h")
 			}
 			q := api.Forecast{Dataset: first(args), Over: time.Duration(d)}
-			all, err := askBudgets(ctx, e, file, "/-/budgets/forecast", q, api.ForecastBudgets)
+			all, err := askBudgets(ctx, e, file, "/api/v1/budgets/forecast", q, api.ForecastBudgets)
 			if err != nil {
 				return err
 			}

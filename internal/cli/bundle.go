@@ -34,7 +34,7 @@ func (e *env) bundleList() *cobra.Command {
 	return fileFlag(e.command("list", "List bundles",
 		"One a line: those that this domain publishes, and those of peers that it is held to, with their versions and how they stand.", nil,
 		func(ctx context.Context, _ []string) error {
-			all, err := askBundles(ctx, e, file, "/-/bundles/list", "", api.ListBundles)
+			all, err := askBundles(ctx, e, file, "/api/v1/bundles/list", "", api.ListBundles)
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (e *env) bundleShow() *cobra.Command {
 	return fileFlag(e.command("show BUNDLE", "Show what a version says",
 		"BUNDLE is the name of an own one, whose newest version is shown, or DOMAIN/NAME of a peer's, of which that is shown which is kept to.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			v, err := askBundles(ctx, e, file, "/-/bundles/show", args[0], api.ShowBundle)
+			v, err := askBundles(ctx, e, file, "/api/v1/bundles/show", args[0], api.ShowBundle)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (e *env) bundlePublish() *cobra.Command {
 	return fileFlag(e.command("publish NAME", "Publish what configuration says of a bundle as its next version",
 		"The version is on record with its digest before any peer can read it. Versions that were published stay readable.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			v, err := askBundles(ctx, e, file, "/-/bundles/publish", args[0], api.PublishBundle)
+			v, err := askBundles(ctx, e, file, "/api/v1/bundles/publish", args[0], api.PublishBundle)
 			if err != nil {
 				return err
 			}
@@ -132,7 +132,7 @@ func (e *env) bundleFetch() *cobra.Command {
 	return fileFlag(e.command("fetch DOMAIN/NAME", "Ask a peer for a bundle now",
 		"A gateway asks by itself, too.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			v, err := askBundles(ctx, e, file, "/-/bundles/fetch", args[0], api.FetchBundle)
+			v, err := askBundles(ctx, e, file, "/api/v1/bundles/fetch", args[0], api.FetchBundle)
 			if err != nil {
 				return err
 			}
@@ -147,7 +147,7 @@ func (e *env) bundleDrift() *cobra.Command {
 		"One a line; exit status 1 if there is any: a configuration that says something else than the newest version, a bundle that is\n"+
 			"late, a version that is not in force, and what a bundle names that is not known here and so has no effect.", nil,
 		func(ctx context.Context, _ []string) error {
-			all, err := askBundles(ctx, e, file, "/-/bundles/drift", "", api.DriftOfBundles)
+			all, err := askBundles(ctx, e, file, "/api/v1/bundles/drift", "", api.DriftOfBundles)
 			if err != nil {
 				return err
 			}
@@ -168,7 +168,7 @@ func (e *env) bundleForget() *cobra.Command {
 		"For a peer whose versions begin anew, after it lost them. Until a version comes the bundle is late, with what configuration says\n"+
 			"holds then, and the last version holds beside that. The next version is believed as the first one ever was.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			q, err := askBundles(ctx, e, file, "/-/bundles/forget", args[0], api.ForgetBundle)
+			q, err := askBundles(ctx, e, file, "/api/v1/bundles/forget", args[0], api.ForgetBundle)
 			if err != nil {
 				return err
 			}
@@ -208,7 +208,7 @@ func (e *env) inherited(ctx context.Context, file string) ([]api.Inherited, erro
 	if !hasState(c) || len(c.Subscribe) == 0 {
 		return run.Inherited(c), nil
 	}
-	return askPart(ctx, e, file, "/-/config/inherited", struct{}{}, func(st *run.State, c *config.Config) (*config.Config, error) { return st.HeldTo(c) },
+	return askPart(ctx, e, file, "/api/v1/config/inherited", struct{}{}, func(st *run.State, c *config.Config) (*config.Config, error) { return st.HeldTo(c) },
 		func(_ context.Context, c *config.Config, _ struct{}) ([]api.Inherited, error) {
 			return run.Inherited(c), nil
 		})

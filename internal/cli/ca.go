@@ -35,7 +35,7 @@ func (e *env) caInit() *cobra.Command {
 			if q.Lost && !q.Replace {
 				return misuse("--lost goes with --replace")
 			}
-			v, err := askDomain(ctx, e, file, "/-/ca/init", q, api.InitAuthority)
+			v, err := askDomain(ctx, e, file, "/api/v1/ca/init", q, api.InitAuthority)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (e *env) issue(ctx context.Context, file, out string, q api.IssueRequest) e
 	if err := writeNew(out+".key", 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})); err != nil {
 		return err
 	}
-	got, err := askDomain(ctx, e, file, "/-/ca/issue", q, api.Issue)
+	got, err := askDomain(ctx, e, file, "/api/v1/ca/issue", q, api.Issue)
 	if err == nil {
 		err = writeNew(out+".pem", 0o644, []byte(got.PEM))
 	}
@@ -121,7 +121,7 @@ func (e *env) caShow() *cobra.Command {
 	return fileFlag(e.command("show", "Print the certificates of the authority that count",
 		"PEM, oldest first: what agents of this domain may believe of its gateways, as ca_file for one.", nil,
 		func(ctx context.Context, _ []string) error {
-			v, err := askDomain(ctx, e, file, "/-/domain/show", api.ShowRequest{}, api.ShowDomain)
+			v, err := askDomain(ctx, e, file, "/api/v1/domain/show", api.ShowRequest{}, api.ShowDomain)
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func (e *env) capMint() *cobra.Command {
 			req.Key, req.Less = capability.HolderJWK(key), &less
 			var out api.Minted
 			err = withGateway(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/capability/mint", req, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/capability/mint", req, &out) },
 				func(g *run.Gateway) (err error) {
 					out, err = g.Mint(ctx, req)
 					return err
@@ -178,7 +178,9 @@ func (e *env) capVerify() *cobra.Command {
 			var out api.Checked
 			req := api.CheckRequest{Capability: chain.String()}
 			err = withGateway(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/capability/verify", req, &out) },
+				func(a *adminClient) error {
+					return a.call(ctx, http.MethodPost, "/api/v1/capability/verify", req, &out)
+				},
 				func(g *run.Gateway) error {
 					out = g.Check(ctx, req)
 					return nil

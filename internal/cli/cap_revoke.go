@@ -44,7 +44,7 @@ func (e *env) capRevokeCommand() *cobra.Command {
 			err = withState(ctx, c,
 				func(a *adminClient) error {
 					peers = "they are told now"
-					return a.call(ctx, http.MethodPost, "/-/cap/revoke", req, &out)
+					return a.call(ctx, http.MethodPost, "/api/v1/cap/revoke", req, &out)
 				},
 				func(st *run.State) (err error) {
 					out, err = api.Revoke(ctx, st.Ledger(), c.Domain, req)
@@ -94,7 +94,7 @@ func (e *env) capRevocationsCommand() *cobra.Command {
 			}
 			var out api.Revocations
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/-/cap/revocations", nil, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/api/v1/cap/revocations", nil, &out) },
 				func(st *run.State) (err error) {
 					out, err = api.ListRevocations(ctx, st.Ledger())
 					return err

@@ -148,7 +148,7 @@ func call(ts *testscript.TestScript, method, body string, args []string) {
 // logged TEXT waits until the journal of the gateway on $ADMIN has the text.
 func logged(ts *testscript.TestScript, _ bool, args []string) {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADMIN")+"/-/log/entries", nil)
+		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADMIN")+"/api/v1/log/entries", nil)
 		ts.Check(err)
 		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile("scrim-data/admin.token")))
 		res, err := http.DefaultClient.Do(req)

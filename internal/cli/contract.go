@@ -32,7 +32,7 @@ func (e *env) contractList() *cobra.Command {
 	return fileFlag(e.command("list", "List negotiations and contracts",
 		"One a line: its id, the peer, its name, how far it is, and until when it lasts. \"waiting\" is for this domain to answer.", nil,
 		func(ctx context.Context, _ []string) error {
-			all, err := askContracts(ctx, e, file, "/-/contracts/list", api.ContractRequest{}, api.ListContracts)
+			all, err := askContracts(ctx, e, file, "/api/v1/contracts/list", api.ContractRequest{}, api.ListContracts)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func (e *env) contractShow() *cobra.Command {
 	c := fileFlag(e.command("show NEGOTIATION [--signed]", "Show what was offered last, or agreed",
 		"With --signed the JWS is printed: with one signature an offer, with two a contract.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			v, err := askContracts(ctx, e, file, "/-/contracts/show", api.ContractRequest{Negotiation: args[0]}, api.ShowContract)
+			v, err := askContracts(ctx, e, file, "/api/v1/contracts/show", api.ContractRequest{Negotiation: args[0]}, api.ShowContract)
 			if err != nil {
 				return err
 			}
@@ -119,7 +119,7 @@ func (e *env) contractPropose() *cobra.Command {
 			if to == "" {
 				return misuse("--to is missing: which peer is it for?")
 			}
-			v, err := askContracts(ctx, e, file, "/-/contracts/propose", api.ContractRequest{Peer: flow.DomainID(to), Draft: d}, api.ProposeContract)
+			v, err := askContracts(ctx, e, file, "/api/v1/contracts/propose", api.ContractRequest{Peer: flow.DomainID(to), Draft: d}, api.ProposeContract)
 			if err != nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func (e *env) contractCounter() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v, err := askContracts(ctx, e, file, "/-/contracts/counter", api.ContractRequest{Negotiation: args[0], Draft: d}, api.CounterContract)
+			v, err := askContracts(ctx, e, file, "/api/v1/contracts/counter", api.ContractRequest{Negotiation: args[0], Draft: d}, api.CounterContract)
 			if err != nil {
 				return err
 			}
@@ -154,7 +154,7 @@ func (e *env) contractAccept() *cobra.Command {
 		"ID is that which \"scrim contract show\" printed: if the peer offered something else meanwhile, nothing is signed. The contract\n"+
 			"is in force once the peer's gateway knows.", cobra.ExactArgs(2),
 		func(ctx context.Context, args []string) error {
-			v, err := askContracts(ctx, e, file, "/-/contracts/accept", api.ContractRequest{Negotiation: args[0], ID: args[1]}, api.AcceptContract)
+			v, err := askContracts(ctx, e, file, "/api/v1/contracts/accept", api.ContractRequest{Negotiation: args[0], ID: args[1]}, api.AcceptContract)
 			if err != nil {
 				return err
 			}
@@ -168,7 +168,7 @@ func (e *env) contractWithdraw() *cobra.Command {
 	return fileFlag(e.command("withdraw NEGOTIATION", "End a negotiation or a contract",
 		"At once, and for good: flows are no longer bound by it nor permitted because of it. The peer is told.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			v, err := askContracts(ctx, e, file, "/-/contracts/withdraw", api.ContractRequest{Negotiation: args[0]}, api.WithdrawContract)
+			v, err := askContracts(ctx, e, file, "/api/v1/contracts/withdraw", api.ContractRequest{Negotiation: args[0]}, api.WithdrawContract)
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ func (d *doctor) drift(ctx context.Context, running bool) (drift []string, err e
 			return nil, err
 		}
 		a := &adminClient{base: "http://" + d.c.Admin, token: token}
-		return drift, a.call(ctx, http.MethodPost, "/-/bundles/drift", api.BundleRequest{}, &drift)
+		return drift, a.call(ctx, http.MethodPost, "/api/v1/bundles/drift", api.BundleRequest{}, &drift)
 	}
 	st, err := run.OpenState(ctx, d.c, store.Options{})
 	if err != nil {

@@ -12,7 +12,7 @@ func (d *doctor) rules(ctx context.Context, e *env) {
 	if !d.c.Governance.On() || !hasState(d.c) {
 		return
 	}
-	s, err := askRules(ctx, e, d.c.File(), "/-/rules/status", api.OfRules{}, api.ShowRulesStatus)
+	s, err := askRules(ctx, e, d.c.File(), "/api/v1/rules/status", api.OfRules{}, api.ShowRulesStatus)
 	if err != nil {
 		d.say(wrong, "rules", "%v", err)
 		return

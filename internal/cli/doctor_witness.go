@@ -40,7 +40,7 @@ func (d *doctor) witnessView(ctx context.Context, running bool) (v api.WitnessVi
 			return v, false // told with the data directory
 		}
 		a := &adminClient{base: "http://" + d.c.Admin, token: token}
-		return v, a.call(ctx, http.MethodPost, "/-/witness/show", api.ShowRequest{}, &v) == nil
+		return v, a.call(ctx, http.MethodPost, "/api/v1/witness/show", api.ShowRequest{}, &v) == nil
 	}
 	st, err := run.OpenStore(ctx, d.c, store.Options{}) // which signs nothing and changes nothing
 	if err != nil {

@@ -30,7 +30,7 @@ func (e *env) domainShow() *cobra.Command {
 		"The fingerprint is what peers pin, and stays when keys change. Tell it to them by a way that they trust, such as by\n"+
 			"telephone. With --document the signed document is printed as gateways serve it.", nil,
 		func(ctx context.Context, _ []string) error {
-			v, err := askDomain(ctx, e, file, "/-/domain/show", api.ShowRequest{}, api.ShowDomain)
+			v, err := askDomain(ctx, e, file, "/api/v1/domain/show", api.ShowRequest{}, api.ShowDomain)
 			switch {
 			case err != nil:
 				return err
@@ -91,7 +91,7 @@ func (e *env) domainRotate() *cobra.Command {
 			"counts until domain_keys.overlap is over after that. With --lost the old keys end now, for a key that somebody else\n"+
 			"may have: all capabilities that they signed end with them. The fingerprint stays as it is.", nil,
 		func(ctx context.Context, _ []string) error {
-			v, err := askDomain(ctx, e, file, "/-/domain/rotate", api.RotateRequest{Lost: lost}, api.RotateKey)
+			v, err := askDomain(ctx, e, file, "/api/v1/domain/rotate", api.RotateRequest{Lost: lost}, api.RotateKey)
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ func (e *env) auditLedger(ctx context.Context, file, since string, asJSON bool) 
 		}
 		q.Seen = earlier.Heads
 	}
-	view, err := askBudgets(ctx, e, file, "/-/budgets/replay", q, api.ReplayBudgets)
+	view, err := askBudgets(ctx, e, file, "/api/v1/budgets/replay", q, api.ReplayBudgets)
 	if bad, ok := errors.AsType[*budget.Error](err); ok && slices.ContainsFunc(unsound, func(rule error) bool { return errors.Is(bad, rule) }) {
 		view, err = api.ReplayView{Heads: []api.HeadView{}, Findings: []string{bad.Error()}}, nil
 	}

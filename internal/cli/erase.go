@@ -64,7 +64,7 @@ func (e *env) erase(ctx context.Context, f *eraseFlags, args []string) error {
 		e.drawCredential("erasure.approvers")
 		return nil
 	case f.waiting:
-		all, err := askPart(ctx, e, f.file, "/-/erase/waiting", struct{}{}, erasures, api.WaitingErasures)
+		all, err := askPart(ctx, e, f.file, "/api/v1/erase/waiting", struct{}{}, erasures, api.WaitingErasures)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (e *env) erase(ctx context.Context, f *eraseFlags, args []string) error {
 		}
 		return w.Flush()
 	case f.withdraw != "":
-		_, err := askPart(ctx, e, f.file, "/-/erase/withdraw", api.ErasureOf{Request: f.withdraw}, erasures, api.WithdrawErasure)
+		_, err := askPart(ctx, e, f.file, "/api/v1/erase/withdraw", api.ErasureOf{Request: f.withdraw}, erasures, api.WithdrawErasure)
 		if err == nil {
 			fmt.Fprintln(e.out, "withdrawn")
 		}
@@ -95,7 +95,7 @@ func (e *env) erase(ctx context.Context, f *eraseFlags, args []string) error {
 	if q.Request = f.confirm; q.Request == "" {
 		return e.askErasure(ctx, f.file, q)
 	}
-	done, err := askPart(ctx, e, f.file, "/-/erase/confirm", q, erasures, api.ConfirmErasure)
+	done, err := askPart(ctx, e, f.file, "/api/v1/erase/confirm", q, erasures, api.ConfirmErasure)
 	if done.Reference != "" {
 		fmt.Fprintf(e.out, "erased; on record as %s\n", done.Reference)
 	}
@@ -113,7 +113,7 @@ func (e *env) drawCredential(place string) {
 }
 
 func (e *env) askErasure(ctx context.Context, file string, q api.ErasureOf) error {
-	r, err := askPart(ctx, e, file, "/-/erase/ask", q, erasures, api.AskErasure)
+	r, err := askPart(ctx, e, file, "/api/v1/erase/ask", q, erasures, api.AskErasure)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (e *env) exposureShow() *cobra.Command {
 			}
 			var out api.Exposed
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/exposure/show", req, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/exposure/show", req, &out) },
 				func(st *run.State) (err error) {
 					out, err = api.ShowExposure(ctx, st.Ledger(), req)
 					return err
@@ -112,7 +112,7 @@ func (e *env) exposureReset() *cobra.Command {
 			req.Audience = exposure.Audience(audience)
 			var out api.ExposureReset
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/exposure/reset", req, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/exposure/reset", req, &out) },
 				func(st *run.State) error {
 					snap, err := e.snapshotIn(ctx, st, c)
 					if err != nil {

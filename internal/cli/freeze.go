@@ -25,14 +25,14 @@ func (e *env) freezeCommand() *cobra.Command {
 			"told what whoever may not reach an agent is told.\n\n"+
 			"A name that the configuration has is enough where it is one thing's alone; otherwise write agent:NAME, agent:NAME@DOMAIN,\n"+
 			"domain:NAME or dataset:NAME.",
-		"/-/freeze", "frozen", api.Freeze)
+		"/api/v1/freeze", "frozen", api.Freeze)
 }
 
 func (e *env) thawCommand() *cobra.Command {
 	return e.freezing("thaw (AGENT | DOMAIN | DATASET)", "Let go on what was frozen",
 		"Names are as with scrim freeze; \"scrim frozen\" lists what is frozen. Streams of a dataset go on where they stood, with what is paid for\n"+
 			"already. It is on record.",
-		"/-/thaw", "thawed", api.Thaw)
+		"/api/v1/thaw", "thawed", api.Thaw)
 }
 
 func (e *env) freezing(use, short, long, path, done string, do func(context.Context, api.Ledger, api.FreezeRequest) (freeze.Entry, error)) *cobra.Command {
@@ -115,7 +115,7 @@ func (e *env) frozenCommand() *cobra.Command {
 			}
 			var out api.Frozen
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/-/frozen", nil, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/api/v1/frozen", nil, &out) },
 				func(st *run.State) (err error) {
 					out, err = api.ListFrozen(ctx, st.Ledger())
 					return err

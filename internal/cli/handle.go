@@ -29,7 +29,7 @@ func (e *env) handleList() *cobra.Command {
 			}
 			var all []gateway.KeptHandle
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/-/handles", nil, &all) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/api/v1/handles", nil, &all) },
 				func(st *run.State) (err error) {
 					all, err = api.ListHandles(ctx, st.Ledger())
 					return err
@@ -72,7 +72,7 @@ func (e *env) handleDrop() *cobra.Command {
 			}
 			var out api.Dropped
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/handles/drop", req, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/handles/drop", req, &out) },
 				func(st *run.State) error {
 					snap, err := e.snapshotIn(ctx, st, c)
 					if err != nil {

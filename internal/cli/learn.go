@@ -35,7 +35,7 @@ func (e *env) learnReport() *cobra.Command {
 			}
 			var seen run.Seen
 			err = eitherWay(c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/-/learn", nil, &seen) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/api/v1/learn", nil, &seen) },
 				func() error {
 					st, err := run.OpenStore(ctx, c, store.Options{}) // finds out whether a gateway is at work
 					if err != nil {

@@ -71,7 +71,7 @@ func (e *env) lineageQuery(direction, short, shows string) *cobra.Command {
 			if err := knownFormat(format); err != nil {
 				return err
 			}
-			p, err := askLineage(ctx, e, file, "/-/lineage/show", q, api.ShowLineage)
+			p, err := askLineage(ctx, e, file, "/api/v1/lineage/show", q, api.ShowLineage)
 			if err != nil {
 				if strings.Contains(err.Error(), lineage.ErrUnknown.Error()) {
 					return refuse("\"scrim lineage export\" lists all there are; name another namespace with --namespace.", "%v", lineage.ErrUnknown)
@@ -110,7 +110,7 @@ func (e *env) lineageExport() *cobra.Command {
 			if err := knownFormat(format); err != nil {
 				return err
 			}
-			p, err := askLineage(ctx, e, file, "/-/lineage/show", api.LineageQuery{}, api.ShowLineage)
+			p, err := askLineage(ctx, e, file, "/api/v1/lineage/show", api.LineageQuery{}, api.ShowLineage)
 			if err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ func (e *env) lineageStatus() *cobra.Command {
 	c := fileFlag(e.command("status", "Show how far lineage is, and where it is sent",
 		"Shows up to which entry the journal was followed, how many entries could not be, and for each target of lineage.emit how far it is\nand what holds it up.", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error {
-			s, err := askLineage(ctx, e, file, "/-/lineage/status", struct{}{}, api.LineageStatus)
+			s, err := askLineage(ctx, e, file, "/api/v1/lineage/status", struct{}{}, api.LineageStatus)
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func (e *env) lineageLabels() *cobra.Command {
 			case 2:
 				q.Datasets = []lineage.Name{{Namespace: args[0], Name: args[1]}}
 			}
-			got, err := askLineage(ctx, e, file, "/-/lineage/labels", q, api.LineageLabels)
+			got, err := askLineage(ctx, e, file, "/api/v1/lineage/labels", q, api.LineageLabels)
 			if err != nil {
 				return err
 			}

@@ -68,7 +68,7 @@ func verify(ctx context.Context, c *config.Config, against []string) (v api.Veri
 		if len(notes) > 0 {
 			return refuse("Stop it, or leave --against out.", "--against needs a gateway that is not running")
 		}
-		return a.call(ctx, http.MethodPost, "/-/log/verify", nil, &v)
+		return a.call(ctx, http.MethodPost, "/api/v1/log/verify", nil, &v)
 	}, func() error {
 		st, err := run.OpenStore(ctx, c, store.Options{})
 		if err != nil {
@@ -128,7 +128,7 @@ func (e *env) show(ctx context.Context, c *config.Config, q api.EntryQuery, asJS
 	}
 	var raw bytes.Buffer
 	err := withState(ctx, c,
-		func(a *adminClient) error { return a.copyTo(ctx, "/-/log/entries?"+q.Values().Encode(), &raw) },
+		func(a *adminClient) error { return a.copyTo(ctx, "/api/v1/log/entries?"+q.Values().Encode(), &raw) },
 		func(st *run.State) error { return api.WriteEntries(ctx, st.Ledger(), q, &raw) })
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func (e *env) logCheckpoint() *cobra.Command {
 			}
 			var out api.PublishedCheckpoint
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/-/log/checkpoint", nil, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/api/v1/log/checkpoint", nil, &out) },
 				func(st *run.State) (err error) { out, err = api.Checkpoint(ctx, st.Ledger()); return err })
 			if err == nil {
 				_, err = io.WriteString(e.out, out.Note)
@@ -103,7 +103,7 @@ func (e *env) receiptsOf(ctx context.Context, file, ref string) (a proofs.Answer
 	}
 	err = withState(ctx, c,
 		func(client *adminClient) error {
-			return client.call(ctx, http.MethodGet, "/-/log/receipts/"+url.PathEscape(ref), nil, &a)
+			return client.call(ctx, http.MethodGet, "/api/v1/log/receipts/"+url.PathEscape(ref), nil, &a)
 		},
 		func(st *run.State) (err error) { a, err = api.Receipts(ctx, st.Ledger(), flow.ID(ref)); return err })
 	if errors.Is(err, proofs.ErrUnknown) {

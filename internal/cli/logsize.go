@@ -50,7 +50,7 @@ func (e *env) logSize() *cobra.Command {
 
 // sizeOf asks the running gateway, or measures what a stopped one left.
 func sizeOf(ctx context.Context, c *config.Config) (s api.LogSize, err error) {
-	err = eitherWay(c, func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/-/log/size", nil, &s) }, func() error {
+	err = eitherWay(c, func(a *adminClient) error { return a.call(ctx, http.MethodGet, "/api/v1/log/size", nil, &s) }, func() error {
 		st, err := run.OpenStore(ctx, c, store.Options{})
 		if err != nil {
 			return err
@@ -153,7 +153,7 @@ func (d *doctor) runningLog(ctx context.Context) {
 	}
 	var s api.LogSize
 	a := &adminClient{base: "http://" + d.c.Admin, token: token}
-	if err := a.call(ctx, http.MethodGet, "/-/log/size", nil, &s); err != nil {
+	if err := a.call(ctx, http.MethodGet, "/api/v1/log/size", nil, &s); err != nil {
 		d.say(wrong, "log", "%v", err)
 		return
 	}

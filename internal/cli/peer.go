@@ -27,7 +27,7 @@ func (e *env) peerAdd() *cobra.Command {
 		func(ctx context.Context, args []string) error {
 			q := api.PeerRequest{URL: args[0], Fingerprint: fingerprint}
 			if fingerprint == "" {
-				v, err := askDomain(ctx, e, file, "/-/peers/look", q, api.LookAtPeer)
+				v, err := askDomain(ctx, e, file, "/api/v1/peers/look", q, api.LookAtPeer)
 				if err != nil {
 					return err
 				}
@@ -38,7 +38,7 @@ func (e *env) peerAdd() *cobra.Command {
 			} else if _, err := domain.ParseFingerprint(fingerprint); err != nil {
 				return misuse("--fingerprint: %v", err)
 			}
-			v, err := askDomain(ctx, e, file, "/-/peers/add", q, api.AddPeer)
+			v, err := askDomain(ctx, e, file, "/api/v1/peers/add", q, api.AddPeer)
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func (e *env) peerList() *cobra.Command {
 	return fileFlag(e.command("list", "List the peers",
 		"One a line: the domain, the beginning of its fingerprint, whether its document counts, and where it is fetched from.", nil,
 		func(ctx context.Context, _ []string) error {
-			all, err := askDomain(ctx, e, file, "/-/peers/list", api.ShowRequest{}, api.ListPeers)
+			all, err := askDomain(ctx, e, file, "/api/v1/peers/list", api.ShowRequest{}, api.ListPeers)
 			if err != nil {
 				return err
 			}
@@ -123,7 +123,7 @@ func (e *env) peerCall(use, short, long string, do func(ctx context.Context, fil
 func (e *env) peerShow() *cobra.Command {
 	return e.peerCall("show DOMAIN", "Show what is known of a peer", "What its newest document says that was believed, and what was wrong with a later one.",
 		func(ctx context.Context, file string, d flow.DomainID) (api.PeerView, error) {
-			all, err := askDomain(ctx, e, file, "/-/peers/list", api.ShowRequest{}, api.ListPeers)
+			all, err := askDomain(ctx, e, file, "/api/v1/peers/list", api.ShowRequest{}, api.ListPeers)
 			if err != nil {
 				return api.PeerView{}, err
 			}
@@ -139,7 +139,7 @@ func (e *env) peerShow() *cobra.Command {
 func (e *env) peerRefresh() *cobra.Command {
 	return e.peerCall("refresh DOMAIN", "Look at a peer's document now", "A running gateway looks by itself every peering.refresh.",
 		func(ctx context.Context, file string, d flow.DomainID) (api.PeerView, error) {
-			return askDomain(ctx, e, file, "/-/peers/refresh", api.DomainRequest{Domain: d}, api.RefreshPeer)
+			return askDomain(ctx, e, file, "/api/v1/peers/refresh", api.DomainRequest{Domain: d}, api.RefreshPeer)
 		})
 }
 
@@ -148,7 +148,7 @@ func (e *env) peerRemove() *cobra.Command {
 	return fileFlag(e.command("remove DOMAIN", "Believe a domain no longer",
 		"What it signed counts for nothing from then on. One that is a peer by configuration is taken out there.", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			_, err := askDomain(ctx, e, file, "/-/peers/remove", api.DomainRequest{Domain: flow.DomainID(args[0])}, api.RemovePeer)
+			_, err := askDomain(ctx, e, file, "/api/v1/peers/remove", api.DomainRequest{Domain: flow.DomainID(args[0])}, api.RemovePeer)
 			if err != nil {
 				return err
 			}

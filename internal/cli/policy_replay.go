@@ -98,7 +98,7 @@ func configurationAt(name string) string {
 func (e *env) replay(ctx context.Context, conf *config.Config, req api.ReplayRequest) (out *impact.Impact, err error) {
 	err = withState(ctx, conf,
 		func(a *adminClient) error {
-			res, err := a.send(ctx, http.MethodPost, "/-/policy/replay", req)
+			res, err := a.send(ctx, http.MethodPost, "/api/v1/policy/replay", req)
 			if err != nil {
 				return err
 			}

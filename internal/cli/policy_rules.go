@@ -129,7 +129,7 @@ func (e *env) proposeRules(ctx context.Context, f *ruleFlags, look bool) error {
 	if err != nil {
 		return err
 	}
-	status, err := askRules(ctx, e, f.file, "/-/rules/status", api.OfRules{}, api.ShowRulesStatus)
+	status, err := askRules(ctx, e, f.file, "/api/v1/rules/status", api.OfRules{}, api.ShowRulesStatus)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (e *env) proposeRules(ctx context.Context, f *ruleFlags, look bool) error {
 	if look && draft.Reason == "" {
 		draft.Reason = "a look"
 	}
-	p, err := askRules(ctx, e, f.file, "/-/rules/propose", draft, api.ProposeRules)
+	p, err := askRules(ctx, e, f.file, "/api/v1/rules/propose", draft, api.ProposeRules)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (e *env) policyProposals() *cobra.Command {
 	var ended bool
 	c := fileFlag(e.command("proposals [--ended]", "List proposals that are under way", "", nil,
 		func(ctx context.Context, _ []string) error {
-			all, err := askRules(ctx, e, file, "/-/rules/proposals", api.OfRules{Ended: ended}, api.ListProposals)
+			all, err := askRules(ctx, e, file, "/api/v1/rules/proposals", api.OfRules{Ended: ended}, api.ListProposals)
 			if err != nil {
 				return err
 			}
@@ -224,7 +224,7 @@ func (e *env) policyShow() *cobra.Command {
 			if n, err := strconv.ParseInt(args[0], 10, 64); err == nil {
 				q = api.OfRules{Version: n}
 			}
-			s, err := askRules(ctx, e, file, "/-/rules/show", q, api.ShowRules)
+			s, err := askRules(ctx, e, file, "/api/v1/rules/show", q, api.ShowRules)
 			if err != nil {
 				return err
 			}
@@ -314,7 +314,7 @@ func (e *env) policyApprove() *cobra.Command {
 				return err
 			}
 			q.ID = args[0]
-			all, err := askRules(ctx, e, f.file, "/-/rules/proposals", api.OfRules{}, api.ListProposals)
+			all, err := askRules(ctx, e, f.file, "/api/v1/rules/proposals", api.OfRules{}, api.ListProposals)
 			if err != nil {
 				return err
 			}
@@ -325,7 +325,7 @@ func (e *env) policyApprove() *cobra.Command {
 			if q.Digest = all[i].Digest; !strings.HasPrefix(q.Digest.String(), strings.ToLower(digest)) {
 				return refuse("Look at it again: \"scrim policy show "+q.ID+"\".", "%v", change.ErrDigest)
 			}
-			p, err := askRules(ctx, e, f.file, "/-/rules/approve", q, api.ApproveRules)
+			p, err := askRules(ctx, e, f.file, "/api/v1/rules/approve", q, api.ApproveRules)
 			if err != nil {
 				return err
 			}
@@ -361,7 +361,7 @@ func (e *env) policyReject() *cobra.Command {
 	var f ruleFlags
 	c := e.command("reject PROPOSAL --reason TEXT --credential FILE", "Reject a proposal, until it is in force", "", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			return e.ruleStep(ctx, &f, args[0], "/-/rules/reject", api.RejectRules)
+			return e.ruleStep(ctx, &f, args[0], "/api/v1/rules/reject", api.RejectRules)
 		})
 	return f.credentialFlag(f.reasonFlag(c, "why, for its author and for the log"), "the approver's credential")
 }
@@ -370,7 +370,7 @@ func (e *env) policyWithdraw() *cobra.Command {
 	var f ruleFlags
 	c := e.command("withdraw PROPOSAL [--credential FILE]", "Take a proposal back", "", cobra.ExactArgs(1),
 		func(ctx context.Context, args []string) error {
-			return e.ruleStep(ctx, &f, args[0], "/-/rules/withdraw", api.WithdrawRules)
+			return e.ruleStep(ctx, &f, args[0], "/api/v1/rules/withdraw", api.WithdrawRules)
 		})
 	return f.credentialFlag(c, "the author's credential; absent: the operator made it")
 }
@@ -400,7 +400,7 @@ func (e *env) policyRollback() *cobra.Command {
 			if q.Version, err = strconv.ParseInt(args[0], 10, 64); err != nil || q.Version < 1 {
 				return misuse("a version is a number, as \"scrim policy history\" lists them")
 			}
-			p, err := askRules(ctx, e, f.file, "/-/rules/rollback", q, api.BackRules)
+			p, err := askRules(ctx, e, f.file, "/api/v1/rules/rollback", q, api.BackRules)
 			if err != nil {
 				return err
 			}
@@ -417,11 +417,11 @@ func (e *env) policyHistory() *cobra.Command {
 	return fileFlag(e.command("history", "List the versions of the rules, and what on disk differs from the one in force",
 		"The version in force is compared with its entry of the log, and the log is searched for a later one.", nil,
 		func(ctx context.Context, _ []string) error {
-			all, err := askRules(ctx, e, file, "/-/rules/history", api.OfRules{}, api.RulesHistory)
+			all, err := askRules(ctx, e, file, "/api/v1/rules/history", api.OfRules{}, api.RulesHistory)
 			if err != nil {
 				return err
 			}
-			status, err := askRules(ctx, e, file, "/-/rules/status", api.OfRules{}, api.ShowRulesStatus)
+			status, err := askRules(ctx, e, file, "/api/v1/rules/status", api.OfRules{}, api.ShowRulesStatus)
 			if err != nil {
 				return err
 			}
@@ -456,13 +456,13 @@ func (e *env) policyReview() *cobra.Command {
 				return err
 			}
 			if q.What = done; done != "" {
-				if _, err := askRules(ctx, e, f.file, "/-/rules/review", q, api.ReviewRules); err != nil {
+				if _, err := askRules(ctx, e, f.file, "/api/v1/rules/review", q, api.ReviewRules); err != nil {
 					return err
 				}
 				fmt.Fprintln(e.out, "on record")
 				return nil
 			}
-			s, err := askRules(ctx, e, f.file, "/-/rules/status", api.OfRules{}, api.ShowRulesStatus)
+			s, err := askRules(ctx, e, f.file, "/api/v1/rules/status", api.OfRules{}, api.ShowRulesStatus)
 			if err != nil {
 				return err
 			}

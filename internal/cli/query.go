@@ -210,7 +210,7 @@ func (e *env) queryHere(ctx context.Context, q *questionFlags, act string, argum
 	req := api.QuestionRequest{As: flow.AgentID(q.as), Act: act, Arguments: raw, Purpose: q.purpose, Criticality: q.criticality, ID: q.id}
 	var body json.RawMessage
 	err = hereOrThere(c,
-		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/questions", req, &body) },
+		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/questions", req, &body) },
 		func() error {
 			g, err := run.Open(ctx, c, run.Options{})
 			if err != nil {

@@ -54,7 +54,7 @@ func (e *env) releaseRunning(ctx context.Context, c *config.Config, a anonymizin
 	}
 	var out plan.Outcome
 	err := eitherWay(c, func(admin *adminClient) error {
-		res, err := admin.send(ctx, http.MethodPost, "/-/release", ask)
+		res, err := admin.send(ctx, http.MethodPost, "/api/v1/release", ask)
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func absolute(arg string) (string, error) {
 	return filepath.Abs(arg)
 }
 
-// releaseHere answers /-/release within the running gateway.
+// releaseHere answers /api/v1/release within the running gateway.
 func (e *env) releaseHere(ctx context.Context, g *run.Gateway, raw json.RawMessage, tell func(any)) error {
 	var ask orderedRelease
 	dec := json.NewDecoder(bytes.NewReader(raw))

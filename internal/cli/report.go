@@ -62,7 +62,7 @@ func (e *env) reportBreach() *cobra.Command {
 			}
 			out := new(report.Breach)
 			err = withState(ctx, conf,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/report/breach", req, out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/report/breach", req, out) },
 				func(st *run.State) error {
 					snap, err := e.snapshotIn(ctx, st, conf)
 					if err != nil {
@@ -152,7 +152,7 @@ func (e *env) reportUsefulness() *cobra.Command {
 			var all []report.Usefulness
 			err = withState(ctx, c,
 				func(a *adminClient) error {
-					return a.call(ctx, http.MethodPost, "/-/report/usefulness", api.UsefulnessRequest{Since: from}, &all)
+					return a.call(ctx, http.MethodPost, "/api/v1/report/usefulness", api.UsefulnessRequest{Since: from}, &all)
 				},
 				func(st *run.State) (err error) {
 					all, err = report.UsefulnessOf(ctx, st.DB, from)

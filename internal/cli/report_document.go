@@ -126,7 +126,7 @@ func (e *env) makeDocument(ctx context.Context, kind report.Kind, f *documentFla
 
 func (e *env) document(ctx context.Context, c *config.Config, req api.DocumentRequest) (out report.Files, err error) {
 	err = withState(ctx, c,
-		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/report/document", req, &out) },
+		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/report/document", req, &out) },
 		func(st *run.State) error {
 			snap, err := e.snapshotIn(ctx, st, c)
 			if err != nil {

@@ -34,7 +34,7 @@ func (e *env) streamList() *cobra.Command {
 			"otherwise before: a stream with other parameters needs another name), set-back (its state is an older copy in part), failing (its source\n"+
 			"cannot be asked; it is tried again).", cobra.NoArgs,
 		func(ctx context.Context, _ []string) error {
-			all, err := askStreams(ctx, e, file, "/-/streams/list", struct{}{}, api.ListStreams)
+			all, err := askStreams(ctx, e, file, "/api/v1/streams/list", struct{}{}, api.ListStreams)
 			if err != nil {
 				return err
 			}
@@ -79,7 +79,7 @@ func (e *env) streamRead() *cobra.Command {
 					return misuse("--until is a time such as 2026-03-02T12:00:00Z")
 				}
 			}
-			text, err := askStreams(ctx, e, file, "/-/streams/read", q, api.ReadStreams)
+			text, err := askStreams(ctx, e, file, "/api/v1/streams/read", q, api.ReadStreams)
 			if err != nil {
 				return err
 			}

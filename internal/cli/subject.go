@@ -31,7 +31,7 @@ func (e *env) subjectEvents() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all, err := askPart(ctx, e, file, "/-/subject/events", q, erasures, api.SubjectEvents)
+			all, err := askPart(ctx, e, file, "/api/v1/subject/events", q, erasures, api.SubjectEvents)
 			if err != nil {
 				return err
 			}

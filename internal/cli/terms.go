@@ -67,7 +67,7 @@ func (e *env) askTerms(ctx context.Context, q *termsFlags) error {
 	req := api.TermsRequest{As: flow.AgentID(q.as), Asking: q.asking}
 	told := new(offer.Told)
 	err = hereOrThere(c,
-		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/terms", req, told) },
+		func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/terms", req, told) },
 		func() error {
 			st, err := run.OpenState(ctx, c, store.Options{})
 			if err != nil {

@@ -29,7 +29,7 @@ func (e *env) tokenCommand() *cobra.Command {
 			req := api.OpenRequest{Token: args[0], As: query.Flow.To.Agent, Purpose: query.Flow.Purpose, Criticality: query.Flow.Task.Criticality}
 			var out api.Opening
 			err = withState(ctx, c,
-				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/-/token/open", req, &out) },
+				func(a *adminClient) error { return a.call(ctx, http.MethodPost, "/api/v1/token/open", req, &out) },
 				func(st *run.State) error {
 					snap, err := e.snapshotIn(ctx, st, c)
 					if err != nil {

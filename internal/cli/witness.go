@@ -50,7 +50,7 @@ func (e *env) witnessShow() *cobra.Command {
 		"The keys are for others: with the one they ask for cosignatures and rely on them, with the other they cosign this domain's log.\n"+
 			"A log that was caught showing two histories is printed with both signed notes by --json: proof for everybody.", nil,
 		func(ctx context.Context, _ []string) error {
-			v, err := askPart(ctx, e, file, "/-/witness/show", api.ShowRequest{},
+			v, err := askPart(ctx, e, file, "/api/v1/witness/show", api.ShowRequest{},
 				func(st *run.State, c *config.Config) (*api.Witnessing, error) { return st.Witnessing(c), nil }, api.ShowWitness)
 			if err != nil {
 				return err

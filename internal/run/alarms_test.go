@@ -58,7 +58,7 @@ func TestAlarmsDoWhatConfigurationSays(t *testing.T) {
 			_ = res.Body.Close()
 		}
 	}
-	frozen := func() string { return asked(t, g, http.MethodGet, "/-/frozen", "") }
+	frozen := func() string { return asked(t, g, http.MethodGet, "/api/v1/frozen", "") }
 	try("", 15)
 	try("wrong", 3)
 	try(keys["precious"], 12)
@@ -74,7 +74,7 @@ func TestAlarmsDoWhatConfigurationSays(t *testing.T) {
 	try(keys["third"], 11)
 	list := ""
 	eventually(t, "the third is told of", func() bool {
-		list = asked(t, g, http.MethodGet, "/-/alarms", "")
+		list = asked(t, g, http.MethodGet, "/api/v1/alarms", "")
 		return strings.Contains(list, `"third"`)
 	})
 	if got := frozen(); strings.Contains(got, `"third"`) || strings.Contains(got, `"precious"`) {

@@ -127,12 +127,12 @@ func (r *freezeRig) send(t *testing.T, key, agent, id string) (int, string) {
 
 func (r *freezeRig) freeze(t *testing.T, target string) {
 	t.Helper()
-	asked(t, r.g, http.MethodPost, "/-/freeze", `{"target":"`+target+`","reason":"a test"}`)
+	asked(t, r.g, http.MethodPost, "/api/v1/freeze", `{"target":"`+target+`","reason":"a test"}`)
 }
 
 func (r *freezeRig) thaw(t *testing.T, target string) {
 	t.Helper()
-	asked(t, r.g, http.MethodPost, "/-/thaw", `{"target":"`+target+`"}`)
+	asked(t, r.g, http.MethodPost, "/api/v1/thaw", `{"target":"`+target+`"}`)
 }
 
 func (r *freezeRig) entries(t *testing.T) (all []audit.Entry) {
@@ -309,7 +309,7 @@ func TestAFreezeSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.start(t)
-	if got := asked(t, r.g, http.MethodGet, "/-/frozen", ""); !strings.Contains(got, `"a test"`) {
+	if got := asked(t, r.g, http.MethodGet, "/api/v1/frozen", ""); !strings.Contains(got, `"a test"`) {
 		t.Errorf("after the restart the list is %s", got)
 	}
 	if !strings.Contains(metrics(t, r.g), "scrim_frozen 1") {
@@ -382,7 +382,7 @@ func TestAFrozenDatasetStandsStill(t *testing.T) {
 	if n := g.Published(t.Context(), "stays", "admissions"); n != 0 {
 		t.Errorf("%d steps were taken of a frozen dataset", n)
 	}
-	asked(t, g, http.MethodPost, "/-/thaw", `{"target":"dataset:stays"}`)
+	asked(t, g, http.MethodPost, "/api/v1/thaw", `{"target":"dataset:stays"}`)
 	steps(t, addr, key.Expose(), 5)
 	if got, body := tool(t, addr, key.Expose(), "query", `{"dataset":"stays","sql":"SELECT COUNT(*) FROM stays","epsilon":1}`); got == nil || strings.Contains(body, "isError\":true") {
 		t.Errorf("after the thaw: %s", body)

@@ -157,7 +157,7 @@ func (s *stage) tells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/metrics", "/-/log/entries"} {
+	for _, path := range []string{"/metrics", "/api/v1/log/entries"} {
 		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+path, nil)
 		r.Header.Set("Authorization", "Bearer "+token.Expose())
 		w := httptest.NewRecorder()

@@ -96,7 +96,7 @@ func TestARevocationGoesToThePeersGateway(t *testing.T) {
 	if text := metrics(t, insurer); !strings.Contains(text, "scrim_peers_without_revocations 0") {
 		t.Error("the metrics say that a list is missing")
 	}
-	asked(t, hospital, http.MethodPost, "/-/cap/revoke", `{"denials":[{"kind":"token","name":"t-1"}]}`)
+	asked(t, hospital, http.MethodPost, "/api/v1/cap/revoke", `{"denials":[{"kind":"token","name":"t-1"}]}`)
 	if err := hospital.Capabilities.Revoked(root, ""); !errors.Is(err, ledger.ErrRevoked) {
 		t.Errorf("at the hospital: error = %v, want ErrRevoked", err)
 	}

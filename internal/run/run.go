@@ -55,7 +55,7 @@ type Options struct {
 	Unrecorded bool              // for benchmarks only: no decision is put on record, and so no retry is answered from it
 	Learn      bool              // learn mode, whatever the file says; refused where agents of other domains are configured, or rules change by proposal
 	Governed   bool              // run by a version of the rules that is in force already, or not at all
-	// Release does what the admin API is asked for at /-/release: it writes a table, tells how far it is line by line, and last how
+	// Release does what the admin API is asked for at /api/v1/release: it writes a table, tells how far it is line by line, and last how
 	// it ended. Nil: this program releases none.
 	Release func(ctx context.Context, g *Gateway, request json.RawMessage, tell func(line any)) error
 }

@@ -123,7 +123,7 @@ func TestAGatewayCosignsTheLogsOfOthers(t *testing.T) {
 		t.Error("no metric tells of it")
 	}
 	var v api.WitnessView
-	if err := json.Unmarshal([]byte(asked(t, g, http.MethodPost, "/-/witness/show", "{}")), &v); err != nil {
+	if err := json.Unmarshal([]byte(asked(t, g, http.MethodPost, "/api/v1/witness/show", "{}")), &v); err != nil {
 		t.Fatal(err)
 	}
 	if len(v.Equivocations) != 1 || len(v.Logs) != 1 || v.Logs[0].Size != 1 || v.Key != g.Witness.Key() {
@@ -251,7 +251,7 @@ func TestTwoDomainsWitnessEachOther(t *testing.T) {
 		}
 	}
 	var v api.WitnessView
-	if err := json.Unmarshal([]byte(asked(t, both[0].g, http.MethodPost, "/-/witness/show", "{}")), &v); err != nil {
+	if err := json.Unmarshal([]byte(asked(t, both[0].g, http.MethodPost, "/api/v1/witness/show", "{}")), &v); err != nil {
 		t.Fatal(err)
 	}
 	if len(v.Witnesses) != 1 || v.Witnesses[0].Error != "" || v.Have != 1 || v.Want != 1 {

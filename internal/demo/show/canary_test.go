@@ -156,7 +156,7 @@ func TestGatewaysWriteNoValueDown(t *testing.T) {
 			}
 			check(fmt.Sprintf("row %d of the journal of %s", e.Seq, d), e.Raw)
 		}
-		for _, path := range []string{"/metrics", "/-/log/entries?inputs=true"} {
+		for _, path := range []string{"/metrics", "/api/v1/log/entries?inputs=true"} {
 			check(path+" of "+string(d), s.admin(t, d, path))
 		}
 		s.files(t, d, check)
