@@ -130,7 +130,7 @@ func New(opt Options) *API {
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !a.fromHere(r) {
+	if !a.FromHere(r) {
 		fail(w, http.StatusForbidden, "call the admin API by its address, and not from a web page")
 		return
 	}
@@ -139,8 +139,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// fromHere refuses host names that DNS could point here, and pages of other origins.
-func (a *API) fromHere(r *http.Request) bool {
+// FromHere reports whether a request came by an address of this machine or the configured host name, and not from a page of another
+// origin: DNS may point any name here.
+func (a *API) FromHere(r *http.Request) bool {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
