@@ -77,9 +77,10 @@ type Options struct {
 
 // API is the handler of the admin port. It is safe for concurrent use.
 type API struct {
-	opt  Options
-	host string
-	mux  *http.ServeMux
+	opt    Options
+	host   string
+	mux    *http.ServeMux
+	routes []string // patterns that want the token
 }
 
 // New returns the handler.
@@ -162,6 +163,7 @@ func (a *API) FromHere(r *http.Request) bool {
 
 // guarded adds a route that wants the token.
 func (a *API) guarded(pattern string, h http.HandlerFunc) {
+	a.routes = append(a.routes, pattern)
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if a.opt.Token.IsZero() || !strings.EqualFold(scheme, "Bearer") || !a.opt.Token.Equal(given) {

@@ -21,24 +21,28 @@ type operation struct {
 
 func (f *Frame) describe(o operation) { f.operations = append(f.operations, o) }
 
-// Described is an operation that is served beside the frame, for its description. In and Out are values of the types of body and answer; nil: none.
+// Described is an operation that is served beside the frame, for its description. In and Out are the types of body and answer; nil: none.
 type Described struct {
 	Method, Path, Title, Summary string
 	Role                         Role
-	In, Out                      any
+	In, Out                      reflect.Type
 	Media                        string // of an answer that is not one JSON value; "": JSON
 }
 
 // Describe adds an operation to the description only.
 func (f *Frame) Describe(d Described) {
-	o := operation{method: strings.ToLower(d.Method), path: d.Path, title: d.Title, summary: d.Summary, role: d.Role, media: d.Media}
-	if d.In != nil {
-		o.in = reflect.TypeOf(d.In)
+	f.describe(operation{
+		method: strings.ToLower(d.Method), path: d.Path, title: d.Title, summary: d.Summary, role: d.Role, media: d.Media, in: d.In, out: d.Out,
+	})
+}
+
+// Calls lists what the description has, as "POST /freeze".
+func (f *Frame) Calls() []string {
+	var all []string
+	for _, o := range f.operations {
+		all = append(all, strings.ToUpper(o.method)+" "+o.path)
 	}
-	if d.Out != nil {
-		o.out = reflect.TypeOf(d.Out)
-	}
-	f.describe(o)
+	return all
 }
 
 type object = map[string]any
