@@ -3,6 +3,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/console/page"
@@ -42,6 +43,7 @@ func New(opt Options) *Console {
 	opt.Frame.Nav = nav
 	c := &Console{api: api.New(opt.API), frame: page.New(opt.Frame)}
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
+	c.describe()
 	return c
 }
 
@@ -57,3 +59,17 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.frame.ServeHTTP(w, r)
 }
+
+// describe adds the admin API's calls to the description. It panics where a page has the address of one: commands would get the page.
+func (c *Console) describe() {
+	pages := c.frame.Calls()
+	for _, o := range api.Operations() {
+		if slices.Contains(pages, o.Method+" "+o.Path) {
+			panic("console: " + o.Method + " " + o.Path + " is served twice")
+		}
+		c.frame.Describe(page.Described{Method: o.Method, Path: o.Path, Title: o.Title, Summary: o.Summary, Role: page.Admin, In: o.In, Out: o.Out, Media: o.Media})
+	}
+}
+
+// OpenAPI is the description of all that lies under /api/v1.
+func (c *Console) OpenAPI() []byte { return c.frame.OpenAPI() }

@@ -49,7 +49,7 @@ type object = map[string]any
 
 // OpenAPI is the description of all that lies under /api/v1 (OpenAPI 3.1). It says nothing of any gateway.
 func (f *Frame) OpenAPI() []byte {
-	s := &schemas{named: object{}}
+	s := &schemas{named: object{}, types: map[string]reflect.Type{}}
 	paths := object{}
 	for _, o := range f.operations {
 		at := strings.ReplaceAll(o.path, "...}", "}")
@@ -118,7 +118,10 @@ type problem struct {
 }
 
 // schemas describes Go types as encoding/json writes them.
-type schemas struct{ named object }
+type schemas struct {
+	named object
+	types map[string]reflect.Type // by name
+}
 
 var (
 	textType = reflect.TypeFor[encoding.TextMarshaler]()
@@ -168,7 +171,11 @@ func (s *schemas) structure(t reflect.Type) object {
 	}
 	name := t.String()
 	name = strings.NewReplacer("*", "", "[", "-", "]", "", "/", ".", ",", "-").Replace(name)
-	if _, ok := s.named[name]; !ok {
+	for was := s.types[name]; was != nil && was != t; was = s.types[name] {
+		name += "_" // packages of one name in two places
+	}
+	if s.types[name] == nil {
+		s.types[name] = t
 		s.named[name] = object{} // a type that holds itself
 		s.named[name] = s.members(t)
 	}
