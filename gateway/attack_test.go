@@ -231,9 +231,14 @@ func TestManyMentionsTakeLinearTime(t *testing.T) {
 		return time.Since(began)
 	}
 	took(100)
-	if few, many := took(4000), took(48_000); many > 60*max(few, 5*time.Millisecond) {
-		t.Errorf("4,000 ids took %v, 48,000 took %v", few, many)
+	few, many := time.Hour, time.Hour
+	for range 5 { // what is fast enough once is
+		few, many = min(few, took(4000)), min(many, took(48_000))
+		if many <= 60*max(few, 5*time.Millisecond) {
+			return
+		}
 	}
+	t.Errorf("4,000 ids took %v, 48,000 took %v", few, many)
 }
 
 // A fault of our own refuses the message, on record, and takes nothing down: not every caller of Pass has a guard above it.

@@ -62,7 +62,7 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	storetest.Prepare(t)
 	kills := 5
 	if os.Getenv("SCRIM_LONG") != "" {
-		kills = 100
+		kills = 30
 	}
 	dir := t.TempDir()
 	told := map[int64]flow.Receipt{}

@@ -327,7 +327,7 @@ func TestOldCopyIsRefused(t *testing.T) {
 func TestKilledWriter(t *testing.T) {
 	rounds := 5
 	if os.Getenv("SCRIM_LONG") != "" {
-		rounds = 100
+		rounds = 40
 	}
 	dir, key := t.TempDir(), newKey(t)
 	for range rounds {
@@ -360,14 +360,19 @@ func killed(t *testing.T, dir string, key []byte) (acked int64) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(time.Duration(20+rand.IntN(120))*time.Millisecond, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
+	begin := sync.OnceFunc(func() {
+		time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+	})
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if n, err := strconv.ParseInt(lines.Text(), 10, 64); err == nil {
 			acked = n
+			begin()
 		}
 	}
 	_ = cmd.Wait()
+	if acked == 0 {
+		t.Fatal("the child acknowledged nothing")
+	}
 	return acked
 }
 

@@ -148,7 +148,7 @@ func TestAStreamThatIsStoppedFlushesByTheRules(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		go func() {
 			_, _ = io.WriteString(feed, visits(c.came))
-			time.Sleep(100 * time.Millisecond) // nothing tells from outside that the last line was taken
+			time.Sleep(time.Second) // nothing tells from outside that the last line was taken
 			stop()
 		}()
 		job := s.Job()

@@ -111,7 +111,7 @@ func TestAStreamOutlivesTheTimesForReadingAndWriting(t *testing.T) {
 			}
 		}
 		_, _ = io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n\n")
-	}), "timeouts: {read: 1s, write: 1s}\n", run.Options{})
+	}), "timeouts: {read: 2s, write: 2s}\n", run.Options{})
 	for name, set := range map[string]func(*http.Protocols){
 		"HTTP/1.1": func(p *http.Protocols) { p.SetHTTP1(true) },
 		"HTTP/2":   func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },

@@ -168,7 +168,7 @@ func TestKilledOnASharedDatabase(t *testing.T) {
 	open := 0
 	for range times(2) {
 		last := killWithin(t, o, answers)
-		time.Sleep(100 * time.Millisecond) // for what the server had still received
+		time.Sleep(500 * time.Millisecond) // for what the server had still received
 		for i := o.First; i <= last; i++ {
 			got, stored, err := ask(h, i, o.Each)
 			switch known, ok := answers[i]; {

@@ -47,9 +47,9 @@ func TestAnUndoneDeclarationIsNotRemembered(t *testing.T) {
 	<-line.began // so that what comes now is put into one transaction
 	errs := make(chan error, 2)
 	go func() { errs <- h.Declare(context.Background(), patients(nano, 0)) }()
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	go func() { errs <- h.SetQuota(context.Background(), insurer, &budget.Plan{Epsilon: nano}) }()
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	line.on <- struct{}{}
 	<-line.began
 	line.undo = true

@@ -64,7 +64,7 @@ func TestFindJSONTakesLinearTime(t *testing.T) {
 			if _, err := e.FindJSON(ctx, []byte(src), json.Limits{}, nil); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(begin); took > 3*time.Second {
+			if took := time.Since(begin); took > 20*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})

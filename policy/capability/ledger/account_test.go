@@ -236,7 +236,7 @@ func TestKilledProcessChargesBothOrNeither(t *testing.T) {
 	storetest.Prepare(t)
 	dir := t.TempDir()
 	acknowledged := map[int64]bool{}
-	for range 5 {
+	for life := 0; life < 5 || len(acknowledged) < 5 && life < 100; life++ { // a slow machine acknowledges nothing in some lives
 		for _, i := range runAndKill(t, dir, time.Duration(20+rand.IntN(120))*time.Millisecond) {
 			acknowledged[i] = true
 		}
@@ -258,9 +258,9 @@ func TestKilledProcessChargesBothOrNeither(t *testing.T) {
 		must(t, db.Close())
 	}
 	if len(acknowledged) < 5 {
-		t.Fatalf("only %d flows were acknowledged in 5 lives", len(acknowledged))
+		t.Fatalf("only %d flows were acknowledged in all lives", len(acknowledged))
 	}
-	t.Logf("%d flows in 5 lives", len(acknowledged))
+	t.Logf("%d flows in all lives", len(acknowledged))
 }
 
 // runAndKill starts the child, kills it after it has been writing for so long, and returns what it acknowledged.
@@ -273,7 +273,7 @@ func runAndKill(t *testing.T, dir string, after time.Duration) []int64 {
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
-	first := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
+	first := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	defer first.Stop()
 	var ids []int64
 	var once sync.Once
