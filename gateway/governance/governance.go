@@ -260,6 +260,15 @@ type Draft struct {
 	Credential flow.Secret
 
 	back int64
+	who  whoever // nil: whoever has the credential
+}
+
+// by is who proposes.
+func (d *Draft) by() whoever {
+	if d.who != nil {
+		return d.who
+	}
+	return holder(d.Credential)
 }
 
 // Propose puts a proposal on record. Its rules were built by then, so that what is approved can be put in force; its base must be what is in force.
@@ -305,7 +314,7 @@ func (o *Office) Look(ctx context.Context, d Draft) (change.Proposal, error) {
 	if v.Version == 0 || !v.Governed {
 		return change.Proposal{}, ErrNone
 	}
-	who, err := c.Rules.Who(d.Credential)
+	who, err := d.by()(c.Rules)
 	if err != nil {
 		return change.Proposal{}, err
 	}
@@ -388,9 +397,13 @@ func (o *Office) Back(ctx context.Context, version int64, d Draft) (change.Propo
 }
 
 // Approve adds an approver's yes to a proposal, which names the digest of the rules that they looked at. The proposal is [change.Approved] once enough agree.
-func (o *Office) Approve(ctx context.Context, id string, digest change.Digest, credential flow.Secret) (p change.Proposal, err error) {
+func (o *Office) Approve(ctx context.Context, id string, digest change.Digest, credential flow.Secret) (change.Proposal, error) {
+	return o.approve(ctx, id, digest, holder(credential))
+}
+
+func (o *Office) approve(ctx context.Context, id string, digest change.Digest, by whoever) (p change.Proposal, err error) {
 	err = o.step(ctx, "approving", func(tx store.Tx, v Version, c Checked) ([]flow.Event, error) {
-		who, err := c.Rules.Who(credential)
+		who, err := by(c.Rules)
 		if err != nil {
 			return nil, err
 		}
@@ -415,10 +428,14 @@ func (o *Office) Approve(ctx context.Context, id string, digest change.Digest, c
 
 // Reject ends a proposal by an approver's no. One is enough, until it is in force.
 func (o *Office) Reject(ctx context.Context, id, reason string, credential flow.Secret) (change.Proposal, error) {
+	return o.reject(ctx, id, reason, holder(credential))
+}
+
+func (o *Office) reject(ctx context.Context, id, reason string, by whoever) (change.Proposal, error) {
 	if !goodText(reason) {
 		return change.Proposal{}, ErrReason
 	}
-	return o.end(ctx, id, credential, func(p *change.Proposal, who change.Approver) (flow.Event, error) {
+	return o.end(ctx, id, by, func(p *change.Proposal, who change.Approver) (flow.Event, error) {
 		if who.Name == change.Operator {
 			return flow.Event{}, change.ErrCredential
 		}
@@ -428,7 +445,11 @@ func (o *Office) Reject(ctx context.Context, id, reason string, credential flow.
 
 // Withdraw ends a proposal by its author.
 func (o *Office) Withdraw(ctx context.Context, id string, credential flow.Secret) (change.Proposal, error) {
-	return o.end(ctx, id, credential, func(p *change.Proposal, who change.Approver) (flow.Event, error) {
+	return o.withdraw(ctx, id, holder(credential))
+}
+
+func (o *Office) withdraw(ctx context.Context, id string, by whoever) (change.Proposal, error) {
+	return o.end(ctx, id, by, func(p *change.Proposal, who change.Approver) (flow.Event, error) {
 		if who.Name != p.Author || who.Name != change.Operator && change.Digest(who.SHA256) != p.Credential {
 			return flow.Event{}, ErrAuthor
 		}
@@ -436,9 +457,9 @@ func (o *Office) Withdraw(ctx context.Context, id string, credential flow.Secret
 	})
 }
 
-func (o *Office) end(ctx context.Context, id string, credential flow.Secret, how func(*change.Proposal, change.Approver) (flow.Event, error)) (p change.Proposal, err error) {
+func (o *Office) end(ctx context.Context, id string, by whoever, how func(*change.Proposal, change.Approver) (flow.Event, error)) (p change.Proposal, err error) {
 	err = o.step(ctx, "ending a proposal", func(tx store.Tx, _ Version, c Checked) ([]flow.Event, error) {
-		who, err := c.Rules.Who(credential)
+		who, err := by(c.Rules)
 		if err != nil {
 			return nil, err
 		}

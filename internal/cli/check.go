@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,11 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scrimhq/scrim/console/playground"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy"
-	"github.com/scrimhq/scrim/privacy/detect"
 )
 
 // maxChecked is the most that check reads.
@@ -83,7 +84,33 @@ type checked struct {
 	isJSON  bool
 }
 
-// finding is a place of the content with what was decided about it.
+func (e *env) check(ctx context.Context, k *checked) (err error) {
+	if k.c.Detection.Remote != nil {
+		fmt.Fprintln(e.err, "note: check does not ask the service of detection.remote; a running gateway may find more")
+	}
+	kind := playground.JSON
+	if playground.KindOf(k.content) == playground.Text {
+		kind = playground.Text
+	}
+	script := run.Script{Query: k.query, Content: k.content, Kind: kind}
+	script.Trimmed()
+	k.content, k.isJSON = script.Content, kind == playground.JSON
+	stage, err := run.OpenStage(ctx, k.c, e.models, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stage.Close()) }()
+	s, err := stage.Look(ctx, script)
+	if err != nil {
+		return err
+	}
+	if k.asJSON {
+		return e.checkJSON(s)
+	}
+	return e.checkText(k, s)
+}
+
+// finding is a place as it is printed in JSON.
 type finding struct {
 	Place  string      `json:"place"`
 	Value  string      `json:"value,omitempty"` // what was found in a text
@@ -93,112 +120,24 @@ type finding struct {
 	Shown  string      `json:"shown"`
 	By     flow.Limit  `json:"by"`
 	Why    string      `json:"why"`
-	leaf   flow.Leaf
 }
 
-func (e *env) check(ctx context.Context, k *checked) error {
-	trimmed := bytes.TrimSpace(k.content)
-	if k.isJSON = (trimmed[0] == '{' || trimmed[0] == '[') && json.Valid(trimmed); k.isJSON {
-		k.content = trimmed
-	} else {
-		k.content = bytes.TrimRight(k.content, "\r\n")
-	}
-	if k.c.Detection.Remote != nil {
-		fmt.Fprintln(e.err, "note: check does not ask the service of detection.remote; a running gateway may find more")
-	}
-	r, err := run.Rehearse(ctx, k.c, e.models, k.query, k.content, k.isJSON)
-	if err != nil {
-		return err
-	}
-	found, err := k.findings(ctx, r)
-	if err != nil {
-		return err
-	}
-	if k.asJSON {
-		return e.checkJSON(r, found)
-	}
-	return e.checkText(k, r, found)
-}
-
-// findings lists what was decided. Values are those of the user's own file.
-func (k *checked) findings(ctx context.Context, r run.Rehearsal) ([]finding, error) {
-	spans, err := k.spans(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if r.Refuse != nil {
-		return k.undecided(spans)
-	}
-	var out []finding
-	next := 0
-	for i, l := range r.Inputs.Leaves {
-		t := r.Inputs.Terms[i]
-		f := finding{Place: placeOf(l.Path), Label: l.Label, Origin: l.Origin, Score: l.Score, Shown: t.Treatment.String(), By: t.By, Why: reasonOf(t), leaf: l}
-		if !k.isJSON && l.Origin == flow.Detected && next < len(spans) && spans[next].Label == l.Label {
-			f.Value = string(k.content[spans[next].Start:spans[next].End])
-			next++
-		}
-		out = append(out, f)
-	}
-	return out, nil
-}
-
-// undecided asks about each label that stands in a text that was refused as a whole.
-func (k *checked) undecided(spans []detect.Finding) ([]finding, error) {
-	var out []finding
-	for _, s := range spans {
-		leaf := flow.Leaf{Path: "/text", Label: s.Label, Origin: flow.Detected, Score: flow.Percent(s.Score)}
-		ex, err := k.set.Explain(k.query, leaf)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, finding{
-			Place: "text", Value: string(k.content[s.Start:s.End]), Label: s.Label, Origin: flow.Detected, Score: leaf.Score,
-			Shown: ex.Result.Treatment.String(), By: ex.Result.By, Why: reasonOf(ex.Result), leaf: leaf,
-		})
-	}
-	return out, nil
-}
-
-// spans finds things in a text by the gateway's own detector, for their extent.
-func (k *checked) spans(ctx context.Context) ([]detect.Finding, error) {
-	if k.isJSON {
-		return nil, nil
-	}
-	d, err := run.Detector(k.c)
-	if err != nil {
-		return nil, err
-	}
-	return d.Find(ctx, string(k.content), nil)
-}
-
-// placeOf is a path without the message that the content was wrapped in.
-func placeOf(p flow.Path) string {
-	for _, wrap := range []string{"/params/message/parts/0", "/result/message/parts/0"} {
-		if rest, ok := strings.CutPrefix(string(p), wrap); ok {
-			rest = strings.TrimPrefix(rest, "/data")
-			if rest == "/text" {
-				return "text"
-			}
-			return orWord(rest, "/")
-		}
-	}
-	return string(p)
-}
-
-func (e *env) checkJSON(r run.Rehearsal, found []finding) error {
+func (e *env) checkJSON(s playground.Sight) error {
 	out := struct {
 		Found   []finding `json:"found"`
 		Seen    any       `json:"seen,omitempty"`
 		Refused string    `json:"refused,omitempty"`
-	}{Found: found}
+	}{}
+	for _, p := range s.Places {
+		out.Found = append(out.Found, finding{p.Place, p.Value, p.Label, p.Origin, p.Score, p.Shown, p.By, p.Why()})
+	}
 	switch {
-	case r.Refuse != nil:
-		out.Refused = r.Refuse.Text()
-	case r.JSON:
-		out.Seen = json.RawMessage(r.Seen)
+	case s.Refused != nil:
+		out.Refused = s.Refused.Said
+	case s.JSON:
+		out.Seen = json.RawMessage(s.Seen)
 	default:
-		out.Seen = string(r.Seen)
+		out.Seen = s.Seen
 	}
 	enc := json.NewEncoder(e.out)
 	enc.SetEscapeHTML(false)
@@ -206,58 +145,58 @@ func (e *env) checkJSON(r run.Rehearsal, found []finding) error {
 	if err := enc.Encode(out); err != nil {
 		return err
 	}
-	if r.Refuse != nil {
+	if s.Refused != nil {
 		return errSaid
 	}
 	return nil
 }
 
-func (e *env) checkText(k *checked, r run.Rehearsal, found []finding) error {
+func (e *env) checkText(k *checked, s playground.Sight) error {
 	st := e.style(e.out)
 	f := k.query.Flow
 	fmt.Fprintf(e.out, "%s  %s → %s, purpose %s, criticality %s\n", st.bold("flow "), who(f.From), who(f.To), orWord(string(f.Purpose), "none"), f.Task.Criticality)
 	e.block(st.bold("sent "), k.content, k.isJSON)
 	fmt.Fprintln(e.out)
-	if len(found) > 0 {
+	if len(s.Places) > 0 {
 		t := table{head: true, paint: map[int]func(string) string{4: func(s string) string { return paintLevel(st, s) }}}
 		t.add("PLACE", "FOUND", "LABEL", "SCORE", "SHOWN", "BY", "WHY")
-		for _, fd := range found {
-			t.add(fd.Place, orWord(clip(printable(fd.Value)), "-"), string(fd.Label), sureness(fd.Score), fd.Shown, fd.By.String(), fd.Why)
+		for _, fd := range s.Places {
+			t.add(fd.Place, orWord(clip(printable(fd.Value)), "-"), string(fd.Label), sureness(fd.Score), fd.Shown, fd.By.String(), fd.Why())
 		}
 		t.write(e.out, st, "  ")
 		fmt.Fprintln(e.out)
 	}
-	if r.Refuse != nil {
-		fmt.Fprintf(e.out, "%s  nothing: the message would be refused (%s)\n       %s\n", st.bad("seen "), r.Refuse.Rule, r.Refuse.Public)
-		if r.Refuse.Place != "" {
-			fmt.Fprintf(e.out, "       at %s\n", placeOf(r.Refuse.Place))
+	if s.Refused != nil {
+		fmt.Fprintf(e.out, "%s  nothing: the message would be refused (%s)\n       %s\n", st.bad("seen "), s.Refused.Rule, s.Refused.Public)
+		if s.Refused.Place != "" {
+			fmt.Fprintf(e.out, "       at %s\n", s.Refused.Place)
 		}
 		if !k.why {
 			fmt.Fprintln(e.err, `--why says for each label what the policies answer; --response shows it as an answer, which leaves out instead of refusing.`)
 		}
 	} else {
-		e.block(st.bold("seen "), r.Seen, k.isJSON)
+		e.block(st.bold("seen "), []byte(s.Seen), k.isJSON)
 	}
 	if k.why {
-		if err := e.explainAll(k, found); err != nil {
+		if err := e.explainAll(k, s.Places); err != nil {
 			return err
 		}
 	}
-	if r.Refuse != nil {
+	if s.Refused != nil {
 		return errSaid
 	}
 	return nil
 }
 
-func (e *env) explainAll(k *checked, found []finding) error {
+func (e *env) explainAll(k *checked, found []playground.Place) error {
 	seen := map[string]bool{}
 	for _, fd := range found {
-		key := fmt.Sprint(fd.Label, "\x00", fd.leaf.Field, "\x00", fd.leaf.Certainty())
+		key := fmt.Sprint(fd.Label, "\x00", fd.Leaf.Field, "\x00", fd.Leaf.Certainty())
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
-		ex, err := k.set.Explain(k.query, fd.leaf)
+		ex, err := k.set.Explain(k.query, fd.Leaf)
 		if err != nil {
 			return err
 		}

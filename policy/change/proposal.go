@@ -81,6 +81,15 @@ func (r Rules) Who(credential flow.Secret) (Approver, error) {
 	return found, nil
 }
 
+// Named returns the approver of a name, for whoever proved it otherwise than by the credential. The [Operator] and names that nobody has are an [ErrCredential].
+func (r Rules) Named(name string) (Approver, error) {
+	i := slices.IndexFunc(r.Approvers, func(a Approver) bool { return a.Name == name })
+	if i < 0 || name == "" || name == Operator {
+		return Approver{}, ErrCredential
+	}
+	return r.Approvers[i], nil
+}
+
 // holds reports whether the name still has the credential.
 func (r Rules) holds(name string, credential Digest) bool {
 	return slices.ContainsFunc(r.Approvers, func(a Approver) bool { return a.Name == name && a.Name != Operator && Digest(a.SHA256) == credential })
