@@ -306,6 +306,7 @@ func (g *Gateway) Replayed(ctx context.Context, s *Snapshot, right *Authority, f
 		return unrecorded(err)
 	}
 	g.told(ev)
+	entryOf(ctx).passed(s, &ev)
 	return nil
 }
 

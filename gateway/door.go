@@ -19,7 +19,8 @@ var ErrDraining = errors.New("the gateway is going away")
 // load is what goes on at the moment.
 type load struct {
 	flows, streams atomic.Int64
-	callers        sync.Map // callerKey → *callerLoad; callers are those of a configuration, so they are few
+	held           atomic.Int64 // bytes of streams that wait for what comes next
+	callers        sync.Map     // callerKey → *callerLoad; callers are those of a configuration, so they are few
 	strikes        strikes
 	refused        strangers // what is refused for its load is put on record no oftener than strangers are
 }
@@ -38,6 +39,7 @@ type entry struct {
 	g      *Gateway
 	header http.Header
 	from   netip.Prefix
+	began  time.Time
 	full   bool // all slots were taken: whoever it is, it is told to come back
 
 	mu        sync.Mutex // guards the fields below
@@ -45,6 +47,10 @@ type entry struct {
 	limits    CallerLimits
 	streaming bool
 	proven    bool // whoever calls is who is taken for the caller
+
+	held atomic.Int64 // of those of all streams
+
+	tally tally // of what is reported
 
 	parts []trailKey // guarded by the lock of [hopMemory]: what it is part of
 }
@@ -62,7 +68,7 @@ func entryOf(ctx context.Context) *entry {
 func (g *Gateway) Door(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limits := g.Snapshot().Load.complete()
-		e := &entry{g: g, header: w.Header(), from: networkOf(r.RemoteAddr)}
+		e := &entry{g: g, header: w.Header(), from: networkOf(r.RemoteAddr), began: time.Now()}
 		if wait := g.load.strikes.out(e.from, g.now(), limits.Refusals); wait > 0 {
 			e.retryAfter(wait)
 			http.Error(w, "too many credentials from this address were refused; try again later", http.StatusTooManyRequests)
@@ -214,6 +220,8 @@ func (e *entry) end() {
 	e.g.hops.leave(e)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.reported(e.streaming)
+	e.g.load.held.Add(-e.held.Load()) // a stream that broke off holds nothing any more
 	if e.streaming {
 		e.g.load.streams.Add(-1)
 	} else {

@@ -42,6 +42,10 @@ type Hooks struct {
 	Error func(error)                  // for the operator's log
 
 	Exposed func(leaves int, over bool) // made coarser for what was shown before; over: the agent had added all that it may in a day
+
+	Step   func(Step)                            // one stretch of a message's way
+	Call   func(Called)                          // a call that came by the door and ended
+	Sample func(trace [16]byte, asked bool) bool // whether a call is followed in a trace; asked: its caller, of this domain, wants it. Nil: none is
 }
 
 // Act is an event, with what is known of whoever brought it about.
@@ -265,6 +269,7 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 		ev.Outcome = flow.Conflict
 	}
 	act := Act{Event: ev, Proven: provenBy(ctx, &r)}
+	entryOf(ctx).refused(s, &f, r.Rule)
 	if bound := g.bounded(ctx, s, &r); bound != nil {
 		more, ok := bound.admit(ev.Time)
 		if !ok {

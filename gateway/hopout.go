@@ -149,9 +149,15 @@ func HopOpening(keys *vault.Keyring, own, to flow.DomainID, id flow.ID) (hop.Ope
 
 // TraceFor returns the traceparent of a call: the one that it came with; else, where it crosses between this gateway and a
 // peer's, one that begins here, since the hops of a call are found by their trace.
-func (g *Gateway) TraceFor(s *Snapshot, a *Authority, f *flow.Flow, traceparent string) string {
+func (g *Gateway) TraceFor(ctx context.Context, s *Snapshot, a *Authority, f *flow.Flow, traceparent string) string {
 	if traceparent != "" || a.carried() == nil && !s.toPeer(f) {
 		return traceparent
+	}
+	if ids, followed := spanOf(ctx); followed { // in the trace that began with it, as its sender would name that
+		if f.From.Domain != s.Domain {
+			permuteTrace(&ids.Trace, g.border(s.Domain, f.From.Domain).trace.Forward)
+		}
+		return "00-" + hex.EncodeToString(ids.Trace[:]) + "-" + hex.EncodeToString(ids.Span[:]) + "-00"
 	}
 	var b [24]byte
 	for b == [24]byte{} {

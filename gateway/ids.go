@@ -334,6 +334,22 @@ func (c *collector) mapCall(v *view, n int) error {
 	return nil
 }
 
+// mapTrace changes a traceparent in a message, as [Gateway.Traceparent] does beside it.
+func (c *collector) mapTrace(v *view, n int) {
+	if c.m.Again || v.doc.Nodes[n].Kind != json.String {
+		return
+	}
+	text := v.doc.Text(n)
+	switch {
+	case isTrace(text):
+		if to := c.g.Traceparent(c.ctx, c.m.Snapshot, c.m.Query.Flow, text); to != text {
+			v.edits.ReplaceText(n, to)
+		}
+	case c.cross.crosses(): // of a transparent agent, whose places hold what its sender likes
+		v.edits.Remove(n)
+	}
+}
+
 // mapID changes an identifier of the message to what the recipient knows it as. Within a domain, and in an answer
 // that is given again and was mapped then, it stays as it is.
 func (c *collector) mapID(role wire.Role, v *view, n int) error {
@@ -352,13 +368,7 @@ func (c *collector) mapID(role wire.Role, v *view, n int) error {
 			return nil
 		}
 	case wire.Trace:
-		if text := v.doc.Text(n); !c.cross.crosses() || m.Again || v.doc.Nodes[n].Kind != json.String {
-			return nil
-		} else if !isTrace(text) { // of a transparent agent, whose places hold what its sender likes
-			v.edits.Remove(n)
-		} else {
-			v.edits.ReplaceText(n, c.cross.trace(text))
-		}
+		c.mapTrace(v, n)
 		return nil
 	default:
 		return nil

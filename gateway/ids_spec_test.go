@@ -86,7 +86,7 @@ func TestIdentifiersOfTheSpec(t *testing.T) {
 		"number":       mustID(t, k.there, id{text: "17", number: true}).text,
 		"UUID":         mustID(t, k.there, id{text: "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}).text,
 		"hex":          mustID(t, k.there, id{text: "9b2f4c1e0d3a4e5f8a6b7c8d9e0f1a2b"}).text,
-		"trace":        passage{to: k}.trace(trace),
+		"trace":        passage{to: k}.trace(trace, nil),
 		"journal":      hex.EncodeToString(at[:]),
 	} {
 		if !strings.Contains(string(page), text) {

@@ -239,10 +239,10 @@ func TestTracesOfThreeDomains(t *testing.T) {
 		return flow.Flow{From: flow.Party{Domain: from}, To: flow.Party{Domain: to}}
 	}
 	const ours = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03"
-	if got := g.Traceparent(s, parties("own", "own"), ours); got != ours {
+	if got := g.Traceparent(t.Context(), s, parties("own", "own"), ours); got != ours {
 		t.Errorf("within the domain a trace became %s", got)
 	}
-	a, b := g.Traceparent(s, parties("own", "a"), ours), g.Traceparent(s, parties("own", "b"), ours)
+	a, b := g.Traceparent(t.Context(), s, parties("own", "a"), ours), g.Traceparent(t.Context(), s, parties("own", "b"), ours)
 	for _, v := range []string{a, b} {
 		if len(v) != 55 || v[:3] != "00-" || v[52:] != "-01" || strings.Contains(v, ours[3:35]) || strings.Contains(v, ours[36:52]) {
 			t.Errorf("another domain is shown %s", v)
@@ -251,7 +251,7 @@ func TestTracesOfThreeDomains(t *testing.T) {
 	if a[3:35] == b[3:35] || a[36:52] == b[36:52] {
 		t.Errorf("two domains are shown %s and %s", a, b)
 	}
-	if back := g.Traceparent(s, parties("a", "own"), a); back[3:35] != ours[3:35] {
+	if back := g.Traceparent(t.Context(), s, parties("a", "own"), a); back[3:35] != ours[3:35] {
 		t.Errorf("a trace came back as %s", back)
 	}
 	at := g.TraceOf(s, "own", ours)

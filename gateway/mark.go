@@ -55,6 +55,7 @@ func (g *Gateway) Asked(ctx context.Context, s *Snapshot, f flow.Flow, reason st
 		return refuse(RuleRecord, "", err, "The question could not be put on record, so it is not answered.")
 	}
 	g.told(ev)
+	entryOf(ctx).passed(s, &ev)
 	return nil
 }
 

@@ -57,7 +57,9 @@ func (g *Gateway) attempt(ctx context.Context, m *Message, began time.Time) (p *
 	return g.pass(ctx, m, began)
 }
 
-func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passed, error) {
+func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (passed *Passed, failed error) {
+	watch := g.stopwatch(ctx, &m.Query.Flow, StepDetect)
+	defer func() { watch.end(failed) }()
 	work := scratch.Get().(*workspace)
 	defer work.put()
 	c := &changer{collector: &collector{g: g, m: m, ctx: ctx, batch: g.vault.Begin(), leaves: work.leaves, targets: work.targets}, groups: &work.groups}
@@ -98,6 +100,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if m.Texts.full() {
 		return nil, refuse(RuleTooBig, "", nil, "The stream has more than %d texts open at once.", maxTexts)
 	}
+	watch.next(StepPolicy)
 	m.Query.Contracts = g.bound(f).Names(m.Snapshot.Domain)
 	terms, err := g.Terms(m.Snapshot, m.Authority, m.Query, c.leaves)
 	if err != nil {
@@ -108,6 +111,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 	if err := c.meetLooks(); err != nil {
 		return nil, err
 	}
+	watch.next(StepChange)
 	out := &Passed{Body: m.Body, IDs: c.ids}
 	watched := m.watched()
 	if watched {
@@ -147,10 +151,12 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (*Passe
 			return nil, err
 		}
 	}
+	watch.next(StepRecord)
 	if err := g.record(ctx, c, terms, out, began); err != nil {
 		return nil, err
 	}
 	m.Texts.drop()
+	entryOf(ctx).holds(m.Texts)
 	return out, nil
 }
 
@@ -320,6 +326,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	m.Authority.charged(m, true)
 	out.Event = ev
 	g.did(Act{Event: ev, Proven: true, Unknown: c.unknown})
+	entryOf(ctx).passed(m.Snapshot, &ev)
 	recorded(ctx, out.Receipt, ev.Time)
 	return nil
 }

@@ -18,6 +18,8 @@ type TextStreams struct {
 	open  map[string]*textStream
 	order []string
 
+	counted int // bytes held that [Gateway.Held] counts
+
 	// At says which text a string of an event belongs to, and whether it begins anew or ends with this event.
 	At func(d *json.Doc, n int) (id TextID, ok bool)
 }
@@ -27,7 +29,7 @@ func (ts *TextStreams) copied() *TextStreams {
 	if ts == nil {
 		return nil
 	}
-	out := &TextStreams{open: make(map[string]*textStream, len(ts.open)), order: slices.Clone(ts.order), At: ts.At}
+	out := &TextStreams{open: make(map[string]*textStream, len(ts.open)), order: slices.Clone(ts.order), At: ts.At, counted: ts.counted}
 	for k, st := range ts.open {
 		one := *st
 		one.stream = st.stream.Clone()
@@ -145,6 +147,31 @@ func (ts *TextStreams) drop() {
 		delete(ts.open, k)
 		return true
 	})
+}
+
+// held is how many bytes are held back.
+func (ts *TextStreams) held() (n int) {
+	for _, st := range ts.open {
+		n += st.stream.Held() + len(st.tail) + len(st.held)
+	}
+	return n
+}
+
+// Held is how many bytes of streams are held back at this time, over all streams that came by the door.
+func (g *Gateway) Held() int64 { return g.load.held.Load() }
+
+// holds counts what the texts of a call's stream hold back.
+func (e *entry) holds(ts *TextStreams) {
+	if e == nil || ts == nil {
+		return
+	}
+	n := ts.held()
+	more := int64(n - ts.counted)
+	ts.counted = n
+	if more != 0 {
+		e.held.Add(more)
+		e.g.load.held.Add(more)
+	}
 }
 
 // Rest is what a text still holds back when its stream ends.

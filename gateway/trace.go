@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/hex"
 	"net/http"
 
@@ -28,12 +29,31 @@ func TraceIn(h http.Header) string {
 }
 
 // Traceparent returns a traceparent as the recipient of the flow may see it: within a domain as it is; across, with a trace id
-// that only this gateway can bring back, a parent id of its own, and of the flags only whether the trace is sampled. "" stays "".
-func (g *Gateway) Traceparent(s *Snapshot, f flow.Flow, traceparent string) string {
-	if x := g.passage(s, &f); traceparent != "" && x.crosses() {
-		return x.trace(traceparent)
+// that only this gateway can bring back, a parent id of its own, and of the flags only whether the trace is sampled. Of a call that
+// is followed the parent is the gateway's span, and within the domain there is one even if the call brought none. Else "" stays "".
+func (g *Gateway) Traceparent(ctx context.Context, s *Snapshot, f flow.Flow, traceparent string) string {
+	x := g.passage(s, &f)
+	ids, followed := spanOf(ctx)
+	if followed && traceparent != "" {
+		followed = traceID(g.onOurSide(s, f.From.Domain, traceparent)) == ids.Trace // else it is of another trace than the call
 	}
-	return traceparent
+	switch {
+	case followed && !x.crosses():
+		return "00-" + hex.EncodeToString(ids.Trace[:]) + "-" + hex.EncodeToString(ids.Span[:]) + "-01"
+	case traceparent == "" || !x.crosses():
+		return traceparent
+	case followed:
+		return x.trace(traceparent, &ids.Span)
+	}
+	return x.trace(traceparent, nil)
+}
+
+// onOurSide returns a traceparent as the domain's own agents know it.
+func (g *Gateway) onOurSide(s *Snapshot, from flow.DomainID, traceparent string) string {
+	if !isTrace(traceparent) || from == s.Domain || from == "" {
+		return traceparent
+	}
+	return passage{from: g.border(s.Domain, from)}.trace(traceparent, nil)
 }
 
 // TraceOf returns what the journal calls the trace of a message from a domain: the same for all hops through this
@@ -64,6 +84,18 @@ func isTrace(traceparent string) bool {
 	return wire.IsTraceparent(traceparent) && traceID(traceparent) != noTrace
 }
 
+// parentID and flagsOf are of a traceparent whose form is known.
+func parentID(traceparent string) (id [8]byte) {
+	_, _ = hex.Decode(id[:], []byte(traceparent[36:52]))
+	return id
+}
+
+func flagsOf(traceparent string) byte {
+	var flags [1]byte
+	_, _ = hex.Decode(flags[:], []byte(traceparent[53:]))
+	return flags[0]
+}
+
 func traceID(traceparent string) (id [16]byte) {
 	_, _ = hex.Decode(id[:], []byte(traceparent[3:35])) // its form is known
 	return id
@@ -75,22 +107,21 @@ func permuteTrace(id *[16]byte, step func(*[16]byte)) {
 	}
 }
 
-// trace maps a traceparent of the sender's side for the recipient.
-func (x passage) trace(traceparent string) string {
-	id := traceID(traceparent)
-	var parent [8]byte
-	_, _ = hex.Decode(parent[:], []byte(traceparent[36:52]))
+// trace maps a traceparent of the sender's side for the recipient. Span is the gateway's own, in place of the caller's; nil: it has none.
+func (x passage) trace(traceparent string, span *[8]byte) string {
+	id, parent := traceID(traceparent), parentID(traceparent)
 	if x.from != nil {
 		permuteTrace(&id, x.from.trace.Backward)
 		parent = x.from.parent(id, parent)
+	}
+	if span != nil {
+		parent = *span
 	}
 	if x.to != nil {
 		parent = x.to.parent(id, parent)
 		permuteTrace(&id, x.to.trace.Forward)
 	}
-	var flags [1]byte
-	_, _ = hex.Decode(flags[:], []byte(traceparent[53:]))
-	flags[0] &= sampled
+	flags := [1]byte{flagsOf(traceparent) & sampled}
 	return "00-" + hex.EncodeToString(id[:]) + "-" + hex.EncodeToString(parent[:]) + "-" + hex.EncodeToString(flags[:])
 }
 

@@ -150,7 +150,11 @@ func (u *Upstream) do(req *http.Request, streams bool) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway cannot be reached.")
 	}
+	began := time.Now()
 	res, err := client.Do(req)
+	if e := entryOf(req.Context()); e != nil {
+		e.called(u.Domain, began, err)
+	}
 	if err != nil {
 		return nil, refuse(RuleUpstream, "", fault(err), "The agent behind the gateway did not answer.")
 	}

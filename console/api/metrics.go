@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -30,15 +31,14 @@ type Metrics struct {
 	alarms   *prometheus.CounterVec
 	coarser  prometheus.Counter
 	over     prometheus.Counter
+	calls    callMetrics
+	known    atomic.Pointer[known] // words out of the configuration
 }
 
 // NewMetrics returns counters on a registry of their own.
 func NewMetrics() *Metrics {
-	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), calls: newCallMetrics(),
 		flows:    counter("scrim_flows_total", "Flows, by how they ended.", "outcome", "protocol", "direction"),
 		refusals: counter("scrim_refusals_total", "Flows that were refused, by rule.", "rule", "protocol", "direction"),
 		leaves:   counter("scrim_leaves_total", "Values, by the level at which they were shown and what set it.", "level", "by"),
@@ -59,9 +59,15 @@ func NewMetrics() *Metrics {
 		}),
 		rows: prometheus.NewCounter(prometheus.CounterOpts{Name: "scrim_journal_rows_total", Help: "Rows written to the journal since the start."}),
 	}
+	m.known.Store(new(known))
+	m.registry.MustRegister(m.calls.all()...)
 	m.registry.MustRegister(m.flows, m.refusals, m.leaves, m.shadow, m.bytes, m.subjects, m.took, m.rows, m.closed, m.alarms, m.coarser, m.over,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
 // Event counts a row of the journal.
@@ -75,6 +81,9 @@ func (m *Metrics) Event(ev flow.Event) {
 	}
 	for _, l := range ev.Levels {
 		m.leaves.WithLabelValues(l.Level.String(), l.By.String()).Add(float64(l.Count))
+		if l.Label != "" {
+			m.calls.findings.WithLabelValues(m.label(l.Label), l.Level.String()).Add(float64(l.Count))
+		}
 	}
 	for _, l := range ev.Shadow {
 		m.shadow.WithLabelValues(l.Level.String()).Add(float64(l.Count))
@@ -127,6 +136,14 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
+// CounterFunc adds a number that only grows and is read when it is asked for. Names and help must be constants.
+func (m *Metrics) CounterFunc(name, help string, now func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, now))
+}
+
+// Gatherer is where all metrics come from, for whoever tells them on.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
 // Handler serves the counters.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
@@ -134,7 +151,10 @@ func (m *Metrics) Handler() http.Handler {
 
 const other = "other"
 
-var protocolNames = []string{"a2a/" + wire.A2A10, "mcp/" + wire.MCP20260728, "mcp/" + wire.MCP20251125, "handle/1", "admin"}
+var protocolNames = []string{
+	"a2a/" + wire.A2A10, "a2a/" + wire.A2A03, "mcp/" + wire.MCP20260728, "mcp/" + wire.MCP20251125, "mcp/" + wire.MCP20250618, "mcp/" + wire.MCP20250326,
+	"mcp/" + wire.MCP20241105, "mcp", "handle/1", "admin",
+}
 
 // protocolName keeps versions that a stranger named out of the labels.
 func protocolName(p string) string {
@@ -160,6 +180,7 @@ var ruleNames = []gateway.Rule{
 	gateway.RulePlace, gateway.RulePolicy, gateway.RuleSchema, gateway.RuleConflict, gateway.RuleUpstream, gateway.RuleRecord,
 	gateway.RuleInternal, gateway.RuleEncoding, gateway.RuleDrained, gateway.RuleExhausted,
 	gateway.RuleHeader, gateway.RuleOrigin, gateway.RuleRate, gateway.RuleBusy, gateway.RuleHandle, gateway.RuleCapability, gateway.RuleBudget,
+	gateway.RuleLoop, gateway.RuleScope, gateway.RulePush, gateway.RuleHop, gateway.RuleExtension,
 }
 
 // ruleName is the rule that a refusal's reason begins with.

@@ -299,6 +299,22 @@ func (l *Log) Rows(ctx context.Context) (int64, error) {
 	return h.size, err
 }
 
+// Lag is how many committed rows are not in the tree yet, and for how long the oldest of them waits.
+func (l *Log) Lag(ctx context.Context) (rows int64, oldest time.Duration, err error) {
+	in := l.Sequenced()
+	all, err := l.Rows(ctx)
+	if err != nil || all <= in {
+		return 0, 0, err
+	}
+	if at, ok := l.wait.since(in + 1); ok {
+		oldest = time.Since(at)
+	}
+	if late := l.late.Load(); late != 0 { // of rows from before the start, too
+		oldest = max(oldest, time.Since(l.began)-time.Duration(late))
+	}
+	return all - in, max(oldest, 0), nil
+}
+
 // Grown returns a channel that is closed when more rows have come into the tree.
 func (l *Log) Grown() <-chan struct{} {
 	l.mu.Lock()

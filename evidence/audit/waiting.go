@@ -69,3 +69,13 @@ func (w *waiting) drop(to int64) {
 	}
 	w.first, w.leaves = w.first+n, w.leaves[n:]
 }
+
+// since is when a row was appended; false: it is not here.
+func (w *waiting) since(seq int64) (time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i := seq - w.first; i >= 0 && i < int64(len(w.leaves)) {
+		return w.leaves[i].at, true
+	}
+	return time.Time{}, false
+}

@@ -55,7 +55,7 @@ func (c *call) headers() map[string]string {
 		}
 		extra[identity.HeaderCriticality] = c.flow.Task.Criticality.String()
 	}
-	if trace := c.h.Gateway.Traceparent(c.snap, c.flow, c.trace); trace != "" {
+	if trace := c.h.Gateway.Traceparent(c.r.Context(), c.snap, c.flow, c.trace); trace != "" {
 		extra[gateway.HeaderTrace] = trace
 	}
 	return extra

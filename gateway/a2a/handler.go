@@ -274,7 +274,9 @@ func (c *call) why(ctx context.Context) error {
 		c.flow.Purpose, c.flow.Task.Criticality = c.caller.ChooseFrom(c.r.Header)
 	}
 	c.flow.Subject = c.agent.Skill
-	c.trace = c.h.Gateway.TraceFor(c.snap, c.authority, &c.flow, gateway.TraceIn(c.r.Header))
+	came := gateway.TraceIn(c.r.Header)
+	c.h.Gateway.Follow(ctx, c.snap, c.caller.Party.Domain, came)
+	c.trace = c.h.Gateway.TraceFor(ctx, c.snap, c.authority, &c.flow, came)
 	c.flow.Trace = c.h.Gateway.TraceOf(c.snap, c.caller.Party.Domain, c.trace)
 	c.h.Gateway.Continue(c.snap, c.authority, &c.flow)
 	if !c.caller.Anonymous { // strangers share nothing, so none of them has another's task

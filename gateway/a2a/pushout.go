@@ -114,6 +114,13 @@ func (p *Pushes) room(id gateway.PushID) bool {
 	return p.count < most && len(p.waiting[id]) < maxPerPush
 }
 
+// Waiting is how many notifications wait to be delivered.
+func (p *Pushes) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
 func (p *Pushes) next() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

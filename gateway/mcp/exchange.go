@@ -155,7 +155,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		return x.refused(ctx, c, err)
 	}
 	who.authority.On(&c.flow)
-	msg, err := x.read(c, in)
+	msg, err := x.read(ctx, c, in)
 	if err == nil {
 		err = x.proves(ctx, c, msg, in.sent()) // what it does not cover is refused alike, whether it is there or not
 	}
@@ -213,7 +213,7 @@ func (x *exchange) client(ctx context.Context, in incoming) fromClient {
 		x.withdraw(c)
 		return x.denied(c, c.unlike(err))
 	}
-	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind, trace: x.g.Traceparent(who.snap, c.flow, c.trace), sent: sent{who, c.flow, passed}}
+	out := fromClient{forward: passed.Body, kind: msg.rpc.Kind, trace: x.g.Traceparent(ctx, who.snap, c.flow, c.trace), sent: sent{who, c.flow, passed}}
 	if in.headers != nil && c.version == wire.MCP20260728 {
 		out.mirrors = x.tools.mirrors(who.agent.Party.Agent, passed.Body)
 		if name := in.headers.Get(headerName); msg.table == wire.Passing() && visible(name) {
@@ -266,7 +266,7 @@ func (c *calling) named(rpc wire.RPC) {
 }
 
 // read finds out what is asked and settles version, purpose and the names that go on record.
-func (x *exchange) read(c *calling, in incoming) (*message, error) {
+func (x *exchange) read(ctx context.Context, c *calling, in incoming) (*message, error) {
 	m := &message{body: in.body, doc: new(json.Doc)}
 	if err := m.doc.Parse(in.body, nil, c.who.snap.Limits); err != nil {
 		return nil, err
@@ -298,7 +298,7 @@ func (x *exchange) read(c *calling, in incoming) (*message, error) {
 			return nil, gateway.Refuse(gateway.RuleMethod, nil, "This method is not carried.")
 		}
 	}
-	c.traced(x, m, in.headers)
+	c.traced(ctx, x, m, in.headers)
 	if in.headers != nil {
 		if err := mirrored(in.headers, c.version, m); err != nil {
 			return nil, err

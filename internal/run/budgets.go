@@ -116,8 +116,17 @@ func (b *Budgets) Spending() *api.Spending {
 	return &api.Spending{Ledger: b.Ledger, Questions: func() map[string][]api.Question { return *b.questions.Load() }}
 }
 
-// left is the share of its ε that each dataset has left: of its blocks, the one with least.
+// left is the ε that each dataset has left: of its blocks, the one with least.
 func (b *Budgets) left(ctx context.Context) map[string]float64 {
+	return b.least(ctx, func(share float64, total int64) float64 { return share * float64(total) / 1e9 })
+}
+
+// share is the share of its ε that each dataset has left, likewise.
+func (b *Budgets) share(ctx context.Context) map[string]float64 {
+	return b.least(ctx, func(share float64, _ int64) float64 { return share })
+}
+
+func (b *Budgets) least(ctx context.Context, told func(share float64, total int64) float64) map[string]float64 {
 	out := map[string]float64{}
 	all, err := b.Ledger.Budgets(ctx)
 	if err != nil {
@@ -132,7 +141,7 @@ func (b *Budgets) left(ctx context.Context) map[string]float64 {
 		for _, st := range standings {
 			least = min(least, st.Left())
 		}
-		out[one.Dataset] = least * float64(one.Plan.Epsilon) / 1e9
+		out[one.Dataset] = told(least, one.Plan.Epsilon)
 	}
 	return out
 }

@@ -158,6 +158,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		return nil, errors.Join(err, st.Close())
 	}
 	r.config.Store(c)
+	r.know(c)
 	r.revocations = r.exchange()
 	if err := r.openAlarms(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -202,6 +203,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 		return 0
 	})
 	r.measureLog()
+	r.measureState()
 	r.metrics.Gauge("scrim_frozen", "Agents, domains and datasets that are frozen.", func() float64 { return float64(st.Freezes.Count()) })
 	r.metrics.Gauge("scrim_handles", "Parts that went by reference and can be redeemed.", func() float64 { n, _ := r.kept(); return float64(n) })
 	r.metrics.Gauge("scrim_handle_bytes", "Bytes of these parts, and of what was redeemed of them.", func() float64 { _, n := r.kept(); return float64(n) })
@@ -295,6 +297,7 @@ func (r *Gateway) hooks() gateway.Hooks {
 		},
 		Watch: given.Watch,
 	}
+	r.measuring(&h)
 	if r.Learner != nil {
 		h.Watch = func(f flow.Flow, o gateway.Observation) {
 			r.Learner.Watch(f, o)
@@ -455,6 +458,7 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 		r.log.Error("witnesses are not as the new configuration has them", "error", err)
 	}
 	r.config.Store(next)
+	r.know(next)
 	if r.bridges != nil {
 		r.bridges.retire(next)
 	}
