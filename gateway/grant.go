@@ -62,6 +62,11 @@ func (g *Gateway) Issued(ctx context.Context, s *Snapshot, f flow.Flow, is Issue
 	}
 	ev := flow.Event{Time: g.now(), Flow: f, Outcome: flow.Issued, PolicyHash: s.Policy.Hash(), ConfigHash: s.ConfigHash, Reason: reason}
 	err := g.update(ctx, func(tx store.Tx) error {
+		if g.ledger != nil {
+			if err := g.ledger.Issued(tx, is.Root); err != nil {
+				return err
+			}
+		}
 		_, err := g.journal.Append(tx, ev, audit.Private{})
 		return err
 	})

@@ -27,6 +27,7 @@ func (l *Ledger) Charge(tx store.Tx, vd *capability.Verified, p capability.Proof
 		return &Error{Rule: ErrAmount, Link: Whole}
 	}
 	if vd != nil {
+		l.note(vd)
 		for i := range vd.Links {
 			if err := l.chargeLink(tx, i, &vd.Links[i], uses, cost); err != nil {
 				return err

@@ -1,5 +1,5 @@
 // Package ledger keeps what capabilities need remembered: what each token has used up, which proofs were taken, and what
-// is revoked.
+// is revoked; and, for people to look at, which tokens were issued here or came here.
 //
 // A token that limits uses, ε or δ has an account under the hash of its signing input, so that two tokens that bear one
 // id have two accounts. [Ledger.Charge] charges every token of a chain that has a limit, or none, in the transaction that
@@ -123,6 +123,8 @@ type Ledger struct {
 	lists    atomic.Pointer[lists] // replaced as a whole
 	signed   signedList
 
+	seen sightings
+
 	telling    sync.Mutex // guards the fields below
 	generation uint64
 	changed    chan struct{}
@@ -137,7 +139,7 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		db: db, opt: opt, changed: make(chan struct{}),
-		proofs: newTaken(opt.Taken),
+		proofs: newTaken(opt.Taken), seen: sightings{waiting: map[[32]byte]*sighting{}},
 	}
 	l.Believe(opt.StaleAfter, opt.Skew)
 	var state [3]int64
@@ -205,14 +207,16 @@ func (l *Ledger) tell() {
 // sweepStep bounds the rows that one transaction deletes, so that it holds up nobody for long.
 const sweepStep = 2000
 
-// Sweep deletes what can be of no more use: accounts of tokens that expired, proofs that are too old to be shown, own revocations
-// whose time is over. It is to be called now and then, say once a minute.
+// Sweep stores which tokens came, and deletes what can be of no more use: accounts of tokens that expired and what is known of them, proofs
+// that are too old to be shown, own revocations whose time is over. It is to be called now and then, say once a minute.
 func (l *Ledger) Sweep(ctx context.Context) error {
 	now := l.opt.Clock()
 	err := errors.Join(
 		l.sweepAccounts(ctx, now),
 		l.proofs.sweep(ctx, l.db, now),
 		l.sweepDenied(ctx, now),
+		l.Flush(ctx),
+		l.sweepSeen(ctx, now),
 	)
 	if err != nil {
 		return fmt.Errorf("sweeping the ledger of capabilities: %w", err)
