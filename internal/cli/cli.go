@@ -63,7 +63,8 @@ type env struct {
 	models  run.Models
 }
 
-func (e *env) main(ctx context.Context, args []string) int {
+// root is the whole tree of commands.
+func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "scrim",
 		Short: "The privacy layer between agents",
@@ -76,11 +77,16 @@ func (e *env) main(ctx context.Context, args []string) int {
 	}
 	root.PersistentFlags().BoolVar(&e.noColor, "no-color", os.Getenv("NO_COLOR") != "", "plain text on a terminal too")
 	cobra.EnableCommandSorting = false
-	root.SetArgs(args)
 	root.SetIn(e.in)
 	root.SetOut(e.out)
 	root.SetErr(e.err)
 	root.AddCommand(e.commands()...)
+	return root
+}
+
+func (e *env) main(ctx context.Context, args []string) int {
+	root := e.root()
+	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var stated *status
 	switch {
