@@ -21,7 +21,7 @@ func TestCommandReference(t *testing.T) {
 	root := e.root()
 	var b strings.Builder
 	b.WriteString("# Commands\n\nWritten from the commands themselves: `go test ./internal/cli -run TestCommandReference -update`.\n" +
-		"Every command takes `--help` and `--no-color`. Exit status 0: done; 1: it failed, or the answer is no; 2: the command was misused.\n")
+		"Every command takes `--help` and `--no-color`. Exit status 0: done; 1: it failed, or the answer is no; 2: the command was misused.\n\n")
 	for _, c := range root.Commands() {
 		if !c.Hidden && c.Name() != "completion" {
 			fmt.Fprintf(&b, "- [`scrim %s`](#scrim-%s): %s\n", c.Name(), c.Name(), c.Short)
