@@ -53,6 +53,8 @@ type Act struct {
 	Event   flow.Event
 	Proven  bool // the caller that the event names did it: its credential, or the proof of its capability, came with the call
 	Unknown int  // stand-ins in the message that stand for nothing
+
+	Unrecorded bool // there is no row of it: one of too many refusals that anybody can bring about, or the journal could not be written
 }
 
 // Observation is what learn mode sees of a message: places and labels.
@@ -273,6 +275,7 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 	if bound := g.bounded(ctx, s, &r); bound != nil {
 		more, ok := bound.admit(ev.Time)
 		if !ok {
+			act.Unrecorded = true
 			g.did(act)
 			return &r
 		}
@@ -291,7 +294,7 @@ func (g *Gateway) Refused(ctx context.Context, s *Snapshot, f flow.Flow, err err
 		if r.Rule != RuleRecord {
 			r.Cause = errors.Join(r.Cause, werr)
 		}
-		r.Rule = RuleRecord
+		r.Rule, act.Unrecorded = RuleRecord, true
 	}
 	act.Event = ev
 	g.did(act)

@@ -54,6 +54,7 @@ type Config struct {
 	Alarms        Alarms                    `yaml:"alarms" doc:"When a caller behaves as one who probes, and what is done about it."`
 	Limits        Limits                    `yaml:"limits" doc:"What is refused for its size."`
 	Retention     Retention                 `yaml:"retention" doc:"How long and how much is kept."`
+	Activity      Activity                  `yaml:"activity" doc:"What the console shows of what happens: the latest flows, and sums of all by minute, hour and day. Both hold names and counts that are on record, and no value."`
 	Timeouts      Timeouts                  `yaml:"timeouts" doc:"How long the gateway waits."`
 	Keys          Keys                      `yaml:"keys" doc:"Where the keyset is kept."`
 	Log           Log                       `yaml:"log" doc:"What the gateway says while it runs, and its transparency log. Neither holds data."`
@@ -325,6 +326,14 @@ type Retention struct {
 	Journal      Duration `yaml:"journal" doc:"How long a decision's row keeps event and sealed inputs in the database. After that the event is in the transparency log alone, and the inputs are gone." default:"400d" min:"1d"`
 	Exposure     Duration `yaml:"exposure" doc:"How long it is remembered what a domain was shown about a subject, from when it was shown last." default:"730d" min:"1h"`
 	Pushes       Duration `yaml:"pushes" doc:"How long a push notification config is kept; a caller that still wants to be told makes it again." default:"7d" min:"1m"`
+}
+
+// Activity is how much of what happens is kept for the console to show.
+type Activity struct {
+	Flows   int      `yaml:"flows" doc:"How many of the latest flows are kept in memory." default:"10000" min:"100" max:"1000000"`
+	Minutes Duration `yaml:"minutes" doc:"How long sums by the minute are kept." default:"48h" min:"3h"`
+	Hours   Duration `yaml:"hours" doc:"How long sums by the hour are kept." default:"45d" min:"8d"`
+	Days    Duration `yaml:"days" doc:"How long sums by the day are kept." default:"1095d" min:"31d"`
 }
 
 // Timeouts is how long the gateway waits.

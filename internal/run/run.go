@@ -36,6 +36,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/revocations"
 	"github.com/scrimhq/scrim/gateway/usefulness"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/observe/activity"
 	"github.com/scrimhq/scrim/observe/alarm"
 	"github.com/scrimhq/scrim/policy/bundle"
 	"github.com/scrimhq/scrim/policy/domain"
@@ -88,6 +89,8 @@ type Gateway struct {
 	alarms      *alarm.Watch
 	useful      *usefulness.Service
 	alarmed     alarmed
+	ring        *activity.Ring // of the latest flows
+	sums        *activity.Sums // of all flows, by time
 	replaying   atomic.Bool
 
 	ruling ruling // how the rules change that it decides by
@@ -161,6 +164,9 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	r.know(c)
 	r.revocations = r.exchange()
 	if err := r.openAlarms(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if err := r.openActivity(ctx, c); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	r.join(snap)
@@ -284,6 +290,7 @@ func (r *Gateway) hooks() gateway.Hooks {
 			}
 		},
 		Act: func(a gateway.Act) {
+			r.ring.Add(a.Event, !a.Unrecorded)
 			r.alarms.Act(alarm.Act{Event: a.Event, Proven: a.Proven, Unknown: a.Unknown})
 			if given.Act != nil {
 				given.Act(a)

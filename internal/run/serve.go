@@ -74,6 +74,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	wg.Go(func() { r.pushes.Run(background) })
 	wg.Go(func() { r.published.Run(background) })
 	wg.Go(func() { r.trace.Run(background) })
+	wg.Go(func() { r.sums.Run(background) })
 	wg.Go(func() { r.Peers.Run(background) })
 	wg.Go(func() { r.Contracts.Run(background) })
 	wg.Go(func() { r.revocations.Run(background) })

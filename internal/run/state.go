@@ -24,6 +24,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/gateway/release"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/observe/activity"
 	"github.com/scrimhq/scrim/observe/impact"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/exposure"
@@ -33,7 +34,7 @@ import (
 
 // Schemas are the tables of everything that keeps state, in the order in which they are made.
 func Schemas() []store.Schema {
-	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), bundles.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema(), impact.Schema(), headsSchema(), governance.Schema()}...), budgetSchemas()...)
+	return append(append(incidentSchemas(), []store.Schema{audit.Schema(), vault.Schema(), gateway.Schema(), release.Schema(), peers.Schema(), ledger.Schema(), offer.Schema(), bundles.Schema(), lineage.Schema(), witness.Schema(), trace.Schema(), erasure.Schema(), exposure.Schema(), impact.Schema(), activity.Schema(), headsSchema(), governance.Schema()}...), budgetSchemas()...)
 }
 
 // State is an open data directory: what a gateway and the commands on a stopped one share.
