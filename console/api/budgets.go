@@ -106,7 +106,7 @@ func ShowBudgets(ctx context.Context, s *Spending, q BudgetScope) ([]BudgetView,
 			return nil, err
 		}
 		for _, st := range standings {
-			v.Standings = append(v.Standings, s.view(st))
+			v.Standings = append(v.Standings, s.View(st))
 		}
 		out = append(out, v)
 	}
@@ -123,7 +123,8 @@ func (s *Spending) questions(dataset string) []Question {
 	return s.Questions()[dataset]
 }
 
-func (s *Spending) view(st budget.Standing) StandingView {
+// View is a standing with what is known of the questions that it has room for.
+func (s *Spending) View(st budget.Standing) StandingView {
 	v := StandingView{Scope: st.Scope.String(), Level: st.Level.String(), Claims: st.Level == budget.Global, Block: st.Block, Entries: st.Entries, Left: st.Left()}
 	if st.Plan == nil {
 		return v
@@ -309,7 +310,7 @@ func ForecastBudgets(ctx context.Context, s *Spending, q Forecast) ([]ForecastVi
 			return nil, err
 		}
 		for _, st := range standings {
-			out = append(out, forecast(st, n, sum, q.Over, now))
+			out = append(out, ForecastOf(st, n, sum, q.Over, now))
 		}
 	}
 	if q.Dataset != "" && len(out) == 0 {
@@ -339,7 +340,8 @@ func (s *Spending) recent(ctx context.Context, dataset string, since time.Time) 
 	return n, sum, nil
 }
 
-func forecast(st budget.Standing, n int64, sum account.Vector, over time.Duration, now time.Time) ForecastView {
+// ForecastOf is the forecast of a standing to which n charges came in a time until now, of that cost together.
+func ForecastOf(st budget.Standing, n int64, sum account.Vector, over time.Duration, now time.Time) ForecastView {
 	v := ForecastView{Dataset: st.Scope.Dataset, Block: st.Block, Charges: n, Left: st.Left(), More: -1}
 	if n == 0 {
 		return v

@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"iter"
 	"math"
@@ -198,6 +199,11 @@ func scopesOf(tx store.Tx, dataset string) (nodes []node, plans []*Entry, err er
 	if err != nil {
 		return nil, nil, err
 	}
+	return scanScopes(rows, dataset)
+}
+
+// scanScopes reads rows of scopes and closes them.
+func scanScopes(rows *sql.Rows, dataset string) (nodes []node, plans []*Entry, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		s := Scope{Dataset: dataset}
@@ -216,6 +222,46 @@ func scopesOf(tx store.Tx, dataset string) (nodes []node, plans []*Entry, err er
 		nodes, plans = append(nodes, s.last()), append(plans, plan)
 	}
 	return nodes, plans, rows.Err()
+}
+
+// ScopeQuery chooses scopes of a dataset, in the order of domain, contract, workflow and agent.
+type ScopeQuery struct {
+	After  Scope // those that come after this one; its dataset is the one that is meant
+	Most   int   // how many
+	Blocks Range // as for [Ledger.Remaining]
+}
+
+// ScopesAfter returns the standings of the next scopes of a dataset that were charged or have a quota, the dataset itself left out, and
+// whether there are more.
+func (l *Ledger) ScopesAfter(ctx context.Context, q ScopeQuery) (all []Standing, more bool, err error) {
+	err = l.db.View(ctx, func(tx store.Tx) error {
+		all, more = nil, false
+		a := q.After
+		rows, err := tx.Query(`SELECT domain, workflow, agent, contract, plan FROM budget_scopes
+			WHERE dataset = ? AND level > ? AND (domain, contract, workflow, agent) > (?, ?, ?, ?)
+			ORDER BY domain, contract, workflow, agent LIMIT ?`,
+			a.Dataset, int64(Global), string(a.Domain), a.Contract, a.Workflow, a.Agent, q.Most+1)
+		if err != nil {
+			return err
+		}
+		nodes, plans, err := scanScopes(rows, a.Dataset)
+		if err != nil {
+			return err
+		}
+		if more = len(nodes) > q.Most; more {
+			nodes = nodes[:q.Most]
+		}
+		for i, n := range nodes {
+			if all, err = appendStandings(tx, all, n, plans[i], q.Blocks); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("reading scopes of a dataset: %w", err)
+	}
+	return all, more, nil
 }
 
 // Query chooses entries. The zero value chooses all.
