@@ -2,17 +2,21 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/console/page"
+	"github.com/scrimhq/scrim/console/session"
 )
 
-// Options of a console. All fields are needed.
+// Options of a console. All fields are needed, but for those that say otherwise.
 type Options struct {
-	API   api.Options
-	Frame page.Options // without Nav
+	API     api.Options
+	Frame   page.Options    // without Nav, Identify and Login
+	Session session.Options // who may use it
+	Off     bool            // the admin API alone
 }
 
 // nav is the order of pages in the navigation.
@@ -36,28 +40,47 @@ var nav = []page.Entry{
 type Console struct {
 	api   *api.API
 	frame *page.Frame
+	door  *session.Door
+	pages http.Handler // the frame behind the door; nil: there is no console
 }
 
 // New returns the handler.
 func New(opt Options) *Console {
-	opt.Frame.Nav = nav
-	c := &Console{api: api.New(opt.API), frame: page.New(opt.Frame)}
+	c := &Console{api: api.New(opt.API), door: session.New(opt.Session)}
+	if opt.Off {
+		return c
+	}
+	opt.Frame.Nav, opt.Frame.Identify, opt.Frame.Login = nav, c.door.Identify, session.Path
+	c.frame = page.New(opt.Frame)
+	c.door.Add(c.frame)
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
 	c.describe()
+	c.pages = c.door.Guard(c.frame)
 	return c
 }
 
+// Link makes a one-time link to the console for whoever has the data directory, and returns its path. It returns an error where there is no console.
+func (c *Console) Link(ctx context.Context, role page.Role) (string, error) {
+	if c.pages == nil {
+		return "", session.ErrOff
+	}
+	l, err := c.door.Link(ctx, role, session.Operator)
+	if err != nil {
+		return "", err
+	}
+	return session.Path + "#" + l.Code.Expose(), nil
+}
+
+// Recheck ends what is under way for those who may do less since the configuration changed.
+func (c *Console) Recheck() { c.door.Recheck() }
+
 // ServeHTTP implements [http.Handler]. What no page knows is the admin API's.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !c.frame.Knows(r) {
+	if c.pages == nil || !c.frame.Knows(r) && !c.door.Knows(r) {
 		c.api.ServeHTTP(w, r)
 		return
 	}
-	if !c.api.FromHere(r) {
-		http.Error(w, "call the console by its address, and not from another web page", http.StatusForbidden)
-		return
-	}
-	c.frame.ServeHTTP(w, r)
+	c.pages.ServeHTTP(w, r)
 }
 
 // describe adds the admin API's calls to the description. It panics where a page has the address of one: commands would get the page.

@@ -48,7 +48,7 @@ func (r *Role) UnmarshalText(b []byte) error {
 
 // Who makes a request. The zero value is nobody.
 type Who struct {
-	Name     string // as the log tells it; "operator" for the token and for one-time links
+	Name     string // as the log tells it: "operator" for the token, the id of a link, or somebody's name
 	Role     Role
 	Token    bool   // by the bearer token of the data directory
 	Session  string // id of the session, not its secret

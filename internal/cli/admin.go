@@ -3,12 +3,15 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/scrimhq/scrim/console/api"
@@ -62,7 +65,7 @@ func hereOrThere(c *config.Config, running func(*adminClient) error, stopped fun
 	if err != nil {
 		return err
 	}
-	return running(&adminClient{base: "http://" + c.Admin, token: token})
+	return running(adminAt(c, token))
 }
 
 // askPart does something with one part of a gateway's state: through the admin API if a gateway is running, which then asks the
@@ -126,8 +129,36 @@ func (e *env) queryIn(ctx context.Context, st *run.State, c *config.Config, q *q
 
 // adminClient talks to a running gateway.
 type adminClient struct {
-	base  string
-	token flow.Secret
+	base   string
+	token  flow.Secret
+	client *http.Client
+}
+
+// adminAt returns a client for the gateway of a configuration.
+func adminAt(c *config.Config, token flow.Secret) *adminClient {
+	return &adminClient{base: c.AdminURL(c.Admin), token: token, client: adminHTTP(c)}
+}
+
+// adminHTTP returns what calls the admin address. Where that speaks TLS, the certificate in the very file that the gateway has it from is believed, and no other: commands
+// call it by an address that the certificate need not name.
+func adminHTTP(c *config.Config) *http.Client {
+	if !c.Console.TLS.On() {
+		return http.DefaultClient
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, // VerifyConnection does it
+		VerifyConnection: func(s tls.ConnectionState) error {
+			raw, err := os.ReadFile(c.Path(c.Console.TLS.Cert))
+			if err != nil {
+				return err
+			}
+			b, _ := pem.Decode(raw)
+			if b == nil || len(s.PeerCertificates) == 0 || !bytes.Equal(b.Bytes, s.PeerCertificates[0].Raw) {
+				return errors.New("the admin address shows another certificate than the one in console.tls.cert")
+			}
+			return nil
+		},
+	}}}
 }
 
 // call sends body as JSON, if there is one, and decodes the answer into out.
@@ -169,12 +200,15 @@ func (a *adminClient) send(ctx context.Context, method, path string, body any) (
 	if err != nil {
 		return nil, err
 	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("Authorization", "Bearer "+a.token.Expose())
-	res, err := http.DefaultClient.Do(req)
+	res, err := a.client.Do(req)
 	if err != nil {
 		if _, ok := errors.AsType[*net.OpError](err); ok {
 			return nil, refuse("Wait until it is ready, or see whether its admin address is the one in the configuration.",
-				"a process holds the data directory, yet no gateway answers at %s", strings.TrimPrefix(a.base, "http://"))
+				"a process holds the data directory, yet no gateway answers at %s", strings.TrimPrefix(strings.TrimPrefix(a.base, "http://"), "https://"))
 		}
 		return nil, err
 	}

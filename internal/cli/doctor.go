@@ -225,12 +225,12 @@ func (d *doctor) database(ctx context.Context, db *store.Postgres) {
 func (d *doctor) running(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.c.Admin+"/-/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.c.AdminURL(d.c.Admin)+"/-/readyz", nil)
 	if err != nil {
 		d.say(wrong, "gateway", "%v", err)
 		return
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := adminHTTP(d.c).Do(req)
 	if err != nil {
 		d.say(wrong, "gateway", "a process holds the data directory, yet nothing answers at %s", d.c.Admin)
 		return

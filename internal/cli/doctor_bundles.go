@@ -34,7 +34,7 @@ func (d *doctor) drift(ctx context.Context, running bool) (drift []string, err e
 		if err != nil {
 			return nil, err
 		}
-		a := &adminClient{base: "http://" + d.c.Admin, token: token}
+		a := adminAt(d.c, token)
 		return drift, a.call(ctx, http.MethodPost, "/api/v1/bundles/drift", api.BundleRequest{}, &drift)
 	}
 	st, err := run.OpenState(ctx, d.c, store.Options{})

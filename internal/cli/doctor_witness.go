@@ -39,7 +39,7 @@ func (d *doctor) witnessView(ctx context.Context, running bool) (v api.WitnessVi
 		if err != nil {
 			return v, false // told with the data directory
 		}
-		a := &adminClient{base: "http://" + d.c.Admin, token: token}
+		a := adminAt(d.c, token)
 		return v, a.call(ctx, http.MethodPost, "/api/v1/witness/show", api.ShowRequest{}, &v) == nil
 	}
 	st, err := run.OpenStore(ctx, d.c, store.Options{}) // which signs nothing and changes nothing

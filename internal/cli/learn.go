@@ -19,7 +19,7 @@ func (e *env) learnCommand() *cobra.Command {
 			"start where an agent of another domain is configured. When it stops, and on \"scrim learn report\", it proposes JSON\n"+
 			"Schemas with labels, and starter lines for policies. A member's name is shown only if a schema declares it or if it is a\n"+
 			"well-known word such as \"email\", since a name can be a value.", nil,
-		func(ctx context.Context, _ []string) error { return e.serve(ctx, file, true, false) }), &file)
+		func(ctx context.Context, _ []string) error { return e.serve(ctx, file, serving{learn: true}) }), &file)
 	c.AddCommand(e.learnReport())
 	return c
 }

@@ -152,7 +152,7 @@ func (d *doctor) runningLog(ctx context.Context) {
 		return
 	}
 	var s api.LogSize
-	a := &adminClient{base: "http://" + d.c.Admin, token: token}
+	a := adminAt(d.c, token)
 	if err := a.call(ctx, http.MethodGet, "/api/v1/log/size", nil, &s); err != nil {
 		d.say(wrong, "log", "%v", err)
 		return

@@ -23,7 +23,7 @@ import (
 
 func (e *env) runCommand() *cobra.Command {
 	var file, dir string
-	var governed bool
+	var governed, link bool
 	var c *cobra.Command
 	c = e.command("run [-c FILE]", "Run the gateway",
 		"Stands between the agents and MCP servers of scrim.yaml until it is told to stop. Where there is no scrim.yaml, it writes\n"+
@@ -38,9 +38,10 @@ func (e *env) runCommand() *cobra.Command {
 					return err
 				}
 			}
-			return e.serve(ctx, path, false, governed)
+			return e.serve(ctx, path, serving{governed: governed, link: link})
 		})
 	c.Flags().BoolVar(&governed, "governed", false, "start only by a version of the rules that is in force already, never by what lies on disk")
+	c.Flags().BoolVar(&link, "console-link", false, "print a one-time link to the console at start even where the output is no terminal")
 	c.Flags().StringVar(&dir, "dir", ".", "directory of scrim.yaml, written to where there is none")
 	return fileFlag(c, &file)
 }
@@ -90,20 +91,26 @@ func (e *env) firstFiles(dir string) error {
 	return nil
 }
 
+// serving is how a gateway is run.
+type serving struct {
+	learn, governed bool
+	link            bool // a one-time link to the console is printed even where nobody may be looking
+}
+
 // serve runs a gateway until ctx is done.
-func (e *env) serve(ctx context.Context, file string, learn, governed bool) error {
-	c, err := e.inForce(ctx, file, governed)
+func (e *env) serve(ctx context.Context, file string, how serving) error {
+	c, err := e.inForce(ctx, file, how.governed)
 	if err != nil {
 		return err
 	}
 	e.warnings(c)
 	collectLess()
 	log := newLog(e.err, c.Log)
-	r, err := run.Open(ctx, c, run.Options{Logger: log, Models: e.models, Watcher: true, Learn: learn, Governed: governed, Release: e.releaseHere})
+	r, err := run.Open(ctx, c, run.Options{Logger: log, Models: e.models, Watcher: true, Learn: how.learn, Governed: how.governed, Version: programVersion(), Release: e.releaseHere})
 	if err != nil {
 		return e.notOpened(c, err)
 	}
-	admin, err := r.Admin()
+	admin, err := r.Console()
 	if err != nil {
 		return errors.Join(err, r.Close())
 	}
@@ -117,7 +124,11 @@ func (e *env) serve(ctx context.Context, file string, learn, governed bool) erro
 		defer close(reloads)
 		reloadOn(ctx, hup, r, log)
 	}()
-	err = r.Serve(ctx, admin, func(data, admin net.Addr) { e.started(r, data, admin) })
+	err = r.Serve(ctx, admin, func(data, at net.Addr) {
+		e.started(r, data, at)
+		e.consoleLink(ctx, r, admin, at, how.link)
+		fmt.Fprintln(e.out, "Stop with Ctrl-C. Files are read again when they change.")
+	})
 	cancel()
 	<-reloads
 	if r.Learner != nil {
@@ -188,7 +199,7 @@ func (e *env) started(r *run.Gateway, data, admin net.Addr) {
 		scheme = "https://"
 	}
 	t.add("for agents", scheme+data.String())
-	t.add("admin", "http://"+admin.String()+"  (token in "+filepath.Join(c.Data, api.TokenFile)+")")
+	t.add("admin", c.AdminURL(admin.String())+"  (token in "+filepath.Join(c.Data, api.TokenFile)+")")
 	for _, a := range c.Agents {
 		face := ""
 		if !c.Own(a) {
@@ -209,5 +220,4 @@ func (e *env) started(r *run.Gateway, data, admin net.Addr) {
 			"  3. scrim config check         lists every mistake; scrim doctor looks at the surroundings\n"+
 			"  4. scrim check FILE --to AGENT --purpose P   shows what an agent would see of a text\n", c.File())
 	}
-	fmt.Fprintln(e.out, "Stop with Ctrl-C. Files are read again when they change.")
 }

@@ -14,8 +14,13 @@ import (
 type style struct{ on bool }
 
 func (e *env) style(w io.Writer) style {
+	return style{on: !e.noColor && terminal(w)}
+}
+
+// terminal reports whether somebody may be looking.
+func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return style{on: ok && !e.noColor && term.IsTerminal(int(f.Fd()))}
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (s style) paint(code, text string) string {

@@ -41,3 +41,9 @@ func version() (version, commit string) {
 	}
 	return version, commit
 }
+
+// programVersion is version alone.
+func programVersion() string {
+	v, _ := version()
+	return v
+}

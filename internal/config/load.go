@@ -168,6 +168,7 @@ func (c *Config) complete() {
 		}
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.Console.PublicURL = strings.TrimRight(c.Console.PublicURL, "/")
 	c.Push.URL = strings.TrimRight(c.Push.URL, "/")
 	if c.Keys.File == "" {
 		c.Keys.File = filepath.Join(c.Data, "keyset.json")

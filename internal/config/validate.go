@@ -65,6 +65,7 @@ func known[K ~string, V any](v *validator, path, what string, id K, among map[K]
 
 func (v *validator) validate() {
 	v.addresses()
+	v.console()
 	v.store()
 	v.reach()
 	v.hierarchies()
@@ -380,14 +381,19 @@ func (v *validator) keySource(is Issuer, at string) {
 	if len(is.KeyHosts) > 0 && !is.Discover {
 		v.wrong(at+"/key_hosts", "set discover", "only discovered keys are elsewhere than configuration says")
 	}
-	for i, host := range is.KeyHosts {
-		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" {
-			v.wrong(fmt.Sprintf("%s/key_hosts/%d", at, i), "such as keys.example.org or keys.example.org:8443", "not the name of a host")
-		}
-	}
+	v.hostNames(at+"/key_hosts", is.KeyHosts)
 	for i, s := range is.Scopes {
 		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
 			v.wrong(fmt.Sprintf("%s/scopes/%d", at, i), "one word for each", "not a scope")
+		}
+	}
+}
+
+// hostNames checks names of hosts, each with or without a port.
+func (v *validator) hostNames(at string, hosts []string) {
+	for i, host := range hosts {
+		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" {
+			v.wrong(fmt.Sprintf("%s/%d", at, i), "such as keys.example.org or keys.example.org:8443", "not the name of a host")
 		}
 	}
 }

@@ -7,16 +7,15 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
+	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/report"
 )
 
-// Admin returns the handler of the admin port. The token that it wants is in the data directory, made at the first start.
-func (r *Gateway) Admin() (http.Handler, error) {
-	c := r.Config()
-	token, err := api.Token(c.Path(c.Data))
-	if err != nil {
-		return nil, err
-	}
+// Admin returns the handler of the admin port, as [Gateway.Console] does.
+func (r *Gateway) Admin() (http.Handler, error) { return r.Console() }
+
+func (r *Gateway) apiOptions(c *config.Config, token flow.Secret) api.Options {
 	opt := api.Options{
 		Ledger: r.Ledger(), Token: token, Listen: c.Admin, Metrics: r.metrics, Peers: r.Peers, Bundles: r.Bundles, Inherited: func() []api.Inherited { return Inherited(r.Config()) }, Contracts: r.Contracts, Terms: r.terms, Witnessing: r.Witnessing(c),
 		Reload:   r.Reload,
@@ -34,7 +33,7 @@ func (r *Gateway) Admin() (http.Handler, error) {
 			return r.opt.Release(ctx, r, request, tell)
 		}
 	}
-	return api.New(opt), nil
+	return opt
 }
 
 // Ledger is the open state as the admin API and its commands use it.

@@ -135,6 +135,11 @@ func (r *Gateway) asksForCertificates() bool {
 // renewCertificate takes up another certificate, if there is one. What is wrong with it is for the log.
 func (r *Gateway) renewCertificate() {
 	c := r.Config()
+	if t := c.Console.TLS; t.On() {
+		if _, err := r.adminCert.renew(c.Path(t.Cert), c.Path(t.Key), time.Now()); err != nil {
+			r.log.Error("the new certificate of the admin address is not taken up; the old one stays", "error", err)
+		}
+	}
 	if c.TLS.Cert == "" {
 		return
 	}

@@ -12,10 +12,12 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/scrimhq/scrim/console"
 	"github.com/scrimhq/scrim/console/api"
 	evidence "github.com/scrimhq/scrim/evidence/lineage"
 	"github.com/scrimhq/scrim/evidence/lineage/trace"
@@ -51,6 +53,7 @@ type Options struct {
 	Store      store.Options
 	Listen     net.Listener // nil: the configured address
 	Models     Models
+	Version    string            // of the program, as the console shows it
 	Watcher    bool              // reload when files change
 	Attestor   identity.Attestor // verifies evidence about callers' runtimes; nil: nobody is attested
 	Unrecorded bool              // for benchmarks only: no decision is put on record, and so no retry is answered from it
@@ -85,7 +88,9 @@ type Gateway struct {
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange
-	late        atomic.Pointer[error] // why something that was told of lineage is not in force; nil: all is
+	late        atomic.Pointer[error]           // why something that was told of lineage is not in force; nil: all is
+	console     atomic.Pointer[console.Console] // the last that was asked for; nil: none was
+	adminCert   certificate
 	alarms      *alarm.Watch
 	useful      *usefulness.Service
 	alarmed     alarmed
@@ -466,6 +471,9 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 	}
 	r.config.Store(next)
 	r.know(next)
+	if con := r.console.Load(); con != nil {
+		con.Recheck()
+	}
 	if r.bridges != nil {
 		r.bridges.retire(next)
 	}
@@ -509,6 +517,9 @@ func fixed(old, next *config.Config) error {
 	check("identity.spiffe.workload_api", old.Identity.SPIFFE.WorkloadAPI == next.Identity.SPIFFE.WorkloadAPI)
 	check("tls.min", old.TLS.Min == next.TLS.Min)
 	check("admin", old.Admin == next.Admin)
+	check("console.disabled", old.HasConsole() == next.HasConsole())
+	check("console.tls", old.Console.TLS.On() == next.Console.TLS.On())
+	check("console.public_url", strings.HasPrefix(old.Console.PublicURL, "https://") == strings.HasPrefix(next.Console.PublicURL, "https://"))
 	check("keys", old.Keys == next.Keys)
 	check("mode", old.Mode == next.Mode)
 	check("witness.name", old.WitnessName() == next.WitnessName())

@@ -54,6 +54,9 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		}
 		adminAddr = l.Addr()
 		d.add(r.server(r.guard(admin), calls), l)
+		if d.servers[1].TLSConfig, err = r.adminTLS(c); err != nil {
+			return errors.Join(fmt.Errorf("the certificate of the admin address: %w", err), data.Close(), l.Close(), r.Close())
+		}
 	}
 	for _, more := range []func(*config.Config, context.Context) (*http.Server, net.Listener, error){r.extMCP, r.gateways} {
 		s, l, err := more(c, calls)

@@ -1,9 +1,11 @@
 package show
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 
+	"github.com/scrimhq/scrim/console/page"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/internal/demo"
 	"github.com/scrimhq/scrim/internal/demo/patients"
@@ -65,6 +67,9 @@ func (s *system) mcp(from flow.AgentID, criticality, tool, body string) string {
 func (s *system) looks() []try {
 	var all []try
 	for _, d := range domains {
+		all = append(all, try{"", "scrim console link -c " + s.file[d]})
+	}
+	for _, d := range domains {
 		all = append(all, try{"", "scrim log verify -c " + s.file[d]})
 	}
 	hospital := s.file[demo.Hospital]
@@ -76,11 +81,28 @@ func (s *system) looks() []try {
 		try{"", "echo 'Call Eleanor on 541-555-0142' | scrim check - -c " + hospital + " --from intake --to prior-auth --purpose prior-authorization"})
 }
 
+// consoleLinks are links to the consoles of the three gateways, each for one browser.
+func (s *system) consoleLinks(ctx context.Context) (all []try, err error) {
+	for _, d := range domains {
+		path, err := s.consoles[d].Link(ctx, page.Admin)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, try{"of the " + string(d), "http://" + s.consoleAt[d] + path})
+	}
+	return all, nil
+}
+
 // commands prints what the user can try. The text of the commands is not folded, so that it can be copied.
-func (p *printer) commands(s *system) {
+func (p *printer) commands(s *system, links []try) {
 	p.line("")
 	p.line("%s", p.paint(title, "It stays up. Try these in another terminal; press Ctrl-C here to end it."))
 	p.para(0, "", plain, words(faint, "The keys were made for this run and die with it, and so does all data under "+s.dir+", where lineage.svg is a picture of where the hospital's data went."))
+	p.line("")
+	p.line("%s", p.paint(bold, "# The consoles of the gateways, in a browser. Each link works once; the commands below make others."))
+	for _, l := range links {
+		p.line("%s  %s", l.text, p.paint(faint, l.says))
+	}
 	for _, t := range s.tries() {
 		p.line("")
 		for _, l := range fold(t.says, p.width-2) {

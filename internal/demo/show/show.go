@@ -58,7 +58,11 @@ func Run(ctx context.Context, opt Options) (err error) {
 		p.next()
 		return p.w.Flush()
 	}
-	p.commands(s)
+	links, err := s.consoleLinks(ctx)
+	if err != nil {
+		return err
+	}
+	p.commands(s, links)
 	if err := p.w.Flush(); err != nil {
 		return err
 	}

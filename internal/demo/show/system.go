@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/scrimhq/scrim/console"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/identity"
 	"github.com/scrimhq/scrim/internal/config"
@@ -39,19 +40,21 @@ type exchange struct {
 
 // system is the world with a gateway round each domain. Close ends it and waits.
 type system struct {
-	dir      string
-	world    *demo.World
-	gateways map[flow.DomainID]*run.Gateway
-	base     map[flow.DomainID]string                       // of the gateways' URLs
-	peering  map[flow.DomainID]string                       // addresses at which gateways meet
-	file     map[flow.DomainID]string                       // scrim.yaml
-	keys     map[flow.DomainID]map[flow.AgentID]flow.Secret // of callers, by gateway
-	secrets  map[flow.DomainID]map[string]flow.Secret       // upstream credentials, by gateway
-	served   map[flow.DomainID]served
-	logger   *slog.Logger
-	ctx      context.Context // of all gateways
-	stop     context.CancelFunc
-	serving  sync.WaitGroup
+	dir       string
+	world     *demo.World
+	gateways  map[flow.DomainID]*run.Gateway
+	consoles  map[flow.DomainID]*console.Console
+	consoleAt map[flow.DomainID]string                       // their addresses
+	base      map[flow.DomainID]string                       // of the gateways' URLs
+	peering   map[flow.DomainID]string                       // addresses at which gateways meet
+	file      map[flow.DomainID]string                       // scrim.yaml
+	keys      map[flow.DomainID]map[flow.AgentID]flow.Secret // of callers, by gateway
+	secrets   map[flow.DomainID]map[string]flow.Secret       // upstream credentials, by gateway
+	served    map[flow.DomainID]served
+	logger    *slog.Logger
+	ctx       context.Context // of all gateways
+	stop      context.CancelFunc
+	serving   sync.WaitGroup
 
 	mu     sync.Mutex // guards the fields below
 	seen   []exchange // oldest first
@@ -69,7 +72,7 @@ type served struct {
 func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (_ *system, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	s := &system{
-		dir: dir, logger: logger, ctx: ctx, stop: stop, served: map[flow.DomainID]served{}, gateways: map[flow.DomainID]*run.Gateway{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
+		dir: dir, logger: logger, ctx: ctx, stop: stop, served: map[flow.DomainID]served{}, gateways: map[flow.DomainID]*run.Gateway{}, consoles: map[flow.DomainID]*console.Console{}, consoleAt: map[flow.DomainID]string{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
 		keys: map[flow.DomainID]map[flow.AgentID]flow.Secret{}, secrets: map[flow.DomainID]map[string]flow.Secret{},
 	}
 	defer func() {
@@ -212,12 +215,12 @@ func (s *system) open(d flow.DomainID, p *ports) error {
 		stop()
 		return err
 	}
-	admin, err := g.Admin()
+	admin, err := g.Console()
 	if err != nil {
 		stop()
 		return errors.Join(err, g.Close())
 	}
-	s.gateways[d] = g
+	s.gateways[d], s.consoles[d], s.consoleAt[d] = g, admin, c.Admin
 	for _, ln := range []net.Listener{p.admin, p.peering} { // the gateway takes them again at once
 		if ln != nil {
 			_ = ln.Close()

@@ -1,0 +1,13 @@
+// A one-time link carries its code after the #, which browsers send to nobody. It is put into the form and taken out of
+// the address, so that it stays in no history. Nothing is sent until somebody presses the button: whatever fetches links
+// ahead spends none.
+(function () {
+  "use strict";
+  var code = location.hash.slice(1);
+  if (!/^[A-Z2-7]{52}$/.test(code)) { return; }
+  history.replaceState(null, "", location.pathname + location.search);
+  var field = document.getElementById("code");
+  field.value = code;
+  var button = field.form.querySelector("button");
+  button.focus();
+})();
