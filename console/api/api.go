@@ -27,6 +27,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/observe/report"
+	"github.com/scrimhq/scrim/observe/story"
 	"github.com/scrimhq/scrim/policy/capability/ledger"
 	"github.com/scrimhq/scrim/privacy/dp/stream"
 	"github.com/scrimhq/scrim/privacy/vault"
@@ -69,6 +70,7 @@ type Options struct {
 	Rules        *Rules                          // nil: no versions of the rules are kept
 	Capabilities Capabilities                    // nil: none are issued or looked at
 	Reports      func() report.Settings          // what reports state; nil: nothing
+	Stories      *story.Source                   // of flows; nil: nobody tells them
 	// Release writes a table and tells of it line by line; nil: none can be asked for.
 	Release func(ctx context.Context, request json.RawMessage, tell func(line any)) error
 	// Replay makes recorded decisions again and tells of it line by line; nil: none are.
@@ -97,6 +99,7 @@ func New(opt Options) *API {
 	a.guarded("GET /api/v1/log/entries", a.entries)
 	a.guarded("GET /api/v1/log/receipts/{ref}", a.receipts)
 	a.guarded("GET /api/v1/log/checkpoint", a.checkpoint)
+	a.guarded("GET /api/v1/why/{ref}", a.why)
 	a.guarded("GET /api/v1/log/size", a.logSize)
 	a.guarded("POST /api/v1/token/open", a.openToken)
 	a.guarded("GET /api/v1/handles", a.handles)

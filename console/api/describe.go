@@ -25,6 +25,7 @@ var calls = []call{
 	{"POST", "/log/verify", "Verify the journal", "Compares every row of the journal with the log.", func() (v Verification) { return }, ""},
 	{"GET", "/log/entries", "Entries of the log", "Rows of the journal as they were recorded, one in a line. Query: from, to, limit, last, flow, story, inputs, trace.", nil, lines},
 	{"GET", "/log/receipts/{ref}", "Receipts of a flow", "Proofs that the events of a flow are in the log.", Receipts, ""},
+	{"GET", "/why/{ref}", "Why", "The story of a flow, or of the refusal that gave the reference: who asked, what was found, the terms and the policies behind them, what it cost, where it is on record.", Why, ""},
 	{"GET", "/log/checkpoint", "Checkpoint", "The latest signed checkpoint.", Checkpoint, ""},
 	{"GET", "/log/size", "Size of the log", "Rows, bytes and how fast they grow.", Size, ""},
 	{"POST", "/token/open", "Open a token", "Gives back what a token stands for, where policy lets an agent open it. The answer holds the value.", OpenToken, ""},

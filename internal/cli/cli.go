@@ -32,7 +32,7 @@ func (e *env) commands() []*cobra.Command {
 		e.demoCommand(),
 		e.runCommand(), e.learnCommand(), e.mcpCommand(), e.consoleCommand(),
 		e.checkCommand(), e.detectCommand(), e.anonymizeCommand(), e.scanCommand(), e.riskCommand(), e.dpCommand(), e.configCommand(), e.catalogCommand(), e.policyCommand(), e.doctorCommand(),
-		e.logCommand(), e.tokenCommand(), e.eraseCommand(), e.subjectCommand(), e.handleCommand(), e.exposureCommand(), e.releaseCommand(), e.keyCommand(),
+		e.logCommand(), e.whyCommand(), e.tokenCommand(), e.eraseCommand(), e.subjectCommand(), e.handleCommand(), e.exposureCommand(), e.releaseCommand(), e.keyCommand(),
 		e.domainCommand(), e.peerCommand(), e.bundleCommand(), e.caCommand(), e.capCommand(), e.termsCommand(), e.contractCommand(), e.budgetCommand(), e.queryCommand(), e.streamCommand(), e.lineageCommand(),
 		e.freezeCommand(), e.thawCommand(), e.frozenCommand(), e.alarmsCommand(), e.reportCommand(),
 		e.witnessCommand(),

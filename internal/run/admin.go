@@ -23,6 +23,7 @@ func (r *Gateway) apiOptions(c *config.Config, token flow.Secret) api.Options {
 		Ready:    r.Ready,
 		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(), Rules: r.APIRules(),
 		Replay:  r.replay,
+		Stories: r.stories(),
 		Reports: func() report.Settings { return ReportSettings(r.Config()) },
 	}
 	if r.Learner != nil {
