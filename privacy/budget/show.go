@@ -229,6 +229,7 @@ type ScopeQuery struct {
 	After  Scope // those that come after this one; its dataset is the one that is meant
 	Most   int   // how many
 	Blocks Range // as for [Ledger.Remaining]
+	Level  Level // of this level alone; 0: of all
 }
 
 // ScopesAfter returns the standings of the next scopes of a dataset that were charged or have a quota, the dataset itself left out, and
@@ -236,11 +237,14 @@ type ScopeQuery struct {
 func (l *Ledger) ScopesAfter(ctx context.Context, q ScopeQuery) (all []Standing, more bool, err error) {
 	err = l.db.View(ctx, func(tx store.Tx) error {
 		all, more = nil, false
-		a := q.After
+		a, least, most := q.After, Domain, Contract
+		if q.Level != Global {
+			least, most = q.Level, q.Level
+		}
 		rows, err := tx.Query(`SELECT domain, workflow, agent, contract, plan FROM budget_scopes
-			WHERE dataset = ? AND level > ? AND (domain, contract, workflow, agent) > (?, ?, ?, ?)
+			WHERE dataset = ? AND level >= ? AND level <= ? AND (domain, contract, workflow, agent) > (?, ?, ?, ?)
 			ORDER BY domain, contract, workflow, agent LIMIT ?`,
-			a.Dataset, int64(Global), string(a.Domain), a.Contract, a.Workflow, a.Agent, q.Most+1)
+			a.Dataset, int64(least), int64(most), string(a.Domain), a.Contract, a.Workflow, a.Agent, q.Most+1)
 		if err != nil {
 			return err
 		}
