@@ -17,6 +17,7 @@ type Options struct {
 	Frame   page.Options    // without Nav, Identify and Login
 	Session session.Options // who may use it
 	Off     bool            // the admin API alone
+	After   After           // may be left zero
 }
 
 // nav is the order of pages in the navigation.
@@ -33,6 +34,7 @@ var nav = []page.Entry{
 	{Path: "/lineage", Title: "Lineage", Role: page.Viewer},
 	{Path: "/risk", Title: "Risk", Role: page.Viewer},
 	{Path: "/reports", Title: "Reports", Role: page.Viewer},
+	{Path: "/erasure", Title: "Erasure", Role: page.Approver},
 	{Path: "/sessions", Title: "Sessions", Role: page.Admin},
 }
 
@@ -53,6 +55,7 @@ func New(opt Options) *Console {
 	opt.Frame.Nav, opt.Frame.Identify, opt.Frame.Login = nav, c.door.Identify, session.Path
 	c.frame = page.New(opt.Frame)
 	c.door.Add(c.frame)
+	c.lookBack(&opt)
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
 	c.describe()
 	c.pages = c.door.Guard(c.frame)

@@ -32,6 +32,7 @@ func (r *Gateway) Console() (*console.Console, error) {
 	people := &people{salt: r.Keys.Seed("console/session")}
 	con := console.New(console.Options{
 		Off: !c.HasConsole(), API: r.apiOptions(c, token),
+		After: console.After{Begin: r.later.begin, Governed: func() bool { return r.Config().Governance.On() }, Verify: r.verifyReport, Fault: r.fault},
 		Frame: page.Options{Domain: string(c.Domain), Version: cmp.Or(r.opt.Version, "devel"), Record: r.recordPageAct},
 		Session: session.Options{
 			Domain: c.Domain, Token: token, Listen: c.Admin, TLS: c.Console.TLS.On(), Public: func() string { return r.Config().Console.PublicURL },

@@ -91,6 +91,7 @@ type Gateway struct {
 	late        atomic.Pointer[error]           // why something that was told of lineage is not in force; nil: all is
 	console     atomic.Pointer[console.Console] // the last that was asked for; nil: none was
 	adminCert   certificate
+	later       later // what pages began
 	alarms      *alarm.Watch
 	useful      *usefulness.Service
 	alarmed     alarmed
@@ -373,6 +374,7 @@ func (r *Gateway) doors() http.Handler {
 
 // Close ends the programs that the gateway started, signs the journal and closes everything.
 func (r *Gateway) Close() error {
+	r.later.close()
 	var err error
 	if r.bridges != nil {
 		err = r.bridges.Close()
