@@ -16,6 +16,7 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/notify"
 	"github.com/scrimhq/scrim/internal/run"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/store"
@@ -119,6 +120,7 @@ func (e *env) serve(ctx context.Context, file string, how serving) error {
 	defer signal.Stop(hup)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { tell(log, notify.Stopping()) })()
 	reloads := make(chan struct{})
 	go func() {
 		defer close(reloads)
@@ -128,6 +130,7 @@ func (e *env) serve(ctx context.Context, file string, how serving) error {
 		e.started(r, data, at)
 		e.consoleLink(ctx, r, admin, at, how.link)
 		fmt.Fprintln(e.out, "Stop with Ctrl-C. Files are read again when they change.")
+		tell(log, notify.Ready(taking(c)))
 	})
 	cancel()
 	<-reloads
@@ -164,10 +167,24 @@ func reloadOn(ctx context.Context, hup <-chan os.Signal, r *run.Gateway, log *sl
 		case <-ctx.Done():
 			return
 		case <-hup:
+			tell(log, notify.Reloading())
 			if err := r.Reload(ctx, "SIGHUP"); err != nil {
 				log.Error("not reloaded", "error", err)
 			}
+			tell(log, notify.Ready(taking(r.Config())))
 		}
+	}
+}
+
+// taking is what a service manager shows of a gateway that runs.
+func taking(c *config.Config) string {
+	return "domain " + string(c.Domain) + ", for agents at " + c.Listen
+}
+
+// tell notes that a service manager could not be told. It then kills the gateway in its own time, so somebody should know why.
+func tell(log *slog.Logger, err error) {
+	if err != nil {
+		log.Warn("the service manager was not told", "error", err)
 	}
 }
 

@@ -15,6 +15,7 @@ type Config struct {
 	Listen        string                    `yaml:"listen" doc:"Address (host:port) on which agents reach the gateway." default:"127.0.0.1:7070" pattern:"address"`
 	Admin         string                    `yaml:"admin" doc:"Address (host:port) of the admin API and the console. Keep it on loopback." default:"127.0.0.1:7071" pattern:"address"`
 	Console       Console                   `yaml:"console" doc:"Who may use the console at the admin address, and for how long at a time."`
+	Metrics       string                    `yaml:"metrics" doc:"Address (host:port) at which /metrics is answered too, without a token, for a Prometheus that cannot reach the admin address. Absent: at the admin address alone." pattern:"address"`
 	PublicURL     string                    `yaml:"public_url" doc:"URL under which agents see the gateway, for rewritten agent cards. Default: http:// and the listen address." pattern:"url"`
 	Proxies       []string                  `yaml:"trusted_proxies" doc:"Networks (CIDR) or addresses of proxies before the gateway. What they say in X-Forwarded-Proto, X-Forwarded-Host and Forwarded is believed where public_url is absent." pattern:"prefix"`
 	Egress        Egress                    `yaml:"egress" doc:"Where the gateway goes when a message names the address of a webhook, or a card that of its keys. By default to public addresses alone, with https."`

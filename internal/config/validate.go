@@ -140,6 +140,9 @@ func (v *validator) addresses() {
 	if c.Listen == c.Admin && c.Listen != "" && !strings.HasSuffix(c.Listen, ":0") {
 		v.wrong("admin", "", "listen and admin are the same address")
 	}
+	if c.Metrics != "" && !strings.HasSuffix(c.Metrics, ":0") && (c.Metrics == c.Listen || c.Metrics == c.Admin) {
+		v.wrong("metrics", "", "it is the address of something else, too")
+	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		v.wrong("tls", "", "cert and key go together")
 	} else if c.TLS.SVID {

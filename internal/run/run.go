@@ -525,6 +525,7 @@ func fixed(old, next *config.Config) error {
 	check("keys", old.Keys == next.Keys)
 	check("mode", old.Mode == next.Mode)
 	check("witness.name", old.WitnessName() == next.WitnessName())
+	check("metrics", old.Metrics == next.Metrics)
 	check("hooks.extmcp.listen", extMCPAddress(old) == extMCPAddress(next))
 	check("push", old.Push == next.Push)
 	check("budgets.shared", sameSecret(old.Budgets.Shared, next.Budgets.Shared))

@@ -58,7 +58,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 			return errors.Join(fmt.Errorf("the certificate of the admin address: %w", err), data.Close(), l.Close(), r.Close())
 		}
 	}
-	for _, more := range []func(*config.Config, context.Context) (*http.Server, net.Listener, error){r.extMCP, r.gateways} {
+	for _, more := range []func(*config.Config, context.Context) (*http.Server, net.Listener, error){r.extMCP, r.gateways, r.scraped} {
 		s, l, err := more(c, calls)
 		if err != nil {
 			for _, l := range d.listeners {

@@ -12,6 +12,10 @@ import (
 // quietTime is how long files must be left alone before they are read again: editors write in several steps.
 const quietTime = 200 * time.Millisecond
 
+// mounted is the link by which Kubernetes puts all files of a mounted ConfigMap or Secret in the place of the old ones:
+// the files themselves are links through it, and do not change.
+const mounted = "..data"
+
 // watch returns what reloads, until ctx is done, when something changes that the configuration was made of. From its
 // return on no change is missed. It watches directories, since editors put new files in the place of old ones.
 func (r *Gateway) watch() (reload func(ctx context.Context)) {
@@ -46,7 +50,7 @@ func (r *Gateway) reloadOn(ctx context.Context, w *fsnotify.Watcher, dirs, watch
 			if r.Config().TLS.On() && renewed == nil {
 				renewed = time.After(quietTime) // whatever it was: a certificate may be a link to a link that changed
 			}
-			if ev.Op != fsnotify.Chmod && (watched[name] || watched[filepath.Dir(name)]) {
+			if ev.Op != fsnotify.Chmod && (watched[name] || watched[filepath.Dir(name)] || filepath.Base(name) == mounted) {
 				quiet = time.After(quietTime)
 			}
 		case <-renewed:
