@@ -9,6 +9,7 @@ import (
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/console/page"
 	"github.com/scrimhq/scrim/console/session"
+	"github.com/scrimhq/scrim/console/trust"
 )
 
 // Options of a console. All fields are needed, but for those that say otherwise.
@@ -43,6 +44,7 @@ type Console struct {
 	api   *api.API
 	frame *page.Frame
 	door  *session.Door
+	trust *trust.Pages // nil: there is no console
 	pages http.Handler // the frame behind the door; nil: there is no console
 }
 
@@ -57,6 +59,7 @@ func New(opt Options) *Console {
 	c.door.Add(c.frame)
 	c.lookBack(&opt)
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
+	c.trust = trust.Add(c.frame, trust.Options{API: opt.API})
 	c.describe()
 	c.pages = c.door.Guard(c.frame)
 	return c
@@ -72,6 +75,13 @@ func (c *Console) Link(ctx context.Context, role page.Role) (string, error) {
 		return "", err
 	}
 	return session.Path + "#" + l.Code.Expose(), nil
+}
+
+// Close ends what goes on in the background for somebody who asked, and waits for it.
+func (c *Console) Close() {
+	if c.trust != nil {
+		c.trust.Close()
+	}
 }
 
 // Recheck ends what is under way for those who may do less since the configuration changed.

@@ -307,6 +307,7 @@ func (w *walk) bundle(n int64, leaves [][]byte) error {
 		}
 		w.push(leaf)
 	}
+	tell(w.v.ctx, w.row(n*tile.Width+int64(len(leaves))-1))
 	return nil
 }
 

@@ -375,6 +375,9 @@ func (r *Gateway) doors() http.Handler {
 // Close ends the programs that the gateway started, signs the journal and closes everything.
 func (r *Gateway) Close() error {
 	r.later.close()
+	if con := r.console.Load(); con != nil {
+		con.Close()
+	}
 	var err error
 	if r.bridges != nil {
 		err = r.bridges.Close()
