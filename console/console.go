@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/console/catalog"
 	"github.com/scrimhq/scrim/console/page"
 	"github.com/scrimhq/scrim/console/session"
 	"github.com/scrimhq/scrim/console/trust"
@@ -58,6 +59,7 @@ func New(opt Options) *Console {
 	c.frame = page.New(opt.Frame)
 	c.door.Add(c.frame)
 	c.lookBack(&opt)
+	catalog.Add(c.frame, catalog.Options{Snapshot: opt.API.Snapshot})
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
 	c.trust = trust.Add(c.frame, trust.Options{API: opt.API})
 	c.describe()
