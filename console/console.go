@@ -89,9 +89,14 @@ func (c *Console) Close() {
 // Recheck ends what is under way for those who may do less since the configuration changed.
 func (c *Console) Recheck() { c.door.Recheck() }
 
+// Knows reports whether a request is for the console, and not for the admin API.
+func (c *Console) Knows(r *http.Request) bool {
+	return c.pages != nil && (c.frame.Knows(r) || c.door.Knows(r))
+}
+
 // ServeHTTP implements [http.Handler]. What no page knows is the admin API's.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if c.pages == nil || !c.frame.Knows(r) && !c.door.Knows(r) {
+	if !c.Knows(r) {
 		c.api.ServeHTTP(w, r)
 		return
 	}

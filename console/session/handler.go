@@ -140,7 +140,6 @@ func told(err error) string {
 func (d *Door) leave(w http.ResponseWriter, r *http.Request) {
 	s, err := d.logout(r)
 	http.SetCookie(w, d.cookieFor(""))
-	w.Header().Set("Clear-Site-Data", `"cache"`)
 	if err != nil {
 		d.opt.Refused("a logout could not be put on record")
 	}

@@ -3,11 +3,14 @@
 // ahead spends none.
 (function () {
   "use strict";
-  var code = location.hash.slice(1);
-  if (!/^[A-Z2-7]{52}$/.test(code)) { return; }
-  history.replaceState(null, "", location.pathname + location.search);
-  var field = document.getElementById("code");
-  field.value = code;
-  var button = field.form.querySelector("button");
-  button.focus();
+  function take() {
+    var code = location.hash.slice(1);
+    if (!/^[A-Z2-7]{52}$/.test(code)) { return; }
+    history.replaceState(null, "", location.pathname + location.search);
+    var field = document.getElementById("code");
+    field.value = code;
+    field.form.querySelector("button").focus();
+  }
+  take();
+  addEventListener("hashchange", take); // the page was open already when the link was
 })();
