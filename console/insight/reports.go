@@ -182,6 +182,9 @@ func (p *pages) units() []string {
 		return all
 	}
 	for _, d := range p.Snapshot().Datasets {
+		if d.Query == nil {
+			continue
+		}
 		if u := d.Query.Unit; u != "" && !slices.Contains(all, u) {
 			all = append(all, u)
 		}
