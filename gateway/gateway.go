@@ -88,6 +88,10 @@ type Options struct {
 	Freezes      Freezes   // nil: nothing is ever frozen
 	Budgets      *Budgets  // nil: no question to a dataset is answered
 
+	// Lost is a time up to which what was seen once may have been forgotten, since state was restored from a backup: no hop statement that was issued by then is
+	// taken in. Zero: nothing was forgotten.
+	Lost time.Time
+
 	Exposure *exposure.Memory // nil: nothing is remembered of what was shown
 
 	// Describe returns what may describe the arguments or results of an MCP server's tool, which only the MCP door knows. Nil: nothing
@@ -113,6 +117,7 @@ type Gateway struct {
 	freezes     Freezes  // nil: nothing is ever frozen
 	open        sync.Map // *lasting, of the streams that a freeze may end
 	budgets     *Budgets // nil: no question is answered
+	lost        time.Time
 	exposure    *exposure.Memory
 	quotas      quotas
 	detector    *detect.Engine
@@ -149,7 +154,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 		return nil, errors.New("gateway needs a store, a journal, a vault, keys and a snapshot")
 	}
 	g := &Gateway{
-		contracts: opt.Contracts, budgets: opt.Budgets, exposure: opt.Exposure,
+		lost: opt.Lost, contracts: opt.Contracts, budgets: opt.Budgets, exposure: opt.Exposure,
 		db: opt.Store, journal: opt.Journal, vault: opt.Vault, keys: opt.Keys, detector: opt.Detector, ledger: opt.Capabilities, hooks: opt.Hooks, now: opt.Clock,
 		sealInputs: opt.Keys.AEAD("journal"), sealAnswers: opt.Keys.AEAD("answers"), sealPushes: opt.Keys.AEAD("pushes"), sealHops: opt.Keys.AEAD("hops"), sealHandles: opt.Keys.AEAD("handles"), describe: opt.Describe,
 		retention: Retention{

@@ -23,6 +23,7 @@ type hopMemory struct {
 	seenBy map[flow.DomainID]int
 	skew   time.Duration // the largest there was
 	floor  time.Time     // what ended before is not taken in, whatever is remembered
+	lost   time.Time     // nor is what was issued by then: see [Options.Lost]
 	next   int64         // when it pays to look for those
 	trail  map[trailKey]*trail
 	more   bool                        // the store may have trails that are not among these
@@ -58,7 +59,7 @@ func (m *hopMemory) claim(st *hop.Statement, now time.Time, skew time.Duration) 
 	if skew > m.skew { // what ended by the smaller one may be forgotten, and the larger would let it in again
 		m.floor, m.skew = now.Add(-m.skew), skew
 	}
-	if st.Expires.Before(m.floor) {
+	if st.Expires.Before(m.floor) || !m.lost.IsZero() && !st.IssuedAt.After(m.lost) {
 		return hopRefusal(errHopAgain)
 	}
 	if sec := now.Unix(); sec >= m.next {
@@ -102,6 +103,7 @@ func (m *hopMemory) until(st *hop.Statement) int64 {
 func (g *Gateway) loadHops(ctx context.Context) error {
 	m := &g.hops
 	m.seen, m.seenBy, m.trail, m.open = map[[32]byte]seenAt{}, map[flow.DomainID]int{}, map[trailKey]*trail{}, map[trailKey]map[*entry]int{}
+	m.lost = g.lost
 	now := g.now().Unix()
 	return g.db.View(ctx, func(tx store.Tx) error {
 		rows, err := tx.Query("SELECT id, expires FROM gateway_hops_seen WHERE expires >= ?", now)

@@ -106,7 +106,7 @@ func (s *SQLite) openWriter(ctx context.Context, plans []migrations, opt Options
 		return err
 	}
 	s.pool = pool
-	pool.SetMaxOpenConns(opt.Readers + 1)
+	pool.SetMaxOpenConns(opt.Readers + 2) // one that writes, and one that copies
 	w, err := s.connect(ctx, writerPragmas(opt.NoSync))
 	if err != nil {
 		return err

@@ -58,6 +58,7 @@ type Options struct {
 	Metrics      *Metrics                        // nil: none
 	Peers        *peers.Peers                    // nil: the domain has no identity to others
 	Bundles      *bundles.Exchange               // nil: none are kept
+	Backups      Backups                         // nil: none are taken
 	Inherited    func() []Inherited              // what agents and datasets have that is not written about them; nil: nobody tells
 	Witnessing   *Witnessing                     // nil: no log is cosigned
 	Contracts    *offer.Book                     // nil: none are kept
@@ -116,6 +117,7 @@ func New(opt Options) *API {
 	a.questions()
 	a.domains()
 	a.bundles()
+	a.backups()
 	a.witnesses()
 	a.budgets()
 	a.streams()

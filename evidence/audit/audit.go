@@ -56,6 +56,10 @@ type Options struct {
 
 	Hold func() error // another reason why nothing may be released; nil: there is none
 
+	// Anew has the next row begin a tree of its own, once: others may have seen rows after the newest one that is here, which were lost by that time, and no other
+	// history may be signed in their place. Zero: the newest tree goes on.
+	Anew time.Time
+
 	fault func(op, path string) error // of the trees; for tests
 }
 

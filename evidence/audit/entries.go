@@ -27,6 +27,11 @@ func Entries(ctx context.Context, db store.DB, q Query) iter.Seq2[Entry, error] 
 	return entries(ctx, db, "", q)
 }
 
+// EntriesIn is [Entries] with the log's files at hand, which have the events of pruned rows.
+func EntriesIn(ctx context.Context, db store.DB, dir string, q Query) iter.Seq2[Entry, error] {
+	return entries(ctx, db, dir, q)
+}
+
 func entries(ctx context.Context, db store.DB, dir string, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		left := q.Limit

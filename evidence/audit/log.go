@@ -267,18 +267,24 @@ func (l *Log) advance(tx store.Tx) (head, error) {
 // begins returns the name of the tree that begins now, or "". A clock that goes back begins none, and no tree begins twice.
 func (l *Log) begins(tx store.Tx, tree string, now time.Time) (string, error) {
 	s := l.opt.Period.of(now)
-	switch tree {
-	case s.name:
-		return "", nil
-	case "":
-		return s.name, nil
+	anew := l.opt.Anew.Unix()
+	if l.opt.Anew.IsZero() || isAnew(tree, anew) {
+		switch {
+		case periodOf(tree) == s.name:
+			return "", nil
+		case tree == "":
+			return s.name, nil
+		}
 	}
 	trees, err := readTrees(tx)
 	if err != nil {
 		return "", err
 	}
+	if !l.opt.Anew.IsZero() && !slices.ContainsFunc(trees, func(t treeRow) bool { return isAnew(t.name, anew) }) {
+		return fmt.Sprintf("%s%s%d", s.name, anewMark, anew), nil
+	}
 	for _, t := range trees {
-		if t.name == s.name || t.name == tree && now.Before(t.began) {
+		if periodOf(t.name) == s.name || t.name == tree && now.Before(t.began) {
 			return "", nil
 		}
 	}

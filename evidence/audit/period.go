@@ -2,6 +2,8 @@ package audit
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,4 +52,44 @@ func treeOrigin(origin, name string) string {
 		return origin
 	}
 	return origin + "/" + name
+}
+
+// anewMark stands in the name of a tree that began within its period, because what others saw of the tree before was lost: "2026-r1795834902", with the time.
+const anewMark = "-r"
+
+// periodOf returns the name of the period of a tree, whether it began with it or anew within it.
+func periodOf(tree string) string {
+	at := strings.LastIndex(tree, anewMark)
+	if at < 0 {
+		return tree
+	}
+	if _, err := strconv.ParseUint(tree[at+len(anewMark):], 10, 63); err != nil {
+		return tree
+	}
+	return tree[:at]
+}
+
+// isAnew reports whether a tree is the one that began anew at a time.
+func isAnew(tree string, at int64) bool {
+	return strings.HasSuffix(tree, anewMark+strconv.FormatInt(at, 10))
+}
+
+// Later returns the origins of trees that the log may have begun after a tree, up to a time, by its period alone; ok is false if they are more than a few.
+func (p Period) Later(origin, tree string, began, now time.Time) (origins []string, ok bool) {
+	const few = 4
+	at := p.of(began)
+	for len(origins) <= few {
+		if at.to.IsZero() || now.Before(at.to) {
+			return origins, true
+		}
+		if at = p.of(at.to); at.name != periodOf(tree) {
+			origins = append(origins, treeOrigin(origin, at.name))
+		}
+	}
+	return nil, false
+}
+
+// Origin names the tree of the period that a time lies in.
+func (p Period) Origin(origin string, now time.Time) string {
+	return treeOrigin(origin, p.of(now).name)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -194,3 +195,6 @@ func (s *noteSigner) KeyHash() uint32 { return s.hash }
 func (s *noteSigner) Sign(msg []byte) ([]byte, error) {
 	return s.key.Sign(rand.Reader, msg, crypto.Hash(0))
 }
+
+// EmptyRoot is the root of a tree without leaves: SHA-256 of nothing (RFC 6962, section 2.1).
+var EmptyRoot = tlog.Hash(sha256.Sum256(nil))

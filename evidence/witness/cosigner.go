@@ -312,3 +312,56 @@ func (c *Cosigner) Statuses() (all []PeerStatus, have, want int) {
 	slices.SortFunc(all, func(a, b PeerStatus) int { return strings.Compare(a.Name, b.Name) })
 	return all, c.had, c.opt.Quorum
 }
+
+// Sight is what a witness knows of a log.
+type Sight struct {
+	Name string
+	Size int64 // of the largest checkpoint that it may have seen; at most that of the checkpoint asked about, if Err is nil
+	Err  error // [ErrAhead], [ErrForked], or why it is not known
+}
+
+// Sights asks each witness whether it saw more of a log than a checkpoint that the log signed, or something else. It may sign the checkpoint; that is thrown away.
+func (c *Cosigner) Sights(ctx context.Context, cp tile.Checkpoint) []Sight {
+	if c == nil {
+		return nil
+	}
+	all := make([]Sight, len(c.peers))
+	var wg sync.WaitGroup
+	for i, peer := range c.peers {
+		wg.Go(func() {
+			asking, cancel := context.WithTimeout(ctx, c.opt.Timeout)
+			defer cancel()
+			all[i] = c.sight(asking, peer, cp)
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// sight says that the witness had this very checkpoint before: it signs that again, or names the size that it knows.
+func (c *Cosigner) sight(ctx context.Context, peer Peer, cp tile.Checkpoint) Sight {
+	s := Sight{Name: peer.Name}
+	code, size, body, err := c.post(ctx, peer, Request{Old: cp.Size, Note: cp.Note})
+	switch {
+	case err != nil:
+		s.Err = err
+	case code == http.StatusOK:
+		_, s.Err = peer.pick(cp, body)
+		s.Size = cp.Size
+	case code == http.StatusConflict && !size:
+		s.Err = ErrForked
+	case code == http.StatusConflict:
+		known, err := strconv.ParseInt(strings.TrimSuffix(string(body), "\n"), 10, 64)
+		switch {
+		case err != nil || known < 0:
+			s.Err = ErrAnswer
+		case known > cp.Size:
+			s.Size, s.Err = known, fmt.Errorf("%w: %d entries, and there are %d", ErrAhead, known, cp.Size)
+		default:
+			s.Size = known
+		}
+	default:
+		s.Err = fmt.Errorf("witness answers %d", code)
+	}
+	return s
+}

@@ -37,7 +37,8 @@ type Source string
 // The sources.
 const (
 	Operator Source = "operator"
-	Alarm    Source = "alarm" // configured to
+	Alarm    Source = "alarm"   // configured to
+	Restore  Source = "restore" // state was restored from a backup: what is charged to a dataset may be more than is known
 )
 
 // Entry is one freeze.
@@ -345,4 +346,19 @@ func (l *List) Past(ctx context.Context, most int) (all []Entry, err error) {
 		return rows.Err()
 	})
 	return all, err
+}
+
+// FreezeIn is [List.Freeze] in a transaction of a state that nobody has open yet. What it does is for the caller to put on record.
+func FreezeIn(tx store.Tx, t Target, by Source, reason string, now time.Time) error {
+	if err := t.Check(); err != nil {
+		return err
+	}
+	const insert = `INSERT INTO freeze_entries (id, kind, name, domain, since, source, reason, until, thawed)
+		SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ?, 0, '' FROM freeze_entries
+		HAVING NOT EXISTS (SELECT 1 FROM freeze_entries WHERE until = 0 AND kind = ? AND name = ? AND domain = ?)`
+	_, err := tx.Exec(insert, string(t.Kind), t.Name, string(t.Domain), now.UnixMilli(), string(by), reason, string(t.Kind), t.Name, string(t.Domain))
+	if err != nil {
+		return fmt.Errorf("freezing %s: %w", t, err)
+	}
+	return nil
 }

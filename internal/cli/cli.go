@@ -37,6 +37,8 @@ func (e *env) commands() []*cobra.Command {
 		e.freezeCommand(), e.thawCommand(), e.frozenCommand(), e.alarmsCommand(), e.reportCommand(),
 		e.witnessCommand(),
 		e.benchCommand(), e.healthCommand(), e.versionCommand(),
+		e.backupCommand(), e.restoreCommand(),
+		e.benchCommand(), e.versionCommand(),
 	}
 }
 

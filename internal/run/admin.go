@@ -18,7 +18,7 @@ func (r *Gateway) Admin() (http.Handler, error) { return r.Console() }
 func (r *Gateway) apiOptions(c *config.Config, token flow.Secret) api.Options {
 	opt := api.Options{
 		Ledger: r.Ledger(), Token: token, Listen: c.Admin, Metrics: r.metrics, Peers: r.Peers, Bundles: r.Bundles, Inherited: func() []api.Inherited { return Inherited(r.Config()) }, Contracts: r.Contracts, Terms: r.terms, Witnessing: r.Witnessing(c),
-		Reload:   r.Reload,
+		Reload: r.Reload, Backups: r.backups,
 		Verify:   func(ctx context.Context) (audit.Report, error) { return r.Log.Verify(ctx) },
 		Ready:    r.Ready,
 		Snapshot: r.Gateway.Snapshot, Capabilities: r, Spending: r.Budgets.Spending(), Streams: r.published, Questions: r.asks, Lineage: &r.trace.Lineage, Erasures: r.erasing(), Rules: r.APIRules(),

@@ -97,6 +97,7 @@ type Gateway struct {
 	alarmed     alarmed
 	ring        *activity.Ring // of the latest flows
 	sums        *activity.Sums // of all flows, by time
+	backups     *Backups
 	replaying   atomic.Bool
 
 	ruling ruling // how the rules change that it decides by
@@ -163,6 +164,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t, ruling: ruling{ends: make(chan error, 1)}}
 	r.tools.Contracts = st.contracts()
+	r.backups = &Backups{State: st, Config: r.Config, Program: programVersion()}
 	if c, snap, err = r.held(c, snap); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -194,7 +196,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 			Answers: time.Duration(c.Retention.Answers), AnswerBytes: int64(c.Retention.AnswersBytes), Tasks: time.Duration(c.Retention.Tasks),
 			Pushes: time.Duration(c.Retention.Pushes),
 		},
-		Describe: r.tools.Schemas, Contracts: st.Contracts, Freezes: st.Freezes, Budgets: st.Budgets.gateway(), Nonces: t.given(), Exposure: st.Exposure,
+		Describe: r.tools.Schemas, Contracts: st.Contracts, Freezes: st.Freezes, Budgets: st.Budgets.gateway(), Nonces: t.given(), Exposure: st.Exposure, Lost: st.lostUntil(),
 	}, snap)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())

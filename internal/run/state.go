@@ -23,6 +23,7 @@ import (
 	"github.com/scrimhq/scrim/gateway/offer"
 	"github.com/scrimhq/scrim/gateway/peers"
 	"github.com/scrimhq/scrim/gateway/release"
+	"github.com/scrimhq/scrim/internal/backup"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/activity"
 	"github.com/scrimhq/scrim/observe/impact"
@@ -63,6 +64,8 @@ type State struct {
 	cosigners cosigners        // of the own log
 
 	bounds atomic.Pointer[config.Terms] // in force
+
+	restored *Restore // from a backup, the last time; nil: never
 }
 
 // Origin names a domain's log in its checkpoints; periods are added to it.
@@ -96,7 +99,10 @@ func openState(ctx context.Context, c *config.Config, opt store.Options, fault f
 // opened opens all that a state of [OpenStore] leaves out, or closes it.
 func (st *State) opened(ctx context.Context, c *config.Config, opt store.Options, fault func(error)) (*State, error) {
 	st.cosigners.fault = fault
-	err := st.open(ctx, c, fault)
+	err := backup.Sweep(c.Path(c.Data))
+	if err == nil {
+		err = st.open(ctx, c, fault)
+	}
 	if err == nil {
 		err = st.openPeers(ctx, c, fault)
 	}
@@ -190,6 +196,10 @@ func (st *State) Office() *release.Office {
 }
 
 func (st *State) open(ctx context.Context, c *config.Config, fault func(error)) (err error) {
+	anew, err := st.backed(ctx, c) // before anything is read that this may close
+	if err != nil {
+		return err
+	}
 	st.Vault, err = vault.New(st.DB, st.Keys, vault.Options{Domain: c.Domain, TaskLife: time.Duration(c.Retention.Tasks), Erased: erased, Forgot: st.forgot})
 	if err != nil {
 		return fmt.Errorf("opening the vault: %w", err)
@@ -204,10 +214,13 @@ func (st *State) open(ctx context.Context, c *config.Config, fault func(error)) 
 	st.Log, err = audit.Open(ctx, st.DB, Origin(c.Domain), st.Keys.Signer("log"), audit.Options{
 		Dir: LogDir(c), Chain: chain(c.Domain), Period: audit.Period(c.Log.Period), MergeDelay: time.Duration(c.Log.MergeDelay),
 		Retention: time.Duration(c.Retention.Journal), OnError: fault, OnHealth: released(fault), Every: c.Checkpoint.Every, Interval: time.Duration(c.Checkpoint.Interval), Archive: Archive(c),
-		Cosign: st.cosigners.cosign, Hold: st.cosigners.healthy,
+		Cosign: st.cosigners.cosign, Hold: st.cosigners.healthy, Anew: anew,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
+	}
+	if err := st.recordRestore(ctx, c); err != nil {
+		return err
 	}
 	st.Freezes, err = freeze.Open(ctx, freeze.Options{DB: st.DB, Journal: st.Log, Domain: c.Domain, FlowID: gateway.NewFlowID})
 	if err != nil {

@@ -117,6 +117,7 @@ type Ledger struct {
 	stale  atomic.Int64 // Options.StaleAfter and Skew, which may change
 	skew   atomic.Int64
 	swept  atomic.Int64 // see ledger_state
+	lost   atomic.Int64 // ledger_state.horizon
 	proofs *taken
 
 	changing sync.Mutex            // held while a list changes
@@ -142,17 +143,18 @@ func Open(ctx context.Context, db store.DB, opt Options) (*Ledger, error) {
 		proofs: newTaken(opt.Taken), seen: sightings{waiting: map[[32]byte]*sighting{}},
 	}
 	l.Believe(opt.StaleAfter, opt.Skew)
-	var state [3]int64
+	var state [4]int64
 	err := db.Update(ctx, func(tx store.Tx) error {
 		const first = "INSERT INTO ledger_state (id, version, swept, forgotten) VALUES (1, 1, 0, 0) ON CONFLICT (id) DO NOTHING"
 		if _, err := tx.Exec(first); err != nil {
 			return err
 		}
-		return tx.QueryRow("SELECT version, swept, forgotten FROM ledger_state WHERE id = 1").Scan(&state[0], &state[1], &state[2])
+		return tx.QueryRow("SELECT version, swept, forgotten, horizon FROM ledger_state WHERE id = 1").Scan(&state[0], &state[1], &state[2], &state[3])
 	})
 	if err == nil {
 		l.swept.Store(state[1])
 		l.proofs.floor = state[2]
+		l.lost.Store(state[3])
 		err = db.View(ctx, func(tx store.Tx) error { return l.load(tx, state[0]) })
 	}
 	if err != nil {

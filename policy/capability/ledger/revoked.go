@@ -45,6 +45,9 @@ func (l *Ledger) Revoked(vd *capability.Verified, task flow.TaskID) error {
 	if vd == nil || len(vd.Links) == 0 {
 		return &Error{Rule: ErrStale, Link: Whole, What: "there is no chain"}
 	}
+	if err := l.forgotten(vd); err != nil {
+		return err
+	}
 	ls := l.lists.Load()
 	theirs, err := l.listOf(ls, vd.Issuer)
 	if err != nil {
