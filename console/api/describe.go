@@ -45,6 +45,7 @@ var calls = []call{
 	{"POST", "/freeze", "Freeze", "Brings an agent, a domain or a dataset to a halt.", Freeze, ""},
 	{"POST", "/thaw", "Thaw", "Lets what is frozen go on.", Thaw, ""},
 	{"GET", "/frozen", "What is frozen", "What is frozen, and what was.", ListFrozen, ""},
+	{"POST", "/backup", "Take a backup", "Writes an encrypted copy of all that a restart needs below the data directory, whose owner takes it away.", func(BackupRequest) (v Backup) { return }, ""},
 	{"GET", "/alarms", "Alarms", "Callers that behaved as one who probes. Query: since.", ListAlarms, ""},
 	{"POST", "/report/breach", "Report on a breach", "Who was shown how many people's what, at which level.", Breach, ""},
 	{"POST", "/report/document", "Report", "A report as HTML, CSV and JSON with the proof of its figures.", Document, ""},

@@ -20,8 +20,8 @@ type share struct {
 	empty string // column that is emptied where the row has to stay; "": the row goes
 }
 
-// shares are the tables of docs/spec/erasure.md, "What goes, in one transaction", by hand: TestWhatAnErasureDestroysIsInNoGeneralBackup holds the list against an
-// erasure. What an audience holds of somebody (exposure) is not among them: it is a count under a keyed digest, and without it more would be shown.
+// shares are the tables of docs/spec/erasure.md, "What goes, in one transaction".
+// What an audience holds of somebody (exposure) is not among them: it is a count under a keyed digest, and without it more would be shown.
 var shares = []share{
 	{table: "vault_subjects"},
 	{table: "vault_handles", of: "subject <> zeroblob(16)"},
