@@ -36,9 +36,8 @@ func (e *env) commands() []*cobra.Command {
 		e.domainCommand(), e.peerCommand(), e.bundleCommand(), e.caCommand(), e.capCommand(), e.termsCommand(), e.contractCommand(), e.budgetCommand(), e.queryCommand(), e.streamCommand(), e.lineageCommand(),
 		e.freezeCommand(), e.thawCommand(), e.frozenCommand(), e.alarmsCommand(), e.reportCommand(),
 		e.witnessCommand(),
-		e.benchCommand(), e.healthCommand(), e.versionCommand(),
 		e.backupCommand(), e.restoreCommand(),
-		e.benchCommand(), e.versionCommand(),
+		e.benchCommand(), e.healthCommand(), e.versionCommand(),
 	}
 }
 
