@@ -8,6 +8,7 @@ import (
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/console/catalog"
+	"github.com/scrimhq/scrim/console/live"
 	"github.com/scrimhq/scrim/console/page"
 	"github.com/scrimhq/scrim/console/session"
 	"github.com/scrimhq/scrim/console/trust"
@@ -20,6 +21,7 @@ type Options struct {
 	Session session.Options // who may use it
 	Off     bool            // the admin API alone
 	After   After           // may be left zero
+	Live    live.Options    // may be left zero
 }
 
 // nav is the order of pages in the navigation.
@@ -58,6 +60,7 @@ func New(opt Options) *Console {
 	opt.Frame.Nav, opt.Frame.Identify, opt.Frame.Login = nav, c.door.Identify, session.Path
 	c.frame = page.New(opt.Frame)
 	c.door.Add(c.frame)
+	live.Add(c.frame, opt.Live)
 	c.lookBack(&opt)
 	catalog.Add(c.frame, catalog.Options{Snapshot: opt.API.Snapshot})
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/scrimhq/scrim/console/chart"
 )
 
 //go:embed static
@@ -37,10 +39,15 @@ func readAssets() map[string]asset {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha256.Sum256(b)
-		all[e.Name()] = asset{b, media, "/static/" + hex.EncodeToString(sum[:6]) + "/" + e.Name()}
+		all[e.Name()] = newAsset(e.Name(), b, media)
 	}
+	all["chart.css"] = newAsset("chart.css", chart.Style, types[".css"])
 	return all
+}
+
+func newAsset(name string, b []byte, media string) asset {
+	sum := sha256.Sum256(b)
+	return asset{b, media, "/static/" + hex.EncodeToString(sum[:6]) + "/" + name}
 }
 
 // Asset returns the address of an embedded file.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scrimhq/scrim/console/api"
+	"github.com/scrimhq/scrim/console/live"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/proofs"
@@ -30,9 +31,6 @@ func (r *Gateway) openActivity(ctx context.Context, c *config.Config) error {
 	})
 	return r.ring.Fill(ctx, r.Log.Rows, r.Log.Entries, latest)
 }
-
-// Activity is what happens now, and what happened lately.
-func (r *Gateway) Activity() (*activity.Ring, *activity.Sums) { return r.ring, r.sums }
 
 // Stories is where the stories of flows come from.
 func (st *State) Stories(c *config.Config) *story.Source {
@@ -73,4 +71,9 @@ func (r *Gateway) stories() *story.Source {
 		return have, want
 	}
 	return src
+}
+
+// live is what the pages show that tell what happens.
+func (r *Gateway) live(c *config.Config) live.Options {
+	return live.Options{Domain: c.Domain, DB: r.DB, Ring: r.ring, Stories: r.stories(), LogKey: r.LogKey(), Left: r.Budgets.left}
 }

@@ -33,6 +33,7 @@ func (r *Gateway) Console() (*console.Console, error) {
 	con := console.New(console.Options{
 		Off: !c.HasConsole(), API: r.apiOptions(c, token),
 		After: console.After{Begin: r.later.begin, Governed: func() bool { return r.Config().Governance.On() }, Verify: r.verifyReport, Fault: r.fault},
+		Live:  r.live(c),
 		Frame: page.Options{Domain: string(c.Domain), Version: cmp.Or(r.opt.Version, "devel"), Record: r.recordPageAct},
 		Session: session.Options{
 			Domain: c.Domain, Token: token, Listen: c.Admin, TLS: c.Console.TLS.On(), Public: func() string { return r.Config().Console.PublicURL },
