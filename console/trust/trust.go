@@ -42,6 +42,7 @@ func Add(f *page.Frame, opt Options) *Pages {
 	}
 	g := f.Group(templates, template.FuncMap{"hex": hexOf, "int": func(n int64) int { return int(n) }, "ago": p.ago, "decimal": decimal, "alarmWords": alarmWords})
 	p.addLog(g)
+	p.addCapabilities(g)
 	return p
 }
 
