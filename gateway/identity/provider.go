@@ -27,7 +27,7 @@ type ProviderOptions struct {
 	Scopes   []string                    // beside openid
 	Hosts    []string                    // hosts beside the issuer's own that its keys and tokens may come from
 	Client   *http.Client                // nil: the default
-	Skew     time.Duration               // 0: one minute
+	Skew     time.Duration               // 0: half a minute
 	Clock    func() time.Time            // nil: time.Now
 }
 
