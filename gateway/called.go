@@ -229,18 +229,19 @@ func (g *Gateway) Follow(ctx context.Context, s *Snapshot, from flow.DomainID, t
 }
 
 // followIn begins the span of a call. A caller of another domain does not choose what is sampled here.
-func (t *tally) followIn(traceparent string, own bool, sample func([16]byte, bool) bool) {
+func (t *tally) followIn(traceparent string, own bool, sample func(asked bool) bool) {
 	var ids TraceIDs
 	asked := false
 	t.settled = true
 	if isTrace(traceparent) {
 		ids.Trace, ids.Parent, ids.Own = traceID(traceparent), parentID(traceparent), own
 		asked = own && flagsOf(traceparent)&sampled != 0
-	} else {
-		_, _ = rand.Read(ids.Trace[:]) // never fails, and is not zero within the age of the universe
 	}
-	if !sample(ids.Trace, asked) {
+	if !sample(asked) {
 		return
+	}
+	if ids.Trace == noTrace {
+		_, _ = rand.Read(ids.Trace[:]) // never fails
 	}
 	_, _ = rand.Read(ids.Span[:])
 	t.call.Trace, t.follow = ids, true

@@ -43,9 +43,9 @@ type Hooks struct {
 
 	Exposed func(leaves int, over bool) // made coarser for what was shown before; over: the agent had added all that it may in a day
 
-	Step   func(Step)                            // one stretch of a message's way
-	Call   func(Called)                          // a call that came by the door and ended
-	Sample func(trace [16]byte, asked bool) bool // whether a call is followed in a trace; asked: its caller, of this domain, wants it. Nil: none is
+	Step   func(Step)            // one stretch of a message's way
+	Call   func(Called)          // a call that came by the door and ended
+	Sample func(asked bool) bool // whether a call is followed in a trace; asked: its caller, of this domain, wants it. Nil: none is
 }
 
 // Act is an event, with what is known of whoever brought it about.

@@ -118,11 +118,17 @@ func (m *Metrics) Gauge(name, help string, now func() float64) {
 // GaugeBy adds numbers that are read when they are asked for, by a label whose values are names in the configuration. Name, help and
 // label must be constants.
 func (m *Metrics) GaugeBy(name, help, label string, now func() map[string]float64) {
-	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, []string{label}, nil), now})
+	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, []string{label}, nil), prometheus.GaugeValue, now})
+}
+
+// CounterBy is GaugeBy of numbers that only grow.
+func (m *Metrics) CounterBy(name, help, label string, now func() map[string]float64) {
+	m.registry.MustRegister(&gauges{prometheus.NewDesc(name, help, []string{label}, nil), prometheus.CounterValue, now})
 }
 
 type gauges struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	now  func() map[string]float64
 }
 
@@ -132,13 +138,8 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) { to <- g.desc }
 // Collect implements [prometheus.Collector].
 func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	for name, n := range g.now() {
-		to <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, n, name)
+		to <- prometheus.MustNewConstMetric(g.desc, g.kind, n, name)
 	}
-}
-
-// CounterFunc adds a number that only grows and is read when it is asked for. Names and help must be constants.
-func (m *Metrics) CounterFunc(name, help string, now func() float64) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, now))
 }
 
 // Gatherer is where all metrics come from, for whoever tells them on.

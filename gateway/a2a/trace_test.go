@@ -19,7 +19,7 @@ type followed struct {
 }
 
 func (f *followed) hooks(h *gateway.Hooks) {
-	h.Sample = func(_ [16]byte, asked bool) bool {
+	h.Sample = func(asked bool) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.asked = append(f.asked, asked)
@@ -143,7 +143,7 @@ func TestASpanOfTheGatewayJoinsNoDomains(t *testing.T) {
 func TestWithoutSamplingNothingChanges(t *testing.T) {
 	agent := newAgent(t, echoing)
 	r := newTown(t, agent, func(s *gatewaytest.Setup) {
-		s.Hooks.Sample = func([16]byte, bool) bool { return false }
+		s.Hooks.Sample = func(bool) bool { return false }
 		s.Hooks.Call = func(gateway.Called) {}
 	})
 	doored(t, r)

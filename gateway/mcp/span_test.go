@@ -16,7 +16,7 @@ func TestTheSpanIsBesideTheMessageAndInIt(t *testing.T) {
 	u := stateless(t)
 	calls := make(chan gateway.Called, 8)
 	r := newRig(t, u, func(s *gatewaytest.Setup) {
-		s.Hooks.Sample = func([16]byte, bool) bool { return true }
+		s.Hooks.Sample = func(bool) bool { return true }
 		s.Hooks.Call = func(c gateway.Called) { calls <- c }
 	})
 	srv := httptest.NewServer(r.Door(&mcp.Handler{Gateway: r.Gateway, Face: gateway.Inbound, Prefix: "/mcp/", Tools: &mcp.Tools{}}))

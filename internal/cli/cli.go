@@ -48,6 +48,7 @@ func Main(args []string, in io.Reader, out, err io.Writer) int {
 
 // MainWith is Main of a program that can run models.
 func MainWith(models run.Models, args []string, in io.Reader, out, err io.Writer) int {
+	quiet()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	e := &env{in: in, out: out, err: err, models: models}

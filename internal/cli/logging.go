@@ -3,7 +3,10 @@ package cli
 import (
 	"io"
 	"log/slog"
+	"sync"
 	"time"
+
+	"google.golang.org/grpc/grpclog"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/internal/config"
@@ -22,6 +25,10 @@ const (
 	withheld   = "[withheld]"
 	maxLogText = 1000
 )
+
+// quiet silences what would write to standard error round the list: gRPC tells there what peers and addresses say. The standard logger is
+// silenced where a gateway is opened, OpenTelemetry where it is set up.
+var quiet = sync.OnceFunc(func() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) })
 
 // newLog writes to w as the configuration says.
 func newLog(w io.Writer, c config.Log) *slog.Logger {

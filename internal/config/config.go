@@ -60,6 +60,7 @@ type Config struct {
 	Timeouts      Timeouts                  `yaml:"timeouts" doc:"How long the gateway waits."`
 	Keys          Keys                      `yaml:"keys" doc:"Where the keyset is kept."`
 	Log           Log                       `yaml:"log" doc:"What the gateway says while it runs, and its transparency log. Neither holds data."`
+	Telemetry     Telemetry                 `yaml:"telemetry" doc:"Where metrics and traces are sent over OTLP. By default nowhere."`
 	Witness       Witness                   `yaml:"witness" doc:"Logs of others that this gateway cosigns, so that they cannot show two histories."`
 	Checkpoint    Checkpoint                `yaml:"checkpoint" doc:"How often a signed checkpoint of the transparency log is archived in the data directory."`
 	Reports       Reports                   `yaml:"reports" doc:"What reports to authorities and people have to say and no log can tell."`

@@ -95,6 +95,7 @@ func (v *validator) validate() {
 	v.terms()
 	v.alarms(agents)
 	v.lineage()
+	v.telemetry()
 	v.witness()
 	v.cosigners()
 	v.retention()

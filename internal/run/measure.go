@@ -35,9 +35,10 @@ func (r *Gateway) measureState() {
 		return oldest.Seconds()
 	})
 	r.metrics.Gauge("scrim_stream_held_bytes", "Bytes of streams that are held back until it is known what they are part of.", func() float64 { return float64(r.Gateway.Held()) })
-	r.metrics.GaugeBy("scrim_queue_length", "What waits in memory to be sent on: push notifications to callers, alarms to the webhook.", "queue", func() map[string]float64 {
-		return map[string]float64{"pushes": float64(r.pushes.Waiting()), "alarms": float64(len(r.alarmed.posts))}
+	r.metrics.GaugeBy("scrim_queue_length", "What waits in memory to be sent on: push notifications to callers, alarms to the webhook, followed calls to the collector.", "queue", func() map[string]float64 {
+		return map[string]float64{"pushes": float64(r.pushes.Waiting()), "alarms": float64(len(r.alarmed.posts)), "calls": float64(r.telemetry.Waiting())}
 	})
+	r.metrics.CounterBy("scrim_telemetry_total", "Spans, and sendings of metrics, by what became of them: sent, dropped for a full queue, or failed at the collector.", "what", r.telemetry.Counts)
 	r.metrics.GaugeBy("scrim_budget_left_ratio", "Share of its ε that a dataset has left, from 0 to 1, of its block with least.", "dataset", func() map[string]float64 { return r.Budgets.share(context.Background()) })
 }
 
@@ -80,9 +81,10 @@ func (r *Gateway) measuring(h *gateway.Hooks) {
 	h.Call = func(c gateway.Called) {
 		c = r.metrics.Named(c)
 		r.metrics.Call(c)
+		r.telemetry.Call(c)
 		if given.Call != nil {
 			given.Call(c)
 		}
 	}
-	h.Sample = given.Sample
+	h.Sample = func(asked bool) bool { return r.telemetry.Sample(asked) || given.Sample != nil && given.Sample(asked) }
 }

@@ -40,6 +40,7 @@ import (
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/observe/activity"
 	"github.com/scrimhq/scrim/observe/alarm"
+	"github.com/scrimhq/scrim/observe/telemetry"
 	"github.com/scrimhq/scrim/policy/bundle"
 	"github.com/scrimhq/scrim/policy/domain"
 	"github.com/scrimhq/scrim/privacy/dp/stream"
@@ -85,6 +86,7 @@ type Gateway struct {
 	handler   http.Handler
 	proven    *proofs.Handler // serves the log and receipts
 	metrics   *api.Metrics
+	telemetry *telemetry.Exporter
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange
@@ -170,6 +172,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r.config.Store(c)
 	r.know(c)
+	r.telemetry = telemetry.New(r.metrics.Gatherer(), r.fault)
 	r.revocations = r.exchange()
 	if err := r.openAlarms(ctx); err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -384,6 +387,7 @@ func (r *Gateway) Close() error {
 	if r.bridges != nil {
 		err = r.bridges.Close()
 	}
+	r.telemetry.Close()
 	return errors.Join(err, r.sources.close(), r.State.Close())
 }
 
@@ -480,6 +484,9 @@ func (r *Gateway) adopt(ctx context.Context, next *config.Config, why string, co
 	r.know(next)
 	if con := r.console.Load(); con != nil {
 		con.Recheck()
+	}
+	if err := r.sendTelemetry(next); err != nil {
+		r.log.Error("telemetry is sent as before", "error", err)
 	}
 	if r.bridges != nil {
 		r.bridges.retire(next)

@@ -71,6 +71,9 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		}
 	}
 	errs := d.serve()
+	if err := r.sendTelemetry(c); err != nil {
+		r.log.Error("telemetry is not sent", "error", err)
+	}
 	wg.Go(func() { r.sweep(background) })
 	wg.Go(func() { r.alarms.Run(background) })
 	wg.Go(func() { r.postAlarms(background) })
