@@ -19,32 +19,33 @@ func (e *env) healthCommand() *cobra.Command {
 		"Asks a gateway on this machine at its admin address whether calls should be sent to it, as container engines want to be\n"+
 			"told: exit status 0 is yes. With --alive it asks only whether the process answers.", nil,
 		func(ctx context.Context, _ []string) error {
+			base, client := "http://"+admin, http.DefaultClient
 			if admin == "" {
 				c, err := e.load(file)
 				if err != nil {
 					return err
 				}
-				admin = c.Admin
+				admin, base, client = c.Admin, c.AdminURL(c.Admin), adminHTTP(c)
 			}
 			path := "/-/readyz"
 			if alive {
 				path = "/-/healthz"
 			}
-			return e.health(ctx, admin, path)
+			return e.health(ctx, client, admin, base+path)
 		})
 	c.Flags().StringVar(&admin, "admin", "", "admin address (host:port), in place of that in the configuration, which then is not read")
 	c.Flags().BoolVar(&alive, "alive", false, "ask only whether it runs")
 	return fileFlag(c, &file)
 }
 
-func (e *env) health(ctx context.Context, admin, path string) error {
+func (e *env) health(ctx context.Context, client *http.Client, admin, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return misuse("the admin address is not host:port")
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return refuse(`Start one with "scrim run", or name its address with --admin.`, "no gateway answers at %s", admin)
 	}
