@@ -10,6 +10,7 @@ import (
 	"github.com/scrimhq/scrim/console/catalog"
 	"github.com/scrimhq/scrim/console/live"
 	"github.com/scrimhq/scrim/console/page"
+	"github.com/scrimhq/scrim/console/playground"
 	"github.com/scrimhq/scrim/console/session"
 	"github.com/scrimhq/scrim/console/trust"
 )
@@ -22,6 +23,8 @@ type Options struct {
 	Off     bool            // the admin API alone
 	After   After           // may be left zero
 	Live    live.Options    // may be left zero
+
+	Playground *playground.Options // nil: nothing is tried
 }
 
 // nav is the order of pages in the navigation.
@@ -63,6 +66,9 @@ func New(opt Options) *Console {
 	live.Add(c.frame, opt.Live)
 	c.lookBack(&opt)
 	catalog.Add(c.frame, catalog.Options{Snapshot: opt.API.Snapshot})
+	if opt.Playground != nil {
+		playground.Add(c.frame, *opt.Playground)
+	}
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
 	c.trust = trust.Add(c.frame, trust.Options{API: opt.API})
 	c.describe()

@@ -53,7 +53,7 @@ func (c *Config) RuleFiles() (map[string][]byte, error) {
 		}
 		content, err := readBounded(filepath.Join(c.Path(c.Policies), filepath.FromSlash(name)))
 		if err == nil {
-			files[path.Join(c.policyDir(), name)] = content
+			files[path.Join(c.PolicyDir(), name)] = content
 		}
 		return err
 	})
@@ -87,14 +87,14 @@ func (c *Config) PolicyFS() fs.FS {
 	if c.loaded.over == nil {
 		return os.DirFS(c.Path(c.Policies))
 	}
-	return change.RuleSet{Files: c.loaded.over}.FS(c.policyDir())
+	return change.RuleSet{Files: c.loaded.over}.FS(c.PolicyDir())
 }
 
-// policyDir is the directory of policies as a rule set names it.
-func (c *Config) policyDir() string { return ruleName(c.loaded.dir, c.Path(c.Policies)) }
+// PolicyDir is the directory of policies as a rule set names it.
+func (c *Config) PolicyDir() string { return ruleName(c.loaded.dir, c.Path(c.Policies)) }
 
 func (c *Config) isPolicy(name string) bool {
-	dir := c.policyDir()
+	dir := c.PolicyDir()
 	return policyFile(name) && (dir == "." || strings.HasPrefix(name, dir+"/"))
 }
 

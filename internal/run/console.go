@@ -12,6 +12,7 @@ import (
 	"github.com/scrimhq/scrim/console"
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/console/page"
+	"github.com/scrimhq/scrim/console/playground"
 	"github.com/scrimhq/scrim/console/session"
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
@@ -32,9 +33,10 @@ func (r *Gateway) Console() (*console.Console, error) {
 	people := &people{salt: r.Keys.Seed("console/session")}
 	con := console.New(console.Options{
 		Off: !c.HasConsole(), API: r.apiOptions(c, token),
-		After: console.After{Begin: r.later.begin, Governed: func() bool { return r.Config().Governance.On() }, Verify: r.verifyReport, Fault: r.fault},
-		Live:  r.live(c),
-		Frame: page.Options{Domain: string(c.Domain), Version: cmp.Or(r.opt.Version, "devel"), Record: r.recordPageAct},
+		Playground: &playground.Options{Stage: r.Bench(), Bench: r.Bench()},
+		After:      console.After{Begin: r.later.begin, Governed: func() bool { return r.Config().Governance.On() }, Verify: r.verifyReport, Fault: r.fault},
+		Live:       r.live(c),
+		Frame:      page.Options{Domain: string(c.Domain), Version: cmp.Or(r.opt.Version, "devel"), Record: r.recordPageAct},
 		Session: session.Options{
 			Domain: c.Domain, Token: token, Listen: c.Admin, TLS: c.Console.TLS.On(), Public: func() string { return r.Config().Console.PublicURL },
 			Limits: func() session.Limits {
