@@ -11,6 +11,7 @@ import (
 	"github.com/scrimhq/scrim/console/live"
 	"github.com/scrimhq/scrim/console/page"
 	"github.com/scrimhq/scrim/console/playground"
+	"github.com/scrimhq/scrim/console/rules"
 	"github.com/scrimhq/scrim/console/session"
 	"github.com/scrimhq/scrim/console/trust"
 )
@@ -25,6 +26,7 @@ type Options struct {
 	Live    live.Options    // may be left zero
 
 	Playground *playground.Options // nil: nothing is tried
+	Rules      *rules.Options      // nil: rules are not looked at
 }
 
 // nav is the order of pages in the navigation.
@@ -66,6 +68,9 @@ func New(opt Options) *Console {
 	live.Add(c.frame, opt.Live)
 	c.lookBack(&opt)
 	catalog.Add(c.frame, catalog.Options{Snapshot: opt.API.Snapshot})
+	if opt.Rules != nil {
+		rules.Add(c.frame, *opt.Rules)
+	}
 	if opt.Playground != nil {
 		playground.Add(c.frame, *opt.Playground)
 	}

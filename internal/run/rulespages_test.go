@@ -1,0 +1,133 @@
+package run_test
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scrimhq/scrim/console/page"
+	"github.com/scrimhq/scrim/console/rules"
+	"github.com/scrimhq/scrim/internal/run"
+)
+
+func governing(t *testing.T) (*run.Gateway, *desk) {
+	t.Helper()
+	h := houseOf(t)
+	h.write("policies/"+`q"<script>x.cedar`, "// <script>alert(1)</script>\n")
+	g := h.open()
+	t.Cleanup(func() { h.close(g) })
+	return g, newDesk(t, func(f *page.Frame) {
+		rules.Add(f, rules.Options{Bench: g.Bench(), Rules: g.APIRules(), Begin: func(fn func(context.Context)) { go fn(t.Context()) }})
+	})
+}
+
+func (d *desk) draft(t *testing.T, text string) string {
+	t.Helper()
+	status, body, h := d.ask(t, "POST", "/policies/drafts", "steward", url.Values{"file": {"policies/home.cedar"}, "text": {text}})
+	if status != 303 || !strings.HasPrefix(h.Get("Location"), "/policies/drafts/") {
+		t.Fatalf("draft: %d %s", status, body)
+	}
+	return h.Get("Location")
+}
+
+// The way of a change in the console: a draft, what it would do, a proposal, two people who are not one, and rules in force.
+func TestChangeIsDraftedTriedProposedAndApprovedInTheConsole(t *testing.T) {
+	g, d := governing(t)
+	at := d.draft(t, widePolicy)
+	_, body, _ := d.ask(t, "GET", at, "steward", nil)
+	for _, want := range []string{"What opens and closes", "opens", "can reveal more", "/propose"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the draft's page has no %q", want)
+		}
+	}
+	if status, _, _ := d.ask(t, "POST", at+"/replay", "steward", url.Values{}); status != 303 {
+		t.Errorf("replay: %d", status)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if _, body, _ = d.ask(t, "GET", at+"/replay", "steward", nil); strings.Contains(body, "decided again") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the replay does not end: %s", body)
+		}
+	}
+	d.who.Approver = "ann"
+	status, body, h := d.ask(t, "POST", at+"/propose", "steward", url.Values{"reason": {"the <b>contract</b> changed"}})
+	if status != 303 {
+		t.Fatalf("propose: %d %s", status, body)
+	}
+	proposal := h.Get("Location")
+	_, body, _ = d.ask(t, "GET", proposal, "steward", nil)
+	if !strings.Contains(body, "upto_raw") || !strings.Contains(body, "&lt;b&gt;contract") || strings.Contains(body, "<b>contract") || !strings.Contains(body, "Missing") {
+		t.Errorf("proposal: %s", body)
+	}
+	digest := strings.SplitN(strings.SplitN(body, `name="digest" value="`, 2)[1], `"`, 2)[0]
+	if status, body, _ := d.ask(t, "POST", proposal+"/approve", "approver", url.Values{"digest": {digest}}); status != 422 || !strings.Contains(body, "cannot approve it") {
+		t.Errorf("by its author: %d %s", status, body)
+	}
+	d.who.Approver = ""
+	for credential, want := range map[string]string{"": "type an approver", "wrong-credential-5521aa": "not one of an approver", "secret of ann": "cannot approve it"} {
+		status, body, _ := d.ask(t, "POST", proposal+"/approve", "approver", url.Values{"digest": {digest}, "credential": {credential}})
+		if status != 422 || !strings.Contains(body, want) || strings.Contains(body, "5521aa") {
+			t.Errorf("credential %q: %d %s", credential, status, body)
+		}
+	}
+	if status, _, _ := d.ask(t, "POST", proposal+"/approve", "viewer", url.Values{"digest": {digest}, "credential": {"secret of bob"}}); status != 403 {
+		t.Errorf("by a viewer: %d", status)
+	}
+	if status, body, _ := d.ask(t, "POST", proposal+"/approve", "approver", url.Values{"digest": {digest}, "credential": {"secret of bob"}}); status != 303 {
+		t.Fatalf("approve: %d %s", status, body)
+	}
+	if version(g) != 2 || g.Gateway.Snapshot().Policy.Files()["home.cedar"] != widePolicy {
+		t.Errorf("version %d", version(g))
+	}
+	if _, body, _ = d.ask(t, "GET", proposal, "viewer", nil); !strings.Contains(body, "It is in force") {
+		t.Errorf("after approval: %s", body)
+	}
+	var names []string
+	for _, a := range d.acts {
+		names = append(names, a.Name)
+		if strings.Contains(a.About, "secret") {
+			t.Errorf("on record: %+v", a)
+		}
+	}
+	if all := strings.Join(names, " "); !strings.HasPrefix(all, "console/draft console/replay console/propose console/approve") {
+		t.Errorf("on record: %s", all)
+	}
+	status, _, h = d.ask(t, "POST", "/policies/rollback", "steward", url.Values{"version": {"1"}, "reason": {"it was better"}, "credential": {"secret of ann"}})
+	if status != 303 || !strings.HasPrefix(h.Get("Location"), "/policies/proposals/") {
+		t.Errorf("rollback: %d", status)
+	}
+	for _, path := range []string{"/policies", "/policies/history", "/policies/proposals", "/policies/proposals?ended=true", "/policies/files/policies/home.cedar", "/policies/files/policies/" + url.PathEscape(`q"<script>x.cedar`)} {
+		status, body, _ := d.ask(t, "GET", path, "viewer", nil)
+		if status != 200 || strings.Contains(body, "<script>x") || strings.Contains(body, "<script>alert") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+		if status, body, _ := d.ask(t, "GET", "/api/v1"+path, "viewer", nil); status != 200 || !strings.HasPrefix(body, "{") && !strings.HasPrefix(body, "[") {
+			t.Errorf("twin of %s: %d", path, status)
+		}
+	}
+}
+
+func TestDraftsTellTheirMistakesAndTouchNoOtherFiles(t *testing.T) {
+	_, d := governing(t)
+	at := d.draft(t, narrowPolicy+"permit (principal, action, resurce);\n")
+	if _, body, _ := d.ask(t, "GET", at, "steward", nil); !strings.Contains(body, "line 2, column ") || strings.Contains(body, "/propose\"") {
+		t.Errorf("mistakes: %s", body)
+	}
+	for _, file := range []string{"scrim.yaml", "/etc/passwd", "../x.cedar", "policies/new.cedar"} {
+		if status, _, _ := d.ask(t, "POST", at+"/edit", "steward", url.Values{"file": {file}, "text": {"x"}}); status != 422 {
+			t.Errorf("%s: %d", file, status)
+		}
+	}
+	for _, path := range []string{"/policies/files/scrim.yaml", "/policies/drafts/none", "/policies/proposals/none"} {
+		if status, _, _ := d.ask(t, "GET", path, "steward", nil); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	if status, _, _ := d.ask(t, "GET", at, "viewer", nil); status != 403 {
+		t.Error("a viewer sees a draft")
+	}
+}
