@@ -43,6 +43,9 @@ func Add(f *page.Frame, opt Options) *Pages {
 	g := f.Group(templates, template.FuncMap{"hex": hexOf, "int": func(n int64) int { return int(n) }, "ago": p.ago, "decimal": decimal, "alarmWords": alarmWords})
 	p.addLog(g)
 	p.addCapabilities(g)
+	p.addDomains(g)
+	p.addFreezes(g)
+	p.addContracts(g)
 	return p
 }
 
