@@ -361,6 +361,14 @@ func (r *Restoration) settle(ctx context.Context, root string, keys *vault.Keyri
 	if done.Added, err = audit.Adopt(ctx, db, logDir, m.Log.Origin, keys.Signer("log")); err != nil {
 		return err
 	}
+	// Rows that were committed and not yet in the tree get there, as after a crash: witnesses are asked about all of it.
+	journal, err := audit.Open(ctx, db, m.Log.Origin, keys.Signer("log"), audit.Options{Dir: logDir, Archive: archive})
+	if err != nil {
+		return err
+	}
+	if err := journal.Close(ctx); err != nil {
+		return err
+	}
 	if err := r.verify(ctx, db, logDir, archive, keys, done); err != nil {
 		return err
 	}

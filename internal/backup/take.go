@@ -41,6 +41,7 @@ type Source struct {
 	LogDir  string
 	Archive string // of checkpoints
 	Program string // version of the program
+	ID      string // of the backup; "": a random one
 }
 
 // Taken is a backup that was made.
@@ -84,7 +85,7 @@ func Sweep(data string) error {
 
 func (s *Source) take(ctx context.Context, scratch string, to io.Writer, lock Lock, people io.Writer, peopleLock Lock) (*Taken, error) {
 	m := Manifest{
-		Backup: Version, Kind: General, ID: rand.Text(), Made: time.Now().UTC().Truncate(time.Second), Domain: s.Config.Domain, Program: s.Program, Store: "sqlite",
+		Backup: Version, Kind: General, ID: cmp.Or(s.ID, rand.Text()), Made: time.Now().UTC().Truncate(time.Second), Domain: s.Config.Domain, Program: s.Program, Store: "sqlite",
 		Config: Placed{Main: configName + "scrim.yaml", Hash: s.Config.Hash(), Data: s.Config.Data, Keys: s.Config.Keys.File},
 	}
 	moment, err := s.Log.Still() // before the database

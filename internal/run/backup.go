@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,6 +49,10 @@ func (b *Backups) Backup(ctx context.Context, q api.BackupRequest) (out api.Back
 	}
 	defer b.mu.Unlock()
 	c := b.Config()
+	id := rand.Text()
+	if out.Reference, err = b.record(ctx, c, id, q.Subjects != nil); err != nil { // before the copy, so that the row is in it: after a restore it is nothing that was lost
+		return out, err
+	}
 	dir, err := os.MkdirTemp(c.Path(c.Data), ".backup-*")
 	if err != nil {
 		return out, fmt.Errorf("making room for the backup: %w", err)
@@ -66,19 +71,18 @@ func (b *Backups) Backup(ctx context.Context, q api.BackupRequest) (out api.Back
 	if q.Subjects != nil {
 		people, peopleLock = files[1], lockOf(q.Subjects)
 	}
-	taken, err := backup.Take(ctx, b.State.BackupSource(c, b.Program), files[0], lockOf(&q.BackupLock), people, peopleLock)
+	source := b.State.BackupSource(c, b.Program)
+	source.ID = id
+	taken, err := backup.Take(ctx, source, files[0], lockOf(&q.BackupLock), people, peopleLock)
 	if err := errors.Join(err, closed()); err != nil {
 		return out, err
 	}
 	m := &taken.Manifest
-	out = api.Backup{Directory: dir, ID: m.ID, Made: m.Made, Key: taken.Key, Rows: m.Log.Rows, Files: len(m.Files), Store: m.Store, Skipped: m.Config.Skipped}
+	out = api.Backup{Reference: out.Reference, Directory: dir, ID: m.ID, Made: m.Made, Key: taken.Key, Rows: m.Log.Rows, Files: len(m.Files), Store: m.Store, Skipped: m.Config.Skipped}
 	for _, f := range m.Files {
 		out.Bytes += f.Size
 	}
 	out.Cosigned = max(strings.Count(m.Log.Checkpoint, "\n— ")-1, 0)
-	if out.Reference, err = b.record(ctx, c, m, q.Subjects != nil); err != nil {
-		return out, err
-	}
 	return out, b.note(c, m)
 }
 
@@ -109,9 +113,9 @@ func create(dir string, subjects bool) (files []*os.File, closed func() error, e
 }
 
 // record puts on record that all of the state was copied: whoever has the copy and opens it has everything.
-func (b *Backups) record(ctx context.Context, c *config.Config, m *backup.Manifest, subjects bool) (string, error) {
+func (b *Backups) record(ctx context.Context, c *config.Config, id string, subjects bool) (string, error) {
 	own := flow.Party{Domain: c.Domain}
-	what := fmt.Sprintf("a backup was taken: %s, up to entry %d", m.ID, m.Log.Rows)
+	what := "a backup is taken: " + id
 	if subjects {
 		what += ", and the keys of subjects beside it"
 	}
