@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/internal/config"
@@ -88,3 +89,6 @@ func (r *Gateway) measuring(h *gateway.Hooks) {
 	}
 	h.Sample = func(asked bool) bool { return r.telemetry.Sample(asked) || given.Sample != nil && given.Sample(asked) }
 }
+
+// Metrics are what the gateway measures.
+func (r *Gateway) Metrics() *api.Metrics { return r.metrics }

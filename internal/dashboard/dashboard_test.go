@@ -1,0 +1,109 @@
+package dashboard_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/scrimhq/scrim/internal/config"
+	"github.com/scrimhq/scrim/internal/dashboard"
+	"github.com/scrimhq/scrim/internal/run"
+)
+
+var update = flag.Bool("update", false, "write the files anew")
+
+const deploy = "../../deploy"
+
+func files(t *testing.T) map[string][]byte {
+	t.Helper()
+	rules, err := dashboard.Rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]byte{"prometheus/scrim.rules.yaml": rules}
+	for _, b := range dashboard.Boards() {
+		if all["grafana/"+b.File+".json"], err = b.JSON(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func TestFilesAreAsGenerated(t *testing.T) {
+	for name, want := range files(t) {
+		path := filepath.Join(deploy, name)
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not as the code has it (%v): go generate ./internal/dashboard", name, err)
+		}
+	}
+}
+
+var metric = regexp.MustCompile(`\bscrim_[a-z_]+`)
+
+// Every metric that a rule or a dashboard names is one of the gateway's.
+func TestMetricsAreThere(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "scrim.yaml")
+	if err := os.WriteFile(file, []byte("version: 1\ndomain: clinic\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "policies", "10.cedar"), []byte("@id(\"own\")\npermit (principal, action in Action::\"upto_raw\", resource) when { context.same_domain };\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := run.Open(t.Context(), c, run.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	known := map[string]bool{}
+	for _, d := range g.Metrics().Described() {
+		for _, end := range []string{"", "_bucket", "_count", "_sum"} {
+			known[d.Name+end] = true
+		}
+	}
+	seen := 0
+	for name, text := range files(t) {
+		for _, m := range metric.FindAllString(string(text), -1) {
+			if seen++; !known[m] {
+				t.Errorf("%s names %s, which is no metric", name, m)
+			}
+		}
+	}
+	if seen < 60 {
+		t.Errorf("%d names were found", seen)
+	}
+}
+
+func TestPromtoolTakesTheRules(t *testing.T) {
+	tool, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("SCRIM_REQUIRE") == "1" {
+			t.Fatal("promtool is missing: it is in the package prometheus")
+		}
+		t.Skip("promtool is not here")
+	}
+	for _, args := range [][]string{{"check", "rules", filepath.Join(deploy, "prometheus/scrim.rules.yaml")}, {"test", "rules", filepath.Join(deploy, "prometheus/scrim.rules.test.yaml")}} {
+		if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %v: %v\n%s", args, err, out)
+		}
+	}
+}
