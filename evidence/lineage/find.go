@@ -20,8 +20,8 @@ func (g *Graph) Find(ctx context.Context, q FindQuery) (all []Seen, more bool, e
 	err = g.db.View(ctx, func(tx store.Tx) error {
 		all, more = []Seen{}, false
 		rows, err := tx.Query(`SELECT namespace, name, version, since, seen FROM lineage_datasets
-			WHERE name >= ? AND name < ? AND name >= ? AND (name > ? OR namespace > ?) ORDER BY name, namespace LIMIT ?`,
-			q.Prefix, q.Prefix+"\U0010ffff", q.After.Name, q.After.Name, q.After.Namespace, q.Most+1)
+			WHERE name >= ? AND name < ? AND (name > ? OR namespace > ?) ORDER BY name, namespace LIMIT ?`,
+			max(q.Prefix, q.After.Name), q.Prefix+"\U0010ffff", q.After.Name, q.After.Namespace, q.Most+1)
 		if err != nil {
 			return err
 		}
