@@ -165,6 +165,12 @@ func (b *Tab) Text() string {
 	return text
 }
 
+// Value is what an expression is in the page, as text.
+func (b *Tab) Value(expression string) string {
+	b.t.Helper()
+	return run[string](b, `String(`+expression+`)`)
+}
+
 // Wait waits until an expression holds in the page.
 func (b *Tab) Wait(expression string) {
 	b.t.Helper()

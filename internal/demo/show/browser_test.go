@@ -58,9 +58,14 @@ func TestConsoleOfTheDemoInABrowser(t *testing.T) {
 		b.Expect("404 (Not Found) http://" + s.consoleAt[demo.Hospital] + "/")
 	}
 	s.roles(t, b)
-	if _, err := s.tell(t.Context()); err != nil {
+	b.Login(s.link(t, page.Viewer))
+	if slices.Contains(s.pages(t), "/live") {
+		s.watched(t, b)
+	} else if _, err := s.tell(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	b.Press("Log out")
+	b.See("One-time code")
 	b.Login(s.link(t, page.Admin))
 	for _, p := range s.pages(t) {
 		b.Go(p)
@@ -82,7 +87,7 @@ func name(path string) string {
 // pages are those of the navigation that there are.
 func (s *system) pages(t *testing.T) (all []string) {
 	t.Helper()
-	for _, p := range []string{"/", "/live", "/playground", "/budgets", "/catalog", "/policies", "/domains", "/capabilities", "/log", "/lineage", "/risk", "/reports", "/sessions"} {
+	for _, p := range []string{"/", "/live", "/playground", "/budgets", "/catalog", "/policies", "/domains", "/capabilities", "/log", "/lineage", "/risk", "/reports", "/erasure", "/sessions"} {
 		r, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+s.consoleAt[demo.Hospital]+p, nil)
 		if s.consoles[demo.Hospital].Knows(r) {
 			all = append(all, p)
@@ -127,4 +132,31 @@ func (s *system) roles(t *testing.T, b *browsertest.Tab) {
 			b.See("it was used already")
 		}
 	}
+}
+
+// watched has a viewer watch the story happen, open one flow of it, and verify its receipt.
+func (s *system) watched(t *testing.T, b *browsertest.Tab) {
+	b.Go("/live")
+	before := b.Value(`document.querySelectorAll("#flows tr").length`)
+	if _, err := s.tell(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.Wait(`document.querySelectorAll("#flows tr").length > ` + before + ` + 5`)
+	// The story starts the hospital's gateway again, which ends every session.
+	b.Expect("/live")
+	b.Login(s.link(t, page.Viewer))
+	b.Go("/live")
+	const row = `[...document.querySelectorAll("#flows tr")].find(r => r.querySelector(".level") && r.innerText.includes("prior-auth"))`
+	b.Wait(row)
+	b.Go(b.Value(row + `.querySelector("a").getAttribute("href")`))
+	b.See("By label")
+	b.Look("console-flow")
+	b.Press("Verify the receipt")
+	b.See("Everything that was checked holds")
+	b.Look("console-receipt")
+	b.Go("/live?outcome=refused")
+	b.Wait(`document.querySelector("#flows tr a")`)
+	b.Go(b.Value(`document.querySelector("#flows tr a").getAttribute("href")`))
+	b.See("Refused")
+	b.Look("console-refusal")
 }
