@@ -100,6 +100,9 @@ func (c *Console) Close() {
 	}
 }
 
+// Leave ends every session, with the pages that stay open: a gateway that goes away does not wait for them.
+func (c *Console) Leave() { c.door.Close() }
+
 // Recheck ends what is under way for those who may do less since the configuration changed.
 func (c *Console) Recheck() { c.door.Recheck() }
 

@@ -200,6 +200,15 @@ func (d *Door) Recheck() {
 	}
 }
 
+// Close ends every session, and what is under way by it: a gateway that goes away does not wait for pages that stay open.
+func (d *Door) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.sessions {
+		d.drop(s)
+	}
+}
+
 // Sessions lists who is logged in, the newest first.
 func (d *Door) Sessions() []Open {
 	d.mu.Lock()

@@ -548,3 +548,24 @@ func TestSessionsArePages(t *testing.T) {
 		t.Errorf("a viewer makes a link: status %d", status)
 	}
 }
+
+// A gateway that goes away does not wait for a page that stays open.
+func TestAGatewayThatGoesAwayEndsEverySession(t *testing.T) {
+	h := open(t)
+	b := h.browser()
+	b.enter(h.code(page.Viewer))
+	res, err := b.Get(h.URL + "/stay")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	h.door.Close()
+	select {
+	case <-h.kept:
+	case <-time.After(10 * time.Second):
+		t.Error("an open page goes on")
+	}
+	if !strings.HasPrefix(b.who(), " is none") {
+		t.Error("the session goes on")
+	}
+}

@@ -108,6 +108,9 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	}
 	r.serving.Store(false)
 	stop()
+	if con := r.console.Load(); con != nil {
+		con.Leave()
+	}
 	r.drain(d)
 	wg.Wait()
 	return errors.Join(err, r.Close())

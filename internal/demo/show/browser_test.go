@@ -71,6 +71,9 @@ func TestConsoleOfTheDemoInABrowser(t *testing.T) {
 		b.Go(p)
 		b.Look("console-" + name(p))
 	}
+	if slices.Contains(s.pages(t), "/playground") {
+		played(b)
+	}
 	b.Quiet()
 	if got := s.entries(t); !strings.Contains(got, `"console-login"`) || !strings.Contains(got, `"console-logout"`) {
 		t.Error("who came in and left is not on record")
@@ -159,4 +162,17 @@ func (s *system) watched(t *testing.T, b *browsertest.Tab) {
 	b.Go(b.Value(`document.querySelector("#flows tr a").getAttribute("href")`))
 	b.See("Refused")
 	b.Look("console-refusal")
+}
+
+// played has a steward paste a message and see what two recipients would see of it.
+func played(b *browsertest.Tab) {
+	b.Go("/playground")
+	b.Type("Text, JSON, or a whole A2A or MCP message", "Zelda Quartermaine, reachable at zelda.quartermaine@mail.example, asks whether the treatment is covered.")
+	b.Value(`(document.querySelector("select[name=from]").value = "intake", document.querySelector("select[name=purpose]").value = "prior-authorization", 1)`)
+	b.Value(`["prior-auth", "care-coordinator"].map(a => document.querySelector("input[name=to][value=" + a + "]").click())`)
+	b.Press("Show what each would see")
+	b.See("What each would see")
+	b.Wait(`[...document.querySelectorAll("#result pre")].some(p => !p.innerText.includes("quartermaine@mail"))`)
+	b.Value(`(document.querySelector("#result").scrollIntoView(), 1)`)
+	b.Look("console-playground-seen")
 }
