@@ -200,7 +200,7 @@ func ofDataset(k *catalog.Contract, d *catalog.Dataset, now time.Time) Asset {
 
 func ofBinding(s *gateway.Snapshot, n int, b catalog.Binding) Asset {
 	a := Asset{
-		Name: cmp.Or(b.Name, "*"), Kind: b.Kind.String(), Direction: b.Direction.String(), Agent: b.Owner, File: b.Schema.Name(), Link: fmt.Sprintf("/catalog/schemas/%d", n),
+		Name: cmp.Or(b.Name, "any"), Kind: b.Kind.String(), Direction: b.Direction.String(), Agent: b.Owner, File: b.Schema.Name(), Link: fmt.Sprintf("/catalog/schemas/%d", n),
 	}
 	words := []string{a.Name, string(b.Owner), a.File}
 	tier := flow.Public
