@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -28,17 +29,21 @@ import (
 
 func (e *env) doctorCommand() *cobra.Command {
 	var file string
-	return fileFlag(e.command("doctor [-c FILE]", "Look at configuration, disk, ports, agents, and ways round the gateway",
+	var asJSON bool
+	c := fileFlag(e.command("doctor [--json] [-c FILE]", "Look at configuration, disk, ports, agents, and ways round the gateway",
 		"Looks at everything that a gateway needs, without changing anything: configuration and policies, who can read its files,\n"+
-			"how fast the disk makes writes durable, whether its ports are free or its own, whether each agent answers, whether an\n"+
-			"agent answers callers that do not come through the gateway, and the clock.", nil,
+			"how fast the disk makes writes durable and how long it lasts, how old the last backup is, why a running gateway is not ready, who\n"+
+			"reaches the console, whether its ports are free or its own, whether each agent answers, whether an agent answers callers that do\n"+
+			"not come through the gateway, whether peers and the collector of telemetry take connections, and the clock.", nil,
 		func(ctx context.Context, _ []string) error {
 			c, err := e.load(file)
 			if err != nil {
 				return err
 			}
-			return e.examine(ctx, c)
+			return e.examine(ctx, c, asJSON)
 		}), &file)
+	c.Flags().BoolVar(&asJSON, "json", false, "as JSON: one object, its verdict that of the worst")
+	return c
 }
 
 // verdict is how one look ended.
@@ -55,18 +60,25 @@ type doctor struct {
 	c      *config.Config
 	models run.Models
 	out    table
+	seen   []seen
 	worst  verdict
 }
 
+var verdictNames = [...]string{fine: "ok", doubtful: "warn", wrong: "FAIL"}
+
 func (d *doctor) say(v verdict, what, format string, args ...any) {
 	d.worst = max(d.worst, v)
-	d.out.add([]string{"ok", "warn", "FAIL"}[v], what, fmt.Sprintf(format, args...))
+	says := fmt.Sprintf(format, args...)
+	d.out.add(verdictNames[v], what, says)
+	d.seen = append(d.seen, seen{verdictNames[v], what, says})
 }
 
-func (e *env) examine(ctx context.Context, c *config.Config) error {
+func (e *env) examine(ctx context.Context, c *config.Config, asJSON bool) error {
 	d := &doctor{c: c, models: e.models}
+	d.versions()
 	d.configuration()
 	running := d.state(ctx)
+	d.backups()
 	d.rules(ctx, e)
 	d.disk()
 	d.budgets()
@@ -79,10 +91,21 @@ func (e *env) examine(ctx context.Context, c *config.Config) error {
 		d.port("port for agents", c.Listen)
 		d.port("admin port", c.Admin)
 	}
+	d.exposure()
+	d.reachable(ctx)
 	for _, a := range c.Agents {
 		d.agent(ctx, a)
 	}
 	d.clock()
+	if asJSON {
+		if err := d.writeJSON(e); err != nil {
+			return err
+		}
+		if d.worst == wrong {
+			return errSaid
+		}
+		return nil
+	}
 	st := e.style(e.out)
 	d.out.paint = map[int]func(string) string{0: func(s string) string {
 		switch strings.TrimSpace(s) {
@@ -188,6 +211,7 @@ func (d *doctor) state(ctx context.Context) (running bool) {
 	if db, ok := st.DB.(*store.Postgres); ok {
 		d.database(ctx, db)
 	}
+	d.restored(ctx, st.DB)
 	v, err := api.Verified(st.Verify(ctx, c))
 	switch {
 	case err != nil:
@@ -235,9 +259,10 @@ func (d *doctor) running(ctx context.Context) {
 		d.say(wrong, "gateway", "a process holds the data directory, yet nothing answers at %s", d.c.Admin)
 		return
 	}
+	why, _ := io.ReadAll(io.LimitReader(res.Body, 2048)) // what there is of it
 	res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		d.say(doubtful, "gateway", "is running, and not ready")
+		d.say(doubtful, "gateway", "is running, and not ready: %s", strings.Join(strings.Fields(string(why)), " "))
 		return
 	}
 	d.say(fine, "gateway", "is running and ready")

@@ -49,6 +49,9 @@ const (
 	restoreRecorded        // and that is on record
 )
 
+// Waits reports whether no gateway has looked yet what was lost.
+func (r *Restore) Waits() bool { return r.State == restoreNew }
+
 // LastRestore returns the last restore of a state; nil: it was never restored.
 func LastRestore(ctx context.Context, db store.DB) (*Restore, error) {
 	var r Restore

@@ -87,6 +87,7 @@ type Gateway struct {
 	proven    *proofs.Handler // serves the log and receipts
 	metrics   *api.Metrics
 	telemetry *telemetry.Exporter
+	began     time.Time   // when both ports listened; set before serving
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange

@@ -91,6 +91,7 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 		reload := r.watch()
 		wg.Go(func() { reload(background) })
 	}
+	r.began = time.Now()
 	r.serving.Store(true)
 	r.tellFrozen()
 	if ready != nil {
@@ -191,6 +192,9 @@ func (r *Gateway) Ready(ctx context.Context) error {
 	if err := r.Log.Healthy(); err != nil {
 		return err
 	}
+	if back := setBackBy(r.began, time.Now()); back > clockTolerance {
+		return fmt.Errorf("the clock was set back by %s since the gateway started: times on record would be wrong, and what has ended would count again; set it right, or start the gateway again", back.Round(time.Second))
+	}
 	if unheld := r.unheld.Load(); unheld != nil {
 		return *unheld
 	}
@@ -198,6 +202,14 @@ func (r *Gateway) Ready(ctx context.Context) error {
 		return *late
 	}
 	return r.Gateway.Ready(ctx)
+}
+
+// clockTolerance is how far a clock may be set back while a gateway runs; time daemons take less in one step.
+const clockTolerance = time.Minute
+
+// setBackBy is how far the wall's clock has fallen behind the one that only goes forward, between two readings of both.
+func setBackBy(began, now time.Time) time.Duration {
+	return now.Sub(began) - now.Round(0).Sub(began.Round(0))
 }
 
 // health answers load balancers, where that is configured, and tells callers of a gateway that goes away to take another connection.

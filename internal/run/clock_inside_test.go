@@ -1,0 +1,22 @@
+package run
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A clock that goes along with the one that only goes forward was not set back.
+func TestAClockThatGoesAlongIsNotSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		time.Sleep(time.Hour)
+		now := time.Now()
+		if back := setBackBy(began, now); back != 0 {
+			t.Errorf("a clock that goes along was set back by %s", back)
+		}
+	})
+	if clockTolerance < 10*time.Second {
+		t.Error("a time daemon's step would stop a gateway")
+	}
+}
