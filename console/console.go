@@ -25,8 +25,8 @@ type Options struct {
 	After   After           // may be left zero
 	Live    live.Options    // may be left zero
 
-	Playground *playground.Options // nil: nothing is tried
-	Rules      *rules.Options      // nil: rules are not looked at
+	Playground playground.Options // may be left zero
+	Rules      rules.Options      // may be left zero
 }
 
 // nav is the order of pages in the navigation.
@@ -68,12 +68,8 @@ func New(opt Options) *Console {
 	live.Add(c.frame, opt.Live)
 	c.lookBack(&opt)
 	catalog.Add(c.frame, catalog.Options{Snapshot: opt.API.Snapshot})
-	if opt.Rules != nil {
-		rules.Add(c.frame, *opt.Rules)
-	}
-	if opt.Playground != nil {
-		playground.Add(c.frame, *opt.Playground)
-	}
+	rules.Add(c.frame, opt.Rules)
+	playground.Add(c.frame, opt.Playground)
 	// Each package of pages adds its own here: live.Add(c.frame, …), rules.Add(c.frame, …).
 	c.trust = trust.Add(c.frame, trust.Options{API: opt.API})
 	c.describe()

@@ -102,6 +102,30 @@ type Bench interface {
 	Replay(ctx context.Context, rs change.RuleSet, opt impact.Options) (*impact.Impact, error)
 }
 
+// Without is a bench for a console without a gateway: all that is asked of it is an [ErrNothing].
+type Without struct{}
+
+// ErrNothing is the error of [Without].
+var ErrNothing = errors.New("no gateway runs behind this console, so there are no rules; start one with scrim run")
+
+// InForce implements [Bench].
+func (Without) InForce() (Force, error) { return Force{}, ErrNothing }
+
+// Check implements [Bench].
+func (Without) Check(context.Context, change.RuleSet) ([]policy.TestResult, error) {
+	return nil, ErrNothing
+}
+
+// Differences implements [Bench].
+func (Without) Differences(context.Context, change.RuleSet) (*impact.Diff, error) {
+	return nil, ErrNothing
+}
+
+// Replay implements [Bench].
+func (Without) Replay(context.Context, change.RuleSet, impact.Options) (*impact.Impact, error) {
+	return nil, ErrNothing
+}
+
 // Draft is rules that somebody works on. It is not changed.
 type Draft struct {
 	ID      string

@@ -57,7 +57,7 @@ type Stage interface {
 	Try(ctx context.Context, t Try) ([]Sight, error)
 }
 
-// Options of the pages. All are needed.
+// Options of the pages. Without them there is nothing to try anything on.
 type Options struct {
 	Stage Stage
 	Bench draft.Bench
@@ -109,6 +109,9 @@ type pages struct {
 
 // Add adds the page to a frame.
 func Add(f *page.Frame, opt Options) {
+	if opt.Bench == nil || opt.Stage == nil {
+		opt = Options{Bench: draft.Without{}}
+	}
 	p := &pages{opt: opt, busy: make(chan struct{}, 1)}
 	g := f.Group(templates, template.FuncMap{"visible": draft.Visible, "pretty": pretty, "limit": limitWords})
 	page.Add(g, page.Page[*Model]{
@@ -125,6 +128,9 @@ func Add(f *page.Frame, opt Options) {
 
 func (p *pages) model(f Form) (*Model, error) {
 	force, err := p.opt.Bench.InForce()
+	if errors.Is(err, draft.ErrNothing) {
+		return nil, page.Wrong("%s", err.Error())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (p *pages) addDrafts(g *page.Group) {
 }
 
 func (p *pages) begin(_ context.Context, r *page.Request, in Edit) (Begun, error) {
-	force, err := p.opt.Bench.InForce()
+	force, err := p.inForce()
 	if err != nil {
 		return Begun{}, err
 	}
@@ -109,7 +109,7 @@ func fits(force draft.Force, in Edit) error {
 }
 
 func (p *pages) edit(_ context.Context, r *page.Request, in Edit) (Begun, error) {
-	force, err := p.opt.Bench.InForce()
+	force, err := p.inForce()
 	if err != nil {
 		return Begun{}, err
 	}
@@ -125,7 +125,7 @@ func (p *pages) working(ctx context.Context, r *page.Request) (w Working, err er
 	if err != nil {
 		return w, told(err)
 	}
-	force, err := p.opt.Bench.InForce()
+	force, err := p.inForce()
 	if err != nil {
 		return w, err
 	}

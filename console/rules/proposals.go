@@ -49,23 +49,23 @@ func (p *pages) addProposals(g *page.Group) {
 	page.Add(g, page.Page[[]change.Proposal]{
 		Path: "/policies/proposals", Title: "Proposals", Template: "proposals.html", Role: page.Viewer, Summary: "Proposals that are under way, or that ended.",
 		Query: []page.Param{{Name: "ended", What: "true: those that ended"}},
-		Model: func(ctx context.Context, r *page.Request) ([]change.Proposal, error) {
+		Model: keptPage(p, func(ctx context.Context, r *page.Request) ([]change.Proposal, error) {
 			all, err := api.ListProposals(ctx, p.opt.Rules, api.OfRules{Ended: r.Q("ended") == "true"})
 			return all, told(err)
-		},
+		}),
 	})
 	page.Add(g, page.Page[Shown]{
 		Path: "/policies/proposals/{id}", Title: "Proposal", Template: "proposal.html", Role: page.Viewer,
-		Summary: "A proposal with every line that differs, who approved it and whose approval is missing.", Model: p.proposal,
+		Summary: "A proposal with every line that differs, who approved it and whose approval is missing.", Model: keptPage(p, p.proposal),
 	})
 	then := func(_ Step, c change.Proposal) string { return "/policies/proposals/" + c.ID }
 	step := func(verb, title, summary string, role page.Role, do func(context.Context, *page.Request, Step) (change.Proposal, error)) {
 		page.Do(g, page.Action[Step, change.Proposal]{
 			Path: "/policies/proposals/{id}/" + verb, Name: "console/" + verb, Title: title, Summary: summary, Role: role, Then: then,
-			Do: func(ctx context.Context, r *page.Request, in Step) (change.Proposal, error) {
+			Do: kept(p, func(ctx context.Context, r *page.Request, in Step) (change.Proposal, error) {
 				c, err := do(ctx, r, in)
 				return c, told(err)
-			},
+			}),
 		})
 	}
 	step("approve", "Approve a proposal", "Approves a proposal by an approver of the rules in force, who is not its author where it may reveal more.", page.Steward, p.approve)
@@ -73,11 +73,11 @@ func (p *pages) addProposals(g *page.Group) {
 	step("withdraw", "Withdraw a proposal", "Ends a proposal by its author.", page.Steward, p.withdraw)
 	page.Do(g, page.Action[Return, change.Proposal]{
 		Path: "/policies/rollback", Name: "console/rollback", Title: "Propose to go back", Summary: "Proposes an earlier version in the place of the rules in force.", Role: page.Steward,
-		Then: func(_ Return, c change.Proposal) string { return "/policies/proposals/" + c.ID }, Do: p.back,
+		Then: func(_ Return, c change.Proposal) string { return "/policies/proposals/" + c.ID }, Do: kept(p, p.back),
 	})
 	page.Do(g, page.Action[Looked, Looked]{
 		Path: "/policies/review", Name: "console/review", Title: "Put a review on record", Summary: "Says that an approver looked again at something in force.", Role: page.Steward,
-		Then: func(Looked, Looked) string { return "/policies" }, Do: p.review,
+		Then: func(Looked, Looked) string { return "/policies" }, Do: kept(p, p.review),
 	})
 }
 

@@ -23,7 +23,7 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Options of the pages. All are needed.
+// Options of the pages. Without them there are no rules to look at.
 type Options struct {
 	Bench draft.Bench
 	Rules *api.Rules
@@ -38,6 +38,9 @@ type pages struct {
 
 // Add adds the pages to a frame.
 func Add(f *page.Frame, opt Options) {
+	if opt.Bench == nil || opt.Rules == nil {
+		opt = Options{Bench: draft.Without{}}
+	}
 	p := &pages{opt: opt}
 	g := f.Group(templates, template.FuncMap{"visible": draft.Visible, "lines": lines})
 	p.addRules(g)
@@ -83,15 +86,40 @@ func (p *pages) addRules(g *page.Group) {
 	page.Add(g, page.Page[[]governance.Version]{
 		Path: "/policies/history", Title: "Versions of the rules", Template: "history.html", Role: page.Viewer,
 		Summary: "The versions of the rules, the newest first, after it was seen that the log knows of no later one.",
-		Model: func(ctx context.Context, _ *page.Request) ([]governance.Version, error) {
+		Model: keptPage(p, func(ctx context.Context, _ *page.Request) ([]governance.Version, error) {
 			all, err := api.RulesHistory(ctx, p.opt.Rules, api.OfRules{})
 			return all, told(err)
-		},
+		}),
 	})
 }
 
-func (p *pages) overview(ctx context.Context, _ *page.Request) (o Overview, err error) {
+// inForce returns the rules in force, or says that no gateway has any.
+func (p *pages) inForce() (draft.Force, error) {
 	force, err := p.opt.Bench.InForce()
+	if errors.Is(err, draft.ErrNothing) {
+		err = told(err)
+	}
+	return force, err
+}
+
+// kept is a model or a step that asks what governance keeps.
+func kept[A, B any](p *pages, do func(context.Context, *page.Request, A) (B, error)) func(context.Context, *page.Request, A) (B, error) {
+	return func(ctx context.Context, r *page.Request, in A) (out B, err error) {
+		if p.opt.Rules == nil {
+			return out, told(draft.ErrNothing)
+		}
+		return do(ctx, r, in)
+	}
+}
+
+// keptPage is kept for pages.
+func keptPage[B any](p *pages, model func(context.Context, *page.Request) (B, error)) func(context.Context, *page.Request) (B, error) {
+	all := kept(p, func(ctx context.Context, r *page.Request, _ struct{}) (B, error) { return model(ctx, r) })
+	return func(ctx context.Context, r *page.Request) (B, error) { return all(ctx, r, struct{}{}) }
+}
+
+func (p *pages) overview(ctx context.Context, _ *page.Request) (o Overview, err error) {
+	force, err := p.inForce()
 	if err != nil {
 		return o, err
 	}
@@ -116,7 +144,7 @@ func (p *pages) overview(ctx context.Context, _ *page.Request) (o Overview, err 
 }
 
 func (p *pages) file(ctx context.Context, r *page.Request) (File, error) {
-	force, err := p.opt.Bench.InForce()
+	force, err := p.inForce()
 	if err != nil {
 		return File{}, err
 	}

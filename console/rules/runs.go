@@ -94,7 +94,7 @@ func (p *pages) replay(_ context.Context, r *page.Request, in Since) (Run, error
 	if err != nil {
 		return Run{}, told(err)
 	}
-	force, err := p.opt.Bench.InForce()
+	force, err := p.inForce()
 	if err != nil {
 		return Run{}, err
 	}

@@ -2,14 +2,18 @@ package run_test
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/scrimhq/scrim/console/draft"
 	"github.com/scrimhq/scrim/console/page"
+	"github.com/scrimhq/scrim/console/playground"
 	"github.com/scrimhq/scrim/console/rules"
 	"github.com/scrimhq/scrim/internal/run"
+	"github.com/scrimhq/scrim/policy/change"
 )
 
 func governing(t *testing.T) (*run.Gateway, *desk) {
@@ -129,5 +133,47 @@ func TestDraftsTellTheirMistakesAndTouchNoOtherFiles(t *testing.T) {
 	}
 	if status, _, _ := d.ask(t, "GET", at, "viewer", nil); status != 403 {
 		t.Error("a viewer sees a draft")
+	}
+}
+
+// A console without a gateway describes the same pages, and says that there is nothing behind them.
+func TestRulesPagesWithoutAGatewaySayWhatToDo(t *testing.T) {
+	d := newDesk(t, func(f *page.Frame) {
+		rules.Add(f, rules.Options{})
+		playground.Add(f, playground.Options{})
+	})
+	for _, path := range []string{"/policies", "/policies/history", "/policies/proposals", "/policies/proposals/x", "/policies/files/x.cedar", "/playground"} {
+		if status, body, _ := d.ask(t, "GET", path, "steward", nil); status != 422 || !strings.Contains(body, "scrim run") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	for _, path := range []string{"/policies/drafts", "/policies/rollback", "/policies/review", "/policies/proposals/x/approve", "/policies/proposals/x/withdraw", "/playground"} {
+		if status, body, _ := d.ask(t, "POST", path, "steward", url.Values{"version": {"1"}}); status != 422 || !strings.Contains(body, "scrim run") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+// Drafts are few: who makes many loses their own oldest, and nobody else's.
+func TestDraftsOfOnePersonAreFew(t *testing.T) {
+	var k draft.Keeper
+	now := time.Now()
+	other, err := k.Begin("bob", change.Digest{}, nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if _, err := k.Begin("ann", change.Digest{}, nil, now.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := k.Get(other.ID); err != nil || len(k.All(now.Add(time.Minute))) != 17 {
+		t.Errorf("%v, %d drafts", err, len(k.All(now.Add(time.Minute))))
+	}
+	if all := k.All(now.Add(8 * 24 * time.Hour)); len(all) != 0 {
+		t.Errorf("after a week: %d", len(all))
+	}
+	if _, err := k.Begin("ann", change.Digest{}, map[string][]byte{"a": make([]byte, 5<<20)}, now); !errors.Is(err, draft.ErrLarge) {
+		t.Errorf("a large one: %v", err)
 	}
 }
