@@ -15,6 +15,8 @@ import (
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/console/draft"
 	"github.com/scrimhq/scrim/console/page"
+	"github.com/scrimhq/scrim/data/catalog"
+	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/governance"
 	"github.com/scrimhq/scrim/policy"
 	"github.com/scrimhq/scrim/policy/change"
@@ -27,7 +29,9 @@ var templates embed.FS
 type Options struct {
 	Bench draft.Bench
 	Rules *api.Rules
-	Begin func(func(context.Context)) // runs what goes on after an answer, until the gateway closes
+	// Catalog returns what data is known, and by which labels.
+	Catalog func() (*catalog.Catalog, *flow.Taxonomy)
+	Begin   func(func(context.Context)) // runs what goes on after an answer, until the gateway closes
 }
 
 type pages struct {
@@ -46,6 +50,7 @@ func Add(f *page.Frame, opt Options) {
 	p.addRules(g)
 	p.addDrafts(g)
 	p.addProposals(g)
+	p.addLabels(g)
 }
 
 // Overview is which rules are in force, and what is under way.

@@ -42,6 +42,12 @@ func (b Bench) InForce() (draft.Force, error) {
 	return draft.Force{Rules: change.RuleSet{Files: files}, Policies: dir, Hash: set.Hash()}, nil
 }
 
+// Catalog is what data is known, and by which labels.
+func (b Bench) Catalog() (*catalog.Catalog, *flow.Taxonomy) {
+	s := b.r.Gateway.Snapshot()
+	return s.Catalog, s.Taxonomy
+}
+
 // load builds a configuration with its policies, held to what other domains ask for.
 func (b Bench) load(rs change.RuleSet) (*config.Config, *policy.Set, error) {
 	now := b.r.Config()

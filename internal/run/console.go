@@ -34,7 +34,7 @@ func (r *Gateway) Console() (*console.Console, error) {
 	people := &people{salt: r.Keys.Seed("console/session")}
 	con := console.New(console.Options{
 		Off: !c.HasConsole(), API: r.apiOptions(c, token),
-		Rules:      rules.Options{Bench: r.Bench(), Rules: r.APIRules(), Begin: r.later.begin},
+		Rules:      rules.Options{Bench: r.Bench(), Rules: r.APIRules(), Catalog: r.Bench().Catalog, Begin: r.later.begin},
 		Playground: playground.Options{Stage: r.Bench(), Bench: r.Bench()},
 		After:      console.After{Begin: r.later.begin, Governed: func() bool { return r.Config().Governance.On() }, Verify: r.verifyReport, Fault: r.fault},
 		Live:       r.live(c),

@@ -18,12 +18,16 @@ import (
 
 func governing(t *testing.T) (*run.Gateway, *desk) {
 	t.Helper()
-	h := houseOf(t)
+	return governingBy(t, houseOf(t))
+}
+
+func governingBy(t *testing.T, h *house) (*run.Gateway, *desk) {
+	t.Helper()
 	h.write("policies/"+`q"<script>x.cedar`, "// <script>alert(1)</script>\n")
 	g := h.open()
 	t.Cleanup(func() { h.close(g) })
 	return g, newDesk(t, func(f *page.Frame) {
-		rules.Add(f, rules.Options{Bench: g.Bench(), Rules: g.APIRules(), Begin: func(fn func(context.Context)) { go fn(t.Context()) }})
+		rules.Add(f, rules.Options{Bench: g.Bench(), Rules: g.APIRules(), Catalog: g.Bench().Catalog, Begin: func(fn func(context.Context)) { go fn(t.Context()) }})
 	})
 }
 
@@ -175,5 +179,49 @@ func TestDraftsOfOnePersonAreFew(t *testing.T) {
 	}
 	if _, err := k.Begin("ann", change.Digest{}, map[string][]byte{"a": make([]byte, 5<<20)}, now); !errors.Is(err, draft.ErrLarge) {
 		t.Errorf("a large one: %v", err)
+	}
+}
+
+// Another label is a draft of the contract, with all else that the file says.
+func TestAnotherLabelIsADraftOfTheContract(t *testing.T) {
+	h := houseOf(t)
+	h.write("scrim.yaml", strings.Replace(h.yaml("127.0.0.1:0"), "governance:", "contracts: [visits.odcs.yaml]\ngovernance:", 1))
+	h.write("visits.odcs.yaml", `apiVersion: v3.1.0
+kind: DataContract
+id: visits-7
+version: 1.0.0
+status: active
+schema:
+  - name: visits
+    properties:
+      - name: mail # of the patient
+        logicalType: string
+        customProperties: [{property: scrim.label, value: person/name}]
+`)
+	g, d := governingBy(t, h)
+	for _, in := range []url.Values{
+		{"dataset": {"visits"}, "column": {"none"}, "label": {"person/contact/email"}}, {"dataset": {"none"}, "column": {"mail"}, "label": {"person/contact/email"}},
+		{"dataset": {"visits"}, "column": {"mail"}, "label": {"no/such-label"}},
+	} {
+		if status, _, _ := d.ask(t, "POST", "/policies/drafts/label", "steward", in); status != 422 {
+			t.Errorf("%v: %d", in, status)
+		}
+	}
+	in := url.Values{"dataset": {"visits"}, "column": {"mail"}, "label": {"person/contact/email"}}
+	if status, _, _ := d.ask(t, "POST", "/policies/drafts/label", "viewer", in); status != 403 {
+		t.Errorf("by a viewer: %d", status)
+	}
+	status, body, header := d.ask(t, "POST", "/policies/drafts/label", "steward", in)
+	if status != 303 {
+		t.Fatalf("%d %s", status, body)
+	}
+	_, body, _ = d.ask(t, "GET", header.Get("Location"), "steward", nil)
+	for _, want := range []string{"visits.odcs.yaml", "person/contact/email", "of the patient", "What opens and closes"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is missing: %s", want, body)
+		}
+	}
+	if label, _ := g.Gateway.Snapshot().Policy.FieldLabel("visits/mail"); label != "person/name" {
+		t.Errorf("in force: %s", label)
 	}
 }
