@@ -354,6 +354,9 @@ func TestWhoIsReportedOnIsToldNowhere(t *testing.T) {
 			t.Errorf("a report about a person, for another admin: %d", status)
 		}
 	}
+	if status, _, _ := h.ask(t, "POST", "/reports", "approver", with("kind", "breach", "from", "2020-01-01", "subjects", "true")); status != 403 {
+		t.Errorf("people by their references, for an approver: %d", status)
+	}
 	// Mistakes repeat nothing either, and an identifier in the wrong field is on no record.
 	for _, form := range []url.Values{
 		with("kind", "transfers", "unit", "patient", "value", canary), with("kind", canary), with("kind", "subject", "value", canary), with("kind", "subject", "unit", "patient"),

@@ -203,7 +203,7 @@ func (p *pages) make(_ context.Context, r *page.Request, in Ask) (Started, error
 	}
 	person := !in.Value.IsZero()
 	switch {
-	case person && !r.Who.May(page.Admin):
+	case (person || in.Subjects) && !r.Who.May(page.Admin): // keyed references say who is the same person
 		return Started{}, page.ErrForbidden
 	case person && kinds[i].Person == "no":
 		return Started{}, page.Wrong("%v", report.ErrOf)
