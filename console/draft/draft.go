@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -63,6 +65,15 @@ type Force struct {
 func (f Force) Editable(name string) bool {
 	return strings.HasSuffix(name, ".cedar") || strings.HasSuffix(name, ".test.yaml") || name != change.Main && (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".json"))
 }
+
+// New reports whether a name is that of a policy or of policy tests that could be added: a file that lies directly in the directory of policies.
+func (f Force) New(name string) bool {
+	base := path.Base(name)
+	_, there := f.Rules.Files[name]
+	return !there && len(base) <= 100 && name == path.Join(f.Policies, base) && newName.MatchString(base)
+}
+
+var newName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*(\.shadow)?\.(cedar|test\.yaml)$`)
 
 // Names returns the files that a role of stewards may look at and change, policies first.
 func (f Force) Names() (names []string) {

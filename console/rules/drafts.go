@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"time"
 
@@ -39,6 +40,7 @@ type Working struct {
 	Governed bool                `json:"governed"`
 	Files    []string            `json:"files"` // that differ from those in force
 	Editing  string              `json:"editing"`
+	Example  string              `json:"-"` // name of a file that could be added
 	Text     string              `json:"text"`
 	Mistakes draft.Mistakes      `json:"mistakes,omitempty"`
 	Source   []draft.SourceLine  `json:"source,omitempty"`
@@ -99,8 +101,8 @@ func (p *pages) begin(_ context.Context, r *page.Request, in Edit) (Begun, error
 }
 
 func fits(force draft.Force, in Edit) error {
-	if _, ok := force.Rules.Files[in.File]; !ok || !force.Editable(in.File) {
-		return page.Wrong("file: it is none of the policies, tests, contracts and schemas in force")
+	if _, ok := force.Rules.Files[in.File]; (!ok || !force.Editable(in.File)) && !force.New(in.File) {
+		return page.Wrong("file: it is none of the policies, tests, contracts and schemas in force, nor a new one such as %s", path.Join(force.Policies, "name.cedar"))
 	}
 	if len(in.Text) > draft.MaxFile {
 		return page.Wrong("text: it is larger than 1 MiB")
@@ -135,6 +137,7 @@ func (p *pages) working(ctx context.Context, r *page.Request) (w Working, err er
 		w.Files = append(w.Files, name)
 	}
 	slices.Sort(w.Files)
+	w.Example = path.Join(force.Policies, "name.cedar")
 	rs := d.Over(force.Rules)
 	if w.Editing = r.Q("file"); w.Editing == "" && len(w.Files) > 0 {
 		w.Editing = w.Files[0]

@@ -125,10 +125,18 @@ func TestDraftsTellTheirMistakesAndTouchNoOtherFiles(t *testing.T) {
 	if _, body, _ := d.ask(t, "GET", at, "steward", nil); !strings.Contains(body, "line 2, column ") || strings.Contains(body, "/propose\"") {
 		t.Errorf("mistakes: %s", body)
 	}
-	for _, file := range []string{"scrim.yaml", "/etc/passwd", "../x.cedar", "policies/new.cedar"} {
+	for _, file := range []string{"scrim.yaml", "/etc/passwd", "../x.cedar", "policies/../../x.cedar", "policies/a/b.cedar", "policies/.cedar", "new.cedar", "policies/x.yaml", "policies/x.cedar\x00"} {
 		if status, _, _ := d.ask(t, "POST", at+"/edit", "steward", url.Values{"file": {file}, "text": {"x"}}); status != 422 {
 			t.Errorf("%s: %d", file, status)
 		}
+	}
+	test := "tests:\n  - {name: nobody from outside, to: {agent: x, domain: other}, label: person/name, expect: dropped}\n  - {name: a slip, to: front, from: front, label: person/name, expect: raw}\n"
+	at = d.draft(t, narrowPolicy)
+	if status, body, _ := d.ask(t, "POST", at+"/edit", "steward", url.Values{"file": {"policies/new.test.yaml"}, "text": {test}}); status != 303 {
+		t.Errorf("new tests: %d %s", status, body)
+	}
+	if _, body, _ := d.ask(t, "GET", at, "steward", nil); !strings.Contains(body, "state-good\">passed") || !strings.Contains(body, "state-bad\">failed") {
+		t.Errorf("results: %s", body)
 	}
 	for _, path := range []string{"/policies/files/scrim.yaml", "/policies/drafts/none", "/policies/proposals/none"} {
 		if status, _, _ := d.ask(t, "GET", path, "steward", nil); status != 404 {
