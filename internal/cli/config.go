@@ -32,5 +32,5 @@ func (e *env) configCommand() *cobra.Command {
 		_, err := e.out.Write(config.Schema())
 		return err
 	})
-	return e.group("config", "Look at the configuration", check, e.configExplain(), schema)
+	return e.group("config", "Look at the configuration", check, e.configExplain(), e.configMigrate(), schema)
 }
