@@ -57,15 +57,15 @@ func (b *Bars) SVG(name string) template.HTML {
 			}
 			h := (high - 4) * float64(a) / float64(most)
 			y -= h
-			p.empty("rect", "class", strings.TrimSpace("bar "+b.Parts[k].Class), "x", num(float64(i)*each), "y", num(y), "width", num(max(each*.85, .5)), "height", num(max(h, .1)))
+			p.empty("rect", "class", strings.TrimSpace("pillar "+b.Parts[k].Class), "x", num(float64(i)*each), "y", num(y), "width", num(max(each*.85, .5)), "height", num(max(h, .1)))
 		}
 		p.close("g")
 	}
 	p.empty("path", "class", "axis", "d", "M0 "+num(high)+"H"+num(wide))
 	if len(bars) > 0 {
-		p.element("text", cut(bars[0].Text, 200), "class", "note", "x", "0", "y", num(high+line))
-		p.element("text", "most: "+Count(most), "class", "note middle", "x", num(wide/2), "y", num(high+line))
-		p.element("text", cut(bars[len(bars)-1].Text, 200), "class", "note end", "x", num(wide), "y", num(high+line))
+		p.element("text", cut(bars[0].Text, 200), "class", "aside", "x", "0", "y", num(high+line))
+		p.element("text", "most: "+Count(most), "class", "aside middle", "x", num(wide/2), "y", num(high+line))
+		p.element("text", cut(bars[len(bars)-1].Text, 200), "class", "aside end", "x", num(wide), "y", num(high+line))
 	}
 	p.close("svg")
 	return p.html()

@@ -314,3 +314,24 @@ func luminance(c string) float64 {
 	}
 	return .2126*part(16) + .7152*part(8) + .0722*part(0)
 }
+
+// TestClassesAreOfPicturesAlone: the page's own style sheet says nothing of the classes that shapes have, but for levels: a rule for something else of the same
+// name would set their sizes.
+func TestClassesAreOfPicturesAlone(t *testing.T) {
+	sheet, err := os.ReadFile("../page/static/scrim.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range examples() {
+		for _, m := range regexp.MustCompile(`<(?:rect|path|circle|text|tspan)[^>]* class="([^"]+)"`).FindAllStringSubmatch(string(c.SVG("x")), -1) {
+			for _, class := range strings.Fields(m[1]) {
+				if strings.HasPrefix(class, "level-") || class == chart.Refused {
+					continue
+				}
+				if regexp.MustCompile(`(?m)(^|[\s,}])\.` + class + `[\s,{.:]`).Match(sheet) {
+					t.Errorf("%s: the page has rules of its own for class %q", name, class)
+				}
+			}
+		}
+	}
+}

@@ -206,7 +206,7 @@ func (g *Graph) SVG(name string) template.HTML {
 			}
 			p.element("tspan", cut(v.Text, boxWide-20), "x", num(x+10), "y", num(middle))
 			if v.Note != "" {
-				p.element("tspan", cut(v.Note, boxWide-20), "class", "note", "x", num(x+10), "y", num(middle+line))
+				p.element("tspan", cut(v.Note, boxWide-20), "class", "aside", "x", num(x+10), "y", num(middle+line))
 			}
 			p.element("title", strings.TrimSpace(v.Text+" "+v.Note))
 			p.close("text")

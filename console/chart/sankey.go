@@ -123,7 +123,7 @@ func (s *Sankey) SVG(name string) template.HTML {
 	}
 	draw := func(all []*end, x, text float64, class string) {
 		for _, e := range all {
-			p.empty("rect", "class", "bar", "x", num(x), "y", num(margin+e.top), "width", num(bar), "height", num(e.high))
+			p.empty("rect", "class", "pillar", "x", num(x), "y", num(margin+e.top), "width", num(bar), "height", num(e.high))
 			p.open("text", "class", class, "x", num(text), "y", num(margin+e.top+e.high/2+4))
 			p.element("tspan", cut(e.name, side-16))
 			p.element("title", fmt.Sprintf("%s: %s %s", e.name, Count(e.volume), s.Unit))

@@ -75,7 +75,7 @@ func (t *Tree) SVG(name string) template.HTML {
 			text := cut(r.Text, room)
 			p.element("tspan", text)
 			if left := room - width(text) - letter; r.Note != "" && left > 4*letter {
-				p.element("tspan", cut(r.Note, left), "class", "note", "dx", num(letter))
+				p.element("tspan", cut(r.Note, left), "class", "aside", "dx", num(letter))
 			}
 			p.element("title", strings.TrimSpace(r.Text+" "+r.Note))
 			p.close("text")
