@@ -172,8 +172,9 @@ func (p *Pages) published(ctx context.Context, t audit.Tree) tile.Checkpoint {
 // Bounds of what is looked at for one page.
 const (
 	rowsShown  = 50
-	rowsLooked = 8192
+	rowsLooked = 4096
 	rowsAtOnce = 256
+	rowsTime   = 30 * time.Millisecond // after which no further step begins, so that a busy machine answers too
 )
 
 // RowsFilter says which entries.
@@ -239,7 +240,7 @@ func (p *Pages) rows(ctx context.Context, r *page.Request) (Rows, error) {
 	if f.Before > 0 {
 		to = min(to, f.Before-1)
 	}
-	for to > 0 && m.Looked < rowsLooked && len(m.Rows) < rowsShown {
+	for began := time.Now(); to > 0 && m.Looked < rowsLooked && len(m.Rows) < rowsShown && time.Since(began) < rowsTime; {
 		if to, err = p.lookBack(ctx, &m, to); err != nil {
 			return m, err
 		}
