@@ -1,4 +1,4 @@
-package program
+package program_test
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/scrimhq/scrim/evidence/tile"
+	"github.com/scrimhq/scrim/internal/stranger/program"
 	"github.com/scrimhq/scrim/internal/stranger/testlog"
 )
 
@@ -32,7 +33,7 @@ func BenchmarkLog(b *testing.B) {
 	args := []string{"log", "--key", testlog.VKey(testlog.Origin, 1, testlog.LogKey), dir}
 	for b.Loop() {
 		var out, bad bytes.Buffer
-		if Main(args, strings.NewReader(""), &out, &bad) != done {
+		if program.Main(args, strings.NewReader(""), &out, &bad) != done {
 			b.Fatal(out.String(), bad.String())
 		}
 	}

@@ -1,4 +1,4 @@
-package program
+package program_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scrimhq/scrim/internal/stranger/program"
 	"github.com/scrimhq/scrim/internal/stranger/testlog"
 	"github.com/scrimhq/scrim/internal/stranger/verify"
 )
@@ -20,7 +21,7 @@ var key = testlog.VKey(testlog.Origin, 1, testlog.LogKey)
 func verified(t *testing.T, args ...string) (int, report) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := Main(append(args, "--json"), strings.NewReader(""), &out, &errs)
+	code := program.Main(append(args, "--json"), strings.NewReader(""), &out, &errs)
 	var r report
 	if out.Len() > 0 {
 		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
@@ -218,7 +219,7 @@ func TestReportsForPeople(t *testing.T) {
 	dir := testlog.Write(t, t.TempDir(), all)
 	say := func(args ...string) string {
 		var out bytes.Buffer
-		Main(args, strings.NewReader(""), &out, &out)
+		program.Main(args, strings.NewReader(""), &out, &out)
 		return out.String()
 	}
 	good := say("log", "--key", key, "--witness", testlog.VKey("witness.example/w", 4, testlog.WitnessKey), "--quorum", "1", dir)
