@@ -383,7 +383,7 @@ func (r *Restoration) settle(ctx context.Context, root string, keys *vault.Keyri
 				return err
 			}
 		}
-		return done.Marked.write(tx)
+		return done.Marked.Write(tx)
 	})
 }
 
@@ -469,8 +469,8 @@ func (r *Restoration) verify(ctx context.Context, db store.DB, logDir, archive s
 	return nil
 }
 
-// write puts the mark into a database.
-func (k Mark) write(tx store.Tx) error {
+// Write puts the mark into a database.
+func (k Mark) Write(tx store.Tx) error {
 	const insert = `INSERT INTO run_restores (id, archive, restored, made, entries, upto, people, reason, state, anew, told)
 		SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ?, ?, 0, 0, '' FROM run_restores`
 	_, err := tx.Exec(insert, k.ID, k.At.Unix(), k.Made.Unix(), k.Rows, k.Until, k.People, k.Reason)
