@@ -11,6 +11,7 @@ import (
 // Described is what a metric says of itself.
 type Described struct {
 	Name, Help string
+	Type       string // counter, gauge or histogram
 	Labels     []string
 }
 
@@ -19,6 +20,11 @@ var description = regexp.MustCompile(`^Desc\{fqName: "([^"]*)", help: "((?:[^"\\
 
 // Described are all metrics of the gateway's own, those without a number yet too, by name.
 func (m *Metrics) Described() (all []Described) {
+	types := map[string]string{}
+	families, _ := m.registry.Gather() // what cannot be read now has a name all the same
+	for _, f := range families {
+		types[f.GetName()] = strings.ToLower(f.GetType().String())
+	}
 	descs := make(chan *prometheus.Desc, 16)
 	go func() { m.registry.Describe(descs); close(descs) }()
 	for d := range descs {
@@ -29,6 +35,16 @@ func (m *Metrics) Described() (all []Described) {
 		one := Described{Name: got[1], Help: got[2]}
 		if got[3] != "" {
 			one.Labels = strings.Split(got[3], ",")
+		}
+		if one.Type = types[one.Name]; one.Type == "" { // it has no number yet
+			switch {
+			case strings.HasSuffix(one.Name, "_total"):
+				one.Type = "counter"
+			case strings.HasSuffix(one.Name, "_seconds"):
+				one.Type = "histogram"
+			default:
+				one.Type = "gauge"
+			}
 		}
 		all = append(all, one)
 	}

@@ -3,12 +3,15 @@ package dashboard_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/internal/config"
 	"github.com/scrimhq/scrim/internal/dashboard"
 	"github.com/scrimhq/scrim/internal/run"
@@ -52,8 +55,9 @@ func TestFilesAreAsGenerated(t *testing.T) {
 
 var metric = regexp.MustCompile(`\bscrim_[a-z_]+`)
 
-// Every metric that a rule or a dashboard names is one of the gateway's.
-func TestMetricsAreThere(t *testing.T) {
+// described are the metrics of a gateway.
+func described(t *testing.T) []api.Described {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "policies"), 0o755); err != nil {
 		t.Fatal(err)
@@ -74,8 +78,13 @@ func TestMetricsAreThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
+	return g.Metrics().Described()
+}
+
+// Every metric that a rule or a dashboard names is one of the gateway's.
+func TestMetricsAreThere(t *testing.T) {
 	known := map[string]bool{}
-	for _, d := range g.Metrics().Described() {
+	for _, d := range described(t) {
 		for _, end := range []string{"", "_bucket", "_count", "_sum"} {
 			known[d.Name+end] = true
 		}
@@ -105,5 +114,33 @@ func TestPromtoolTakesTheRules(t *testing.T) {
 		if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)
 		}
+	}
+}
+
+// The page has every metric with what it says of itself.
+func TestThePageHasEveryMetric(t *testing.T) {
+	const page, begin, end = "../../docs/spec/telemetry.md", "| metric | type | labels | meaning |\n|---|---|---|---|\n", "\n## Spans"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(b), begin)
+	_, after, also := strings.Cut(rest, end)
+	if !ok || !also {
+		t.Fatal("the page has no table of metrics before its spans")
+	}
+	var table strings.Builder
+	for _, d := range described(t) {
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", d.Name, d.Type, strings.Join(d.Labels, ", "), d.Help)
+	}
+	want := before + begin + table.String() + end + after
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want != string(b) {
+		t.Error("the page's table is not that of the code: go generate ./internal/dashboard")
 	}
 }
