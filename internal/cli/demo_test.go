@@ -63,8 +63,8 @@ func TestDemoPrintsCommandsThatWork(t *testing.T) {
 			t.Errorf("%s\nshows the insurer the number: %s", line, answer.String())
 		}
 	}
-	if tried != 5 {
-		t.Errorf("%d commands were printed, want 5", tried)
+	if tried != 8 {
+		t.Errorf("%d commands were printed, want 8", tried)
 	}
 	cancel()
 	if code := <-ended; code != done {
