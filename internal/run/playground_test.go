@@ -116,7 +116,7 @@ func rowCounts(t *testing.T, db store.DB) string {
 func leftovers(t *testing.T) (all []string) {
 	t.Helper()
 	for _, dir := range []string{"/dev/shm", os.TempDir()} {
-		found, err := filepath.Glob(filepath.Join(dir, "scrim-check-*"))
+		found, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("scrim-check-%d-*", os.Getpid())))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,7 +36,7 @@ type Stage struct {
 //
 // What is written is sealed under keys of which nothing is left on disk once it is open, so that what a crash leaves behind opens for nobody.
 func OpenStage(ctx context.Context, c *config.Config, models Models, carried map[string][]flow.Label) (_ *Stage, err error) {
-	dir, err := os.MkdirTemp(volatile(), "scrim-check-")
+	dir, err := os.MkdirTemp(volatile(), stagePrefix())
 	if err != nil {
 		return nil, err
 	}
@@ -63,10 +63,13 @@ func OpenStage(ctx context.Context, c *config.Config, models Models, carried map
 	return s, err
 }
 
+// stagePrefix is what names of stages begin with: those of this process alone.
+func stagePrefix() string { return fmt.Sprintf("scrim-check-%d-", os.Getpid()) }
+
 // volatile is a directory that no disk keeps, or "".
 func volatile() string {
 	const shm = "/dev/shm"
-	f, err := os.CreateTemp(shm, "scrim-check-")
+	f, err := os.CreateTemp(shm, stagePrefix())
 	if err != nil {
 		return ""
 	}
