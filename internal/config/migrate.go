@@ -79,6 +79,9 @@ func versioned(text []byte, root *yaml.Node) ([]byte, error) {
 	}
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	at := root.Content[0].Line - 1
+	if at >= len(lines) || bytes.HasPrefix(text, []byte("\ufeff")) { // lines that end otherwise, or a mark that would no longer be the first thing
+		return nil, ErrNoFile
+	}
 	end := []byte("\n")
 	if bytes.HasSuffix(lines[at], []byte("\r\n")) {
 		end = []byte("\r\n")
