@@ -87,7 +87,8 @@ type Gateway struct {
 	proven    *proofs.Handler // serves the log and receipts
 	metrics   *api.Metrics
 	telemetry *telemetry.Exporter
-	began     time.Time   // when both ports listened; set before serving
+	began     time.Time // when both ports listened; set before serving
+	wall      func() time.Time
 	serving   atomic.Bool // both ports listen, and the end was not asked for
 
 	revocations *revocations.Exchange
@@ -165,7 +166,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	if err != nil {
 		return nil, err
 	}
-	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t, ruling: ruling{ends: make(chan error, 1)}}
+	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t, wall: time.Now, ruling: ruling{ends: make(chan error, 1)}}
 	r.tools.Contracts = st.contracts()
 	r.backups = &Backups{State: st, Config: r.Config, Program: programVersion()}
 	if c, snap, err = r.held(c, snap); err != nil {

@@ -192,7 +192,7 @@ func (r *Gateway) Ready(ctx context.Context) error {
 	if err := r.Log.Healthy(); err != nil {
 		return err
 	}
-	if back := setBackBy(r.began, time.Now()); back > clockTolerance {
+	if back := setBackBy(r.began, time.Now(), r.wall()); back > clockTolerance {
 		return fmt.Errorf("the clock was set back by %s since the gateway started: times on record would be wrong, and what has ended would count again; set it right, or start the gateway again", back.Round(time.Second))
 	}
 	if unheld := r.unheld.Load(); unheld != nil {
@@ -208,8 +208,8 @@ func (r *Gateway) Ready(ctx context.Context) error {
 const clockTolerance = time.Minute
 
 // setBackBy is how far the wall's clock has fallen behind the one that only goes forward, between two readings of both.
-func setBackBy(began, now time.Time) time.Duration {
-	return now.Sub(began) - now.Round(0).Sub(began.Round(0))
+func setBackBy(began, now, wall time.Time) time.Duration {
+	return now.Sub(began) - wall.Round(0).Sub(began.Round(0))
 }
 
 // health answers load balancers, where that is configured, and tells callers of a gateway that goes away to take another connection.
