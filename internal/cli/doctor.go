@@ -62,6 +62,7 @@ type doctor struct {
 	out    table
 	seen   []seen
 	worst  verdict
+	waits  bool // a restored state waits for its first start, which settles what was lost: nothing here may be that
 }
 
 var verdictNames = [...]string{fine: "ok", doubtful: "warn", wrong: "FAIL"}

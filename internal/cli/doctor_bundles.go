@@ -15,6 +15,10 @@ func (d *doctor) bundles(ctx context.Context, running bool) {
 	if len(d.c.Publish)+len(d.c.Subscribe) == 0 || !hasState(d.c) {
 		return
 	}
+	if d.waits {
+		d.say(doubtful, "bundles", "not looked at before the first start after the restore")
+		return
+	}
 	drift, err := d.drift(ctx, running)
 	if err != nil {
 		d.say(wrong, "bundles", "%v", err)

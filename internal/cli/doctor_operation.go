@@ -66,6 +66,7 @@ func (d *doctor) restored(ctx context.Context, db store.DB) {
 		d.say(wrong, "restore", "%v", err)
 	case r == nil:
 	case r.Waits():
+		d.waits = true
 		d.say(doubtful, "restore", "the state is that of a backup of %s; the next start finds out what was lost since", r.Made.Format(time.RFC3339))
 	default:
 		d.say(fine, "restore", "restored at %s from a backup of %s; what was lost is on record", r.At.Format(time.RFC3339), r.Made.Format(time.RFC3339))
