@@ -89,13 +89,13 @@ func Restore(ctx context.Context, r Restoration, target string) (*Restored, erro
 }
 
 func (r *Restoration) run(ctx context.Context, target string, keep bool) (*Restored, error) {
+	if err := sweepStaging(target); err != nil { // first: also one that was killed after it gave the target its name
+		return nil, err
+	}
 	if keep {
 		if err := vacant(target); err != nil {
 			return nil, err
 		}
-	}
-	if err := sweepStaging(target); err != nil {
-		return nil, err
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(target), filepath.Base(staging(target))+"*")
 	if err != nil {
@@ -108,6 +108,9 @@ func (r *Restoration) run(ctx context.Context, target string, keep bool) (*Resto
 	var done *Restored
 	if err == nil {
 		done, err = r.into(ctx, dir)
+	}
+	if err == nil && keep {
+		err = errors.Join(os.RemoveAll(filepath.Join(dir, "people")), os.RemoveAll(filepath.Join(dir, "archive"))) // keys of people lie nowhere else once the target is there
 	}
 	if err == nil && keep {
 		err = place(filepath.Join(dir, "root"), target)
