@@ -25,6 +25,7 @@ func TestAStrangerSeesWhatARestoreLost(t *testing.T) {
 			t.Fatal(body)
 		}
 	}
+	witnessed(t, g)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +39,7 @@ func TestAStrangerSeesWhatARestoreLost(t *testing.T) {
 	}
 	c := back(t, archive, "", "the disk broke", "")
 	g, _, stop = serve(t, c, run.Options{})
+	witnessed(t, g)
 	trees := g.Log.Trees()
 	if err := stop(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
@@ -105,6 +107,23 @@ func people(t *testing.T, st *run.State) (n int64) {
 	return n
 }
 
+// witnessed waits until all rows are in the tree and the witness has signed it: a gateway that ends does not wait for witnesses.
+func witnessed(t *testing.T, g *run.Gateway) {
+	t.Helper()
+	for range 600 {
+		n, err := g.Log.Rows(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cp, err := g.Log.Checkpoint(t.Context())
+		if err == nil && g.Log.Sequenced() >= n && bytes.Count(cp.Note, []byte("\n— ")) > 1 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("the witness never signs what there is")
+}
+
 func opened(t *testing.T, c *config.Config) *run.State {
 	t.Helper()
 	st, err := run.OpenState(t.Context(), c, store.Options{NoSync: true})
@@ -123,6 +142,7 @@ func TestARestoreThatLostNothingGoesOn(t *testing.T) {
 		t.Fatal(body)
 	}
 	archive, subjects := take(t, g)
+	witnessed(t, g)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +166,7 @@ func TestAnOldBackupRefillsNothing(t *testing.T) {
 			t.Fatal(body)
 		}
 	}
+	witnessed(t, g)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +184,7 @@ func TestAnOldBackupRefillsNothing(t *testing.T) {
 	if !g.Freezes.Dataset("stays") || people(t, g.State) != 0 {
 		t.Error("the dataset is not frozen, or people are back")
 	}
+	witnessed(t, g)
 	trees := g.Log.Trees()
 	if len(trees) < 2 || !strings.Contains(trees[len(trees)-1].Name, "-r") {
 		t.Fatalf("the log has the trees %+v, want a last one that began anew", trees)
@@ -200,6 +222,7 @@ func TestANewerLogIsTakenUp(t *testing.T) {
 	if _, err := g.Freezes.Freeze(t.Context(), lab, freeze.Operator, "a key was found"); err != nil {
 		t.Fatal(err)
 	}
+	witnessed(t, g)
 	rows := g.Log.Sequenced()
 	if err := stop(); err != nil {
 		t.Fatal(err)
