@@ -118,6 +118,9 @@ func (p *pages) edit(_ context.Context, r *page.Request, in Edit) (Begun, error)
 	if err := fits(force, in); err != nil {
 		return Begun{}, err
 	}
+	if _, err := p.own(r); err != nil {
+		return Begun{}, err
+	}
 	d, err := p.drafts.Edit(r.PathValue("id"), in.File, []byte(in.Text), force, time.Now())
 	return Begun{d.ID, in.File}, told(err)
 }
@@ -165,10 +168,22 @@ func (p *pages) working(ctx context.Context, r *page.Request) (w Working, err er
 	return w, ctx.Err()
 }
 
-func (p *pages) propose(ctx context.Context, r *page.Request, in Offer) (change.Proposal, error) {
+// own is a draft that whoever asks began. Its author counts as one of the people that a change needs, so that nobody else may write into it after they looked.
+func (p *pages) own(r *page.Request) (draft.Draft, error) {
 	d, err := p.drafts.Get(r.PathValue("id"))
 	if err != nil {
-		return change.Proposal{}, told(err)
+		return d, told(err)
+	}
+	if d.By != r.Who.Name {
+		return d, page.Wrong("somebody else began this draft: begin one of your own")
+	}
+	return d, nil
+}
+
+func (p *pages) propose(ctx context.Context, r *page.Request, in Offer) (change.Proposal, error) {
+	d, err := p.own(r)
+	if err != nil {
+		return change.Proposal{}, err
 	}
 	_, rs, ok := p.opt.Rules.Office.Running()
 	if !ok {

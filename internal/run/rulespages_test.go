@@ -166,6 +166,28 @@ func TestRulesPagesWithoutAGatewaySayWhatToDo(t *testing.T) {
 	}
 }
 
+// Whoever proposes an edited draft counts as one of the people that a change needs. So nobody else writes into it between the look and the proposal, and
+// nobody else proposes it before it is done.
+func TestADraftIsChangedAndProposedByWhoeverBeganIt(t *testing.T) {
+	_, d := governing(t)
+	at := d.draft(t, widePolicy)
+	began := d.who
+	d.who.Name, d.who.Approver = "mallory-who-began-nothing", "ben"
+	if status, body, _ := d.ask(t, "POST", at+"/edit", "admin", url.Values{"file": {"policies/home.cedar"}, "text": {"// planted\n"}}); status != 422 || !strings.Contains(body, "somebody else began") {
+		t.Errorf("another's edit: %d %s", status, body)
+	}
+	if status, body, _ := d.ask(t, "POST", at+"/propose", "admin", url.Values{"reason": {"mine now"}}); status != 422 || !strings.Contains(body, "somebody else began") {
+		t.Errorf("another's proposal: %d %s", status, body)
+	}
+	if _, body, _ := d.ask(t, "GET", at, "steward", nil); strings.Contains(body, "planted") {
+		t.Error("what another wrote is in the draft")
+	}
+	d.who = began
+	if status, body, _ := d.ask(t, "POST", at+"/propose", "steward", url.Values{"reason": {"as I looked at it"}}); status != 303 {
+		t.Errorf("their own: %d %s", status, body)
+	}
+}
+
 // Drafts are few: who makes many loses their own oldest, and nobody else's.
 func TestDraftsOfOnePersonAreFew(t *testing.T) {
 	var k draft.Keeper
