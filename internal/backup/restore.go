@@ -25,6 +25,7 @@ var (
 	ErrUnpinned = errors.New("the archive is encrypted to a recipient, so anybody who knows that could have written it: name the key of this domain's backups with --key")
 	ErrOther    = errors.New("the files are not of one backup")
 	ErrTail     = errors.New("the log that is left does not continue that of the backup")
+	ErrOlder    = errors.New("the database is from before the backup: restore a dump that was made after it")
 )
 
 // Restoration is how an archive is put back.
@@ -361,6 +362,11 @@ func (r *Restoration) settle(ctx context.Context, root string, keys *vault.Keyri
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if place, err := audit.PlaceOf(ctx, db); err != nil {
+		return err
+	} else if place.Rows < m.Log.Rows { // charges, revocations and uses of the time between are in neither
+		return fmt.Errorf("%w: the backup was made at entry %d, and the database ends at %d", ErrOlder, m.Log.Rows, place.Rows)
+	}
 	if done.Added, err = audit.Adopt(ctx, db, logDir, m.Log.Origin, keys.Signer("log")); err != nil {
 		return err
 	}
