@@ -47,6 +47,7 @@ func Groups() []Group {
 	}
 	alerts := []Rule{
 		alert("ScrimNotReady", "scrim_ready == 0", "2m", "page", "The gateway takes no calls.", "scrim doctor, or /-/readyz of the admin address, says why."),
+		alert("ScrimGone", "last_over_time(scrim_ready[1h]) unless scrim_ready", "5m", "page", "The gateway was there within the hour and cannot be asked any more.", "Look whether its process runs, and whether the address for metrics can be reached."),
 		alert("ScrimJournalStopped", "scrim_log_stopped == 1", "1m", "page", "Nothing is released, because rows do not reach the transparency log.", "The gateway's log says why: mostly a disk that is full or cannot be written."),
 		alert("ScrimLogLags", "scrim_log_waiting_seconds > 10", "2m", "ticket", "Rows wait for the transparency log for more than ten seconds.", "A disk that is too slow; releases stop when it goes on."),
 		alert("ScrimWitnessMissing", "scrim_log_quorum_missing_seconds > 600", "5m", "ticket", "Too few witnesses cosign the log.", "scrim log witness says which is away."),
