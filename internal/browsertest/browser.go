@@ -268,17 +268,26 @@ func (b *Tab) Look(name string) {
 	}
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)
-		if bad := run[string](b, contrast); bad != "" {
+		if bad := b.settled(contrast); bad != "" {
 			b.t.Errorf("%s, %s: too little contrast: %s", name, theme, bad)
 		}
 	}
 	b.theme("light")
 	b.Shot(name)
 	b.do("a small screen", chromedp.EmulateViewport(360, 780))
-	if bad := run[string](b, overflow); bad != "" {
+	if bad := b.settled(overflow); bad != "" {
 		b.t.Errorf("%s: at 360 px something is wider than the screen: %s", name, bad)
 	}
 	b.do("the usual screen", chromedp.EmulateViewport(1280, 900))
+}
+
+// settled is what a check finds once the page had time to lay itself out anew: pictures are drawn again after their place has changed.
+func (b *Tab) settled(check string) (bad string) {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if bad = run[string](b, check); bad == "" || time.Now().After(end) {
+			return bad
+		}
+	}
 }
 
 func (b *Tab) theme(name string) {
