@@ -14,6 +14,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/scrimhq/scrim/console/chart"
@@ -40,7 +41,39 @@ type Options struct {
 
 type pages struct {
 	Options
-	row *template.Template
+	row   *template.Template
+	views views
+}
+
+// mostViews is how many live pages one session may have open, so that nobody takes the places of all others.
+const mostViews = 8
+
+// views counts the live pages that each session has open. The zero value is ready.
+type views struct {
+	mu   sync.Mutex // guards open
+	open map[string]int
+}
+
+// begin takes a place for a session; false: it has all that it may have. Whoever comes by the token has no session, and is counted as one.
+func (v *views) begin(session string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.open[session] >= mostViews {
+		return false
+	}
+	if v.open == nil {
+		v.open = map[string]int{}
+	}
+	v.open[session]++
+	return true
+}
+
+func (v *views) end(session string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.open[session]--; v.open[session] == 0 {
+		delete(v.open, session)
+	}
 }
 
 var funcs = template.FuncMap{
@@ -163,6 +196,12 @@ func (p *pages) events(w http.ResponseWriter, r *page.Request) {
 	if after == "" {
 		after = r.Q("after")
 	}
+	if !p.views.begin(r.Who.Session) {
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "this session has as many live pages open as it may have; close one", http.StatusTooManyRequests)
+		return
+	}
+	defer p.views.end(r.Who.Session)
 	v, err := p.Ring.View(f, after)
 	if err != nil {
 		w.Header().Set("Retry-After", "10")
