@@ -42,7 +42,7 @@ func TestNothingIsReleasedWhileRowsDoNotReachTheTree(t *testing.T) {
 			var broken atomic.Bool
 			var told atomic.Pointer[[]string]
 			told.Store(&[]string{})
-			opt := audit.Options{Dir: t.TempDir(), MergeDelay: 50 * time.Millisecond, OnHealth: func(why error) {
+			opt := audit.Options{Dir: t.TempDir(), MergeDelay: time.Second, OnHealth: func(why error) { // longer than a slow disk takes for a row
 				all := append(append([]string(nil), *told.Load()...), fmt.Sprint(why))
 				told.Store(&all)
 			}}
