@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -168,14 +167,6 @@ func ReadLastBackup(c *config.Config) (*LastBackup, error) {
 		return nil, fmt.Errorf("reading when the last backup was taken: %w", err)
 	}
 	return &l, nil
-}
-
-// programVersion is what the build says of itself.
-func programVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
 }
 
 // OpenDatabase opens the PostgreSQL database that a configuration names, for a data directory that is being restored.

@@ -2,6 +2,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -168,7 +169,7 @@ func open(ctx context.Context, c *config.Config, opt Options, t *trust, build fu
 	}
 	r := &Gateway{State: st, log: opt.Logger, opt: opt, build: build, metrics: api.NewMetrics(), tools: &mcp.Tools{}, trust: t, wall: time.Now, ruling: ruling{ends: make(chan error, 1)}}
 	r.tools.Contracts = st.contracts()
-	r.backups = &Backups{State: st, Config: r.Config, Program: programVersion()}
+	r.backups = &Backups{State: st, Config: r.Config, Program: cmp.Or(opt.Version, "devel")}
 	if c, snap, err = r.held(c, snap); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
