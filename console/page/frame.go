@@ -137,7 +137,7 @@ func (f *Frame) handle(pattern string, least Role, serve func(http.ResponseWrite
 			w.Header().Set("WWW-Authenticate", `Bearer realm="scrim admin"`)
 			f.fail(w, r, errNobody)
 		default:
-			http.Redirect(w, hr, f.opt.Login+"?to="+url.QueryEscape(local(hr.URL.RequestURI())), http.StatusSeeOther)
+			http.Redirect(w, hr, f.opt.Login+"?to="+url.QueryEscape(Local(hr.URL.RequestURI())), http.StatusSeeOther)
 		}
 	})
 }

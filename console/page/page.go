@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 )
@@ -97,7 +98,7 @@ func Add[M any](g *Group, p Page[M]) {
 	}
 	section := p.Section
 	if section == "" {
-		section = "/" + strings.SplitN(strings.TrimPrefix(p.Path, "/"), "/", 2)[0]
+		section = sectionOf(p.Path)
 	}
 	f, t := g.frame, g.template(p.Template)
 	at := p.Path
@@ -158,7 +159,7 @@ func Do[I, O any](g *Group, a Action[I, O]) {
 		case t != nil:
 			f.show(w, r, t, &View{Title: a.Title, Section: sectionOf(a.Path), Model: out})
 		default:
-			http.Redirect(w, r.Request, local(a.Then(in, out)), http.StatusSeeOther)
+			http.Redirect(w, r.Request, Local(a.Then(in, out)), http.StatusSeeOther)
 		}
 	})
 	f.handle("POST /api/v1"+a.Path, a.Role, func(w http.ResponseWriter, r *Request) {
@@ -216,9 +217,10 @@ func sectionOf(path string) string {
 	return "/" + strings.SplitN(strings.TrimPrefix(path, "/"), "/", 2)[0]
 }
 
-// local keeps a redirect on this site.
-func local(to string) string {
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) {
+// Local keeps a redirect on this site: what could be read as another's address becomes the first page.
+func Local(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
 		return "/"
 	}
 	return to

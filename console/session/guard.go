@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/scrimhq/scrim/console/page"
 )
 
 // names makes the names of the cookies. Browsers keep cookies by host and not by port, so that two gateways on one machine need different ones.
@@ -84,9 +86,8 @@ func safe(method string) bool { return method == http.MethodGet || method == htt
 
 // local returns a path of this console to go to, or that of its first page.
 func local(path string) string {
-	u, err := url.Parse(path)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(path, "//") ||
-		strings.ContainsAny(path, "\\\r\n\t") || strings.HasPrefix(u.Path, Path) || len(path) > 2000 {
+	u, err := url.Parse(page.Local(path))
+	if err != nil || strings.HasPrefix(u.Path, Path) || len(path) > 2000 {
 		return "/"
 	}
 	return u.RequestURI()
