@@ -54,7 +54,7 @@ type Options struct {
 	OnError  func(error)         // told when something in the background failed; nil: only Healthy tells
 	OnHealth func(error)         // told why nothing may be released, and nil when it may again
 
-	Hold func() error // another reason why nothing may be released; nil: there is none
+	Hold func() error // another reason why nothing may be released; nil: there is none. Called by many goroutines at once
 
 	// Anew has the next row begin a tree of its own, once: others may have seen rows after the newest one that is here, which were lost by that time, and no other
 	// history may be signed in their place. Zero: the newest tree goes on.

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/scrimhq/scrim/evidence/audit"
@@ -13,8 +14,14 @@ import (
 // Another reason, such as missing witnesses, stops releases and nothing else, as long as it lasts.
 func TestWhatHoldsReleases(t *testing.T) {
 	db := storetest.Open(t, audit.Schema())
-	var why error
-	l := openLog(t, db, audit.Options{Hold: func() error { return why }})
+	var held atomic.Bool // the log asks from goroutines of its own as well
+	why := errors.New("too few witnesses")
+	l := openLog(t, db, audit.Options{Hold: func() error {
+		if held.Load() {
+			return why
+		}
+		return nil
+	}})
 	add := func(o flow.Outcome) error {
 		return db.Update(t.Context(), func(tx store.Tx) error {
 			ev := event(1)
@@ -26,7 +33,7 @@ func TestWhatHoldsReleases(t *testing.T) {
 	if err := add(flow.Released); err != nil {
 		t.Fatal(err)
 	}
-	why = errors.New("too few witnesses")
+	held.Store(true)
 	if err := add(flow.Released); !errors.Is(err, why) {
 		t.Errorf("released: error %v, want %v", err, why)
 	}
@@ -36,7 +43,7 @@ func TestWhatHoldsReleases(t *testing.T) {
 	if err := add(flow.Refused); err != nil {
 		t.Errorf("a refusal is not on record: %v", err)
 	}
-	why = nil
+	held.Store(false)
 	if err := add(flow.Released); err != nil {
 		t.Errorf("after that: %v", err)
 	}
