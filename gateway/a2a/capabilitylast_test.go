@@ -69,7 +69,7 @@ func TestAnOpenStreamEndsWithItsCapability(t *testing.T) {
 	for name, end := range map[string]func(*guarded) *gatewaytest.Holder{
 		"link 0: capability is revoked": nil,
 		"breaks rule expired": func(g *guarded) *gatewaytest.Holder {
-			return g.root(t, capability.Grant{Expires: time.Now().Add(5 * time.Second).Truncate(time.Second)})
+			return g.root(t, capability.Grant{Expires: time.Now().Add(8 * time.Second).Truncate(time.Second)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

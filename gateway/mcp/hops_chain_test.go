@@ -75,7 +75,7 @@ func TestStatementsGoAlongWithASession(t *testing.T) {
 			return &sdk.CreateMessageResult{Model: "m", Role: "assistant", Content: &sdk.TextContent{Text: "Timbuktu"}}, nil
 		},
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	res, err := session.CallTool(ctx, &sdk.CallToolParams{Name: "rows", Arguments: map[string]any{"id": "r-1"}})
 	if err != nil || res.IsError {

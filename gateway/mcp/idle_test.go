@@ -38,7 +38,7 @@ func TestQuietStreamsEnd(t *testing.T) {
 		t.Error("a quiet stream stays open")
 	}
 	closed := 0
-	for end := time.Now().Add(30 * time.Second); closed == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); closed == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		for _, ev := range r.Events() {
 			if ev.Outcome == flow.Closed && ev.Segment >= 4 {
 				closed++

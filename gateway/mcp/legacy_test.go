@@ -38,7 +38,7 @@ func TestOldTransportTakesTheSameRoad(t *testing.T) {
 			if v := s.InitializeResult().ProtocolVersion; v != version {
 				t.Fatalf("version = %s, want %s", v, version)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			checkPrompts(t, ctx, s, got)
 			if res := call(t, s, "asks", asked{}, nil); res.IsError || texts(res) != "done" {
@@ -51,14 +51,14 @@ func TestOldTransportTakesTheSameRoad(t *testing.T) {
 			if err := s.Subscribe(ctx, &sdk.SubscribeParams{URI: "mem://beds"}); err != nil {
 				t.Fatal(err)
 			}
-			for end := time.Now().Add(10 * time.Second); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(time.Minute); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				_ = server.ResourceUpdated(ctx, &sdk.ResourceUpdatedNotificationParams{URI: "mem://beds"})
 			}
 			client.wait(t, "updated mem://beds")
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				n := 0
 				for range server.Sessions() {
 					n++

@@ -260,7 +260,7 @@ func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
 func connect(t testing.TB, endpoint, key, version string, opt *sdk.ClientOptions) *sdk.ClientSession {
 	t.Helper()
 	client := sdk.NewClient(&sdk.Implementation{Name: "client", Version: "1"}, opt)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	session, err := client.Connect(ctx, &sdk.StreamableClientTransport{Endpoint: endpoint, HTTPClient: &http.Client{Transport: keyed{key}}}, &sdk.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {

@@ -73,7 +73,7 @@ func TestInputRequiredRoundsTakeTheRoad(t *testing.T) {
 	r := newRig(t, u, featureSetup(roundsSetup))
 	s := connectWith(t, r.url, "scrim_other", wire.MCP20260728, client.options(), "")
 	checkRounds(t, s, client, got)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	checkPrompts(t, ctx, s, got)
 }
@@ -87,7 +87,7 @@ func TestFeaturesOverStdio(t *testing.T) {
 			addRounds(server, got)
 			r := newRig(t, newUpstream(t, nil), featureSetup(roundsSetup))
 			st, s := stdio(t, r, stranger)
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() {
@@ -117,7 +117,7 @@ func TestFeaturesOverStdio(t *testing.T) {
 			if err := cs.Subscribe(ctx, &sdk.SubscribeParams{URI: "mem://beds"}); err != nil {
 				t.Fatal(err)
 			}
-			for end := time.Now().Add(10 * time.Second); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(time.Minute); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				_ = server.ResourceUpdated(ctx, &sdk.ResourceUpdatedNotificationParams{URI: "mem://beds"})
 			}
 			client.wait(t, "updated mem://beds")
@@ -135,7 +135,7 @@ func TestSubscriptionsWithoutASession(t *testing.T) {
 	if err := s.Subscribe(t.Context(), &sdk.SubscribeParams{URI: "mem://beds"}); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(client.all(), "updated") && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		_ = server.ResourceUpdated(t.Context(), &sdk.ResourceUpdatedNotificationParams{URI: "mem://beds"})
 	}
 	client.wait(t, "updated mem://beds")

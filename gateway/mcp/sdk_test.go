@@ -23,7 +23,7 @@ func both(t *testing.T, test func(t *testing.T, version string, opt *sdk.Streama
 
 func call(t *testing.T, s *sdk.ClientSession, tool string, args any, meta sdk.Meta) *sdk.CallToolResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	res, err := s.CallTool(ctx, &sdk.CallToolParams{Meta: meta, Name: tool, Arguments: args})
 	if err != nil {
@@ -196,7 +196,7 @@ func TestNotificationsOfTheServer(t *testing.T) {
 		if res.IsError || texts(res) != "Done." {
 			t.Fatalf("result = %s", encoded(t, res))
 		}
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for {
 			mu.Lock()
 			n, m := len(progress), len(logs)

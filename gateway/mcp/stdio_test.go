@@ -89,7 +89,7 @@ func line(t testing.TB, r *bufio.Reader) string {
 	select {
 	case s := <-got:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no line came")
 		return ""
 	}
@@ -102,7 +102,7 @@ func (s *session) ended(t testing.TB) {
 		if err != nil {
 			t.Errorf("Run() = %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Run does not return")
 	}
 }

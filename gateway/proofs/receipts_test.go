@@ -34,7 +34,7 @@ func TestNoPromiseOfARowThatWasChanged(t *testing.T) {
 		return err
 	})
 	h := &proofs.Handler{Journal: l, Signer: key, MergeDelay: time.Second}
-	wait := time.Now().Add(10 * time.Second)
+	wait := time.Now().Add(time.Minute)
 	for l.Sequenced() < 1 && time.Now().Before(wait) {
 		time.Sleep(time.Millisecond)
 	}

@@ -113,7 +113,7 @@ func killWhileWriting(t *testing.T, dir, to string, args []string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)

@@ -86,7 +86,7 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 
 // await URL waits until the address answers 200; "! await URL" until nothing answers.
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		res, err := http.Get(args[0])
 		if err != nil {
 			if neg {
@@ -147,7 +147,7 @@ func call(ts *testscript.TestScript, method, body string, args []string) {
 
 // logged TEXT waits until the journal of the gateway on $ADMIN has the text.
 func logged(ts *testscript.TestScript, _ bool, args []string) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		req, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADMIN")+"/api/v1/log/entries", nil)
 		ts.Check(err)
 		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile("scrim-data/admin.token")))

@@ -304,7 +304,7 @@ func goNotes(ctx context.Context, t *transcript, cs *mcp.ClientSession, touch bo
 	attempt(t, "touch", func() (*mcp.CallToolResult, error) {
 		return cs.CallTool(ctx, &mcp.CallToolParams{Name: "touch", Arguments: map[string]any{}})
 	})
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && !t.has("updated"); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && !t.has("updated"); time.Sleep(50 * time.Millisecond) {
 		// the notification comes on another stream
 	}
 	attempt(t, "unsubscribe", func() (any, error) { return nil, cs.Unsubscribe(ctx, &mcp.UnsubscribeParams{URI: "note://one"}) })

@@ -165,7 +165,7 @@ func newWebhook(t *testing.T) *webhook {
 
 // until waits for a notification that has come to the path.
 func (h *webhook) until(path string, good func(object) bool) (auth string, ok bool) {
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		h.mu.Lock()
 		ok = slices.ContainsFunc(h.got[path], good)
 		auth = h.auth[path]

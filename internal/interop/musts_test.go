@@ -225,7 +225,7 @@ func state(task object) string { return text(task, "status", "state") }
 
 // ended waits until a task has ended.
 func (c *checker) ended(id any) object {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		r := c.wire.call(c.ctx, "GetTask", object{"id": id}, c.with())
 		switch state(r.body) {
 		case "TASK_STATE_COMPLETED", "TASK_STATE_CANCELED", "TASK_STATE_FAILED", "TASK_STATE_REJECTED":

@@ -117,7 +117,7 @@ func TestAFacadeTakesARotatedAddressAtAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows("after the rotation", "after")
-	for end := time.Now().Add(30 * time.Second); strings.Contains(sessions(), open); time.Sleep(20 * time.Millisecond) { // the server needs a moment to see it
+	for end := time.Now().Add(time.Minute); strings.Contains(sessions(), open); time.Sleep(20 * time.Millisecond) { // the server needs a moment to see it
 		if time.Now().After(end) {
 			t.Fatalf("the source before is still open: %s", sessions())
 		}

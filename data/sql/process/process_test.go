@@ -98,7 +98,7 @@ func engine(t *testing.T, how string, o process.Options) *process.Engine {
 }
 
 func one(e *process.Engine, kind relation.Kind) (v relation.Value, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	err = e.Ask(ctx, process.Statement{SQL: "SELECT", Columns: []relation.Kind{kind}}, func(row []relation.Value) error {
 		v = row[0]

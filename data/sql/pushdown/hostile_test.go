@@ -254,7 +254,7 @@ func TestPatternsTakeNoTime(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			n := int64(0)
 			err = e.Run(ctx, &relation.Bounded{In: f, Unit: []string{"u"}, Rows: 1}, seed, func(g relation.Group) error { n = g.Units; return nil })

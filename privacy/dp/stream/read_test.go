@@ -232,7 +232,7 @@ func TestAPublisherRuns(t *testing.T) {
 	go func() { defer close(done); r.Run(ctx) }()
 	time.Sleep(10 * time.Millisecond)
 	r.Set([]*stream.Plan{p})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if in, err := r.Stream(t.Context(), "stays", "admissions"); err == nil && in.Step == 3 {
 			break
 		}
