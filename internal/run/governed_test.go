@@ -266,7 +266,7 @@ func TestDatesThatComeWhileTheGatewayIsDown(t *testing.T) {
 	h := houseOf(t)
 	g := h.open()
 	h.write("policies/home.cedar", widePolicy)
-	p := h.approve(g.Governing(), h.propose(g.Governing(), "ann", time.Now().Add(50*time.Millisecond)), "bob")
+	p := h.approve(g.Governing(), h.propose(g.Governing(), "ann", time.Now().Add(3*time.Second)), "bob")
 	h.close(g)
 	time.Sleep(time.Until(p.Effective))
 	g = h.open()
@@ -415,7 +415,7 @@ func TestDatesThatBringWhatCannotBeBuilt(t *testing.T) {
 	g := h.open()
 	h.write("token", "s3cret")
 	h.write("scrim.yaml", strings.Replace(h.yaml("127.0.0.1:0"), "governance:", "  - {id: back, a2a: {url: 'http://127.0.0.1:9', credential: {file: token}}}\ngovernance:", 1))
-	p := h.approve(g.Governing(), h.propose(g.Governing(), "ann", time.Now().Add(50*time.Millisecond)), "bob")
+	p := h.approve(g.Governing(), h.propose(g.Governing(), "ann", time.Now().Add(3*time.Second)), "bob")
 	h.close(g)
 	if err := os.Remove(filepath.Join(filepath.Dir(h.file), "token")); err != nil {
 		t.Fatal(err)

@@ -47,9 +47,9 @@ func TestAnUndoneDeclarationIsNotRemembered(t *testing.T) {
 	<-line.began // so that what comes now is put into one transaction
 	errs := make(chan error, 2)
 	go func() { errs <- h.Declare(context.Background(), patients(nano, 0)) }()
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(time.Second)
 	go func() { errs <- h.SetQuota(context.Background(), insurer, &budget.Plan{Epsilon: nano}) }()
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(time.Second)
 	line.on <- struct{}{}
 	<-line.began
 	line.undo = true

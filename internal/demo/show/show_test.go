@@ -162,10 +162,10 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// settled waits up to three seconds until there are no more goroutines than want.
+// settled waits up to a minute until there are no more goroutines than want.
 func settled(want int) int {
 	n := runtime.NumGoroutine()
-	for range 60 {
+	for range 1200 {
 		if n = runtime.NumGoroutine(); n <= want {
 			break
 		}
