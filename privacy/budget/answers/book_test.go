@@ -23,7 +23,7 @@ import (
 	"github.com/scrimhq/scrim/store/storetest"
 )
 
-const pad = 800 * time.Millisecond // a computation has three quarters of it, on a machine that does other things, too
+const pad = 600 * time.Millisecond // a computation has three quarters of it, on a machine that does other things, too
 
 var epoch = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
