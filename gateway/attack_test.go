@@ -250,7 +250,7 @@ func TestAFaultRefusesTheMessageAlone(t *testing.T) {
 	if !ok || r.Rule != gateway.RuleInternal || r.Ref == "" {
 		t.Fatalf("Pass() = %v, want a refusal on record", err)
 	}
-	if p, ok := errors.AsType[*store.PanicError](err); !ok || !strings.Contains(p.Place, ".go:") || strings.Contains(err.Error(), "Jane") {
+	if p, ok := errors.AsType[*store.PanicError](err); !ok || !strings.Contains(p.Place, ".go:") || strings.Contains(gatewaytest.Said(err.Error()), "Jane") {
 		t.Errorf("the operator is told %v", err)
 	}
 	if _, err := passTo(t, rig, "a2a", wire.A2A10, "SendMessage", flow.Request, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"x"}]}}}`); err != nil {

@@ -43,7 +43,7 @@ func guessRig(t *testing.T, rules *detect.Rules) *gatewaytest.Rig {
 func TestWhatTheDetectorGuessesIsShown(t *testing.T) {
 	rig := guessRig(t, nil)
 	out, err := passTo(t, rig, "a2a", wire.A2A10, "SendMessage", flow.Request, messageOf(`{"text":"Came for 3 days on 2024-03-17, jane@example.com."}`))
-	if err != nil || !strings.Contains(out, "3 days") || strings.Contains(out, "2024") || strings.Contains(out, "jane") {
+	if err != nil || !strings.Contains(out, "3 days") || strings.Contains(gatewaytest.Said(out), "2024") || strings.Contains(gatewaytest.Said(out), "jane") {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -79,7 +79,7 @@ func TestNoGuessCarriesWhatIsSure(t *testing.T) {
 func TestPartsDoNotMakeAFindingLessSure(t *testing.T) {
 	rules := &detect.Rules{Types: []detect.Custom{{Name: "vague", Label: "secret/password", Patterns: []string{`[a-z]+@[a-z.]+ now and then`}, Score: .1}}}
 	out, err := passTo(t, guessRig(t, rules), "a2a", wire.A2A10, "SendMessage", flow.Request, messageOf(`{"text":"write to jane@example.com"},{"text":" now and then"}`))
-	if strings.Contains(out, "jane") {
+	if strings.Contains(gatewaytest.Said(out), "jane") {
 		t.Errorf("the address left (%v): %s", err, out)
 	}
 }

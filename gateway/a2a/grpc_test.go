@@ -342,7 +342,7 @@ func TestAgentsOfGRPCThatDie(t *testing.T) {
 		}}
 		r := s.served(t, "", nil)
 		text, err := drain(t, r.dial(t), "s-1")
-		if status.Code(err) != codes.ResourceExhausted || strings.Contains(err.Error(), "jane") || !strings.Contains(err.Error(), "[email ") || !strings.HasPrefix(text, "one") {
+		if status.Code(err) != codes.ResourceExhausted || strings.Contains(gatewaytest.Said(err.Error()), "jane") || !strings.Contains(err.Error(), "[email ") || !strings.HasPrefix(text, "one") {
 			t.Errorf("text = %q, error = %v", text, err)
 		}
 	})

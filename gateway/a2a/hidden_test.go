@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
 )
 
 // streamedText answers with a text artifact in chunks.
@@ -108,7 +110,7 @@ func TestKnownValuesAreFoundInStructuredContent(t *testing.T) {
 	r.send(t, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"k-1","contextId":"c-7","role":"ROLE_USER","parts":[{"data":{"name":"Jane Doe","id":"Jane Doe"}}]}}}`)
 	r.send(t, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"k-2","contextId":"c-7","role":"ROLE_USER","parts":[{"data":{"name":"Ann Smith","id":"about Jane Doe"}}]}}}`)
 	for i, got := range agent.received() {
-		if strings.Contains(got, "Jane") {
+		if strings.Contains(gatewaytest.Said(got), "Jane") {
 			t.Errorf("message %d showed a known value under another label: %s", i, got)
 		}
 	}
@@ -143,7 +145,7 @@ func TestPartsOfOneChunkAreOneText(t *testing.T) {
 	})
 	r := newRig(t, agent, nil)
 	_, body := r.send(t, fmt.Sprintf(streamingMessage, "m-1"))
-	if text := joinTexts(body); strings.Contains(text, "jane") || !strings.HasPrefix(text, "write to [email ") || !strings.HasSuffix(text, " now") {
+	if text := joinTexts(body); strings.Contains(gatewaytest.Said(text), "jane") || !strings.HasPrefix(text, "write to [email ") || !strings.HasSuffix(text, " now") {
 		t.Errorf("text = %q, want the address gone whole", text)
 	}
 }
@@ -162,7 +164,7 @@ func TestNamesInJSONTextAreFoundInProse(t *testing.T) {
 	agent := newAgent(t, answerWith(okMessage))
 	r := newRig(t, agent, nil)
 	r.send(t, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"j-1","role":"ROLE_USER","parts":[{"text":"About Jane Doe:"},{"text":"{\"name\":\"Jane Doe\"}"},{"text":"So much for Jane Doe."}]}}}`)
-	if got := agent.received(); len(got) != 1 || strings.Contains(got[0], "Jane") {
+	if got := agent.received(); len(got) != 1 || strings.Contains(gatewaytest.Said(got[0]), "Jane") {
 		t.Errorf("agent received %s", got)
 	}
 }

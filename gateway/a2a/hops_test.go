@@ -573,7 +573,7 @@ func TestARetryUnderNarrowerLimitsShowsLess(t *testing.T) {
 	if body := ask(nil); !strings.Contains(body, "Alan Smithee") {
 		t.Fatalf("without limits the answer is %s", body)
 	}
-	if body := ask(map[flow.Label]flow.Treatment{"person/name": {Level: flow.Masked}}); strings.Contains(body, "Alan") || !strings.Contains(body, `"result"`) {
+	if body := ask(map[flow.Label]flow.Treatment{"person/name": {Level: flow.Masked}}); strings.Contains(gatewaytest.Said(body), "Alan") || !strings.Contains(body, `"result"`) {
 		t.Errorf("the retry under narrower limits got %s", body)
 	}
 	if calls != 1 {

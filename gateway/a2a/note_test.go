@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
 )
 
 const noted = `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":%q,"role":"ROLE_USER","parts":[{"text":"How are the beds?"}],"metadata":{"https://scrim.dev/ext/privacy/v1":%s}}}}`
@@ -32,7 +34,7 @@ func TestEarlierNotesAreCarriedOn(t *testing.T) {
 			t.Fatalf("%s: the message did not arrive: %d %s", name, status, answer)
 		}
 		all := agent.received()
-		if got := all[len(all)-1]; strings.Contains(got, "earlier") || strings.Contains(strings.ToLower(got), "jane") {
+		if got := all[len(all)-1]; strings.Contains(got, "earlier") || strings.Contains(gatewaytest.Said(strings.ToLower(got)), "jane") {
 			t.Errorf("%s: agent received %s", name, got)
 		}
 	}
@@ -50,7 +52,7 @@ func TestSurrogatesOfOthersAreKeptClearOf(t *testing.T) {
 	r.send(t, fmt.Sprintf(body, 1, "nobody", "Ann Smith"))
 	r.send(t, fmt.Sprintf(body, 2, "Jane Doe", "Jane Doe"))
 	got := agent.received()[1]
-	if strings.Contains(got, "Jane") || !strings.Contains(got, "and [person ") {
+	if strings.Contains(gatewaytest.Said(got), "Jane") || !strings.Contains(got, "and [person ") {
 		t.Fatalf("agent received %s", got)
 	}
 	_, mine, _ := strings.Cut(got, "and [person ")

@@ -244,7 +244,7 @@ func TestPeerOfTheHookGetsTheRecipientsTerms(t *testing.T) {
 		t.Errorf("the own caller's answer: %+v", own)
 	}
 	v := h.must(t, true, said{services: one, method: "tools/call", context: byBob, payload: row})
-	if v.kind != "mutated" || strings.Contains(v.payload, "jane.doe") || strings.Contains(v.payload, "Jane") || !strings.Contains(v.payload, `"content":[`) || !strings.Contains(v.payload, "dev.scrim/privacy") {
+	if v.kind != "mutated" || strings.Contains(v.payload, "jane.doe") || strings.Contains(gatewaytest.Said(v.payload), "Jane") || !strings.Contains(v.payload, `"content":[`) || !strings.Contains(v.payload, "dev.scrim/privacy") {
 		t.Errorf("the stranger's answer: %+v", v)
 	}
 	if !stdjson.Valid([]byte(v.payload)) {
@@ -320,10 +320,10 @@ func TestHeadersThatRepeatTheMessageSayNoMoreThanIt(t *testing.T) {
 	ask := said{services: one, method: "tools/call", context: map[string]any{"caller": "jane@own.example"}, payload: `{"name":"rows","arguments":{"who":"Jane Doe"}}`}
 	ask.headers = [][2]string{{"mcp-name", "rows"}, {"mcp-param-who", "Jane Doe"}, {"mcp-param-else", "Zanzibar"}, {"mcp-param-twice", "a"}, {"Mcp-Param-Twice", "b"}, {"accept", "x"}}
 	v := h.must(t, false, ask)
-	if v.kind != "mutated" || strings.Contains(v.payload, "Jane") {
+	if v.kind != "mutated" || strings.Contains(gatewaytest.Said(v.payload), "Jane") {
 		t.Fatalf("at a task of low criticality: %+v", v)
 	}
-	if who := v.set["Mcp-Param-Who"]; who == "" || strings.Contains(who, "Jane") || !strings.Contains(v.payload, who) {
+	if who := v.set["Mcp-Param-Who"]; who == "" || strings.Contains(gatewaytest.Said(who), "Jane") || !strings.Contains(v.payload, who) {
 		t.Errorf("the header is set to %q beside %s", who, v.payload)
 	}
 	if len(v.set) != 1 || strings.Join(v.remove, " ") != "Mcp-Param-Else Mcp-Param-Twice" {
@@ -355,7 +355,7 @@ func TestHookAsksForACredential(t *testing.T) {
 func TestWithoutTheToolsNameNothingStructuredPasses(t *testing.T) {
 	h := newHook(t, nil)
 	v := h.must(t, true, said{services: []string{"everything"}, method: "tools/call", context: map[string]any{"caller": "bob@other"}, payload: row})
-	if v.kind == "pass" || strings.Contains(v.payload, "Jane") || strings.Contains(v.payload, "jane.doe") {
+	if v.kind == "pass" || strings.Contains(gatewaytest.Said(v.payload), "Jane") || strings.Contains(v.payload, "jane.doe") {
 		t.Errorf("%+v", v)
 	}
 }

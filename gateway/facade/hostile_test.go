@@ -119,7 +119,7 @@ func TestATableThatChangesUnderUs(t *testing.T) {
 		}
 	}
 	change(`DROP VIEW things; CREATE VIEW things AS SELECT rowid AS id, name AS whole, ssn AS part, ssn AS truth, ssn AS day, ssn AS moment, 'x' AS weird, NULL AS text FROM patients`)
-	if got := r.call(t, "scrim_own", "things_list", `{}`); strings.Contains(got.body, "Jane") || strings.Contains(got.body, "536-90") || got.Odd == 0 {
+	if got := r.call(t, "scrim_own", "things_list", `{}`); strings.Contains(gatewaytest.Said(got.body), "Jane") || strings.Contains(got.body, "536-90") || got.Odd == 0 {
 		t.Errorf("columns that became others show %s", got.body)
 	}
 	change(`DROP VIEW things; CREATE VIEW things AS SELECT rowid AS id, 'a' AS weird FROM patients`)

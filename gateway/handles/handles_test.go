@@ -224,7 +224,7 @@ func TestAMarkedPartIsRedeemedAsItWouldHaveBeenShown(t *testing.T) {
 			r := newRig(t, nil)
 			inline := r.ask("billing", `{`+tt.part+`}`)
 			out := r.ask("billing", `{`+tt.part+mark+`},{"text":"beside"}`)
-			if strings.Contains(out, "***") || strings.Contains(out, "jane") || strings.Contains(out, "Zelda") || !strings.Contains(out, "beside") {
+			if strings.Contains(out, "***") || strings.Contains(gatewaytest.Said(out), "jane") || strings.Contains(gatewaytest.Said(out), "Zelda") || !strings.Contains(out, "beside") {
 				t.Fatalf("the part did not go by reference: %s", out)
 			}
 			h := r.reference(out)
@@ -238,7 +238,7 @@ func TestAMarkedPartIsRedeemedAsItWouldHaveBeenShown(t *testing.T) {
 			if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != tt.media {
 				t.Fatalf("%s %s: %s", res.Status, res.Header.Get("Content-Type"), got)
 			}
-			if strings.Contains(got, "jane.doe") || strings.Contains(got, "Zelda") {
+			if strings.Contains(got, "jane.doe") || strings.Contains(gatewaytest.Said(got), "Zelda") {
 				t.Errorf("redeemed %q, which is more than shown inline: %s", got, inline)
 			}
 			if !strings.Contains(tt.name, "file") && !strings.Contains(strings.ReplaceAll(inline, `\"`, `"`), strings.Trim(got, "{}")) {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/scrimhq/scrim/gateway/gatewaytest"
+
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway"
 	"github.com/scrimhq/scrim/gateway/identity"
@@ -22,7 +24,7 @@ func TestARedeemerNamesNoMore(t *testing.T) {
 	}, `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hello"}]}}}`)
 	h := r.reference(out)
 	for _, named := range []string{"", "low", "routine", "critical", "no such"} {
-		if res, got := r.redeem(h, "insurer", map[string]string{identity.HeaderCriticality: named}); res.StatusCode != http.StatusOK || strings.Contains(got, "jane") {
+		if res, got := r.redeem(h, "insurer", map[string]string{identity.HeaderCriticality: named}); res.StatusCode != http.StatusOK || strings.Contains(gatewaytest.Said(got), "jane") {
 			t.Errorf("named %q: %s %q", named, res.Status, got)
 		}
 	}

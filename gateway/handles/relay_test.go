@@ -78,7 +78,7 @@ func TestAReferenceGoesThroughAnotherGateway(t *testing.T) {
 			far.answer = `{"message":{"messageId":"r","role":"ROLE_AGENT","parts":[{"text":"` + secret + `","metadata":{"https://scrim.dev/ext/privacy/v1":{"handle":{"uses":2}}}},{"text":"beside"}]}}`
 			near := behind(t, far, tt.policy)
 			out := near.through(t, "claims", tt.purpose)
-			if !strings.Contains(out, "beside") || strings.Contains(out, "jane") || strings.Contains(out, far.url) {
+			if !strings.Contains(out, "beside") || strings.Contains(gatewaytest.Said(out), "jane") || strings.Contains(out, far.url) {
 				t.Fatal(out)
 			}
 			h := near.reference(out)

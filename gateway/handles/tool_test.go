@@ -45,7 +45,7 @@ func TestAToolRedeems(t *testing.T) {
 	}
 	for range 2 { // the second is a retry
 		out := call("insurer", h.Ref)
-		if err := stdjson.Unmarshal([]byte(out), &got); err != nil || !strings.Contains(string(got.Result.StructuredContent.Part), `"text":"Write to [email`) || strings.Contains(out, "jane") {
+		if err := stdjson.Unmarshal([]byte(out), &got); err != nil || !strings.Contains(string(got.Result.StructuredContent.Part), `"text":"Write to [email`) || strings.Contains(gatewaytest.Said(out), "jane") {
 			t.Fatalf("%s %v", out, err)
 		}
 	}
