@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type order struct {
 	Dir, URL, Schema string
 	First            int // of the keys; 0: none, spend without keys until there is nothing left
 	Spenders         int
+	Hold             int   // after so many charges spend no more, and do not end; 0: go on
 	Each             int64 // nano-ε
 	Lease            time.Duration
 }
@@ -103,9 +105,13 @@ func answerKeys(l *budget.Ledger, o order) error {
 func spendAll(l *budget.Ledger, o order) error {
 	ctx := context.Background()
 	var wg sync.WaitGroup
+	var n atomic.Int64
 	for range o.Spenders {
 		wg.Go(func() {
 			for {
+				if o.Hold > 0 && n.Add(1) > int64(o.Hold) {
+					time.Sleep(time.Hour) // until killed
+				}
 				r, err := l.Reserve(ctx, budget.Charge{Scope: agent1, Cost: pure(o.Each), Lease: o.Lease})
 				if errors.Is(err, budget.ErrExhausted) {
 					return
