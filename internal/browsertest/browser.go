@@ -1,11 +1,13 @@
 // Package browsertest looks at pages as people do: in a headless Chromium, by the names that things are called on the page. It is for tests alone.
 //
 // A [Tab] collects what a person at the keyboard would not see: messages of the console, violations of the page's policy, and every byte that came over the
-// network. [Tab.Look] checks what each page owes everybody: names for what can be filled in, contrast, room on a small screen, and that no planted value shows.
+// network. [Tab.Look] checks what each page owes everybody: names for what can be filled in, contrast, room on a small screen, a focus that goes in the
+// order of the page and is seen, and that no planted value shows.
 package browsertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -34,6 +36,7 @@ type Tab struct {
 	base   string
 	shots  string // directory of screenshots; "": none are written
 	secret []string
+	wait   time.Duration
 
 	mu       sync.Mutex // guards the fields below
 	said     []string
@@ -46,6 +49,8 @@ type Options struct {
 	Base    string   // URL of the console
 	Planted []string // values that no page may show
 	Shots   string   // directory that screenshots are written to; "": none are
+
+	Patience time.Duration // how long a page has to lay itself out; 0: 30 s
 }
 
 // Open starts a browser with one tab. Where there is no Chromium the test is skipped with a word, and fails if SCRIM_REQUIRE is set.
@@ -69,7 +74,7 @@ func Open(t testing.TB, opt Options) *Tab {
 	t.Cleanup(end)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
-	tab := &Tab{t: t, ctx: ctx, base: strings.TrimRight(opt.Base, "/"), shots: opt.Shots, secret: opt.Planted}
+	tab := &Tab{t: t, ctx: ctx, base: strings.TrimRight(opt.Base, "/"), shots: opt.Shots, secret: opt.Planted, wait: cmp.Or(opt.Patience, 30*time.Second)}
 	err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, s *chromedp.Target) error {
 		if _, err := cdp.Call(ctx, s, network.Enable, network.EnableParams{}); err != nil {
 			return err
@@ -279,11 +284,35 @@ func (b *Tab) Look(name string) {
 		b.t.Errorf("%s: at 360 px something is wider than the screen: %s", name, bad)
 	}
 	b.do("the usual screen", chromedp.EmulateViewport(1280, 900))
+	b.walk(name)
+}
+
+// mostStops is how far the tabulator goes on one page. What comes after is looked at without it.
+const mostStops = 60
+
+// walk goes through the page by the tabulator: nothing that can be used is left out, the focus goes in the order of the document, and it is seen.
+func (b *Tab) walk(name string) {
+	b.t.Helper()
+	if bad := run[string](b, stops); bad != "" {
+		b.t.Errorf("%s: out of the order of the focus: %s", name, bad)
+	}
+	for range mostStops {
+		b.do("the tabulator", chromedp.KeyEvent("\t"))
+		bad := run[string](b, stopped)
+		if bad == "end" {
+			break
+		}
+		if bad != "" {
+			b.t.Errorf("%s: the focus: %s", name, bad)
+			break
+		}
+	}
+	run[bool](b, `(document.activeElement.blur(), scrollTo(0, 0), true)`)
 }
 
 // settled is what a check finds once the page had time to lay itself out anew: pictures are drawn again after their place has changed.
 func (b *Tab) settled(check string) (bad string) {
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(b.wait); ; time.Sleep(50 * time.Millisecond) {
 		if bad = run[string](b, check); bad == "" || time.Now().After(end) {
 			return bad
 		}

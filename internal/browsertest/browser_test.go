@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/internal/browsertest"
 )
@@ -26,7 +27,7 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 		switch r.URL.Path {
 		case "/bad":
 			w.Header().Set("Content-Security-Policy", "default-src 'self'")
-			_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>bad</title><h1>Bad</h1><input><p style="color:#bbb">pale</p><div data-x="` + secret + `"></div><pre>` + strings.Repeat("wide", 200) + `</pre><script>alert(1)</script><script src="/s.js"></script>`))
+			_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>bad</title><h1>Bad</h1><input><p style="color:#bbb">pale</p><div data-x="` + secret + `"></div><pre>` + strings.Repeat("wide", 200) + `</pre><button tabindex="-1">No</button><button style="outline:none">Unseen</button><script>alert(1)</script><script src="/s.js"></script>`))
 		case "/s.js":
 			w.Header().Set("Content-Type", "text/javascript")
 			_, _ = w.Write([]byte(`console.warn("a message"); document.querySelector("p").style.color = "#bbb"`))
@@ -36,7 +37,7 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	h := &heard{TB: t}
-	b := browsertest.Open(h, browsertest.Options{Base: srv.URL, Planted: []string{secret}})
+	b := browsertest.Open(h, browsertest.Options{Base: srv.URL, Planted: []string{secret}, Patience: 300 * time.Millisecond})
 	b.Go("/")
 	b.Type("Name", "x")
 	b.Look("good")
@@ -51,7 +52,7 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 	b.Look("bad")
 	b.Quiet()
 	all := strings.Join(h.errors, "\n")
-	for _, want := range []string{"without a name", "too little contrast", "wider than the screen", "planted value", "the browser says"} {
+	for _, want := range []string{"without a name", "too little contrast", "wider than the screen", "out of the order", "the focus", "planted value", "the browser says"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("it does not see: %s", want)
 		}

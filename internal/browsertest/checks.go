@@ -64,6 +64,48 @@ const overflow = `(() => {
   return "the page is " + document.documentElement.scrollWidth + " wide: " + bad.slice(0, 6).join(" | ");
 })()`
 
+// stops prepares a walk by the tabulator from the top of the page, and lists what would come before its turn or never.
+const stops = `(() => {
+  const bad = [], groups = new Set();
+  window.scrimStops = [];
+  window.scrimThere = new Set(document.querySelectorAll("*"));
+  for (const e of document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")) {
+    if (e.disabled || e.type === "hidden" || !e.checkVisibility({visibilityProperty: true})) continue;
+    if (e.tabIndex > 0) bad.push("before its turn: " + e.outerHTML.slice(0, 100));
+    if (e.tabIndex < 0) {
+      if (e.matches("a[href], button, input, select, textarea, summary")) bad.push("never: " + e.outerHTML.slice(0, 100));
+      continue;
+    }
+    if (e.type === "radio") {
+      const one = (e.form && [...document.forms].indexOf(e.form)) + " " + e.name;
+      if (groups.has(one)) continue;
+      groups.add(one);
+    }
+    window.scrimStops.push(e);
+  }
+  window.scrimAt = -1;
+  document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex");
+  return bad.slice(0, 8).join(" | ");
+})()`
+
+// stopped says what is wrong with where the focus went, "end" if it left the page, or nothing.
+const stopped = `(() => {
+  const e = document.activeElement, stops = window.scrimStops, last = window.scrimAt;
+  let next = last + 1; // a page that lives may have taken some away by now, and put others there
+  while (next < stops.length && (!stops[next].isConnected || !stops[next].checkVisibility({visibilityProperty: true}))) next++;
+  if (!e || e === document.body || e === document.documentElement) return next < stops.length ? "it leaves before " + stops[next].outerHTML.slice(0, 100) : "end";
+  if (e === stops[last] && /^(date|time|datetime-local|month|week)$/.test(e.type)) return ""; // its parts are stops of their own, which the browser marks
+  const o = getComputedStyle(e);
+  if (o.outlineStyle === "none" && o.boxShadow === "none" && e.id !== "main") return "it is not seen on " + e.outerHTML.slice(0, 100);
+  if (!window.scrimThere.has(e)) return "";
+  let at = stops.indexOf(e);
+  if (at < 0 && e.type === "radio") at = stops.findIndex(s => s.type === "radio" && s.name === e.name && s.form === e.form);
+  if (at < 0) return /auto|scroll/.test(o.overflowX + o.overflowY) ? "" : "it goes to " + e.outerHTML.slice(0, 100);
+  if (at !== next) return "it goes from the stop " + last + " to the stop " + at + ", " + e.outerHTML.slice(0, 100);
+  window.scrimAt = at;
+  return "";
+})()`
+
 // smaller writes a picture with at most 256 colours, those that it has most of, which is nearly all of a page of text.
 func smaller(raw []byte) ([]byte, error) {
 	src, err := png.Decode(bytes.NewReader(raw))
