@@ -27,7 +27,7 @@ type Mistake struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"` // from 1; 0: the file as a whole
 	Column int    `json:"column"`
-	Text   string `json:"text"`
+	Text   string `json:"message"`
 	Hint   string `json:"hint,omitempty"`
 }
 

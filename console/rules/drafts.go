@@ -43,7 +43,10 @@ type Working struct {
 	Example  string              `json:"-"` // name of a file that could be added
 	Text     string              `json:"text"`
 	Mistakes draft.Mistakes      `json:"mistakes,omitempty"`
-	Source   []draft.SourceLine  `json:"source,omitempty"`
+	Source   []draft.SourceLine  `json:"source,omitempty"` // around the mistakes of the file
+	Inline   []draft.SourceLine  `json:"-"`                // the text with its mistakes, if it has any
+	Told     []Told              `json:"-"`                // the mistakes, with where each is
+	Untold   int                 `json:"-"`                // more than are listed
 	Problem  string              `json:"problem,omitempty"`
 	Tests    []policy.TestResult `json:"tests,omitempty"`
 	Failed   int                 `json:"failed"`
@@ -161,7 +164,7 @@ func (p *pages) working(ctx context.Context, r *page.Request) (w Working, err er
 		}
 	}
 	if ms, ok := errors.AsType[draft.Mistakes](err); ok {
-		w.Mistakes, w.Source = ms, draft.Around(w.Text, ms.Of(w.Editing))
+		w.tell(ms, force)
 	} else if err != nil {
 		w.Problem = err.Error()
 	}

@@ -49,6 +49,10 @@ func TestAChangeOfTheRulesInABrowser(t *testing.T) {
 	b.Press("Make a draft of it")
 	b.See("These rules cannot decide")
 	b.Look("console-draft-wrong")
+	b.Press("policies/home.cedar, line 1, column ") // a link to the line, to which the focus goes
+	b.Wait(`location.hash === "#line-1" && document.activeElement.id === "line-1"`)
+	b.Wait(`document.getElementById(document.activeElement.getAttribute("aria-describedby")).innerText.startsWith("column ")`)
+	b.Wait(`(() => { const r = document.activeElement.getBoundingClientRect(); return r.top >= document.querySelector(".top").getBoundingClientRect().bottom && r.bottom <= innerHeight })()`)
 	b.Type("policies/home.cedar", strings.TrimSpace(widePolicy))
 	b.Press("Keep and check")
 	b.See("What opens and closes")

@@ -148,6 +148,45 @@ func TestDraftsTellTheirMistakesAndTouchNoOtherFiles(t *testing.T) {
 	}
 }
 
+// What is wrong with a draft stands in its text, and the list above leads there. A text cannot become part of the page.
+func TestADraftHasItsMistakesInItsText(t *testing.T) {
+	_, d := governing(t)
+	const attack = `</textarea></code></table><script>alert("wrong-7f3c19e2")</script><img src=x onerror=alert(1)>`
+	at := d.draft(t, "\n// "+attack+"\n"+strings.TrimSpace(narrowPolicy)+"\npermit (principal, action, resurce);\n  permit \u202e"+attack+";\n")
+	_, body, _ := d.ask(t, "GET", at, "steward", nil)
+	for _, want := range []string{
+		`<a href="#line-4">policies/home.cedar, line 4, column 28</a>`, `<tr id="line-4" class="refused" tabindex="-1" aria-describedby="line-4-wrong">`,
+		`permit (principal, action, <mark>resurce</mark>);`, `<ul id="line-4-wrong">`, `<tr id="line-1">`, `<tr id="line-2">`, `<a href="#line-5">`, `<mark>⟨U&#43;202E⟩</mark>`,
+		`aria-describedby="mistakes" aria-invalid="true"`, ">\n\n// ", // a first newline of a textarea is none of its text
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page has no %s: %s", want, body)
+		}
+	}
+	for _, bad := range []string{"<script>alert", "</textarea></code>", "<img src=x", "\u202e", " style=", " onerror=alert(1)>"} {
+		if main := body[strings.Index(body, "<main"):strings.Index(body, "<textarea")] + body[strings.Index(body, "</textarea>"):]; strings.Contains(main, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if strings.Contains(body, "<script>alert") || strings.Count(body, "</textarea>") != strings.Count(body, "<textarea") {
+		t.Error("a text ends its field")
+	}
+	_, body, _ = d.ask(t, "GET", "/api/v1"+at, "steward", nil)
+	for _, want := range []string{`"line":4`, `"column":28`, `"message":"`, `"file":"policies/home.cedar"`} {
+		if !strings.Contains(strings.ReplaceAll(body, " ", ""), want) {
+			t.Errorf("the twin has no %s: %s", want, body)
+		}
+	}
+	// What is wrong in another file has its place on that file's page.
+	if status, _, _ := d.ask(t, "POST", at+"/edit", "steward", url.Values{"file": {"policies/second.cedar"}, "text": {"// nothing is wrong here\n"}}); status != 303 {
+		t.Fatalf("edit: %d", status)
+	}
+	_, body, _ = d.ask(t, "GET", at+"?file=policies/second.cedar", "steward", nil)
+	if !strings.Contains(body, `<a href="?file=policies%2Fhome.cedar#line-4">`) || strings.Contains(body, `id="line-1"`) || strings.Contains(body, "aria-invalid") {
+		t.Errorf("the page of the other file: %s", body)
+	}
+}
+
 // A console without a gateway describes the same pages, and says that there is nothing behind them.
 func TestRulesPagesWithoutAGatewaySayWhatToDo(t *testing.T) {
 	d := newDesk(t, func(f *page.Frame) {
