@@ -217,10 +217,10 @@ func sectionOf(path string) string {
 	return "/" + strings.SplitN(strings.TrimPrefix(path, "/"), "/", 2)[0]
 }
 
-// Local keeps a redirect on this site: what could be read as another's address becomes the first page.
+// Local keeps a redirect on this site: what could be read as another's address, now or once it is escaped anew, becomes the first page.
 func Local(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
 		return "/"
 	}
 	return to

@@ -97,9 +97,14 @@ func (d *Door) arrive(w http.ResponseWriter, r *http.Request) {
 
 type onward struct{ To string }
 
-// form shows the page of the login. It changes nothing, whoever fetches it, and however often.
+// form shows the page of the login. It changes nothing, whoever fetches it, and however often. No body is read for it: [http.Request.FormValue] would
+// take a multipart one of any length, and put it on disk.
 func (d *Door) form(w http.ResponseWriter, r *http.Request, status int, why string) {
-	f := Form{To: local(r.FormValue("to")), Why: why, Script: pathScript, Out: pathOut, Name: string(d.opt.Domain)}
+	to := r.URL.Query().Get("to")
+	if r.PostForm != nil {
+		to = r.PostForm.Get("to")
+	}
+	f := Form{To: local(to), Why: why, Script: pathScript, Out: pathOut, Name: string(d.opt.Domain)}
 	if l := d.opt.Login(); l != nil {
 		f.Provider = l.Name()
 	}

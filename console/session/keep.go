@@ -66,9 +66,31 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request, s *session) error {
 	if old := d.of(r); old != nil {
 		d.drop(old)
 	}
+	d.makeRoom(s)
 	d.sessions[s.sum] = s
 	http.SetCookie(w, d.cookieFor(token))
 	return nil
+}
+
+// makeRoom ends the session of a person that was without a request for longest, if they have as many as one may have. It is called with d.mu held.
+func (d *Door) makeRoom(s *session) {
+	if s.person == nil {
+		return // each link makes one, and few can make links
+	}
+	var oldest *session
+	own := 0
+	for _, o := range d.sessions {
+		if o.person == nil || o.person.issuer != s.person.issuer || o.person.subject != s.person.subject {
+			continue
+		}
+		own++
+		if oldest == nil || o.seen.Before(oldest.seen) {
+			oldest = o
+		}
+	}
+	if own >= mostOfOne {
+		d.drop(oldest)
+	}
 }
 
 // standing is who a session is and what it may do now.
@@ -133,7 +155,8 @@ func (d *Door) sweep(now time.Time) {
 
 // Identify says who asks; the zero value where nobody is logged in, or whoever is may do nothing any more.
 func (d *Door) Identify(r *http.Request) page.Who {
-	if scheme, given, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
+	if header := r.Header.Get("Authorization"); header != "" { // as [Door.Guard] sees it
+		scheme, given, _ := strings.Cut(header, " ")
 		if strings.EqualFold(scheme, "Bearer") && !d.opt.Token.IsZero() && d.opt.Token.Equal(given) {
 			return page.Who{Name: Operator, Role: page.Admin, Token: true}
 		}

@@ -181,7 +181,7 @@ func (d *Door) toProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u := under{
-		State: secret(), Nonce: secret(), Verifier: secret(), To: local(r.FormValue("to")), Redirect: d.base(r) + pathBack,
+		State: secret(), Nonce: secret(), Verifier: secret(), To: local(r.URL.Query().Get("to")), Redirect: d.base(r) + pathBack,
 		Issuer: l.Issuer, Ends: d.opt.Clock().Add(loginTime),
 	}
 	challenge := sha256.Sum256([]byte(u.Verifier))

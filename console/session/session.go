@@ -101,6 +101,7 @@ type Options struct {
 
 const (
 	mostSessions = 1000
+	mostOfOne    = 16 // sessions of one person of a provider, so that nobody takes the places of all others
 	mostLinks    = 32
 )
 

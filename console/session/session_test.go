@@ -378,7 +378,7 @@ func TestALinkElsewhereLeadsIn(t *testing.T) {
 	if status, text, _ := b.do("GET", "/login", nil, "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"); status != http.StatusOK || !strings.Contains(text, `name="code"`) {
 		t.Errorf("a one-time link in a mail: status %d", status) // its fragment would be lost on the way
 	}
-	for _, to := range []string{"//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/login?to=/login", "/\t/evil.example"} {
+	for _, to := range []string{"//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/login?to=/login", "/\t/evil.example", "/%2Fevil.example/|", "/%2fevil.example/\u00e9"} {
 		if _, _, head := h.browser().do("POST", "/login", url.Values{"code": {h.code(page.Viewer)}, "to": {to}}); head.Get("Location") != "/" {
 			t.Errorf("to %q: led to %q", to, head.Get("Location"))
 		}
