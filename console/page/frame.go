@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,7 @@ type Entry struct {
 type Frame struct {
 	opt        Options
 	mux        *http.ServeMux
+	routes     []Route
 	operations []operation
 	errorPage  *template.Template
 }
@@ -44,8 +46,8 @@ type Frame struct {
 func New(opt Options) *Frame {
 	f := &Frame{opt: opt, mux: http.NewServeMux()}
 	f.errorPage = f.Group(layouts, nil).template("error.html")
-	f.mux.Handle("GET /static/", statics())
-	f.mux.HandleFunc("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+	f.open("GET /static/", statics().ServeHTTP)
+	f.open("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(f.OpenAPI()) // whoever asked has gone
 	})
@@ -125,7 +127,25 @@ func (f *Frame) Knows(r *http.Request) bool {
 	return pattern != ""
 }
 
+// Route is an address of the frame, with the least role that it is for; [None]: it is for everybody.
+type Route struct {
+	Method, Path string
+	Role         Role
+}
+
+// Routes lists every address that was added.
+func (f *Frame) Routes() []Route { return slices.Clone(f.routes) }
+
+// open adds an address that is for everybody.
+func (f *Frame) open(pattern string, serve http.HandlerFunc) {
+	method, path, _ := strings.Cut(pattern, " ")
+	f.routes = append(f.routes, Route{method, path, None})
+	f.mux.HandleFunc(pattern, serve)
+}
+
 func (f *Frame) handle(pattern string, least Role, serve func(http.ResponseWriter, *Request)) {
+	method, path, _ := strings.Cut(pattern, " ")
+	f.routes = append(f.routes, Route{method, path, least})
 	f.mux.HandleFunc(pattern, func(w http.ResponseWriter, hr *http.Request) {
 		r := &Request{Request: hr, Who: f.opt.Identify(hr), API: strings.HasPrefix(hr.URL.Path, "/api/")}
 		switch {
