@@ -102,6 +102,38 @@ func TestMetricsAreThere(t *testing.T) {
 	}
 }
 
+// A graph has one axis: what is counted by the second, what lasts seconds and what is a number do not stand on it together.
+func TestPanelsHaveOneUnit(t *testing.T) {
+	for _, b := range dashboard.Boards() {
+		for _, p := range b.Panels {
+			of := map[string]string{}
+			for _, s := range p.Series {
+				of[dimension(s.Expr)] = s.Expr
+			}
+			if len(of) != 1 {
+				t.Errorf("%s, %s: the panel has series of %d units: %v", b.Title, p.Title, len(of), of)
+			}
+			if _, seconds := of["seconds"]; seconds != (p.Unit == "s") {
+				t.Errorf("%s, %s: unit %s for %v", b.Title, p.Title, p.Unit, of)
+			}
+		}
+	}
+}
+
+// dimension is what an expression measures, by its function and the name of its metric.
+func dimension(expr string) string {
+	name := metric.FindString(expr)
+	switch {
+	case strings.HasPrefix(expr, "histogram_quantile(") && strings.HasSuffix(name, "_seconds_bucket"), strings.HasSuffix(name, "_seconds"):
+		return "seconds"
+	case strings.Contains(expr, "rate("):
+		return "a second"
+	case strings.HasSuffix(name, "_bytes"), strings.HasSuffix(name, "_ratio"):
+		return name[strings.LastIndex(name, "_")+1:]
+	}
+	return "number"
+}
+
 func TestPromtoolTakesTheRules(t *testing.T) {
 	tool, err := exec.LookPath("promtool")
 	if err != nil {

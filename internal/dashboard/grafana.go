@@ -8,7 +8,7 @@ type Board struct {
 	Panels      []Panel
 }
 
-// Panel is a graph of one or more series.
+// Panel is a graph of one or more series, all in its unit.
 type Panel struct {
 	Title, Unit string
 	Series      []Series
@@ -51,11 +51,13 @@ func Boards() []Board {
 			one("Refused for want of budget", "cps", `sum(rate(scrim_refusals_total{rule="budget"}[5m]))`, "refused"),
 		}},
 		{"evidence", "Scrim: evidence", []Panel{
-			{"Rows", "cps", []Series{{"rate(scrim_journal_rows_total[5m])", "written"}, {"scrim_log_waiting_rows", "waiting"}}},
+			one("Rows written", "cps", `rate(scrim_journal_rows_total[5m])`, "written"),
+			one("Rows that wait for the log", "short", `scrim_log_waiting_rows`, "waiting"),
 			one("The oldest row waits", "s", `scrim_log_waiting_seconds`, "waits"),
 			one("What the log takes", "bytes", `scrim_log_bytes`, "{{part}}"),
 			one("Days until the disk is full", "d", `scrim_log_days_left`, "days"),
-			{"Witnesses", "short", []Series{{"scrim_log_cosignatures", "cosignatures"}, {"scrim_log_quorum_missing_seconds", "seconds without a quorum"}}},
+			one("Cosignatures of the newest checkpoint", "short", `scrim_log_cosignatures`, "cosignatures"),
+			one("Without a quorum of witnesses", "s", `scrim_log_quorum_missing_seconds`, "missing"),
 			one("Telemetry", "cps", `sum by (what) (rate(scrim_telemetry_total[5m]))`, "{{what}}"),
 		}},
 	}
