@@ -115,11 +115,11 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 	known := 0
 	for i := range leaves {
 		score := s.scoreClass(leaves[i].Certainty())
-		if at := likeBefore(seen[:known], &leaves[i], score); at != nil {
-			terms.Leaves[i] = at.terms
-			duties.add(&at.decision.enforced, at.terms.Treatment)
+		if at := likeBefore(seen[:known], leaves, &leaves[i], score); at != nil {
+			terms.Leaves[i] = terms.Leaves[at.leaf]
+			duties.add(&at.decision.enforced, terms.Leaves[i].Treatment)
 			if terms.Shadow != nil {
-				terms.Shadow[i] = at.shadow
+				terms.Shadow[i] = terms.Shadow[at.leaf]
 			}
 			continue
 		}
@@ -139,11 +139,7 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 			terms.Shadow[i] = d.shadow.terms(&q, leaf.Need)
 		}
 		if known < len(seen) {
-			a := alike{label: leaves[i].Label, field: leaf.Field, score: score, need: leaf.Need, decision: d, terms: terms.Leaves[i]}
-			if d.shadow != nil {
-				a.shadow = terms.Shadow[i]
-			}
-			seen[known] = a
+			seen[known] = alike{leaf: i, score: score, decision: d}
 			known++
 		}
 	}
@@ -153,17 +149,15 @@ func (s *Set) Decide(q Query, leaves []flow.Leaf) (flow.Terms, error) {
 
 // alike is what was decided of a leaf of this message, for those that no policy can tell from it: a table has many of them.
 type alike struct {
-	label         flow.Label
-	field         string
-	score         uint8 // class
-	need          *flow.Treatment
-	decision      *decision
-	terms, shadow flow.LeafTerms
+	leaf     int   // the first of them
+	score    uint8 // class
+	decision *decision
 }
 
-func likeBefore(seen []alike, leaf *flow.Leaf, score uint8) *alike {
+func likeBefore(seen []alike, leaves []flow.Leaf, leaf *flow.Leaf, score uint8) *alike {
 	for i := range seen {
-		if a := &seen[i]; a.label == leaf.Label && a.need == leaf.Need && a.field == leaf.Field && a.score == score {
+		a := &seen[i]
+		if l := &leaves[a.leaf]; l.Label == leaf.Label && l.Need == leaf.Need && l.Field == leaf.Field && a.score == score {
 			return a
 		}
 	}
