@@ -10,10 +10,10 @@ import (
 
 // private seals what the decision was made of, and commits to what leaves and to those whom it is about. The leaves are grouped. It reads the store,
 // so it is not for use inside a transaction.
-func (c *changer) private(ctx context.Context, f flow.Flow, body []byte) (audit.Private, error) {
+func (c *changer) private(ctx context.Context, f *flow.Flow, body []byte) (audit.Private, error) {
 	commitment := audit.Commit(body, c.groups.subjects)
 	query := c.m.Query
-	query.Flow = f
+	query.Flow = *f
 	plain, err := appendInputs(make([]byte, 0, 1024+16*len(c.leaves)), query, c.leaves, c.groups, commitment.Own, commitment.List)
 	if err != nil {
 		return audit.Private{}, err

@@ -187,7 +187,7 @@ func New(opt Options, snap *Snapshot) (*Gateway, error) {
 		return nil, fmt.Errorf("reading what is known of hops: %w", err)
 	}
 	if opt.Freezes != nil {
-		g.freezes, g.journal = opt.Freezes, heldJournal{opt.Journal, opt.Freezes}
+		g.freezes, g.journal = opt.Freezes, &heldJournal{opt.Journal, opt.Freezes}
 		opt.Freezes.Listen(g.endFrozen)
 	}
 	g.snap.Store(snap)

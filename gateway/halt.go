@@ -57,7 +57,7 @@ type heldJournal struct {
 }
 
 // Append implements [Journal].
-func (j heldJournal) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
+func (j *heldJournal) Append(tx store.Tx, ev flow.Event, p audit.Private) (flow.Receipt, error) {
 	switch ev.Outcome {
 	case flow.Refused, flow.Conflict, flow.Closed, flow.Changed, flow.Budgeted: // nothing is shown by these
 	case flow.Asked: // about whom something was asked is told nothing by it

@@ -13,6 +13,7 @@ import (
 	"github.com/scrimhq/scrim/data/json"
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/gateway/wire"
+	"github.com/scrimhq/scrim/policy/hop"
 	"github.com/scrimhq/scrim/privacy/detect"
 	"github.com/scrimhq/scrim/privacy/vault"
 	"github.com/scrimhq/scrim/store"
@@ -26,7 +27,7 @@ const maxTries = 8
 func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 	if m.Outcome == flow.Segment {
 		if err := entryOf(ctx).hold(ctx, len(m.Body)); err != nil {
-			return nil, g.Refused(ctx, m.Snapshot, m.recorded(), err)
+			return nil, g.refusedOf(ctx, m, err)
 		}
 	}
 	began := g.now()
@@ -43,8 +44,15 @@ func (g *Gateway) Pass(ctx context.Context, m *Message) (*Passed, error) {
 		if err == nil {
 			return p, nil
 		}
-		return nil, g.Refused(ctx, m.Snapshot, m.recorded(), err)
+		return nil, g.refusedOf(ctx, m, err)
 	}
+}
+
+// refusedOf puts on record why a message may not leave. It is not to be inlined: its copies of the flow would lie on the stack below every flow.
+//
+//go:noinline
+func (g *Gateway) refusedOf(ctx context.Context, m *Message, err error) *Refusal {
+	return g.Refused(ctx, m.Snapshot, m.recorded(), err)
 }
 
 // attempt is pass, which a fault of our own must not take the process down with: not every caller has a guard above it.
@@ -101,8 +109,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (passed
 		return nil, refuse(RuleTooBig, "", nil, "The stream has more than %d texts open at once.", maxTexts)
 	}
 	watch.next(StepPolicy)
-	m.Query.Contracts = g.bound(f).Names(m.Snapshot.Domain)
-	terms, err := g.Terms(m.Snapshot, m.Authority, m.Query, c.leaves)
+	terms, err := c.decide()
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +154,7 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (passed
 		}
 	}
 	if f.To.Agent == m.Owner && m.Snapshot.toPeer(f) {
-		if out.let, err = g.letThrough(m.Snapshot, m.Authority, *f, c.leaves, flow.Terms{Leaves: c.toldTerms(), Duties: terms.Duties}); err != nil {
+		if out.let, err = c.letThrough(terms.Duties); err != nil {
 			return nil, err
 		}
 	}
@@ -158,6 +165,30 @@ func (g *Gateway) pass(ctx context.Context, m *Message, began time.Time) (passed
 	m.Texts.drop()
 	entryOf(ctx).holds(m.Texts)
 	return out, nil
+}
+
+// decide returns the terms of the message by policy, contracts and authority. It is not to be inlined, nor are those below, for the same reason as
+// [Gateway.refusedOf].
+//
+//go:noinline
+func (c *changer) decide() (flow.Terms, error) {
+	m := c.m
+	m.Query.Contracts = c.g.bound(&m.Query.Flow).Names(m.Snapshot.Domain)
+	return c.g.Terms(m.Snapshot, m.Authority, m.Query, c.leaves)
+}
+
+// letThrough is what the next gateway is told that it may let through.
+//
+//go:noinline
+func (c *changer) letThrough(duties flow.Duties) (hop.Limits, error) {
+	return c.g.letThrough(c.m.Snapshot, c.m.Authority, c.m.Query.Flow, c.leaves, flow.Terms{Leaves: c.toldTerms(), Duties: duties})
+}
+
+// happened reports a message that is on record.
+//
+//go:noinline
+func (c *changer) happened(ev *flow.Event) {
+	c.g.did(Act{Event: *ev, Proven: true, Unknown: c.unknown})
 }
 
 // parsed returns the message's document, parsed into d where the adapter did not bring it.
@@ -276,8 +307,9 @@ func (c *changer) finish(top *view, out *Passed) error {
 func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out *Passed, began time.Time) error {
 	m := c.m
 	c.groups.group(c.leaves, c.terms)
-	ev := g.event(c, terms, out, began)
-	private, err := c.private(ctx, ev.Flow, out.Body)
+	g.event(c, &terms, out, began)
+	ev := &out.Event
+	private, err := c.private(ctx, &ev.Flow, out.Body)
 	if err != nil {
 		return refuse(RuleRecord, "", err, "The decision could not be put on record, so the flow did not happen.")
 	}
@@ -310,7 +342,7 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 		if err := g.charge(tx, m); err != nil {
 			return err
 		}
-		out.Receipt, err = g.journal.Append(tx, ev, private)
+		out.Receipt, err = g.journal.Append(tx, *ev, private)
 		return err
 	})
 	if err != nil {
@@ -324,17 +356,16 @@ func (g *Gateway) record(ctx context.Context, c *changer, terms flow.Terms, out 
 	c.keptExposure()
 	kept()
 	m.Authority.charged(m, true)
-	out.Event = ev
-	g.did(Act{Event: ev, Proven: true, Unknown: c.unknown})
-	entryOf(ctx).passed(m.Snapshot, &ev)
+	c.happened(ev)
+	entryOf(ctx).passed(m.Snapshot, ev)
 	recorded(ctx, out.Receipt, ev.Time)
 	return nil
 }
 
-// event is what the journal says of a message whose leaves are grouped.
-func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Time) flow.Event {
-	m := c.m
-	ev := flow.Event{
+// event puts in out what the journal says of a message whose leaves are grouped.
+func (g *Gateway) event(c *changer, terms *flow.Terms, out *Passed, began time.Time) {
+	m, ev := c.m, &out.Event
+	*ev = flow.Event{
 		Time: g.now(), Flow: m.recorded(), Outcome: m.Outcome, PolicyHash: terms.PolicyHash, ConfigHash: m.Snapshot.ConfigHash,
 		Contracts: c.contracts, Levels: c.groups.levels(), Bytes: len(out.Body), Segment: m.Segment, Took: g.now().Sub(began), Cost: m.Cost,
 	}
@@ -369,7 +400,6 @@ func (g *Gateway) event(c *changer, terms flow.Terms, out *Passed, began time.Ti
 			ev.NoSubject++
 		}
 	}
-	return ev
 }
 
 // findPath returns the first node of the protocol's own at a wire path, or -1.

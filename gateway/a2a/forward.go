@@ -16,16 +16,16 @@ import (
 
 // forward sends what passed, and brings the answer back down the same road.
 func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
-	ctx, err := c.h.Gateway.Onward(ctx, c.snap, c.authority, c.flow, passed)
+	ctx, err := c.onward(ctx, passed)
 	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		c.refuseAnswer(ctx, err)
 		return
 	}
 	ctx, stop := c.asking.Within(ctx)
 	defer stop()
 	rep, err := backs[c.to.Binding].call(ctx, c, passed)
 	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), c.failed(err)))
+		c.refuseAnswer(ctx, c.failed(err))
 		return
 	}
 	defer rep.close()
@@ -36,10 +36,32 @@ func (c *call) forward(ctx context.Context, passed *gateway.Passed) {
 		return
 	}
 	if c.table(flow.Response, true) == nil || c.asking != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), c.failed(gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none."))))
+		c.refuseAnswer(ctx, c.failed(gateway.Refuse(gateway.RuleUpstream, nil, "The agent answered with a stream where there is none.")))
 		return
 	}
 	c.stream(ctx, rep.events)
+}
+
+// onward is [gateway.Gateway.Onward] of the call. Like the other functions of this package that are not to be inlined, it has a copy of the flow, which is
+// hundreds of bytes, and which would stay on the stack of its caller for as long as a stream is open.
+//
+//go:noinline
+func (c *call) onward(ctx context.Context, passed *gateway.Passed) (context.Context, error) {
+	return c.h.Gateway.Onward(ctx, c.snap, c.authority, c.flow, passed)
+}
+
+// refuse puts on record why the call is refused, and tells the caller.
+//
+//go:noinline
+func (c *call) refuse(ctx context.Context, err error) {
+	c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+}
+
+// refuseAnswer puts on record why the call has no answer, and tells the caller.
+//
+//go:noinline
+func (c *call) refuseAnswer(ctx context.Context, err error) {
+	c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
 }
 
 // headers are those of a request to the agent besides the protocol's own of the caller.
@@ -66,7 +88,7 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	doc := json.Borrow()
 	defer doc.Return()
 	if err := c.sameID(doc, rep.whole); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), c.failed(err)))
+		c.refuseAnswer(ctx, c.failed(err))
 		return
 	}
 	if snap := c.h.Gateway.Snapshot(); snap != c.snap {
@@ -77,13 +99,13 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	}
 	if c.asking != nil {
 		if err := c.toQuestion(doc, rep); err != nil {
-			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+			c.refuseAnswer(ctx, err)
 			return
 		}
 	}
 	if c.rpc.Method == c.dialect().card {
 		if err := c.extended(ctx, rep); err != nil {
-			c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+			c.refuseAnswer(ctx, err)
 			return
 		}
 	}
@@ -103,13 +125,13 @@ func (c *call) answer(ctx context.Context, rep *reply) {
 	}
 	passed, err := c.h.Gateway.Pass(ctx, m)
 	if err = c.asking.Told(err); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		c.refuseAnswer(ctx, err)
 		return
 	}
 	named()
 	out, err := c.pushAnswer(ctx, passed.Body)
 	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		c.refuseAnswer(ctx, err)
 		return
 	}
 	c.front.whole(c, rep.status, out)

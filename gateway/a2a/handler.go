@@ -109,12 +109,12 @@ type call struct {
 
 func (c *call) serve() {
 	ctx := c.r.Context()
-	c.flow = flow.Flow{ID: gateway.NewFlowID(), Protocol: "a2a/" + wire.A2A10, Direction: flow.Request}
+	c.flow.ID, c.flow.Protocol, c.flow.Direction = gateway.NewFlowID(), "a2a/"+wire.A2A10, flow.Request
 	if err := c.read(ctx); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		c.refuse(ctx, err)
 		return
 	}
-	ctx, stop := c.h.Gateway.While(ctx, c.authority, c.flow)
+	ctx, stop := c.while(ctx)
 	defer stop()
 	c.r = c.r.WithContext(ctx)
 	if c.own != nil {
@@ -123,7 +123,7 @@ func (c *call) serve() {
 	}
 	answer, ticket, err := c.once(ctx)
 	if err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		c.refuse(ctx, err)
 		return
 	}
 	if answer != nil {
@@ -133,15 +133,15 @@ func (c *call) serve() {
 	c.ticket = ticket
 	defer ticket.End()
 	if err := c.choose(ctx); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		c.refuse(ctx, err)
 		return
 	}
 	if err := c.takePush(ctx); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		c.refuse(ctx, err)
 		return
 	}
 	if c.asking, err = c.asksData(); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		c.refuse(ctx, err)
 		return
 	}
 	m := c.requestMessage()
@@ -160,6 +160,13 @@ func (c *call) serve() {
 		return
 	}
 	c.forward(ctx, passed)
+}
+
+// while is [gateway.Gateway.While] of the call.
+//
+//go:noinline
+func (c *call) while(ctx context.Context) (context.Context, context.CancelFunc) {
+	return c.h.Gateway.While(ctx, c.authority, c.flow)
 }
 
 // read authenticates the caller, reads the body and finds out what is asked of whom. Whatever is known by then is in c.flow.

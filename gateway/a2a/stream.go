@@ -34,10 +34,9 @@ type relay struct {
 // stream relays a stream of events: an opened row before the first byte, a segment row before each event's bytes, a
 // closed row at the end. After a crash the record overstates what was sent, it never understates it.
 func (c *call) stream(ctx context.Context, events source) {
-	s := &relay{call: c, flow: c.responseFlow(), keep: true, kept: c.h.Gateway.Keep()}
+	s := c.relayed()
 	defer s.kept.Free()
-	s.texts.At = s.textID
-	if err := c.h.Gateway.Mark(ctx, c.snap, s.flow, flow.Opened, 0, "", nil); err != nil {
+	if err := s.open(ctx); err != nil {
 		c.deny(err)
 		return
 	}
@@ -46,6 +45,22 @@ func (c *call) stream(ctx context.Context, events source) {
 		s.fail(ctx, err)
 	}
 	s.close(ctx, err)
+}
+
+// relayed makes the relay of the call's answer.
+//
+//go:noinline
+func (c *call) relayed() *relay {
+	s := &relay{call: c, flow: c.responseFlow(), keep: true, kept: c.h.Gateway.Keep()}
+	s.texts.At = s.textID
+	return s
+}
+
+// open writes the opened row.
+//
+//go:noinline
+func (s *relay) open(ctx context.Context) error {
+	return s.h.Gateway.Mark(ctx, s.snap, s.flow, flow.Opened, 0, "", nil)
 }
 
 func (s *relay) events(ctx context.Context, events source) error {

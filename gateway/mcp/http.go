@@ -50,18 +50,18 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id flow.AgentID)
 	}
 	x, c, err := h.enter(r, id)
 	if err != nil {
-		h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
+		h.refuse(w, r, c, err)
 		return
 	}
-	ctx, stop := h.Gateway.While(r.Context(), c.who.authority, c.flow)
+	ctx, stop := h.while(r.Context(), c)
 	defer stop()
 	r = r.WithContext(ctx)
 	switch r.Method {
 	case http.MethodPost:
 		h.post(w, r, x, c)
 	case http.MethodGet, http.MethodDelete:
-		if err := h.Gateway.Prove(r.Context(), c.who.snap, c.who.authority, gateway.Invocation{Flow: c.flow, NoTool: true}); err != nil {
-			h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
+		if err := h.proves(r.Context(), c); err != nil {
+			h.refuse(w, r, c, err)
 			return
 		}
 		if r.Method == http.MethodGet {
@@ -73,6 +73,28 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, id flow.AgentID)
 		w.Header().Set("Allow", "POST, GET, DELETE")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	}
+}
+
+// refuse puts on record why a call is refused, and tells the caller. Like the other functions of this file that are not to be inlined, it has a copy of
+// the flow, which is hundreds of bytes, and which would stay on the stack of its caller for as long as a stream is open.
+//
+//go:noinline
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, c *calling, err error) {
+	h.deny(w, r, c, h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err))
+}
+
+// while is [gateway.Gateway.While] of a call.
+//
+//go:noinline
+func (h *Handler) while(ctx context.Context, c *calling) (context.Context, context.CancelFunc) {
+	return h.Gateway.While(ctx, c.who.authority, c.flow)
+}
+
+// proves reports whether the caller proves that it has its capability, where it calls no tool.
+//
+//go:noinline
+func (h *Handler) proves(ctx context.Context, c *calling) error {
+	return h.Gateway.Prove(ctx, c.who.snap, c.who.authority, gateway.Invocation{Flow: c.flow, NoTool: true})
 }
 
 // enter finds out who calls whom. Whatever is known when it is refused is in the calling.
@@ -144,15 +166,10 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 	ctx := r.Context()
 	body, err := gateway.ReadRequest(w, r, c.who.snap.Limits.Bytes, "application/json")
 	if err != nil {
-		h.deny(w, r, c, h.Gateway.Refused(ctx, c.who.snap, c.flow, err))
+		h.refuse(w, r, c, err)
 		return
 	}
-	got := x.client(ctx, incoming{body: body, headers: r.Header, reason: func(caller identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality) {
-		if r.Header.Get(identity.HeaderPurpose) != "" || r.Header.Get(identity.HeaderCriticality) != "" {
-			return caller.ChooseFrom(r.Header)
-		}
-		return caller.Choose(claimed, criticality)
-	}})
+	got := posted(ctx, r, x, body)
 	if got.forward == nil {
 		if d := denial(got.refusal); d.Challenge != "" {
 			w.Header().Set("WWW-Authenticate", d.Challenge)
@@ -161,7 +178,7 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 		return
 	}
 	defer x.abandon()
-	sending, err := got.sent.onward(ctx, h.Gateway)
+	sending, err := got.onward(ctx, h.Gateway)
 	if err != nil {
 		h.failed(w, r, x, got.call, err)
 		return
@@ -203,8 +220,28 @@ func (h *Handler) post(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 	}
 }
 
+// posted is what becomes of a message that a client posted.
+//
+//go:noinline
+func posted(ctx context.Context, r *http.Request, x *exchange, body []byte) *fromClient {
+	got := x.client(ctx, incoming{body: body, headers: r.Header, reason: func(caller identity.Caller, claimed, criticality string) (flow.Purpose, flow.Criticality) {
+		if r.Header.Get(identity.HeaderPurpose) != "" || r.Header.Get(identity.HeaderCriticality) != "" {
+			return caller.ChooseFrom(r.Header)
+		}
+		return caller.Choose(claimed, criticality)
+	}})
+	return &got
+}
+
+// onward is [gateway.Gateway.Onward] of what is forwarded.
+//
+//go:noinline
+func (f *fromClient) onward(ctx context.Context, g *gateway.Gateway) (context.Context, error) {
+	return f.sent.onward(ctx, g)
+}
+
 // extra are the headers that the server gets besides the client's own.
-func (h *Handler) extra(got fromClient) map[string]string {
+func (h *Handler) extra(got *fromClient) map[string]string {
 	extra := map[string]string{"Accept": accepted}
 	for name, v := range got.mirrors {
 		extra[name] = v
@@ -268,11 +305,18 @@ func (h *Handler) gone(w http.ResponseWriter, r *http.Request, x *exchange, c *c
 	http.Error(w, "there is no such session", http.StatusNotFound)
 }
 
+// unreached puts on record that the server did not answer.
+//
+//go:noinline
+func (h *Handler) unreached(ctx context.Context, c *calling, err error) {
+	h.Gateway.Refused(ctx, c.who.snap, c.flow, err)
+}
+
 // listen relays the stream on which a stateful server sends what nobody asked for, and resumes one that broke off.
 func (h *Handler) listen(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) {
 	res, err := x.alone(r.Context(), c, http.MethodGet, map[string]string{"Accept": "text/event-stream"})
 	if err != nil {
-		h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err)
+		h.unreached(r.Context(), c, err)
 		http.Error(w, "the server did not answer", http.StatusBadGateway)
 		return
 	}
@@ -306,7 +350,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, x *exchange, c *ca
 	}
 	res, err := x.alone(r.Context(), c, http.MethodDelete, nil)
 	if err != nil {
-		h.Gateway.Refused(r.Context(), c.who.snap, c.flow, err)
+		h.unreached(r.Context(), c, err)
 		http.Error(w, "the server did not answer", http.StatusBadGateway)
 		return
 	}

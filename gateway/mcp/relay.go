@@ -28,16 +28,8 @@ type relay struct {
 // client can take the stream up again.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, x *exchange, body io.Reader, c *calling) {
 	ctx := r.Context()
-	s := &relay{h: h, w: w, r: r, x: x, call: c, out: http.NewResponseController(w)}
-	who, _ := x.now(ctx) // each event looks again
-	f := back(who, flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName(x.spoken())})
-	if c != nil {
-		f = back(who, c.flow)
-	} else if of, err := x.outside(ctx, who); err == nil {
-		f = of
-	}
-	x.stream = &streaming{flow: f, call: c}
-	if err := h.Gateway.Mark(ctx, who.snap, f, flow.Opened, 0, "", nil); err != nil {
+	s, snap := h.relayed(w, r, x, c)
+	if err := s.mark(ctx, snap, flow.Opened, 0, ""); err != nil {
 		if c == nil {
 			http.Error(w, "the stream cannot be put on record", http.StatusServiceUnavailable)
 			return
@@ -56,9 +48,31 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, x *exchange, bo
 	if err != nil {
 		reason = "broken off"
 	}
-	if err := h.Gateway.Mark(context.WithoutCancel(ctx), who.snap, f, flow.Closed, x.stream.n, reason, nil); err != nil {
+	if err := s.mark(context.WithoutCancel(ctx), snap, flow.Closed, x.stream.n, reason); err != nil {
 		h.Gateway.Fault(err)
 	}
+}
+
+// relayed makes the relay of a stream, and returns the configuration in force.
+//
+//go:noinline
+func (h *Handler) relayed(w http.ResponseWriter, r *http.Request, x *exchange, c *calling) (*relay, *gateway.Snapshot) {
+	who, _ := x.now(r.Context()) // each event looks again
+	f := back(who, flow.Flow{ID: gateway.NewFlowID(), Protocol: protocolName(x.spoken())})
+	if c != nil {
+		f = back(who, c.flow)
+	} else if of, err := x.outside(r.Context(), who); err == nil {
+		f = of
+	}
+	x.stream = &streaming{flow: f, call: c}
+	return &relay{h: h, w: w, r: r, x: x, call: c, out: http.NewResponseController(w)}, who.snap
+}
+
+// mark writes a row about the stream as a whole.
+//
+//go:noinline
+func (s *relay) mark(ctx context.Context, snap *gateway.Snapshot, outcome flow.Outcome, segments int, reason string) error {
+	return s.h.Gateway.Mark(ctx, snap, s.x.stream.flow, outcome, segments, reason, nil)
 }
 
 var errGone = errors.New("caller went away")
