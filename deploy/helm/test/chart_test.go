@@ -178,13 +178,19 @@ func TestEveryModeIsGood(t *testing.T) {
 			set := one[apps.StatefulSet](t, all)
 			pod := set.Spec.Template.Spec
 			c := gateway(t, pod)
+			console(t, pod, c, one[core.ConfigMap](t, all))
 			lockedDown(t, pod, c)
 			drains(t, pod, one[core.ConfigMap](t, all))
 			probed(t, values["mode"] == "sidecar", c)
 			checked(t, pod, one[core.ConfigMap](t, all))
 			for key, value := range set.Spec.Selector.MatchLabels {
-				if set.Spec.Template.Labels[key] != value || one[core.Service](t, all).Spec.Selector[key] != value {
+				if set.Spec.Template.Labels[key] != value {
 					t.Errorf("label %s is not that of the selector", key)
+				}
+				for _, o := range all {
+					if s, ok := o.(*core.Service); ok && s.Spec.Selector[key] != value {
+						t.Errorf("label %s of the service %s is not that of the selector", key, s.Name)
+					}
 				}
 			}
 		})
@@ -202,11 +208,46 @@ func lockedDown(t *testing.T, pod core.PodSpec, c core.Container) {
 		pod.SecurityContext.FSGroupChangePolicy == nil || *pod.SecurityContext.FSGroupChangePolicy != core.FSGroupChangeOnRootMismatch {
 		t.Error("the pod has a token, the host's network, or a volume whose keys others come to read")
 	}
-	for _, p := range c.Ports {
-		if p.ContainerPort == 7071 {
-			t.Error("the admin port is told to the cluster")
+}
+
+// console holds that the admin port is told to the cluster only with a certificate and a provider, that their files are mounted where the configuration reads
+// them, and that the one thing nobody else may know is in no ConfigMap.
+func console(t *testing.T, pod core.PodSpec, c core.Container, m *core.ConfigMap) {
+	t.Helper()
+	var y struct {
+		Admin   string
+		Console struct {
+			TLS  struct{ Cert, Key string }
+			OIDC *struct {
+				Secret struct{ File string } `json:"client_secret"`
+			}
 		}
 	}
+	if err := yaml.Unmarshal([]byte(m.Data["scrim.yaml"]), &y); err != nil {
+		t.Fatal(err)
+	}
+	told := slices.ContainsFunc(c.Ports, func(p core.ContainerPort) bool { return p.ContainerPort == 7071 })
+	if beyond := !strings.HasPrefix(y.Admin, "127.0.0.1:"); told != beyond || beyond && (y.Console.TLS.Cert == "" || y.Console.OIDC == nil) {
+		t.Errorf("the admin address is %s, its port told to the cluster: %t, certificate %q, provider %v", y.Admin, told, y.Console.TLS.Cert, y.Console.OIDC)
+	}
+	files := []string{y.Console.TLS.Cert, y.Console.TLS.Key}
+	if y.Console.OIDC != nil {
+		files = append(files, y.Console.OIDC.Secret.File)
+	}
+	for _, file := range files {
+		if file != "" && !mounted(pod, c, file) {
+			t.Errorf("%s is read, and no Secret is mounted there", file)
+		}
+	}
+}
+
+// mounted reports whether a file lies in a Secret that is mounted where it is read.
+func mounted(pod core.PodSpec, c core.Container, file string) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(m core.VolumeMount) bool {
+		return m.MountPath == filepath.Dir(file) && m.ReadOnly && slices.ContainsFunc(pod.Volumes, func(v core.Volume) bool {
+			return v.Name == m.Name && v.Secret != nil && (len(v.Secret.Items) == 0 || v.Secret.Items[0].Path == filepath.Base(file))
+		})
+	})
 }
 
 // drains holds that a pod is not killed before its gateway has said goodbye.
@@ -214,7 +255,6 @@ func drains(t *testing.T, pod core.PodSpec, m *core.ConfigMap) {
 	t.Helper()
 	var c struct {
 		Timeouts struct{ Notice, Shutdown string }
-		Admin    string
 	}
 	if err := yaml.Unmarshal([]byte(m.Data["scrim.yaml"]), &c); err != nil {
 		t.Fatal(err)
@@ -225,9 +265,6 @@ func drains(t *testing.T, pod core.PodSpec, m *core.ConfigMap) {
 	}
 	if got := *pod.TerminationGracePeriodSeconds; got < notice+shutdown+5+10 {
 		t.Errorf("the pod is killed after %d s; notice, shutdown and last words take %d", got, notice+shutdown+5)
-	}
-	if c.Admin != "127.0.0.1:7071" {
-		t.Errorf("the admin address is %s", c.Admin)
 	}
 }
 
@@ -276,29 +313,91 @@ func checked(t *testing.T, pod core.PodSpec, m *core.ConfigMap) {
 	}
 }
 
+// beyond are values of a console that others reach, with one of its own changed.
+func beyond(change string) string {
+	c := map[string]any{
+		"address": "0.0.0.0:7071", "publicURL": "https://console.clinic.example", "tls": map[string]any{"secretName": "console-tls"},
+		"oidc": map[string]any{"issuer": "https://login.clinic.example", "client_id": "console", "roles": []any{map[string]any{"role": "viewer", "groups": []any{"all"}}}},
+	}
+	var other map[string]any
+	if err := yaml.Unmarshal([]byte(change), &other); err != nil {
+		panic(err)
+	}
+	for name, v := range other {
+		if m, ok := v.(map[string]any); ok && len(m) > 0 && name == "oidc" {
+			maps.Copy(c[name].(map[string]any), m)
+			continue
+		}
+		c[name] = v
+	}
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		panic(err)
+	}
+	text, err = yaml.YAMLToJSON(text)
+	if err != nil {
+		panic(err)
+	}
+	return "{mode: edge, domain: clinic, console: " + string(text) + "}"
+}
+
+// What the refused consoles are changed from is taken: each of them is refused for its change.
+func TestAConsoleThatOthersReachIsTaken(t *testing.T) {
+	v := map[string]any{}
+	if err := yaml.Unmarshal([]byte(beyond("")), &v); err != nil {
+		t.Fatal(err)
+	}
+	out, err := render(t, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _ := objects(t, out)
+	for _, rule := range one[networking.NetworkPolicy](t, all).Spec.Ingress {
+		for _, p := range rule.Ports {
+			if p.Port.IntVal == 7071 {
+				t.Error("the policy lets somebody reach the console, and the values name nobody")
+			}
+		}
+	}
+}
+
 // Values that make no sense are refused before anything reaches a cluster.
 func TestValuesThatMakeNoSense(t *testing.T) {
 	for name, values := range map[string]string{
-		"no domain":                       `{mode: edge}`,
-		"no such mode":                    `{mode: proxy, domain: clinic}`,
-		"a domain that is none":           `{mode: edge, domain: "Clinic One"}`,
-		"a value that nobody reads":       `{mode: edge, domain: clinic, replicas: 3}`,
-		"central without a database":      `{mode: central, domain: clinic}`,
-		"a database that is not used":     `{mode: edge, domain: clinic, postgres: {secretName: db}}`,
-		"a sidecar of nobody":             `{mode: sidecar, domain: clinic}`,
-		"an agent that is not beside it":  `{mode: edge, domain: clinic, sidecar: {containers: [{name: a, image: b}]}}`,
-		"an admin address":                `{mode: edge, domain: clinic, config: {admin: "0.0.0.0:7071"}}`,
-		"state elsewhere":                 `{mode: edge, domain: clinic, config: {data: /tmp}}`,
-		"no policy":                       `{mode: edge, domain: clinic, policies: {00-nothing.cedar: null}}`,
-		"a policy outside its directory":  `{mode: edge, domain: clinic, policies: {"../x.cedar": ""}}`,
-		"another scrim.yaml":              `{mode: edge, domain: clinic, files: {scrim.yaml: ""}}`,
-		"a digest that is none":           `{mode: edge, domain: clinic, image: {repository: scrim, digest: latest}}`,
-		"no time to drain":                `{mode: edge, domain: clinic, drain: {noticeSeconds: 5, shutdownSeconds: 0}}`,
-		"a monitor of nothing":            `{mode: edge, domain: clinic, metrics: {podMonitor: true}}`,
-		"everybody may call":              `{mode: edge, domain: clinic, networkPolicy: {from: []}}`,
-		"a secret with a way out":         `{mode: edge, domain: clinic, secrets: ["../token"]}`,
-		"a port that opens to the world":  `{mode: edge, domain: clinic, service: {type: NodePort}}`,
-		"a schema with a statement in it": `{mode: central, domain: clinic, postgres: {secretName: db, schema: "a; drop"}}`,
+		"no domain":                        `{mode: edge}`,
+		"no such mode":                     `{mode: proxy, domain: clinic}`,
+		"a domain that is none":            `{mode: edge, domain: "Clinic One"}`,
+		"a value that nobody reads":        `{mode: edge, domain: clinic, replicas: 3}`,
+		"central without a database":       `{mode: central, domain: clinic}`,
+		"a database that is not used":      `{mode: edge, domain: clinic, postgres: {secretName: db}}`,
+		"a sidecar of nobody":              `{mode: sidecar, domain: clinic}`,
+		"an agent that is not beside it":   `{mode: edge, domain: clinic, sidecar: {containers: [{name: a, image: b}]}}`,
+		"an admin address":                 `{mode: edge, domain: clinic, config: {admin: "0.0.0.0:7071"}}`,
+		"state elsewhere":                  `{mode: edge, domain: clinic, config: {data: /tmp}}`,
+		"no policy":                        `{mode: edge, domain: clinic, policies: {00-nothing.cedar: null}}`,
+		"a policy outside its directory":   `{mode: edge, domain: clinic, policies: {"../x.cedar": ""}}`,
+		"another scrim.yaml":               `{mode: edge, domain: clinic, files: {scrim.yaml: ""}}`,
+		"a digest that is none":            `{mode: edge, domain: clinic, image: {repository: scrim, digest: latest}}`,
+		"no time to drain":                 `{mode: edge, domain: clinic, drain: {noticeSeconds: 5, shutdownSeconds: 0}}`,
+		"a monitor of nothing":             `{mode: edge, domain: clinic, metrics: {podMonitor: true}}`,
+		"everybody may call":               `{mode: edge, domain: clinic, networkPolicy: {from: []}}`,
+		"a secret with a way out":          `{mode: edge, domain: clinic, secrets: ["../token"]}`,
+		"a port that opens to the world":   `{mode: edge, domain: clinic, service: {type: NodePort}}`,
+		"a console without a provider":     beyond(`oidc: {}`),
+		"a console whose provider is null": beyond(`oidc: null`),
+		"a console without a certificate":  beyond(`tls: {secretName: ""}`),
+		"a console whose tls is null":      beyond(`tls: null`),
+		"a console for nobody":             beyond(`oidc: {roles: [], people: null}`),
+		"a console of no name":             beyond(`publicURL: ""`),
+		"a console over plain http":        beyond(`publicURL: "http://console.clinic.example"`),
+		"a console at one address":         beyond(`address: "10.0.0.1:7071"`),
+		"a console at no address":          beyond(`address: null`),
+		"a secret among the values":        beyond(`oidc: {client_secret: {file: /tmp/x}}`),
+		"no console at all":                `{mode: edge, domain: clinic, console: null}`,
+		"a console beside an agent":        strings.Replace(beyond(``), "mode: edge", "mode: sidecar, sidecar: {containers: [{name: a, image: b}]}", 1),
+		"a provider in the configuration":  `{mode: edge, domain: clinic, config: {console: {oidc: {issuer: "https://a.example"}}}}`,
+		"a secret of no client":            `{mode: edge, domain: clinic, console: {clientSecret: {secretName: a}}}`,
+		"a schema with a statement in it":  `{mode: central, domain: clinic, postgres: {secretName: db, schema: "a; drop"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := map[string]any{}

@@ -23,12 +23,26 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end }}
 
+{{/* "true" if other pods can reach the console. */}}
+{{- define "scrim.beyond" -}}
+{{- if ne .Values.console.address "127.0.0.1:7071" }}true{{ end -}}
+{{- end }}
+
 {{/* What the chart says of the gateway; everything else is the values' config. */}}
 {{- define "scrim.config" -}}
 {{- $sidecar := eq .Values.mode "sidecar" -}}
 {{- $own := dict "version" 1 "domain" .Values.domain "data" "/var/lib/scrim/state" "policies" "./policies" -}}
 {{- $_ := set $own "listen" (ternary "127.0.0.1:7070" "0.0.0.0:7070" $sidecar) -}}
-{{- $_ := set $own "admin" "127.0.0.1:7071" -}}
+{{- $_ := set $own "admin" .Values.console.address -}}
+{{- $console := dict -}}
+{{- if .Values.console.publicURL }}{{ $_ := set $console "public_url" .Values.console.publicURL }}{{ end -}}
+{{- if .Values.console.tls.secretName }}{{ $_ := set $console "tls" (dict "cert" "/etc/scrim-console-tls/tls.crt" "key" "/etc/scrim-console-tls/tls.key") }}{{ end -}}
+{{- if .Values.console.oidc }}
+{{- $oidc := deepCopy .Values.console.oidc -}}
+{{- if .Values.console.clientSecret.secretName }}{{ $_ := set $oidc "client_secret" (dict "file" "/etc/scrim-console-oidc/client_secret") }}{{ end -}}
+{{- $_ := set $console "oidc" $oidc -}}
+{{- end -}}
+{{- if $console }}{{ $_ := set $own "console" $console }}{{ end -}}
 {{- $_ := set $own "timeouts" (dict "notice" (printf "%ds" (int .Values.drain.noticeSeconds)) "shutdown" (printf "%ds" (int .Values.drain.shutdownSeconds))) -}}
 {{- if not $sidecar }}{{ $_ := set $own "health" true }}{{ end -}}
 {{- if .Values.metrics.enabled }}{{ $_ := set $own "metrics" "0.0.0.0:7072" }}{{ end -}}
@@ -56,6 +70,9 @@ env:
 ports:
   {{- if not $sidecar }}
   - {name: agents, containerPort: 7070, protocol: TCP}
+  {{- end }}
+  {{- if include "scrim.beyond" . }}
+  - {name: console, containerPort: 7071, protocol: TCP}
   {{- end }}
   {{- if .Values.metrics.enabled }}
   - {name: metrics, containerPort: 7072, protocol: TCP}
@@ -89,6 +106,12 @@ volumeMounts:
   - {name: scrim-state, mountPath: /var/lib/scrim}
   {{- if .Values.tls.secretName }}
   - {name: scrim-tls, mountPath: /etc/scrim-tls, readOnly: true}
+  {{- end }}
+  {{- if .Values.console.tls.secretName }}
+  - {name: scrim-console-tls, mountPath: /etc/scrim-console-tls, readOnly: true}
+  {{- end }}
+  {{- if .Values.console.clientSecret.secretName }}
+  - {name: scrim-console-oidc, mountPath: /etc/scrim-console-oidc, readOnly: true}
   {{- end }}
   {{- range .Values.secrets }}
   - {name: {{ printf "secret-%s" (. | replace "." "-") | quote }}, mountPath: {{ printf "/run/secrets/scrim/%s" . | quote }}, readOnly: true}
