@@ -45,34 +45,34 @@ type pages struct {
 	views views
 }
 
-// mostViews is how many live pages one session may have open, so that nobody takes the places of all others.
+// mostViews is how many live pages somebody may have open, in all sessions together, so that nobody takes the places of all others.
 const mostViews = 8
 
-// views counts the live pages that each session has open. The zero value is ready.
+// views counts the live pages that each has open, by name. The zero value is ready.
 type views struct {
 	mu   sync.Mutex // guards open
 	open map[string]int
 }
 
-// begin takes a place for a session; false: it has all that it may have. Whoever comes by the token has no session, and is counted as one.
-func (v *views) begin(session string) bool {
+// begin takes a place for somebody; false: they have all that they may have.
+func (v *views) begin(who string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.open[session] >= mostViews {
+	if v.open[who] >= mostViews {
 		return false
 	}
 	if v.open == nil {
 		v.open = map[string]int{}
 	}
-	v.open[session]++
+	v.open[who]++
 	return true
 }
 
-func (v *views) end(session string) {
+func (v *views) end(who string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.open[session]--; v.open[session] == 0 {
-		delete(v.open, session)
+	if v.open[who]--; v.open[who] == 0 {
+		delete(v.open, who)
 	}
 }
 
@@ -196,12 +196,12 @@ func (p *pages) events(w http.ResponseWriter, r *page.Request) {
 	if after == "" {
 		after = r.Q("after")
 	}
-	if !p.views.begin(r.Who.Session) {
+	if !p.views.begin(r.Who.Name) {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, "this session has as many live pages open as it may have; close one", http.StatusTooManyRequests)
+		http.Error(w, "you have as many live pages open as one may have; close one", http.StatusTooManyRequests)
 		return
 	}
-	defer p.views.end(r.Who.Session)
+	defer p.views.end(r.Who.Name)
 	v, err := p.Ring.View(f, after)
 	if err != nil {
 		w.Header().Set("Retry-After", "10")

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,14 +12,14 @@ import (
 	"github.com/scrimhq/scrim/observe/activity"
 )
 
-// One session has as many live pages as it may have; another's are not touched by that, and a place is free again when a page is closed.
-func TestOneSessionDoesNotTakeAllPlaces(t *testing.T) {
+// Somebody has as many live pages as one may have, in all their sessions together; another's are not touched by that, and a place is free again when a page is closed.
+func TestNobodyTakesAllPlaces(t *testing.T) {
 	ring := activity.NewRing(activity.RingOptions{})
 	p := &pages{Options: Options{Ring: ring}}
-	watch := func(ctx context.Context, session string) int {
+	watch := func(ctx context.Context, who string) int {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/live/events", nil).WithContext(ctx)
-		p.events(w, &page.Request{Request: r, Who: page.Who{Session: session}})
+		p.events(w, &page.Request{Request: r, Who: page.Who{Name: who, Session: rand.Text()}})
 		return w.Code
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -38,18 +39,18 @@ func TestOneSessionDoesNotTakeAllPlaces(t *testing.T) {
 		}
 	}
 	if code := watch(t.Context(), "ann"); code != http.StatusTooManyRequests {
-		t.Errorf("one page too many of a session = %d, want 429", code)
+		t.Errorf("one page too many = %d, want 429", code)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	if code := watch(gone, "ben"); code != http.StatusOK {
-		t.Errorf("another session's = %d, want 200", code)
+		t.Errorf("another's = %d, want 200", code)
 	}
 	cancel()
 	for range mostViews {
 		<-ended
 	}
 	if code := watch(gone, "ann"); code != http.StatusOK || len(p.views.open) != 0 {
-		t.Errorf("after all were closed = %d, %d sessions counted; want 200, none", code, len(p.views.open))
+		t.Errorf("after all were closed = %d, %d people counted; want 200, none", code, len(p.views.open))
 	}
 }
