@@ -18,7 +18,8 @@ type Verified struct {
 	Log       string  `json:"log"`
 	Good      bool    `json:"good"` // nothing that was checked failed, and something was
 	Proven    int     `json:"proven"`
-	Promised  int     `json:"promised"` // and not in the published tree yet
+	Promised  int     `json:"promised"`       // and not in the published tree yet
+	Rest      int     `json:"rest,omitempty"` // entries of the flow that were not checked, of the first 500
 	Checks    []Check `json:"checks"`
 }
 
@@ -44,19 +45,26 @@ func (p *pages) verify(ctx context.Context, r *page.Request, _ struct{}) (Verifi
 		return v, err
 	}
 	leaves := map[int64][32]byte{}
-	for e, err := range p.Stories.Entries(ctx, audit.Query{Flow: v.Reference, Limit: len(a.Records)}) {
+	for e, err := range p.Stories.Entries(ctx, audit.Query{Flow: v.Reference, Limit: mostChecked}) {
 		if err != nil {
 			return v, err
 		}
 		leaves[e.Seq] = e.Hash
+	}
+	if len(leaves) == 0 { // the number of an entry has receipts too, and is no flow
+		return v, page.ErrNotFound
 	}
 	v.Log = a.Log
 	for i := range a.Records {
 		v.record(p, a.Log, &a.Records[i], leaves)
 	}
 	v.Good = v.Good && len(v.Checks) > 0
+	v.Rest = len(leaves)
 	return v, nil
 }
+
+// mostChecked bounds the entries of a flow that receipts are held against.
+const mostChecked = 500
 
 func (v *Verified) check(entry int64, what string, err error) bool {
 	c := Check{Entry: entry, What: what, Good: err == nil}
@@ -67,16 +75,24 @@ func (v *Verified) check(entry int64, what string, err error) bool {
 	return c.Good
 }
 
+// record checks one receipt, and takes its row out of leaves.
 func (v *Verified) record(p *pages, log string, r *proofs.Record, leaves map[int64][32]byte) {
 	promise, err := receipt.ParsePromise([]byte(r.Promise), log, p.LogKey)
 	if !v.check(promise.Seq, "the promise is signed by the log's key", err) {
 		return
 	}
 	seq := promise.Seq
-	if leaf, ok := leaves[seq]; !ok || leaf != promise.Leaf {
-		err = fmt.Errorf("the hash of the journal's row is another")
+	leaf, ok := leaves[seq]
+	switch {
+	case !ok:
+		err = errors.New("it is about no row of this flow, or about one that was checked already")
+	case leaf != promise.Leaf:
+		err = errors.New("the hash of the journal's row is another")
 	}
-	v.check(seq, "the promise is about the row that the journal has now", err)
+	if !v.check(seq, "the promise is about the row that the journal has now", err) {
+		return
+	}
+	delete(leaves, seq)
 	if r.Proof == "" {
 		v.Promised++
 		return
@@ -85,7 +101,7 @@ func (v *Verified) record(p *pages, log string, r *proofs.Record, leaves map[int
 	if !v.check(seq, "the checkpoint of the proof is signed by the log's key", err) {
 		return
 	}
-	ok := v.check(seq, fmt.Sprintf("the entry is leaf %d of the tree of %d under that checkpoint", proof.Index, proof.Checkpoint.Size), proof.Verify(promise.Leaf))
+	ok = v.check(seq, fmt.Sprintf("the entry is leaf %d of the tree of %d under that checkpoint", proof.Index, proof.Checkpoint.Size), proof.Verify(promise.Leaf))
 	if v.check(seq, "the proof keeps the promise", promise.Kept(proof)) && ok {
 		v.Proven++
 	}
