@@ -89,7 +89,7 @@ func (j *jobs) sweep() {
 // may reports whether somebody may see a job: who asked for it, and admins unless it is about a person.
 func (o *job) may(w page.Who) bool { return o.owner == owner(w) || w.May(page.Admin) && !o.person }
 
-// owner tells sessions of one name apart: all who come by a one-time link are called operator.
+// owner is somebody in one session: a report is for the browser that asked for it. Whoever comes by the token has no session, and is one owner.
 func owner(w page.Who) string { return w.Name + "\n" + w.Session }
 
 // get returns a copy of a job that somebody may see.

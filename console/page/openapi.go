@@ -69,7 +69,7 @@ func (f *Frame) OpenAPI() []byte {
 			"schemas": s.named,
 			"securitySchemes": object{
 				"token":   object{"type": "http", "scheme": "bearer", "description": "The token of the data directory: role admin."},
-				"session": object{"type": "apiKey", "in": "cookie", "name": "scrim_session", "description": "A session of the console. Changes bring the header Scrim-Form as well."},
+				"session": object{"type": "apiKey", "in": "cookie", "name": "scrim-", "description": "A session of the console. The cookie has another name at each gateway, which begins with scrim- or __Host-scrim-. Changes bring the header Scrim-Form as well."},
 			},
 		},
 		"security": []any{object{"token": []any{}}, object{"session": []any{}}},
