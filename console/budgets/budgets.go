@@ -224,19 +224,6 @@ func known(err error) error {
 	return err
 }
 
-// number reads a parameter that is a whole number; absent: fallback.
-func number(r *page.Request, name string, fallback int64) (int64, error) {
-	text := r.Q(name)
-	if text == "" {
-		return fallback, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 {
-		return 0, page.Wrong("%s: it is not a whole number", name)
-	}
-	return n, nil
-}
-
 // address is a link to the page of a dataset.
 func address(dataset string, q url.Values) string {
 	at := "/budgets/" + url.PathEscape(dataset)

@@ -93,7 +93,7 @@ func (p *pages) dataset(ctx context.Context, r *page.Request) (out Dataset, err 
 		Scope:    budget.Scope{Dataset: b.Dataset, Domain: flow.DomainID(r.Q("domain")), Workflow: r.Q("workflow"), Agent: r.Q("agent"), Contract: r.Q("contract")},
 		Refusals: []recent.Refusal{}, Streams: []stream.Info{}, Consumers: []Consumer{},
 	}
-	if out.Days, err = number(r, "days", 7); err != nil {
+	if out.Days, err = page.Number(r, "days", int64(7)); err != nil {
 		return out, err
 	}
 	if out.Days < 1 || out.Days > 3660 {
@@ -136,7 +136,7 @@ func (p *pages) blocks(ctx context.Context, r *page.Request, b *budget.Budget, o
 	least := slices.MinFunc(standings, func(x, y budget.Standing) int {
 		return cmp.Or(cmp.Compare(x.Left(), y.Left()), cmp.Compare(y.Block, x.Block))
 	})
-	if out.Block, err = number(r, "block", least.Block); err != nil {
+	if out.Block, err = page.Number(r, "block", least.Block); err != nil {
 		return budget.Standing{}, err
 	}
 	i := slices.IndexFunc(standings, func(s budget.Standing) bool { return s.Block == out.Block })
@@ -362,7 +362,7 @@ func (p *pages) entries(ctx context.Context, r *page.Request) (out Entries, err 
 		return out, err
 	}
 	end := int64(0)
-	if out.Writer, err = number(r, "writer", 0); err != nil {
+	if out.Writer, err = page.Number(r, "writer", int64(0)); err != nil {
 		return out, err
 	}
 	for _, h := range heads {
@@ -374,7 +374,7 @@ func (p *pages) entries(ctx context.Context, r *page.Request) (out Entries, err 
 	if len(heads) > 0 && out.Writer != 0 && !slices.Contains(out.Writers, out.Writer) {
 		return out, page.Wrong("writer: %v", errChain)
 	}
-	before, err := number(r, "before", end+1)
+	before, err := page.Number(r, "before", end+1)
 	if err != nil {
 		return out, err
 	}

@@ -109,7 +109,7 @@ func (p *pages) list(_ context.Context, r *page.Request) (List, error) {
 	if out.Only != "" && out.Only != "unlabelled" && out.Only != "overdue" {
 		return out, page.Wrong("only: it is neither unlabelled nor overdue")
 	}
-	from, err := number(r, "from")
+	from, err := page.Number(r, "from", 0)
 	if err != nil {
 		return out, err
 	}
@@ -141,19 +141,6 @@ func (p *pages) list(_ context.Context, r *page.Request) (List, error) {
 	}
 	slices.Sort(out.Kinds)
 	return out, nil
-}
-
-// number reads a parameter that is a whole number from 0.
-func number(r *page.Request, name string) (int, error) {
-	text := r.Q(name)
-	if text == "" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return 0, page.Wrong("%s: it is not a whole number from 0", name)
-	}
-	return n, nil
 }
 
 // next is the address of the same page, further on.

@@ -78,7 +78,7 @@ func (p *pages) dataset(_ context.Context, r *page.Request) (Shown, error) {
 	if s == nil || s.Catalog == nil {
 		return Shown{}, page.ErrNotFound
 	}
-	from, err := number(r, "from")
+	from, err := page.Number(r, "from", 0)
 	if err != nil {
 		return Shown{}, err
 	}

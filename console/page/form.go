@@ -65,6 +65,19 @@ func Decode(from url.Values, into any) error {
 	return nil
 }
 
+// Number reads a parameter of the query that is a whole number from 0; absent: fallback. Another text is a [Mistake] that names the parameter.
+func Number[N int | int64](r *Request, name string, fallback N) (N, error) {
+	text := r.Q(name)
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.ParseInt(text, 10, reflect.TypeFor[N]().Bits())
+	if err != nil || n < 0 {
+		return 0, Wrong("%s: it is not a whole number from 0", name)
+	}
+	return N(n), nil
+}
+
 func set(v reflect.Value, given []string) error {
 	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8 {
 		s := reflect.MakeSlice(v.Type(), len(given), len(given))

@@ -164,6 +164,22 @@ func TestMistakesNameThePlaceAndNotTheValue(t *testing.T) {
 	}
 }
 
+func TestNumbersOfAQueryAreWholeAndTellNothing(t *testing.T) {
+	ask := func(query string) (int64, error) {
+		return page.Number(&page.Request{Request: httptest.NewRequestWithContext(t.Context(), "GET", "/?"+query, nil)}, "from", int64(7))
+	}
+	for query, want := range map[string]int64{"": 7, "from=": 7, "from=0": 0, "from=12": 12, "from=9223372036854775807": 1<<63 - 1, "to=3": 7} {
+		if got, err := ask(query); err != nil || got != want {
+			t.Errorf("%q: %d, %v, want %d", query, got, err, want)
+		}
+	}
+	for _, query := range []string{"from=-1", "from=9223372036854775808", "from=zebra-71c0", "from=1.5", "from=0x10", "from=1e3", "from=%201"} {
+		if got, err := ask(query); got != 0 || err == nil || err.Error() != "from: it is not a whole number from 0" {
+			t.Errorf("%q: %d, %v", query, got, err)
+		}
+	}
+}
+
 func TestDescriptionHasEverything(t *testing.T) {
 	d := open(t)
 	_, body, _ := d.ask(t, "GET", "/api/v1/openapi.json", "", "", "")
