@@ -43,13 +43,15 @@ func (c *changer) meetExposure() error {
 		default:
 			continue
 		}
+		if values == nil {
+			values = make([]exposure.Value, 0, len(c.targets)-i)
+		}
 		values = append(values, v)
 	}
 	named, more := c.m.Named.all()
 	if len(values) == 0 && (len(named) == 0 || !c.continues()) {
 		return nil
 	}
-	before := append([]flow.LeafTerms(nil), c.terms...)
 	to := exposure.To{Domain: f.To.Domain, Agent: f.To.Agent, Task: f.Task.ID, Named: named, Crowd: more}
 	if to.Task == flow.TaskID(f.ID) {
 		to.Task = "" // it is a task of its own
@@ -69,7 +71,7 @@ func (c *changer) meetExposure() error {
 		if c.exposed.was == nil {
 			c.exposed.was = map[int]flow.LeafTerms{}
 		}
-		c.exposed.was[i] = before[i]
+		c.exposed.was[i] = look.Before(i)
 	}
 	if n := len(c.exposed.was); c.g.hooks.Exposed != nil && (n > 0 || look.Over()) {
 		c.g.hooks.Exposed(n, look.Over())

@@ -23,7 +23,12 @@ func (c *changer) note() flow.Note {
 		class, _ := c.m.Snapshot.Taxonomy.Class(c.leaves[i].Label)
 		return class.Tier == flow.Restricted
 	}
-	last := -1
+	last, room := -1, 0
+	for i := range c.terms {
+		if c.terms[i].Level != flow.Raw {
+			room++
+		}
+	}
 	for i := range c.terms {
 		t := c.told(i)
 		if t.Level == flow.Raw || c.targets[i].stand != nil || c.leavesByHandle(i) {
@@ -36,6 +41,9 @@ func (c *changer) note() flow.Note {
 		ch := flow.Change{Path: c.leaves[i].Path, Label: c.leaves[i].Label, Level: t.Level, Param: t.Param, Policy: t.Policies, By: t.By, Reason: t.Reason}
 		if last >= 0 && sameChange(n.Changes[last], ch) {
 			continue // several spans of one text
+		}
+		if n.Changes == nil {
+			n.Changes = make([]flow.Change, 0, min(room, maxNoted))
 		}
 		n.Changes = append(n.Changes, ch)
 		last = len(n.Changes) - 1
@@ -75,10 +83,6 @@ func (c *changer) tell(top *view, note flow.Note) {
 	if obj < 0 || top.doc.Nodes[obj].Kind != json.Object || len(at.Names) == 0 {
 		return
 	}
-	raw, err := appendNote(make([]byte, 0, 256+192*len(note.Changes)), &note)
-	if err != nil {
-		return // the note has no value that cannot be encoded
-	}
 	names := at.Names
 	for len(names) > 1 {
 		child, ok := top.doc.Member(obj, names[0])
@@ -87,13 +91,21 @@ func (c *changer) tell(top *view, note flow.Note) {
 		}
 		obj, names = child, names[1:]
 	}
+	raw := make([]byte, 0, 320+192*len(note.Changes))
+	for _, name := range names[1:] {
+		raw = append(json.AppendString(append(raw, '{'), name), ':')
+	}
+	raw, err := appendNote(raw, &note)
+	if err != nil {
+		return // the note has no value that cannot be encoded
+	}
+	for range names[1:] {
+		raw = append(raw, '}')
+	}
 	if len(names) > 1 {
 		if child, ok := top.doc.Member(obj, names[0]); ok { // there, but null
 			top.edits.Remove(child)
 		}
-	}
-	for i := len(names) - 1; i > 0; i-- {
-		raw = append(json.AppendString([]byte("{"), names[i]), append([]byte(":"), append(raw, '}')...)...)
 	}
 	top.edits.Append(obj, names[0], raw)
 }

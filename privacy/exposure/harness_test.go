@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,7 +104,15 @@ func (h *house) begin(to exposure.To, pieces ...piece) (*sent, error) {
 		return m, err
 	}
 	if m.look != nil {
+		before := slices.Clone(m.terms)
 		m.places = m.look.Coarsen()
+		for i := range m.terms {
+			if was := m.look.Before(i); slices.Contains(m.places, i) && !reflect.DeepEqual(was, before[i]) {
+				h.t.Errorf("Before(%d) = %v, want %v", i, was, before[i])
+			} else if !slices.Contains(m.places, i) && !reflect.DeepEqual(m.terms[i], before[i]) {
+				h.t.Errorf("the terms of place %d are %v, which were %v, and Coarsen does not say so", i, m.terms[i], before[i])
+			}
+		}
 	}
 	return m, nil
 }

@@ -48,6 +48,8 @@ type Look struct {
 	fresh    int64 // facts that Commit adds
 	over     bool  // the agent has added all that it may
 	lowered  int
+	was      map[int]flow.LeafTerms // by leaf: the terms that it had, where they were changed
+	classes  []*flow.Class          // of labels that were looked up
 
 	named []flow.SubjectRef // whom the request named, as far as they count
 	many  bool              // it named more than count
@@ -74,7 +76,7 @@ type subject struct {
 type item struct {
 	value  *Value
 	leaf   *flow.Leaf
-	class  flow.Class
+	class  *flow.Class
 	fact   fact
 	terms  *flow.LeafTerms
 	bottom bool // nothing coarser is left
@@ -120,23 +122,43 @@ func (l *Look) sort(leaves []flow.Leaf, terms []flow.LeafTerms, values []Value) 
 		if role == nil || t.Level == flow.Dropped || t.Level == flow.Tokenized {
 			continue
 		}
-		class, _ := l.s.Taxonomy.Class(leaf.Label)
+		class := l.class(leaf.Label)
 		shown := class.Resolve(t.Treatment)
 		if shown.Level == flow.Masked && shown.Param == "" {
 			continue // a placeholder
 		}
-		if nobody(v.Scalar.Text, deidentify.Placeholder(class)) {
+		if nobody(v.Scalar.Text, deidentify.Placeholder(*class)) {
 			continue // nor does a name that is not there say who the subject is
 		}
 		label := l.s.Rules.refined(leaf.Label, v.Scalar.Text)
 		it := item{value: v, leaf: leaf, class: class, terms: t, fact: fact{label: label, shown: shown, about: leaf.Subject.Known()}}
 		if leaf.Subject.Known() {
+			if known == nil {
+				known = make([]item, 0, len(values)-i)
+			}
 			known = append(known, it)
 		} else if r := l.s.Rules.roleOf(label); r != nil && len(r.parts) > 0 {
+			if unknown == nil {
+				unknown = make([]item, 0, len(values)-i)
+			}
 			unknown = append(unknown, it)
 		}
 	}
 	return known, unknown
+}
+
+// class is the class of a label. A message has many values of few labels, so that the first few are kept for the look.
+func (l *Look) class(label flow.Label) *flow.Class {
+	for _, c := range l.classes {
+		if c.Label == label {
+			return c
+		}
+	}
+	c, _ := l.s.Taxonomy.Class(label)
+	if len(l.classes) < 16 {
+		l.classes = append(l.classes, &c)
+	}
+	return &c
 }
 
 // nobody reports whether a value is none: empty, a placeholder, or a word for that nothing is known.
@@ -177,7 +199,7 @@ func (l *Look) unknown(ctx context.Context, items []item) error {
 	if err := l.load(ctx); err != nil {
 		return err
 	}
-	task.items = slices.Clone(items)
+	task.items = items // countFor makes copies for the others
 	full := l.many
 	for _, ref := range l.named {
 		full = !task.join(ref) || full
@@ -293,7 +315,7 @@ func (l *Look) digests(ctx context.Context, b *vault.Batch, s *subject) error {
 	var room [256]byte
 	for i := range s.items {
 		it := &s.items[i]
-		text, shown := normal(it.class, it.value.Scalar, it.fact.shown)
+		text, shown := normal(*it.class, it.value.Scalar, it.fact.shown)
 		it.fact.shown = shown
 		msg := append(room[:0], s.ref[:]...)
 		msg = append(append(msg, it.fact.label...), 0)
@@ -379,12 +401,21 @@ func (l *Look) Coarsen() []int {
 	return slices.Compact(places)
 }
 
+// Before returns the terms that a leaf had before [Look.Coarsen] changed them. It is for the places that Coarsen returned.
+func (l *Look) Before(leaf int) flow.LeafTerms { return l.was[leaf] }
+
 // lower makes an item's terms no finer than a level.
 func (l *Look) lower(it *item, to flow.Treatment, places *[]int) {
-	out := less(it.class, it.current(), to)
+	out := less(*it.class, it.current(), to)
 	if out == it.current() {
 		it.bottom = true
 		return
+	}
+	if _, ok := l.was[it.value.Leaf]; !ok {
+		if l.was == nil {
+			l.was = map[int]flow.LeafTerms{}
+		}
+		l.was[it.value.Leaf] = *it.terms
 	}
 	it.terms.Treatment, it.terms.By = out, flow.ByExposure
 	l.lowered++

@@ -71,7 +71,7 @@ func (l *Look) stand(s *subject, with bool) *standing {
 		if role == nil {
 			continue
 		}
-		class, _ := l.s.Taxonomy.Class(f.label)
+		class := l.class(f.label)
 		counts := l.s.Rules.counting(role, class.Family, f.label, f.shown)
 		for k, p := range role.parts {
 			if counts[k] {
@@ -228,7 +228,7 @@ func (l *Look) lowerTo(it *item, to flow.Treatment, places *[]int) {
 }
 
 func fitting(it *item, to flow.Treatment) flow.Treatment {
-	if it.value.Fits == nil || it.value.Fits(less(it.class, it.current(), to)) {
+	if it.value.Fits == nil || it.value.Fits(less(*it.class, it.current(), to)) {
 		return to
 	}
 	if to.Level > flow.Masked && it.value.Fits(flow.Treatment{Level: flow.Masked}) {
@@ -299,7 +299,7 @@ func (l *Look) choice(s *subject, rule, element int, over bool, before, after *s
 // many steps coarser, it is masked, it is gone.
 func lossOf(it *item, to flow.Treatment) int {
 	to = fitting(it, to)
-	out := less(it.class, it.current(), to)
+	out := less(*it.class, it.current(), to)
 	switch {
 	case it.leaf.Need != nil && !it.class.Family.Reveals(it.class.Resolve(*it.leaf.Need), out):
 		return 0
