@@ -82,15 +82,30 @@ func float(t *testing.T, text string) float64 {
 	return f
 }
 
-// An interval holds what would have been released without noise, in at least 95 of 100 answers. Of n answers so many fail at most that the check would
-// cry wolf for a true 95 % once in ten thousand times for each of its columns; what is proven is 95 %, and most intervals hold more often.
+// mostMissed is how many of n intervals that each hold with 95 % may miss: more than that do less than once in a thousand million runs, by
+// the binomial law.
+func mostMissed(n int) int {
+	tail, most := 0.0, n
+	for ; most > 0; most-- { // the chance that most of them or more miss
+		a, _ := math.Lgamma(float64(n + 1))
+		b, _ := math.Lgamma(float64(most + 1))
+		c, _ := math.Lgamma(float64(n - most + 1))
+		if tail += math.Exp(a - b - c + float64(most)*math.Log(0.05) + float64(n-most)*math.Log(0.95)); tail > 1e-9 {
+			break
+		}
+	}
+	return most
+}
+
+// An interval holds what would have been released without noise, in at least 95 of 100 answers. So many fail at most that the check cries
+// wolf less than once in ten million runs, all columns together; what is proven is 95 %, and most intervals hold more often.
 func TestIntervalsCover(t *testing.T) {
 	t.Parallel()
 	n := 250
 	if os.Getenv("SCRIM_LONG") == "1" {
 		n = 1500
 	}
-	most := int(0.05*float64(n) + 3.8*math.Sqrt(float64(n)*0.05*0.95))
+	most := mostMissed(n)
 	want, g := truths()
 	for _, kind := range []string{query.LaplaceNoise, query.GaussianNoise} {
 		for _, levels := range []int{1, 3} {
@@ -167,7 +182,7 @@ func TestQuantileIntervalsCover(t *testing.T) {
 	if os.Getenv("SCRIM_LONG") == "1" {
 		n = 600
 	}
-	most := int(0.05*float64(n) + 3.8*math.Sqrt(float64(n)*0.05*0.95))
+	most := mostMissed(n)
 	for name, c := range map[string]struct {
 		bins   map[int]int64
 		median float64
@@ -194,12 +209,13 @@ func TestQuantileIntervalsCover(t *testing.T) {
 }
 
 // The root mean square of the error over many answers is within 5 % of what was told before the first. Over n draws the estimate is itself off by a
-// relative √(κ−1)/2√n in the root mean square, for a kurtosis κ of 6 (Laplace) or 3: 1.1 % for the 200·50 draws of the short test, 0.5 % for 1,000·50.
+// relative √(κ−1)/2√n in the root mean square, for a kurtosis κ of 6 (Laplace) or 3: 1.1 % for the 200·50 draws of the short test, which is held to 9 %
+// for that, and 0.5 % for 1,000·50. Eight deviations are never seen.
 func TestErrorIsWhatWasToldBefore(t *testing.T) {
 	t.Parallel()
-	n := 200
+	n, within := 200, 0.09
 	if os.Getenv("SCRIM_LONG") == "1" {
-		n = 1000
+		n, within = 1000, 0.05
 	}
 	var values []relation.Value
 	for i := range 50 {
@@ -224,7 +240,7 @@ func TestErrorIsWhatWasToldBefore(t *testing.T) {
 			}
 			for i, x := range pr.Explain().Errors {
 				rmse := math.Sqrt(sums[i] / float64(50*n))
-				if told := float(t, x.RMSE); math.Abs(rmse/told-1) > 0.05 {
+				if told := float(t, x.RMSE); math.Abs(rmse/told-1) > within {
 					t.Errorf("%s noise, ε %v: RMSE of %s is %v, was told as %v", kind, float64(e)/eps, x.Of, rmse, told)
 				}
 			}

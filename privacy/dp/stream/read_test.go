@@ -327,7 +327,7 @@ func TestReleasesAreAsFarOffAsTheTableSays(t *testing.T) {
 	if math.Abs(mean/want.RootMean-1) > 0.3 {
 		t.Errorf("the root mean square error is %.3f, want %.3f", mean, want.RootMean)
 	}
-	if math.Abs(end/want.RootMax-1) > 0.55 { // 42 draws: a relative error of 11 %
+	if math.Abs(end/want.RootMax-1) > 0.7 { // 42 draws: a relative error of 11 %, and chi-square is skewed
 		t.Errorf("that of the last step is %.3f, want %.3f", end, want.RootMax)
 	}
 	if share := float64(in) / float64(all); share < 0.88 {
