@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -247,5 +248,35 @@ func TestStatementsAreWrittenForPostgres(t *testing.T) {
 		if _, err := rebind(in); !errors.Is(err, ErrStatement) {
 			t.Errorf("rebind(%q) error = %v, want ErrStatement", in, err)
 		}
+	}
+}
+
+// A closure that ends its goroutine is a PanicError where it shares a transaction with others, or could have.
+func TestClosureInTheQueueThatEndsItsGoroutine(t *testing.T) {
+	s := open(t)
+	hold, held := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = s.Update(t.Context(), func(Tx) error { close(held); <-hold; return nil }) })
+	<-held
+	var err error
+	wg.Go(func() {
+		err = s.Update(t.Context(), func(tx Tx) error {
+			if _, err := tx.Exec("INSERT INTO things (id) VALUES (1)"); err != nil {
+				return err
+			}
+			runtime.Goexit() // as t.FailNow does
+			return nil
+		})
+	})
+	for len(s.writer.queue) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	close(hold)
+	wg.Wait()
+	if _, ok := errors.AsType[*PanicError](err); !ok {
+		t.Errorf("Update() in the queue: error = %v, want a PanicError", err)
+	}
+	if err := s.Update(t.Context(), func(tx Tx) error { _, err := tx.Exec("INSERT INTO things (id) VALUES (1)"); return err }); err != nil {
+		t.Errorf("Update() after it: error = %v, want nil", err)
 	}
 }

@@ -172,7 +172,10 @@ func TestACrashOfTheServerLosesNothingPromised(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(150 * time.Millisecond)
+		told := func() int { mu.Lock(); defer mu.Unlock(); return len(promised) }
+		for before, end := told(), time.Now().Add(time.Minute); told() < before+20 && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
 		server.Crash()
 		if err := server.Restart(); err != nil {
 			t.Fatal(err)
