@@ -13,7 +13,7 @@ func TestQuietStreamsEnd(t *testing.T) {
 	t.Parallel()
 	p, r := puppetRig(t, nil)
 	snap := gatewaytest.Snapshot(t, r.setup)
-	snap.Events.Idle = 3 * time.Second
+	snap.Events.Idle = 6 * time.Second // four seconds more than are between two messages
 	if err := r.Swap(t.Context(), snap, "test"); err != nil {
 		t.Fatal(err)
 	}
@@ -22,11 +22,11 @@ func TestQuietStreamsEnd(t *testing.T) {
 	events := one.listen(t)
 	began := time.Now()
 	for range 4 {
-		time.Sleep(900 * time.Millisecond)
+		time.Sleep(1800 * time.Millisecond)
 		p.stream(one.session) <- asEvent(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
 		next(t, events)
 	}
-	if time.Since(began) < 3500*time.Millisecond {
+	if time.Since(began) < 7*time.Second {
 		t.Fatal("the stream was not held open for longer than it may be quiet")
 	}
 	select {

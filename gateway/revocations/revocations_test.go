@@ -313,7 +313,7 @@ func TestAPeerThatIsAway(t *testing.T) {
 		t.Errorf("after a restart with an old list: error = %v, want ErrStale", err)
 	}
 	run(t, fresh)
-	time.Sleep(50 * time.Millisecond)
+	within(t, "the operator is told", func() bool { fresh.mu.Lock(); defer fresh.mu.Unlock(); return len(fresh.faults) > 0 })
 	if err := fresh.ledger.Revoked(vd, ""); !errors.Is(err, ledger.ErrStale) {
 		t.Errorf("while the peer is away: error = %v, want ErrStale", err)
 	}

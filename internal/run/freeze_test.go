@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -254,6 +255,7 @@ func TestNothingBeginsAfterAFreeze(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var wg sync.WaitGroup
+	var answered, refused atomic.Int64 // of the lab's
 	for i := range 16 {
 		wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
@@ -262,13 +264,20 @@ func TestNothingBeginsAfterAFreeze(t *testing.T) {
 					key = r.own
 				}
 				if res, err := r.request(ctx, key, "scribe", method, fmt.Sprint("m", i, "-", n)); err == nil {
-					_, _ = io.Copy(io.Discard, res.Body)
+					body, _ := io.ReadAll(res.Body)
 					_ = res.Body.Close()
+					switch {
+					case i%4 == 0:
+					case strings.Contains(string(body), `"error"`):
+						refused.Add(1)
+					default:
+						answered.Add(1)
+					}
 				}
 			}
 		})
 	}
-	for range 5 {
+	for round, end := 0, time.Now().Add(time.Minute); round < 5 || (answered.Load() < 40 || refused.Load() < 10) && time.Now().Before(end); round++ {
 		time.Sleep(60 * time.Millisecond)
 		r.freeze(t, "domain:lab")
 		time.Sleep(20 * time.Millisecond)
