@@ -31,7 +31,8 @@ type watched struct {
 
 func guardDoor(t *testing.T, limits gateway.LoadLimits, own gateway.CallerLimits, then func(ctx context.Context, w http.ResponseWriter, r *http.Request)) *watched {
 	t.Helper()
-	rig := gatewaytest.New(t, gatewaytest.Setup{Hooks: gateway.Hooks{Error: func(error) {}}})
+	now := time.Now() // which stands still: no rate fills up while a slow machine is at work
+	rig := gatewaytest.New(t, gatewaytest.Setup{Hooks: gateway.Hooks{Error: func(error) {}}, Clock: func() time.Time { return now }})
 	snap := *rig.Snapshot()
 	snap.Load = limits
 	snap.Agents = map[flow.AgentID]*gateway.Agent{"bee": {Party: busyBee, Limits: own}, "quiet": {Party: quiet}}
