@@ -73,6 +73,14 @@ func Decimal(n int64, places int) string {
 	return strings.TrimSuffix(s, ".")
 }
 
+// Plural returns the word for n things, without the number.
+func Plural[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 // Outcome is how a flow ended.
 type Outcome string
 

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/scrimhq/scrim/flow"
 )
 
 // funcs are those that every template may use.
@@ -62,11 +64,8 @@ func short(s string) string {
 }
 
 func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
 	s, _ := showCount(n) // an int
-	return s + " " + many
+	return s + " " + flow.Plural(n, one, many)
 }
 
 func showBytes(n int64) string {

@@ -89,14 +89,8 @@ func span(d time.Duration) string {
 	case d < 48*time.Hour:
 		return d.Truncate(time.Hour).String()[:len(d.Truncate(time.Hour).String())-4]
 	}
-	return plural(int64(d/(24*time.Hour)), "day")
-}
-
-func plural(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return decimal(n, 0) + " " + what + "s"
+	n := int64(d / (24 * time.Hour))
+	return decimal(n, 0) + " " + flow.Plural(n, "day", "days")
 }
 
 func decimal(n int64, places int) string { return flow.Decimal(n, places) }

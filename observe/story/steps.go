@@ -130,14 +130,14 @@ func (t *teller) found() error {
 		}
 		step.Words = []string{"Nothing that has a label."}
 	} else {
-		step.Words = []string{fmt.Sprintf("%s of %s.", plural(total, "value"), plural(len(labelsOf(step.Labels)), "label"))}
+		step.Words = []string{fmt.Sprintf("%s of %s.", counted(total, "value", "values"), counted(len(labelsOf(step.Labels)), "label", "labels"))}
 	}
 	known, unknown := 0, 0
 	for i := range t.entries {
 		known, unknown = known+t.entries[i].Event.Subjects, unknown+t.entries[i].Event.NoSubject
 	}
 	if known+unknown > 0 {
-		step.Words = append(step.Words, fmt.Sprintf("About %s that are known; of %s it is not known whom they are about.", plural(known, "person or thing"), plural(unknown, "value")))
+		step.Words = append(step.Words, fmt.Sprintf("About %s that are known; of %s it is not known whom they are about.", counted(known, "person or thing", "people or things"), counted(unknown, "value", "values")))
 	}
 	if total > 0 && !t.opened {
 		step.Words = append(step.Words, "The places are not kept any more, or were not recorded; the counts are those of the event.")
@@ -154,16 +154,8 @@ func labelsOf(all []Label) map[flow.Label]bool {
 	return m
 }
 
-func plural(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case what == "person or thing":
-		return fmt.Sprintf("%d people or things", n)
-	case strings.HasSuffix(what, "y"):
-		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(what, "y"))
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+func counted(n int, one, many string) string {
+	return fmt.Sprintf("%d %s", n, flow.Plural(n, one, many))
 }
 
 // refused tells why, in an operator's words.
@@ -311,7 +303,7 @@ func (t *teller) shown() error {
 	case t.s.Outcome == flow.Watched:
 		step.Words = []string{"Everything, as it was sent: learn mode enforces nothing. The levels are what would have been."}
 	default:
-		step.Words = []string{fmt.Sprintf("The message as it left had %s. What has no label passed as it was.", plural(bytes, "byte"))}
+		step.Words = []string{fmt.Sprintf("The message as it left had %s. What has no label passed as it was.", counted(bytes, "byte", "bytes"))}
 	}
 	t.add(step)
 	return nil
@@ -379,9 +371,9 @@ func (t *teller) recorded() error {
 	}
 	if a.Log != "" {
 		told := min(len(a.Records), len(t.entries))
-		step.Words = append(step.Words, fmt.Sprintf("%s in the log %s; of the first %d, %d are in its published tree and %d are promised.", plural(len(t.entries), "entry"), a.Log, told, in, told-in))
+		step.Words = append(step.Words, fmt.Sprintf("%s in the log %s; of the first %d, %d are in its published tree and %d are promised.", counted(len(t.entries), "entry", "entries"), a.Log, told, in, told-in))
 	} else {
-		step.Words = append(step.Words, plural(len(t.entries), "entry")+" of the journal.")
+		step.Words = append(step.Words, counted(len(t.entries), "entry", "entries")+" of the journal.")
 	}
 	if t.src.Cosigned != nil {
 		if have, want := t.src.Cosigned(); want > 0 {
@@ -418,7 +410,7 @@ func (t *teller) came() error {
 		slices.Sort(step.Sources[i].Columns)
 	}
 	slices.SortFunc(step.Sources, func(a, b Dataset) int { return cmp.Compare(a.Name, b.Name) })
-	step.Words = []string{fmt.Sprintf("Values of %s.", plural(len(step.Sources), "dataset"))}
+	step.Words = []string{fmt.Sprintf("Values of %s.", counted(len(step.Sources), "dataset", "datasets"))}
 	t.add(step)
 	return nil
 }
@@ -428,7 +420,7 @@ func (t *teller) went() error {
 	f := &t.s.Flow
 	step := Step{Kind: Went, Title: "Before and after"}
 	if f.Hop > 0 {
-		step.Words = append(step.Words, fmt.Sprintf("It came through %s before this one; what they let through it is held to.", plural(f.Hop, "gateway")))
+		step.Words = append(step.Words, fmt.Sprintf("It came through %s before this one; what they let through it is held to.", counted(f.Hop, "gateway", "gateways")))
 	}
 	if f.Parent != "" {
 		how := "it continues"
