@@ -73,7 +73,7 @@ func (d *doctor) restored(ctx context.Context, db store.DB) {
 	}
 }
 
-// exposure says who can reach the console and the admin API: the token is all that stands before them.
+// exposure says who can reach the console and the admin API, and what stands before them.
 func (d *doctor) exposure() {
 	host, _, err := net.SplitHostPort(d.c.Admin)
 	if err != nil {
@@ -82,6 +82,14 @@ func (d *doctor) exposure() {
 	addr, err := netip.ParseAddr(host)
 	if host == "localhost" || err == nil && addr.IsLoopback() {
 		d.say(fine, "console", "at %s, which only this machine reaches", d.c.Admin)
+		return
+	}
+	if d.c.Console.TLS.On() && d.c.HasConsole() {
+		d.say(fine, "console", "at %s, which other machines may reach, with a certificate and a provider at which people log in", d.c.Admin)
+		return
+	}
+	if d.c.Console.TLS.On() {
+		d.say(doubtful, "console", "at %s, which other machines may reach: a token is all that stands before the admin API, and there is no console", d.c.Admin)
 		return
 	}
 	d.say(doubtful, "console", "at %s, which other machines may reach, without encryption: let a proxy with TLS stand before it, or use 127.0.0.1", d.c.Admin)
