@@ -278,7 +278,7 @@ func TestAWitnessThatHangs(t *testing.T) {
 	_, p := newWitness(t, newDB(t), Options{}, k.log())
 	p.URL = s.URL
 	now := time.Now()
-	c := newCosigner(t, CosignerOptions{Timeout: 50 * time.Millisecond, Clock: func() time.Time { return now }}, p)
+	c := newCosigner(t, CosignerOptions{Timeout: 2 * time.Second, Clock: func() time.Time { return now }}, p) // time for the question to come, on a busy machine too
 	for range 5 {
 		cosigned(t, c, k, p)
 	}
