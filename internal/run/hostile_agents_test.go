@@ -37,7 +37,7 @@ type stage struct {
 }
 
 const shortLimits = `limits: {event: 4KiB, body: 16KiB, events: 40}
-timeouts: {read: 2s, write: 2s, dial: 1s, upstream: 1s, body: 1s, idle: 1s, shutdown: 1s}
+timeouts: {read: 2s, write: 2s, dial: 5s, upstream: 5s, body: 3s, idle: 3s, shutdown: 1s}
 `
 
 // raise runs a stage. Answer gets what the agent was sent, headers and body, and writes what it likes.

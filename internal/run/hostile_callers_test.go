@@ -214,9 +214,10 @@ func TestFloodsOverHTTP2AreCut(t *testing.T) {
 			if n := calls.Load() - before; n > 1500 {
 				t.Errorf("the agent was called %d times by one flood", n)
 			}
-			if status, got := s.call(t, "/mcp/tools", ping); status != 200 || !strings.Contains(got, `"result":{}`) {
-				t.Errorf("another caller got %d %s", status, got)
-			}
+			eventually(t, "another caller is served", func() bool { // an agent that is still at the calls before has a second to answer
+				status, got := s.call(t, "/mcp/tools", ping)
+				return status == 200 && strings.Contains(got, `"result":{}`)
+			})
 		})
 	}
 }
