@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long anything is waited for.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Tab is a tab of a browser. Its methods fail the test; they are not safe for concurrent use.
 type Tab struct {
@@ -69,7 +69,7 @@ func Open(t testing.TB, opt Options) *Tab {
 		}
 		t.Skip("there is no Chromium here: nobody looked at the pages")
 	}
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 900), chromedp.Flag("hide-scrollbars", true))
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(patience), chromedp.Flag("hide-scrollbars", true))
 	alloc, end := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(end)
 	ctx, cancel := chromedp.NewContext(alloc)
