@@ -88,7 +88,7 @@ func (e *env) root() *cobra.Command {
 
 func (e *env) main(ctx context.Context, args []string) int {
 	root := e.root()
-	root.SetArgs(args)
+	root.SetArgs(shielded(args))
 	err := root.ExecuteContext(ctx)
 	var stated *status
 	switch {
@@ -141,7 +141,7 @@ func (e *env) command(use, short, long string, args cobra.PositionalArgs, run fu
 		Use: use, Short: short, Long: long, Args: args, DisableFlagsInUseLine: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			e.began = true
-			return run(c.Context(), args)
+			return run(c.Context(), unshielded(args))
 		},
 	}
 }
@@ -158,7 +158,7 @@ func (e *env) group(use, short string, subs ...*cobra.Command) *cobra.Command {
 			if len(args) == 0 {
 				return misuse("%s needs one of: %s", c.CommandPath(), strings.Join(names, ", "))
 			}
-			return misuse("%s has no %q; it has: %s", c.CommandPath(), args[0], strings.Join(names, ", "))
+			return misuse("%s has no %q; it has: %s", c.CommandPath(), unshielded(args)[0], strings.Join(names, ", "))
 		},
 	}
 	c.AddCommand(subs...)
