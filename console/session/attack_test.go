@@ -52,8 +52,16 @@ func TestOnePersonDoesNotTakeAllSessions(t *testing.T) {
 		if status := b.come(p, "u-ann", []string{"staff"}); status != http.StatusOK {
 			t.Fatalf("login %d: status %d", len(ann), status)
 		}
-		if ann = append(ann, b); len(ann) > 1 {
+		ann = append(ann, b)
+		if len(ann) > 1 {
 			ann[0].who() // the first stays in use
+		}
+		if len(ann) == 2 { // and the second has a page open that lives
+			res, err := b.Get(h.URL + "/stay")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
 		}
 	}
 	own := 0
@@ -65,13 +73,18 @@ func TestOnePersonDoesNotTakeAllSessions(t *testing.T) {
 	if own != 16 {
 		t.Errorf("one person has %d sessions, want 16", own)
 	}
-	for name, b := range map[string]*browser{"the first, in use": ann[0], "the newest": ann[19], "somebody else's": bob, "one by link": byLink} {
+	for name, b := range map[string]*browser{"the first, in use": ann[0], "the second, with a live page": ann[1], "the newest": ann[19], "somebody else's": bob, "one by link": byLink} {
 		if strings.HasPrefix(b.who(), " is none") {
 			t.Errorf("the session %s ended", name)
 		}
 	}
-	if !strings.HasPrefix(ann[1].who(), " is none") {
+	if !strings.HasPrefix(ann[2].who(), " is none") {
 		t.Error("the idlest session goes on")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if last := h.acts[len(h.acts)-1].Reason; !strings.Contains(last, ", in place of their session ") {
+		t.Errorf("on record is %q, want that another session ended", last)
 	}
 }
 

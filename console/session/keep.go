@@ -53,12 +53,17 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request, s *session) error {
 	}
 	d.mu.Lock()
 	d.sweep(now)
-	full := len(d.sessions) >= mostSessions
+	gives := d.givesWay(s)
+	full := gives == nil && len(d.sessions) >= mostSessions
 	d.mu.Unlock()
 	if full {
 		return ErrMany
 	}
-	if err := d.record(r.Context(), Act{Method: methodLogin, Who: who, Role: role, Reason: "logged in to the console by " + string(how) + ": " + who + ", as " + role.String() + ", session " + s.id}); err != nil {
+	reason := "logged in to the console by " + string(how) + ": " + who + ", as " + role.String() + ", session " + s.id
+	if gives != nil {
+		reason += ", in place of their session " + gives.id
+	}
+	if err := d.record(r.Context(), Act{Method: methodLogin, Who: who, Role: role, Reason: reason}); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -66,31 +71,44 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request, s *session) error {
 	if old := d.of(r); old != nil {
 		d.drop(old)
 	}
-	d.makeRoom(s)
+	for gives != nil { // on record; another one if it ended meanwhile, and somebody began one more
+		d.drop(gives)
+		gives = d.givesWay(s)
+	}
 	d.sessions[s.sum] = s
 	http.SetCookie(w, d.cookieFor(token))
 	return nil
 }
 
-// makeRoom ends the session of a person that was without a request for longest, if they have as many as one may have. It is called with d.mu held.
-func (d *Door) makeRoom(s *session) {
+// givesWay returns the session that ends for a new one of the same person, if they have as many as one may have, or nil: that which was without a request for
+// longest, and one with a request under way last of all. It is called with d.mu held.
+func (d *Door) givesWay(s *session) *session {
 	if s.person == nil {
-		return // each link makes one, and few can make links
+		return nil // each link makes one, and few can make links
 	}
-	var oldest *session
+	var idlest *session
 	own := 0
 	for _, o := range d.sessions {
 		if o.person == nil || o.person.issuer != s.person.issuer || o.person.subject != s.person.subject {
 			continue
 		}
 		own++
-		if oldest == nil || o.seen.Before(oldest.seen) {
-			oldest = o
+		if idlest == nil || o.idler(idlest) {
+			idlest = o
 		}
 	}
-	if own >= mostOfOne {
-		d.drop(oldest)
+	if own < mostOfOne {
+		return nil
 	}
+	return idlest
+}
+
+// idler reports whether s is without a request for longer than o.
+func (s *session) idler(o *session) bool {
+	if busy := len(s.open) > 0; busy != (len(o.open) > 0) {
+		return !busy
+	}
+	return s.seen.Before(o.seen)
 }
 
 // standing is who a session is and what it may do now.
