@@ -48,8 +48,8 @@ type Look struct {
 	fresh    int64 // facts that Commit adds
 	over     bool  // the agent has added all that it may
 	lowered  int
-	was      map[int]flow.LeafTerms // by leaf: the terms that it had, where they were changed
-	classes  []*flow.Class          // of labels that were looked up
+	was      map[int]flow.LeafTerms     // by leaf: the terms that it had, where they were changed
+	classes  map[flow.Label]*flow.Class // of labels that were looked up
 
 	named []flow.SubjectRef // whom the request named, as far as they count
 	many  bool              // it named more than count
@@ -147,17 +147,16 @@ func (l *Look) sort(leaves []flow.Leaf, terms []flow.LeafTerms, values []Value) 
 	return known, unknown
 }
 
-// class is the class of a label. A message has many values of few labels, so that the first few are kept for the look.
+// class is the class of a label. A message has many values of few labels, so that they are kept for the look.
 func (l *Look) class(label flow.Label) *flow.Class {
-	for _, c := range l.classes {
-		if c.Label == label {
-			return c
-		}
+	if c := l.classes[label]; c != nil {
+		return c
+	}
+	if l.classes == nil {
+		l.classes = map[flow.Label]*flow.Class{}
 	}
 	c, _ := l.s.Taxonomy.Class(label)
-	if len(l.classes) < 16 {
-		l.classes = append(l.classes, &c)
-	}
+	l.classes[label] = &c
 	return &c
 }
 
