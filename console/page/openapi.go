@@ -62,17 +62,16 @@ func (f *Frame) OpenAPI() []byte {
 	}
 	b, err := json.MarshalIndent(object{
 		"openapi": "3.1.0",
-		"info":    object{"title": "Scrim: console and administration", "version": "1", "description": "Every page of the console in JSON, every action, and what the commands of scrim ask of a running gateway. No answer holds a value from a payload unless its summary says so."},
+		"info":    object{"title": "Scrim: console and administration", "version": "1", "description": "Every page of the console in JSON, every action, and what the commands of scrim ask of a running gateway. No answer holds a value from a payload unless its summary says so. A browser that is logged in brings the cookie of its session instead of the token, whose name is another one at each gateway, and the header Scrim-Form with changes."},
 		"servers": []any{object{"url": "/api/v1"}},
 		"paths":   paths,
 		"components": object{
 			"schemas": s.named,
 			"securitySchemes": object{
-				"token":   object{"type": "http", "scheme": "bearer", "description": "The token of the data directory: role admin."},
-				"session": object{"type": "apiKey", "in": "cookie", "name": "scrim-", "description": "A session of the console. The cookie has another name at each gateway, which begins with scrim- or __Host-scrim-. Changes bring the header Scrim-Form as well."},
+				"token": object{"type": "http", "scheme": "bearer", "description": "The token of the data directory: role admin."},
 			},
 		},
-		"security": []any{object{"token": []any{}}, object{"session": []any{}}},
+		"security": []any{object{"token": []any{}}},
 	}, "", "  ")
 	if err != nil {
 		panic(err) // maps, texts and numbers
