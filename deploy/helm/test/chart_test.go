@@ -219,7 +219,7 @@ func console(t *testing.T, pod core.PodSpec, c core.Container, m *core.ConfigMap
 		Console struct {
 			TLS  struct{ Cert, Key string }
 			OIDC *struct {
-				Secret struct{ File string } `json:"client_secret"`
+				Secret map[string]string `json:"client_secret"`
 			}
 		}
 	}
@@ -232,7 +232,12 @@ func console(t *testing.T, pod core.PodSpec, c core.Container, m *core.ConfigMap
 	}
 	files := []string{y.Console.TLS.Cert, y.Console.TLS.Key}
 	if y.Console.OIDC != nil {
-		files = append(files, y.Console.OIDC.Secret.File)
+		for from := range y.Console.OIDC.Secret {
+			if from != "file" {
+				t.Errorf("the client's secret comes from %q, and not from a file", from)
+			}
+		}
+		files = append(files, y.Console.OIDC.Secret["file"])
 	}
 	for _, file := range files {
 		if file != "" && !mounted(pod, c, file) {
