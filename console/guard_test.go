@@ -184,7 +184,7 @@ func TestEveryAddressIsForItsRoleAndThoseAbove(t *testing.T) {
 			continue
 		}
 		for name, token := range map[string]string{"no token": "", "the token of another session": other.form, "the token of the gateway": p.token.Expose()} {
-			status, text := who[page.Admin].change(path, token)
+			status, text := who[r.Role].change(path, token)
 			if status != http.StatusForbidden || !strings.Contains(text, "this form is not of your session") {
 				t.Errorf("%s with %s: status %d", path, name, status)
 			}

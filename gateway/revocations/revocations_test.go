@@ -160,8 +160,7 @@ func chain(issuer flow.DomainID, ids ...string) *capability.Verified {
 	return vd
 }
 
-// within waits until done says so, and returns how long that took.
-// within waits for what comes by itself and returns how long it took. Lists are asked for once an hour, so that what comes within a minute was sent.
+// within waits for what comes by itself and returns how long it took. Where lists are asked for once an hour, what comes within a minute was sent.
 func within(t testing.TB, what string, done func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()

@@ -37,7 +37,7 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	h := &heard{TB: t}
-	b := browsertest.Open(h, browsertest.Options{Base: srv.URL, Planted: []string{secret}, Patience: 300 * time.Millisecond})
+	b := browsertest.Open(h, browsertest.Options{Base: srv.URL, Planted: []string{secret}, Patience: 2 * time.Second})
 	b.Go("/")
 	b.Type("Name", "x")
 	b.Look("good")

@@ -200,7 +200,7 @@ func TestWhoIsFrozenNeitherSendsNorReceives(t *testing.T) {
 	}
 }
 
-// A freeze ends the streams of whoever is frozen within a second, with the words of any refusal, though the agent is silent; other
+// A freeze ends the streams of whoever is frozen, in milliseconds on a machine that is not busy, with the words of any refusal, though the agent is silent; other
 // streams stay open.
 func TestAFreezeEndsOpenStreams(t *testing.T) {
 	r := newFreezeRig(t)

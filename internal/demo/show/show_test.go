@@ -149,7 +149,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			before = settled(0)
+			before = resting()
 		}
 	}
 	if after := settled(before); after > before {
@@ -160,6 +160,20 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("files left: %q, %v", left, err)
 	}
+}
+
+// resting is the number of goroutines once it did not change for a second, or after ten.
+func resting() int {
+	n, since := runtime.NumGoroutine(), 0
+	for range 200 {
+		time.Sleep(50 * time.Millisecond)
+		if now := runtime.NumGoroutine(); now != n {
+			n, since = now, 0
+		} else if since++; since == 20 {
+			break
+		}
+	}
+	return n
 }
 
 // settled waits up to a minute until there are no more goroutines than want.
