@@ -81,10 +81,20 @@ func TestOnePersonDoesNotTakeAllSessions(t *testing.T) {
 	if !strings.HasPrefix(ann[2].who(), " is none") {
 		t.Error("the idlest session goes on")
 	}
+	h.later(time.Second)
+	if status := ann[19].come(p, "u-ann", []string{"staff"}); status != http.StatusOK { // again in the same browser: its own session alone is replaced
+		t.Fatalf("again: status %d", status)
+	}
+	if own := len(h.door.Sessions()); own != 18 { // 16, and those of the others
+		t.Errorf("%d sessions are open after a second login in one browser, want 18", own)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if last := h.acts[len(h.acts)-1].Reason; !strings.Contains(last, ", in place of their session ") {
+	if last := h.acts[len(h.acts)-2].Reason; !strings.Contains(last, ", in place of their session ") {
 		t.Errorf("on record is %q, want that another session ended", last)
+	}
+	if last := h.acts[len(h.acts)-1].Reason; strings.Contains(last, ", in place of") {
+		t.Errorf("on record is %q, want that none did", last)
 	}
 }
 

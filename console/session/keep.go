@@ -53,7 +53,7 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request, s *session) error {
 	}
 	d.mu.Lock()
 	d.sweep(now)
-	gives := d.givesWay(s)
+	gives := d.givesWay(s, d.of(r))
 	full := gives == nil && len(d.sessions) >= mostSessions
 	d.mu.Unlock()
 	if full {
@@ -73,7 +73,7 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request, s *session) error {
 	}
 	for gives != nil { // on record; another one if it ended meanwhile, and somebody began one more
 		d.drop(gives)
-		gives = d.givesWay(s)
+		gives = d.givesWay(s, nil)
 	}
 	d.sessions[s.sum] = s
 	http.SetCookie(w, d.cookieFor(token))
@@ -81,15 +81,15 @@ func (d *Door) begin(w http.ResponseWriter, r *http.Request, s *session) error {
 }
 
 // givesWay returns the session that ends for a new one of the same person, if they have as many as one may have, or nil: that which was without a request for
-// longest, and one with a request under way last of all. It is called with d.mu held.
-func (d *Door) givesWay(s *session) *session {
+// longest, and one with a request under way last of all. The session that is replaced anyway does not count. It is called with d.mu held.
+func (d *Door) givesWay(s, replaced *session) *session {
 	if s.person == nil {
 		return nil // each link makes one, and few can make links
 	}
 	var idlest *session
 	own := 0
 	for _, o := range d.sessions {
-		if o.person == nil || o.person.issuer != s.person.issuer || o.person.subject != s.person.subject {
+		if o == replaced || o.person == nil || o.person.issuer != s.person.issuer || o.person.subject != s.person.subject {
 			continue
 		}
 		own++
