@@ -220,7 +220,7 @@ func (c *call) serveOwn(ctx context.Context) {
 		answer = c.answerSkill
 	}
 	if err := answer(ctx); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.flow, err))
+		c.refuse(ctx, err)
 	}
 }
 

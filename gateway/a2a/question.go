@@ -173,7 +173,7 @@ func (c *call) known(ctx context.Context, parts []byte) {
 	}
 	passed, err := c.h.Gateway.Pass(ctx, m)
 	if err = c.asking.Told(err); err != nil {
-		c.deny(c.h.Gateway.Refused(ctx, c.snap, c.responseFlow(), err))
+		c.refuseAnswer(ctx, err)
 		return
 	}
 	c.front.whole(c, rep.status, passed.Body)
