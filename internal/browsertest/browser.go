@@ -354,7 +354,7 @@ func (b *Tab) Shot(name string) {
 // Focus walks through the page by the tabulator, and returns what has the focus in turn, by its name, until it comes round or n were met.
 func (b *Tab) Focus(n int) (names []string) {
 	b.t.Helper()
-	run[bool](b, `(document.body.tabIndex = -1, document.body.focus(), document.body.removeAttribute("tabindex"), true)`)
+	run[bool](b, `(() => {`+fromTop+`return true; })()`)
 	for range n {
 		b.do("the tabulator", chromedp.KeyEvent("\t"))
 		name := run[string](b, `(() => { const e = document.activeElement; if (!e || e === document.body) return ""; const o = getComputedStyle(e); if (o.outlineStyle === "none" && o.boxShadow === "none" && e.id !== "main") return "invisible focus: " + e.outerHTML.slice(0, 120); return (e.getAttribute("aria-label") || e.innerText || (e.labels && e.labels[0] && e.labels[0].innerText) || e.name || e.id || e.tagName).trim().slice(0, 60) })()`)

@@ -64,6 +64,9 @@ const overflow = `(() => {
   return "the page is " + document.documentElement.scrollWidth + " wide: " + bad.slice(0, 6).join(" | ");
 })()`
 
+// fromTop has the tabulator begin at the top of the page.
+const fromTop = `document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); `
+
 // stops prepares a walk by the tabulator from the top of the page, and lists what would come before its turn or never.
 const stops = `(() => {
   const bad = [], groups = new Set();
@@ -84,7 +87,7 @@ const stops = `(() => {
     window.scrimStops.push(e);
   }
   window.scrimAt = -1;
-  document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex");
+  ` + fromTop + `
   return bad.slice(0, 8).join(" | ");
 })()`
 
