@@ -3,6 +3,7 @@ package a2a_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	stdjson "encoding/json"
 	"fmt"
 	"io"
@@ -503,7 +504,12 @@ func TestANonceIsGivenAndWantedBack(t *testing.T) {
 	if got := with(nonce); got != 200 {
 		t.Errorf("with the nonce = %d, want 200", got)
 	}
-	if got := with(nonce[:len(nonce)-1] + "A"); got != 401 {
+	forged, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged[len(forged)-1] ^= 1
+	if got := with(base64.RawURLEncoding.EncodeToString(forged)); got != 401 {
 		t.Errorf("with a forged nonce = %d, want 401", got)
 	}
 }
