@@ -180,11 +180,16 @@ func TestErrorsRepeatNothing(t *testing.T) {
 	url := pgtest.Common(t).Database(t)
 	pgtest.Exec(t, url, `CREATE TABLE bad AS SELECT 1::int8 AS u, 'secret'::text AS x`, `CREATE VIEW t AS SELECT u, x::int8 AS x FROM bad`,
 		`CREATE VIEW slow AS SELECT u, (SELECT count(*) FROM generate_series(1, 1000000000)) AS x FROM bad`)
-	e, err := pushdown.Postgres(url, pushdown.Options{Timeout: 300 * time.Millisecond})
+	e, err := pushdown.Postgres(url, pushdown.Options{Timeout: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
+	hasty, err := pushdown.Postgres(url, pushdown.Options{Timeout: 300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hasty.Close()
 	q := hostileQuestion(t, relation.NumberType(0, 0, 120), false)
 	nothing := func(relation.Group) error { t.Error("a group came of a statement that failed"); return nil }
 	err = e.Run(t.Context(), q, seed, nothing)
@@ -193,10 +198,10 @@ func TestErrorsRepeatNothing(t *testing.T) {
 	}
 	q.In.(*relation.Scan).Table = "slow"
 	began := time.Now()
-	if err := e.Run(t.Context(), q, seed, nothing); !errors.Is(err, pushdown.ErrTime) {
+	if err := hasty.Run(t.Context(), q, seed, nothing); !errors.Is(err, pushdown.ErrTime) {
 		t.Errorf("a slow source: error = %v, want ErrTime", err)
 	}
-	if d := time.Since(began); d > 10*time.Second {
+	if d := time.Since(began); d > time.Minute {
 		t.Errorf("it took %v, want about the timeout", d)
 	}
 	q.In.(*relation.Scan).Table = "nowhere"
