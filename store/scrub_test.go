@@ -14,7 +14,7 @@ import (
 	"github.com/scrimhq/scrim/store"
 )
 
-// filled returns a database with rows of many subjects that came in no order, so that pages were split and balanced all the time.
+// filled returns a database with fifteen rows of each of many subjects that came in no order, so that pages were split and balanced all the time.
 func filled(t *testing.T) (db *store.SQLite, subjects [][]byte) {
 	t.Helper()
 	db = openNew(t, schema("CREATE TABLE about (subject BLOB NOT NULL, seq BIGINT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (subject, seq)); CREATE INDEX about_seq ON about (seq);")...)
@@ -24,11 +24,12 @@ func filled(t *testing.T) (db *store.SQLite, subjects [][]byte) {
 		subjects = append(subjects, s)
 	}
 	sealed := make([]byte, 75)
-	for from := 0; from < 15000; from += 500 {
+	order := mathrand.Perm(15 * len(subjects))
+	for from := 0; from < len(order); from += 500 {
 		err := db.Update(t.Context(), func(tx store.Tx) error {
 			for seq := from; seq < from+500; seq++ {
 				_, _ = rand.Read(sealed)
-				if _, err := tx.Exec("INSERT INTO about (subject, seq, sealed) VALUES (?, ?, ?)", subjects[mathrand.IntN(len(subjects))], seq, sealed); err != nil {
+				if _, err := tx.Exec("INSERT INTO about (subject, seq, sealed) VALUES (?, ?, ?)", subjects[order[seq]%len(subjects)], seq, sealed); err != nil {
 					return err
 				}
 			}
