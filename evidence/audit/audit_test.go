@@ -239,7 +239,7 @@ func TestRollback(t *testing.T) {
 // Appends, rollbacks, checkpoints and verifications at once; run with -race.
 func TestAtOnce(t *testing.T) {
 	db := storetest.Open(t, audit.Schema())
-	l := openLog(t, db, audit.Options{Every: 10, Publish: time.Millisecond, Archive: t.TempDir(), OnError: func(err error) { t.Error(err) }})
+	l := openLog(t, db, audit.Options{Every: 10, Publish: time.Millisecond, MergeDelay: time.Hour, Archive: t.TempDir(), OnError: func(err error) { t.Error(err) }})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	seen := map[int64][32]byte{}
@@ -419,7 +419,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestArchive(t *testing.T) {
 	db := storetest.Open(t, audit.Schema())
 	dir := filepath.Join(t.TempDir(), "archive")
-	l := openLog(t, db, audit.Options{Archive: dir})
+	l := openLog(t, db, audit.Options{Archive: dir, Publish: time.Hour}) // or else the background archives one between two rows of a slow machine
 	write(t, db, l, 1, 3)
 	c := checkpoint(t, l)
 	write(t, db, l, 4, 5)

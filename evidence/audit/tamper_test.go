@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/evidence/tile"
@@ -280,14 +281,15 @@ func TestSetBackDatabase(t *testing.T) {
 	storetest.NeedsDirectory(t)
 	dir, backup, kept := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "kept")
 	db := storetest.OpenDir(t, dir, audit.Schema())
-	l := openLog(t, db, audit.Options{Archive: kept})
+	opt := audit.Options{Archive: kept, Publish: time.Hour} // or else the background archives one between two rows of a slow machine
+	l := openLog(t, db, opt)
 	write(t, db, l, 1, 4)
 	if err := errors.Join(l.Close(t.Context()), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	copyDir(t, dir, backup)
 	db = storetest.OpenDir(t, dir, audit.Schema())
-	l = openLog(t, db, audit.Options{Archive: kept})
+	l = openLog(t, db, opt)
 	write(t, db, l, 5, 8)
 	if err := l.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -325,7 +327,7 @@ func TestSetBackDatabase(t *testing.T) {
 // The tree alone is set back, or lost: what the database still has goes there again, if it is what was signed.
 func TestSetBackTree(t *testing.T) {
 	db, kept := storetest.Open(t, audit.Schema()), t.TempDir()
-	l := openLog(t, db, audit.Options{Dir: t.TempDir(), Archive: kept})
+	l := openLog(t, db, audit.Options{Dir: t.TempDir(), Archive: kept, Publish: time.Hour}) // as above
 	write(t, db, l, 1, 8)
 	if err := l.Close(t.Context()); err != nil {
 		t.Fatal(err)
