@@ -40,7 +40,7 @@ type words struct {
 
 	mu   sync.Mutex
 	fail error
-	wait time.Duration
+	hold chan struct{} // nil: it is answered at once
 }
 
 type word struct {
@@ -105,9 +105,11 @@ func (p *word) Scans() []relation.Scan {
 
 func (p *word) Answer(ctx context.Context, e relation.Engine, _ relation.Seed) ([]byte, error) {
 	p.w.mu.Lock()
-	fail, wait := p.w.fail, p.w.wait
+	fail, hold := p.w.fail, p.w.hold
 	p.w.mu.Unlock()
-	time.Sleep(wait)
+	if hold != nil {
+		<-hold
+	}
 	if fail != nil {
 		return nil, fail
 	}
@@ -144,8 +146,6 @@ type rig struct {
 	url   string
 }
 
-const pad = 200 * time.Millisecond
-
 func stays(tell bool) *gateway.Dataset {
 	text := func(name string) query.Column {
 		return query.Column{Name: name, Source: "src_" + name, Type: relation.Type{Kind: relation.Text}, Label: "public"}
@@ -155,7 +155,7 @@ func stays(tell bool) *gateway.Dataset {
 			{Name: "stays", Source: "clinic", Unit: []string{"patient"}, Columns: []query.Column{text("patient"), text("ward"), text("age"),
 				{Name: "cost", Source: "src_cost", Bounded: true, Type: relation.Type{Kind: relation.Number, Places: 2, Min: -50, Max: 10000}}}},
 		}},
-		Plan: budget.Plan{Epsilon: 1_000_000_000}, Costs: gateway.Costs{Epsilon: 200_000_000, Most: 900_000_000}, Pad: pad, Tell: tell,
+		Plan: budget.Plan{Epsilon: 1_000_000_000}, Costs: gateway.Costs{Epsilon: 200_000_000, Most: 900_000_000}, Pad: gatewaytest.Pad, Tell: tell,
 		Schedule: answers.Schedule{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
 		Engine:   func(context.Context) (relation.Engine, error) { return noEngine{}, nil },
 	}

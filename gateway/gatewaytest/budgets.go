@@ -23,10 +23,18 @@ func (r *Rig) openBudgets(t testing.TB, setup Setup) *gateway.Budgets {
 	for _, b := range setup.Budgets {
 		must(t, r.Budgets.Declare(context.Background(), b))
 	}
-	r.Book, err = answers.New(r.DB, r.Budgets, answers.Options{Seal: r.Keys.AEAD("question"), Clock: setup.Clock, Fault: func(err error) { t.Logf("fault: %v", err) }})
+	wait := setup.Wait
+	if wait == nil {
+		wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	}
+	r.Book, err = answers.New(r.DB, r.Budgets, answers.Options{Seal: r.Keys.AEAD("question"), Clock: setup.Clock, Wait: wait, Fault: func(err error) { t.Logf("fault: %v", err) }})
 	must(t, err)
 	return &gateway.Budgets{Book: r.Book, Quotas: r.Budgets}
 }
+
+// Pad is the padded time of questions in tests: three quarters of it are for the answer, however busy the machine is. Nobody waits for it, but for who
+// says so with [Setup.Wait].
+const Pad = 40 * time.Second
 
 // Laplace is a question to a dataset that is answered with Laplace noise of the scale, by data that does not change.
 func Laplace(t testing.TB, dataset string, scale float64) *gateway.Question {
@@ -34,7 +42,7 @@ func Laplace(t testing.TB, dataset string, scale float64) *gateway.Question {
 	cost, err := account.VectorOf(account.Mechanism{Kind: account.Laplace, Scale: scale})
 	must(t, err)
 	return &gateway.Question{
-		Dataset: dataset, Technique: "aggregate", Cost: cost, Pad: 400 * time.Millisecond, Label: "test",
+		Dataset: dataset, Technique: "aggregate", Cost: cost, Pad: Pad, Label: "test",
 		Schedule: answers.Schedule{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
 		Blocks:   func(time.Time) (budget.Range, error) { return budget.Range{}, nil },
 	}

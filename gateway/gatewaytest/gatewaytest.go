@@ -65,6 +65,9 @@ type Setup struct {
 	Domains      *Domains                // whose capabilities are taken; nil: none are
 	Tables       []store.Schema          // beside those of the gateway
 	Budgets      []budget.Budget         // what is declared of datasets; nil: no ledger is kept
+
+	// Wait waits for what is left of the padded time of a question; nil: answers leave at once.
+	Wait func(context.Context, time.Duration) error
 }
 
 // Rig is a running gateway with what it keeps state in.

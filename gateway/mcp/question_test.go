@@ -1,6 +1,7 @@
 package mcp_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,6 +69,17 @@ func newBudgetRig(t *testing.T, u *counting, change func(*gatewaytest.Setup)) *r
 			change(s)
 		}
 	})
+}
+
+// padded gives the question another padded time.
+func padded(t *testing.T, pad time.Duration) func(*gatewaytest.Setup) {
+	q := gatewaytest.Laplace(t, "stays", 10)
+	q.Pad = pad
+	return func(s *gatewaytest.Setup) {
+		s.Change = func(snap *gateway.Snapshot) {
+			snap.Questions = map[flow.AgentID]gateway.Questions{"records": {Tools: map[string]*gateway.Question{"plain": q}}}
+		}
+	}
 }
 
 // text makes a question of its own of a text.
@@ -350,21 +362,24 @@ func TestWhatACapabilityOrPolicyRefusesCostsNothing(t *testing.T) {
 // Hits, new answers and refusals leave at multiples of the same time.
 func TestTimeDoesNotTellAHitFromANewAnswer(t *testing.T) {
 	t.Parallel()
-	const pad = 400 * time.Millisecond
+	var waited atomic.Int64
 	u := newCounting(t)
 	u.wait.Store(120)
-	r := newBudgetRig(t, u, nil)
+	r := newBudgetRig(t, u, func(s *gatewaytest.Setup) {
+		s.Wait = func(_ context.Context, d time.Duration) error { waited.Add(int64(d)); return nil }
+	})
 	took := func(body string) time.Duration {
 		began := time.Now()
+		waited.Store(0)
 		r.send(t, body)
-		return time.Since(began)
+		return time.Since(began) + time.Duration(waited.Load())
 	}
 	fresh, hit := took(text("beds")), took(text("beds"))
 	r.all(t, 9)
 	refused := took(text("one more"))
 	for name, d := range map[string]time.Duration{"a new answer": fresh, "a hit": hit, "a refusal": refused} {
-		if d < pad {
-			t.Errorf("%s left after %s, before the padded time of %s", name, d, pad)
+		if d < gatewaytest.Pad {
+			t.Errorf("%s left after %s, before the padded time of %s", name, d, gatewaytest.Pad)
 		}
 	}
 	if n := u.draws.Load(); n != 10 {
@@ -376,7 +391,7 @@ func TestTimeDoesNotTellAHitFromANewAnswer(t *testing.T) {
 func TestAToolThatTakesTooLongIsCut(t *testing.T) {
 	t.Parallel()
 	u := newCounting(t)
-	r := newBudgetRig(t, u, nil)
+	r := newBudgetRig(t, u, padded(t, 400*time.Millisecond))
 	hang := make(chan struct{})
 	defer close(hang) // it is not done before the caller heard
 	slow := func(int64, string) string { <-hang; return "{}" }
@@ -421,7 +436,10 @@ func TestACrashBetweenReservationAndAnswerStaysCharged(t *testing.T) {
 	<-sent
 	u.say.Store(nil)
 	before := u.draws.Load()
-	again := newBudgetRig(t, u, func(s *gatewaytest.Setup) { s.Dir, s.NoSync = copied, false })
+	again := newBudgetRig(t, u, func(s *gatewaytest.Setup) {
+		padded(t, 400*time.Millisecond)(s) // the retry waits four times as long
+		s.Dir, s.NoSync = copied, false
+	})
 	if spent := again.Spent(t, stays); spent != 100_000_000 {
 		t.Errorf("after the crash ε = %d·10⁻⁹ is charged", spent)
 	}
