@@ -2,8 +2,10 @@ package deidentify_test
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +85,8 @@ func TestCoarserIsAFunctionOfFiner(t *testing.T) {
 			}
 		}
 	}
-	for kind, params := range paramsOf {
+	for _, kind := range slices.Sorted(maps.Keys(paramsOf)) { // the numbers drawn are the same each time
+		params := paramsOf[kind]
 		all := []flow.Treatment{{Level: flow.Masked}, {Level: flow.Raw}}
 		for _, p := range params {
 			all = append(all, flow.Treatment{Level: flow.Generalized, Param: p})
@@ -99,7 +102,8 @@ func TestCoarserIsAFunctionOfFiner(t *testing.T) {
 // and going by way of a finer step changes nothing. Hierarchies climb, and are not among them.
 func TestAgainIsTheSame(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for kind, params := range paramsOf {
+	for _, kind := range slices.Sorted(maps.Keys(paramsOf)) { // the numbers drawn are the same each time
+		params := paramsOf[kind]
 		c := class(t, labelOf[kind])
 		if kind == flow.Text {
 			continue
@@ -128,7 +132,8 @@ func TestAgainIsTheSame(t *testing.T) {
 func TestApplyIsIdempotent(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	labels := map[flow.Kind][]flow.Label{flow.Number: {"person/age", "finance/amount"}}
-	for kind, params := range paramsOf {
+	for _, kind := range slices.Sorted(maps.Keys(paramsOf)) { // the numbers drawn are the same each time
+		params := paramsOf[kind]
 		if kind == flow.Text {
 			continue // hierarchies climb
 		}

@@ -3,7 +3,9 @@ package deidentify_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +49,8 @@ func apply(t deidentify.Technique, kind deidentify.Kind, text string, subject ..
 // TestTechniqueIsTheLevel: a technique does to a value what a message's level with the same parameter does, or errs where that masks.
 func TestTechniqueIsTheLevel(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
-	for kind, params := range paramsOf {
+	for _, kind := range slices.Sorted(maps.Keys(paramsOf)) { // the numbers drawn are the same each time
+		params := paramsOf[kind]
 		c := class(t, labelOf[kind])
 		for _, p := range params {
 			var tech deidentify.Technique
