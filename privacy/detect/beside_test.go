@@ -70,7 +70,7 @@ func itoa(n int) string {
 func TestMergeLosesNothing(t *testing.T) {
 	tax := flow.DefaultTaxonomy()
 	labels := []flow.Label{"person/name", "health/diagnosis", "organization", "time", "person/contact/email", flow.Unlabelled}
-	seed := rand.Uint64()
+	const seed = 7
 	r := rand.New(rand.NewPCG(seed, 1))
 	text := strings.Repeat("ab é, ", 12)
 	some := func() (out []detect.Finding) {
