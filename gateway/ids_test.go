@@ -101,7 +101,7 @@ func TestIDsOfThreeDomains(t *testing.T) {
 			continue // a long one of a's is too long for b
 		}
 		note("b", onward)
-		if strings.Contains(onward.text, theirs.text) && len(theirs.text) > 3 {
+		if strings.Contains(onward.text, theirs.text) && len(theirs.text) > 8 { // fewer letters turn up in a sealed id by chance
 			t.Fatalf("b is shown a's %v: %v", theirs, onward)
 		}
 		if back := mustID(t, b.here, onward); back != taken {

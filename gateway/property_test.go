@@ -60,7 +60,7 @@ func randomPolicy(r *rand.Rand) string {
 // Whatever the policy, the schema and the message: a value that is not shown raw is nowhere in what leaves, neither where
 // it stood nor in the prose beside it, and what is shown raw is still there.
 func TestNoValueLeavesAboveItsLevel(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 20261128
 	r := rand.New(rand.NewPCG(seed, 9))
 	from, to := flow.Party{Agent: "intake", Domain: gatewaytest.Own}, flow.Party{Agent: "partner", Domain: gatewaytest.Other}
 	table, _ := wire.For("a2a", wire.A2A10, "SendMessage", flow.Request, false)
@@ -104,7 +104,7 @@ func TestNoValueLeavesAboveItsLevel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			shown := strings.Contains(string(passed.Body), values[i])
+			shown := strings.Contains(gatewaytest.Said(string(passed.Body)), values[i])
 			switch isRaw := terms.Leaves[0].Level == flow.Raw; {
 			case isRaw && !shown:
 				t.Errorf("seed %d, round %d: %s may be raw and is gone:\n%s\n%s", seed, round, k.label, body, passed.Body)
