@@ -25,7 +25,7 @@ func TestManyRetriesAtOnceAreCarriedOutOnce(t *testing.T) {
 	from, to := flow.Party{Agent: "intake", Domain: gatewaytest.Own}, flow.Party{Agent: "partner", Domain: gatewaytest.Other}
 	var done [12]atomic.Int64
 	var wg sync.WaitGroup
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	for w := range 12 {
 		wg.Go(func() {
