@@ -123,7 +123,7 @@ func New(t testing.TB, setup Setup) *Rig {
 		}
 	}
 	if hooks.Error == nil {
-		hooks.Error = func(err error) { t.Logf("fault: %v", err) }
+		hooks.Error = r.fault(t)
 	}
 	r.Gateway, err = gateway.New(gateway.Options{Store: r.DB, Journal: r.Log, Vault: r.Vault, Keys: r.Keys, Hooks: hooks, Retention: setup.Retention, Contracts: setup.Contracts, Clock: setup.Clock, Capabilities: r.Ledger, Budgets: budgets, Exposure: r.Exposure}, Snapshot(t, setup))
 	must(t, err)
@@ -131,13 +131,27 @@ func New(t testing.TB, setup Setup) *Rig {
 	return r
 }
 
+// fault tells of faults as long as the gateway is open. Whoever still does something then may not speak: after its test has ended, that would end all.
+func (r *Rig) fault(t testing.TB) func(error) {
+	return func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.closed {
+			t.Logf("fault: %v", err)
+		}
+	}
+}
+
 // Close closes the state; calling it again does nothing.
 func (r *Rig) Close(t testing.TB) {
 	t.Helper()
-	if r.closed {
+	r.mu.Lock()
+	closed := r.closed
+	r.closed = true
+	r.mu.Unlock()
+	if closed {
 		return
 	}
-	r.closed = true
 	if r.Budgets != nil {
 		must(t, r.Budgets.Close(context.Background()))
 	}
