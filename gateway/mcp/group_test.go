@@ -1,11 +1,13 @@
 package mcp_test
 
 import (
+	"cmp"
 	"context"
 	stdjson "encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +52,7 @@ func newGroup(t testing.TB, wait time.Duration, servers map[flow.AgentID]*upstre
 	t.Helper()
 	r := newRig(t, servers["records"], func(s *gatewaytest.Setup) {
 		s.Policy += `@id("words") @exception("test") permit (principal, action in Action::"upto_raw", resource in DataClass::"text");`
-		front := &gateway.Group{ID: "clinic", Wait: wait}
+		front := &gateway.Group{ID: "clinic", Wait: cmp.Or(wait, time.Minute)}
 		for id, u := range servers {
 			front.Servers = append(front.Servers, id)
 			if id == "records" {
@@ -171,8 +173,13 @@ func TestProgressOfAGroupsServersIsJoined(t *testing.T) {
 	}
 }
 
+// dead is a server that nobody reaches, at a port that no other test is given meanwhile.
+func dead() *upstream { return &upstream{Server: &httptest.Server{URL: "http://127.0.0.1:1"}} }
+
 // TestDeadAndSlowServersOfAGroupAreMissingAndOnRecord: the others are listed all the same.
 func TestDeadAndSlowServersOfAGroupAreMissingAndOnRecord(t *testing.T) {
+	t.Parallel()
+	const wait = 20 * time.Second // in which the server that answers does, also on a busy machine
 	release := make(chan struct{})
 	slow := (&upstream{}).serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -181,15 +188,13 @@ func TestDeadAndSlowServersOfAGroupAreMissingAndOnRecord(t *testing.T) {
 		}
 	}))
 	t.Cleanup(func() { close(release) })
-	dead := (&upstream{}).serve(t, http.NotFoundHandler())
-	dead.Server.Close()
-	r := newGroup(t, 500*time.Millisecond, map[flow.AgentID]*upstream{
-		"records": newUpstream(t, options(wire.MCP20260728)), "slow": slow, "dead": dead,
+	r := newGroup(t, wait, map[flow.AgentID]*upstream{
+		"records": newUpstream(t, options(wire.MCP20260728)), "slow": slow, "dead": dead(),
 	}, nil)
 	began := time.Now()
 	status, body := r.send(t, listTools, "Mcp-Method", "tools/list", "Mcp-Name", "")
-	if took := time.Since(began); took > 9*time.Second {
-		t.Errorf("the list took %v", took)
+	if took := time.Since(began); took < wait {
+		t.Errorf("the slow server was given up after %v", took)
 	}
 	var got struct {
 		Result struct {

@@ -53,9 +53,7 @@ func TestGroupUnitesWhatItsServersCanDo(t *testing.T) {
 
 // TestGroupWithoutAServerThatAnswersSaysSo: nothing is made up.
 func TestGroupWithoutAServerThatAnswersSaysSo(t *testing.T) {
-	dead := (&upstream{}).serve(t, http.NotFoundHandler())
-	dead.Server.Close()
-	r := newGroup(t, 0, map[flow.AgentID]*upstream{"records": dead}, nil)
+	r := newGroup(t, 0, map[flow.AgentID]*upstream{"records": dead()}, nil)
 	for method, header := range map[string]string{"initialize": "", "tools/list": "tools/list", "server/discover": "server/discover"} {
 		call, version := strings.Replace(listTools, "tools/list", method, 1), wire.MCP20260728
 		if method == "initialize" {

@@ -377,4 +377,8 @@ func TestStdioSessionIsDecidedAgainAfterReload(t *testing.T) {
 	if got := line(t, s.fromGateway); !strings.Contains(got, `"id":2,"error"`) {
 		t.Errorf("after the caller is gone: %s", got)
 	}
+	go func() { _, _ = io.Copy(io.Discard, s.fromGateway) }()
+	_ = s.toGateway.Close()
+	_ = s.fromServer.Close()
+	s.ended(t)
 }
