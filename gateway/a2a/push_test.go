@@ -701,14 +701,14 @@ func TestConfigsOfTheOldVersion(t *testing.T) {
 		_, out := o.post(t, "/a2a/desk", `{"jsonrpc":"2.0","id":1,"method":"tasks/pushNotificationConfig/`+method+`","params":`+params+`}`, "Authorization", "Bearer scrim_guest", "Scrim-Purpose", "care")
 		return out
 	}
-	set := old("set", `{"taskId":"t1","pushNotificationConfig":{"id":"p1","url":"`+receiver.URL+`","token":"tok","authentication":{"schemes":["Digest","Bearer"],"credentials":"callers-secret"}}}`)
+	set := old("set", `{"taskId":"t1","pushNotificationConfig":{"id":"p1","url":"`+receiver.URL+`","token":"callers-token","authentication":{"schemes":["Digest","Bearer"],"credentials":"callers-secret"}}}`)
 	if !strings.Contains(set, `"url":"`+receiver.URL+`"`) || !strings.Contains(set, `"schemes":["Bearer"]`) || strings.Contains(set, "callers-secret") {
 		t.Fatalf("set: %s", set)
 	}
 	mu.Lock()
 	var conf struct{ PushNotificationConfig wireConfig }
 	err := stdjson.Unmarshal([]byte(given[0]), &conf)
-	without(t, "what the agent was given", given[0], "tok\"", "callers-secret", receiver.URL)
+	without(t, "what the agent was given", given[0], "callers-token", "callers-secret", receiver.URL)
 	mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
