@@ -69,7 +69,7 @@ func officeSetup(t testing.TB, agent string, reach egress.Options) gatewaytest.S
 func openOffice(t testing.TB, setup gatewaytest.Setup) *office {
 	t.Helper()
 	o := &office{Rig: gatewaytest.New(t, setup), setup: setup}
-	o.pushes = &a2a.Pushes{Gateway: o.Gateway, First: 10 * time.Millisecond, Tries: 6}
+	o.pushes = &a2a.Pushes{Gateway: o.Gateway, First: 10 * time.Millisecond, Tries: 20} // too many to be over within a test
 	if err := o.pushes.Load(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,8 @@ type hook struct {
 	mu     sync.Mutex
 	bodies []string
 	header []http.Header
-	fail   int // how many of the next calls fail
+	fail   int           // how many of the next calls fail
+	held   chan struct{} // until it is closed, calls wait, and then they fail; nil: they do not
 	tries  int
 }
 
@@ -181,9 +182,17 @@ func newHook(t testing.TB) *hook {
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		h.mu.Lock()
-		defer h.mu.Unlock()
 		h.tries++
 		h.header = append(h.header, r.Header.Clone())
+		held := h.held
+		h.mu.Unlock()
+		if held != nil {
+			<-held
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
 		if h.fail > 0 {
 			h.fail--
 			w.WriteHeader(http.StatusInternalServerError)
@@ -199,6 +208,20 @@ func (h *hook) failing(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fail = n
+}
+
+// hold lets calls wait, until release, and then fail.
+func (h *hook) hold() (release func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	held := make(chan struct{})
+	h.held = held
+	return sync.OnceFunc(func() {
+		h.mu.Lock()
+		h.held = nil
+		h.mu.Unlock()
+		close(held)
+	})
 }
 
 func (h *hook) tried() (n int, header []http.Header) {
@@ -497,7 +520,8 @@ func TestWhatWaitsIsDecidedAnewByNarrowerTerms(t *testing.T) {
 	setup := officeSetup(t, agent.URL, openEgress)
 	o := openOffice(t, setup)
 	c := o.create(t, agent, "scrim_guest", "p1", receiver.URL)
-	receiver.failing(2)
+	release := receiver.hold()
+	t.Cleanup(release)
 	if status := o.notify(t, c, update("the word is plain")); status != http.StatusAccepted {
 		t.Fatalf("status %d", status)
 	}
@@ -510,6 +534,7 @@ func TestWhatWaitsIsDecidedAnewByNarrowerTerms(t *testing.T) {
 	if err := o.Swap(context.Background(), gatewaytest.Snapshot(t, next), "narrower"); err != nil {
 		t.Fatal(err)
 	}
+	release() // the try under way fails, and the next is by the terms in force
 	if got := receiver.wait(t, 1); strings.Contains(got[0], "plain") {
 		t.Errorf("delivered under terms that no longer hold: %s", got[0])
 	}
