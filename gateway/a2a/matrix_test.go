@@ -211,7 +211,7 @@ func acts(t *testing.T, c *a2aclient.Client, id string) []string {
 			t.Fatalf("wait: %v, %v", res, err)
 		}
 		canceled, err := c.CancelTask(ctx, &sdk.CancelTaskRequest{ID: waiting.ID})
-		if err != nil && n < 120 {
+		if err != nil && n < 1000 {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
