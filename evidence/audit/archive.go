@@ -129,6 +129,9 @@ func (a archive) all() ([][]byte, error) {
 		}
 		for _, name := range names {
 			b, err := os.ReadFile(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // it was thinned out meanwhile
+			}
 			if err != nil {
 				return nil, fmt.Errorf("reading an archived checkpoint: %w", err)
 			}
