@@ -78,9 +78,12 @@ func (r *Gateway) gateways(c *config.Config, calls context.Context) (*http.Serve
 	if c.Peering.Listen == "" {
 		return nil, nil, nil
 	}
-	l, err := net.Listen("tcp", c.Peering.Listen)
-	if err != nil {
-		return nil, nil, fmt.Errorf("taking the address of peering: %w", err)
+	l := r.opt.Peering
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", c.Peering.Listen); err != nil {
+			return nil, nil, fmt.Errorf("taking the address of peering: %w", err)
+		}
 	}
 	s := r.server(r.Peers.Door(gateway.AtGateways(func() []string { return r.Config().GatewayURLs() }, r.handler)), calls)
 	s.TLSConfig = r.Peers.DoorTLS(r.unknownGateway())

@@ -54,6 +54,8 @@ type Options struct {
 	Hooks      gateway.Hooks
 	Store      store.Options
 	Listen     net.Listener // nil: the configured address
+	Admin      net.Listener // likewise
+	Peering    net.Listener // likewise, where gateways of peers are listened for
 	Models     Models
 	Version    string            // of the program, as the console shows it
 	Watcher    bool              // reload when files change

@@ -48,12 +48,16 @@ func (r *Gateway) Serve(ctx context.Context, admin http.Handler, ready func(data
 	}
 	var adminAddr net.Addr
 	if admin != nil {
-		l, err := net.Listen("tcp", c.Admin)
-		if err != nil {
-			return errors.Join(fmt.Errorf("taking the admin address: %w", err), data.Close(), r.Close())
+		l := r.opt.Admin
+		if l == nil {
+			var err error
+			if l, err = net.Listen("tcp", c.Admin); err != nil {
+				return errors.Join(fmt.Errorf("taking the admin address: %w", err), data.Close(), r.Close())
+			}
 		}
 		adminAddr = l.Addr()
 		d.add(r.server(r.guard(admin), calls), l)
+		var err error
 		if d.servers[1].TLSConfig, err = r.adminTLS(c); err != nil {
 			return errors.Join(fmt.Errorf("the certificate of the admin address: %w", err), data.Close(), l.Close(), r.Close())
 		}

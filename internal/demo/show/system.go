@@ -51,6 +51,7 @@ type system struct {
 	keys      map[flow.DomainID]map[flow.AgentID]flow.Secret // of callers, by gateway
 	secrets   map[flow.DomainID]map[string]flow.Secret       // upstream credentials, by gateway
 	served    map[flow.DomainID]served
+	doors     map[flow.DomainID]ports // what each gateway listens on
 	logger    *slog.Logger
 	ctx       context.Context // of all gateways
 	stop      context.CancelFunc
@@ -72,7 +73,7 @@ type served struct {
 func start(ctx context.Context, dir string, patients int, logger *slog.Logger) (_ *system, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	s := &system{
-		dir: dir, logger: logger, ctx: ctx, stop: stop, served: map[flow.DomainID]served{}, gateways: map[flow.DomainID]*run.Gateway{}, consoles: map[flow.DomainID]*console.Console{}, consoleAt: map[flow.DomainID]string{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
+		dir: dir, logger: logger, ctx: ctx, stop: stop, served: map[flow.DomainID]served{}, doors: map[flow.DomainID]ports{}, gateways: map[flow.DomainID]*run.Gateway{}, consoles: map[flow.DomainID]*console.Console{}, consoleAt: map[flow.DomainID]string{}, base: map[flow.DomainID]string{}, peering: map[flow.DomainID]string{}, file: map[flow.DomainID]string{},
 		keys: map[flow.DomainID]map[flow.AgentID]flow.Secret{}, secrets: map[flow.DomainID]map[string]flow.Secret{},
 	}
 	defer func() {
@@ -130,6 +131,27 @@ func (s *system) meet(ctx context.Context, one, other flow.DomainID) error {
 type ports struct{ data, admin, peering net.Listener }
 
 type allPorts map[flow.DomainID]*ports
+
+// copy returns listeners on the same sockets. One that cannot be copied, as on Windows, is nil: the gateway takes its address again.
+func (p ports) copy() *ports {
+	again := func(ln net.Listener) net.Listener {
+		tcp, ok := ln.(*net.TCPListener)
+		if !ok {
+			return nil
+		}
+		f, err := tcp.File()
+		if err != nil {
+			return nil
+		}
+		defer func() { _ = f.Close() }() // the listener has a descriptor of its own
+		l, err := net.FileListener(f)
+		if err != nil {
+			return nil
+		}
+		return l
+	}
+	return &ports{again(p.data), again(p.admin), again(p.peering)}
+}
 
 // close closes the listeners that no gateway took.
 func (all allPorts) close() {
@@ -210,7 +232,7 @@ func (s *system) open(d flow.DomainID, p *ports) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(s.ctx)
-	g, err := run.Open(ctx, c, run.Options{Logger: s.logger.With("domain", string(d)), Listen: p.data})
+	g, err := run.Open(ctx, c, run.Options{Logger: s.logger.With("domain", string(d)), Listen: p.data, Admin: p.admin, Peering: p.peering})
 	if err != nil {
 		stop()
 		return err
@@ -221,12 +243,8 @@ func (s *system) open(d flow.DomainID, p *ports) error {
 		return errors.Join(err, g.Close())
 	}
 	s.gateways[d], s.consoles[d], s.consoleAt[d] = g, admin, c.Admin
-	for _, ln := range []net.Listener{p.admin, p.peering} { // the gateway takes them again at once
-		if ln != nil {
-			_ = ln.Close()
-		}
-	}
-	p.data, p.admin, p.peering = nil, nil, nil
+	s.doors[d] = *p
+	*p = ports{}
 	ready, ended := make(chan struct{}), make(chan struct{})
 	s.served[d] = served{stop, ended}
 	s.serving.Go(func() {
@@ -249,13 +267,11 @@ func (s *system) open(d flow.DomainID, p *ports) error {
 // restart ends a gateway and starts it again, at the same addresses and with the same data.
 func (s *system) restart(d flow.DomainID) error {
 	idle()
+	again := allPorts{d: s.doors[d].copy()} // before the gateway closes them, so that nobody else is given its ports meanwhile
+	defer again.close()
 	s.served[d].stop()
 	<-s.served[d].ended
-	ln, err := net.Listen("tcp", strings.TrimPrefix(s.base[d], "http://"))
-	if err != nil {
-		return fmt.Errorf("taking the port of the gateway of %s again: %w", d, err)
-	}
-	if err := s.open(d, &ports{data: ln}); err != nil {
+	if err := s.open(d, again[d]); err != nil {
 		return fmt.Errorf("starting the gateway of %s again: %w", d, err)
 	}
 	return nil
