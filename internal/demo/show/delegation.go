@@ -80,7 +80,7 @@ func (s *system) delegated(ctx context.Context, f *facts) error {
 // heard waits until a domain has the list of what another revoked; before, it believes none of its tokens. A gateway asks a
 // new peer within seconds.
 func (s *system) heard(ctx context.Context, at, of flow.DomainID) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		for _, st := range s.gateways[at].Capabilities.Statuses() {
@@ -197,7 +197,7 @@ func (s *system) revokedRoot(ctx context.Context, intake, sub *agent.Client, roo
 	if err != nil {
 		return err
 	}
-	for time.Since(began) < 5*time.Second {
+	for time.Since(began) < 30*time.Second {
 		if err := s.asksAt(ctx, there, s.base[demo.Insurer]+"/a2a/"+string(demo.PriorAuth), child); err != nil {
 			d.revoked = time.Since(began)
 			d.dead, err = s.lastRefusal(ctx, demo.Insurer, gateway.RuleCapability)
