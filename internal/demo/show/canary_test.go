@@ -31,7 +31,12 @@ type canary struct {
 
 // plant returns the canary of a value: the text, its hexadecimal form, and what every base64 text that holds it holds.
 func plant(what, value string) canary {
-	c := canary{what: what, forms: [][]byte{[]byte(strings.ToLower(value)), []byte(hex.EncodeToString([]byte(value)))}}
+	c := canary{what: what, forms: [][]byte{[]byte(hex.EncodeToString([]byte(value)))}}
+	if len(value) < 8 { // in lower case, the base64 texts of three gateways hold seven letters once in some 100,000 runs
+		c.exact = append(c.exact, []byte(value), []byte(strings.ToLower(value)), []byte(strings.ToUpper(value)))
+	} else {
+		c.forms = append(c.forms, []byte(strings.ToLower(value)))
+	}
 	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for shift := range 3 {
 			text := enc.EncodeToString([]byte(strings.Repeat("\x00", shift) + value))

@@ -35,6 +35,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d+\.\d seconds`), "N.N seconds"},
 	{regexp.MustCompile(`\[person \d+│?\d*\]`), "[person N]"},
 	{regexp.MustCompile(`stk1_[\w-]{9}…[\w-]{5}`), "stk1_AAAAAAAAA…AAAAA"},
+	{regexp.MustCompile(`(?m)^      none$`), "      N (N to N)"}, // an average of what noise left nobody of
 	{regexp.MustCompile(`-?\d+(\.\d+)? \(-?\d+(\.\d+)? to -?\d+(\.\d+)?\)`), "N (N to N)"},
 	{regexp.MustCompile(`PA-[A-Z2-7]{8}`), "PA-AAAAAAAA"},
 	{regexp.MustCompile(`[a-z0-9]{26},`), "reference,"},
@@ -51,6 +52,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`again in \d+ entries`), "again in N entries"},
 	{regexp.MustCompile(`(?m)^(   \S+/\S+ +\S+ +)\d+ +\d+$`), "${1}N  N"}, // events of a stream, and what was sent again
 	{regexp.MustCompile(`\d+ entries, root [A-Za-z0-9+/]{43}= every entry was read and \d+ hash tiles were compared, in \d+ ms`), "N entries, root R, every entry was read and N hash tiles were compared, in N ms"},
+	{regexp.MustCompile(`insurer \S+ after the hospital`), "insurer less than a second after the hospital"}, // of a busy machine
 	{regexp.MustCompile(`000\.p/\d+`), "000.p/N"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`), "time"},
 }
@@ -257,6 +259,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// drawn are tokens, ids and references, of which one in some thousand holds a short value, such as a town or an amount, by chance.
+var drawn = regexp.MustCompile(`(stk1|sid1)_[\w-]{64,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}-[0-9a-f]{16}|\b[0-9a-v]{26}\b`)
+
 // What reached the insurer and the lab, in any request of the whole story, holds no value that they must not see.
 func TestRecipientsSeeNoMoreThanTheyShould(t *testing.T) {
 	s, f := theStory(t)
@@ -273,8 +278,9 @@ func TestRecipientsSeeNoMoreThanTheyShould(t *testing.T) {
 			t.Errorf("nothing reached %s", id)
 		}
 		for _, r := range got {
+			body, header := drawn.ReplaceAllString(string(r.Body), "*"), drawn.ReplaceAllString(fmt.Sprint(r.Header), "*")
 			for _, v := range values {
-				if bytes.Contains(bytes.ToLower(r.Body), []byte(strings.ToLower(v))) || strings.Contains(fmt.Sprint(r.Header), v) {
+				if strings.Contains(strings.ToLower(body), strings.ToLower(v)) || strings.Contains(header, v) {
 					t.Errorf("%s received %q in %s", id, v, r.Body)
 				}
 			}
@@ -397,7 +403,7 @@ func TestPrintedCommandsWork(t *testing.T) {
 			}
 		}
 		for _, w := range want[i].without {
-			if bytes.Contains(out, []byte(w)) {
+			if bytes.Contains(drawn.ReplaceAll(out, []byte("*")), []byte(w)) {
 				t.Errorf("%s\nanswered with %q: %s", c, w, out)
 			}
 		}
