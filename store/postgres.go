@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"github.com/scrimhq/scrim/flow"
+	"github.com/scrimhq/scrim/store/durable"
 )
 
 const (
@@ -415,7 +416,7 @@ func (p *Postgres) Close() error {
 func (p *Postgres) release() error {
 	err := errors.Join(p.pool.Close(), p.failing.Close())
 	if p.dir != nil {
-		err = errors.Join(err, p.dir.Close())
+		err = errors.Join(err, durable.Release(p.dir))
 	}
 	return err
 }

@@ -178,7 +178,7 @@ func (s *SQLite) release() error {
 			errs = append(errs, db.Close())
 		}
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(append(errs, durable.Release(s.lock))...)
 }
 
 func writerPragmas(noSync bool) []string {

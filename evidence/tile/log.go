@@ -72,7 +72,7 @@ func Open(dir, origin string, signer crypto.Signer, opt Options) (*Log, error) {
 			_ = l.tail.f.Close()
 		}
 		if l.lock != nil {
-			_ = l.lock.Close()
+			_ = durable.Release(l.lock)
 		}
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
@@ -311,5 +311,5 @@ func (l *Log) Close() error {
 			err = errors.Join(err, e)
 		}
 	}
-	return errors.Join(err, l.lock.Close())
+	return errors.Join(err, durable.Release(l.lock))
 }

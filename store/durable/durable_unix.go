@@ -25,6 +25,13 @@ func Lock(f *os.File) error {
 	}
 }
 
+// Release ends the lock and closes f. To close it would not do: a process that is being started has a copy until it runs its own program, and would keep
+// the lock so long.
+func Release(f *os.File) error {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // what is left of it ends with the last copy
+	return f.Close()
+}
+
 // SyncDir makes the names in a directory durable.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -23,6 +23,9 @@ func Lock(f *os.File) error {
 	return err
 }
 
+// Release ends the lock and closes f.
+func Release(f *os.File) error { return f.Close() }
+
 // SyncDir does nothing: NTFS keeps names of files that were flushed, and a directory cannot be synced.
 func SyncDir(string) error { return nil }
 

@@ -55,7 +55,7 @@ func Create(path string, columns []table.Column, run table.Run) (*Partial, error
 		err = p.save()
 	}
 	if err != nil {
-		f.Close()
+		_ = durable.Release(f)
 		return nil, err
 	}
 	p.from = p.state.Rows
@@ -98,7 +98,7 @@ func begin(path string, run table.Run) (f *os.File, old *state, err error) {
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
+			_ = durable.Release(f)
 			f = nil
 		}
 	}()
@@ -267,7 +267,7 @@ func (p *Partial) Commit() error {
 // Close closes the file. What is not committed stays for a resumption.
 func (p *Partial) Close() error {
 	p.done = true
-	return p.f.Close()
+	return durable.Release(p.f)
 }
 
 // Discard removes what a run left under the passing name of that path, if there is anything. [table.ErrExists] if a run is at work
