@@ -154,6 +154,9 @@ func (h *sharing) update(ctx context.Context, fn func(Tx) error) error {
 		}
 		h.free <- s
 	}()
+	if err := ctx.Err(); err != nil { // both had come
+		return err
+	}
 	if err := h.begin(ctx, &s); err != nil {
 		return err
 	}
