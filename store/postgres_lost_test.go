@@ -23,7 +23,9 @@ import (
 func own(t *testing.T, server *pgtest.Server, opt store.Options) *store.Postgres {
 	t.Helper()
 	opt.NoSync = true
-	db, err := store.OpenPostgres(t.Context(), flow.NewSecret(server.URL("postgres")), []store.Schema{storetest.Things()}, opt)
+	db, err := unlocked(func() (*store.Postgres, error) {
+		return store.OpenPostgres(t.Context(), flow.NewSecret(server.URL("postgres")), []store.Schema{storetest.Things()}, opt)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -460,7 +462,9 @@ func TestTheOutcomeOfACommitIsFoundOut(t *testing.T) {
 	url := fmt.Sprintf("postgres://owner:%s@%s/postgres?sslmode=disable", server.Password(), r.addr)
 	for name, shared := range map[string]bool{"owner": false, "shared": true} {
 		open := func() *store.Postgres {
-			db, err := store.OpenPostgres(t.Context(), flow.NewSecret(url), []store.Schema{storetest.Things()}, store.Options{NoSync: true, Shared: shared, Schema: name})
+			db, err := unlocked(func() (*store.Postgres, error) {
+				return store.OpenPostgres(t.Context(), flow.NewSecret(url), []store.Schema{storetest.Things()}, store.Options{NoSync: true, Shared: shared, Schema: name})
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -180,7 +180,7 @@ func (s *Server) Crash() {
 }
 
 func (s *Server) wait(log string) error {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		conn, err := pgx.Connect(context.Background(), s.URL("postgres"))
 		if err == nil {
 			return conn.Close(context.Background())

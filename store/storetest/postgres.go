@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/flow"
 	"github.com/scrimhq/scrim/store"
@@ -47,9 +49,13 @@ func postgres(ctx context.Context, dir string, opt store.Options, schemas []stor
 		return nil, err
 	}
 	opt.NoSync = true // the server does not sync
-	db, err := store.OpenPostgres(ctx, flow.NewSecret(url), schemas, opt)
-	if err != nil {
-		return nil, err
+	for end := time.Now().Add(time.Minute); ; {
+		db, err := store.OpenPostgres(ctx, flow.NewSecret(url), schemas, opt)
+		switch {
+		case err == nil:
+			return db, nil
+		case !errors.Is(err, store.ErrLocked) || time.Now().After(end): // the backend of an owner that was killed needs a moment to notice
+			return nil, err
+		}
 	}
-	return db, nil
 }
