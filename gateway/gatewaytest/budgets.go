@@ -27,7 +27,7 @@ func (r *Rig) openBudgets(t testing.TB, setup Setup) *gateway.Budgets {
 	if wait == nil {
 		wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	}
-	r.Book, err = answers.New(r.DB, r.Budgets, answers.Options{Seal: r.Keys.AEAD("question"), Clock: setup.Clock, Wait: wait, Fault: func(err error) { t.Logf("fault: %v", err) }})
+	r.Book, err = answers.New(r.DB, r.Budgets, answers.Options{Seal: r.Keys.AEAD("question"), Clock: setup.Clock, Wait: wait, Fault: r.fault(t)})
 	must(t, err)
 	return &gateway.Budgets{Book: r.Book, Quotas: r.Budgets}
 }

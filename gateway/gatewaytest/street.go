@@ -64,7 +64,7 @@ func (s *Street) TLS(t testing.TB, from, to flow.DomainID) *tls.Config {
 // Upstream is the way of a domain's gateway to an address of another's, such as "/a2a/prior-auth".
 func (s *Street) Upstream(t testing.TB, from, to flow.DomainID, path string) *gateway.Upstream {
 	t.Helper()
-	up, err := gateway.NewUpstream(s.URL(to)+path, "", flow.Secret{}, gateway.UpstreamOptions{})
+	up, err := gateway.NewUpstream(s.URL(to)+path, "", flow.Secret{}, gateway.UpstreamOptions{Dial: time.Minute})
 	must(t, err)
 	up.Peers, up.Domain = s.houses[from].Peers, to
 	return up
@@ -90,7 +90,7 @@ func (s *Street) Open(t testing.TB, d flow.DomainID, setup Setup, carries []iden
 	}
 	rig := New(t, setup)
 	handler := rig.Door(mux(rig))
-	srv := &http.Server{Handler: handler, TLSConfig: h.ServerTLS(nil), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: handler, TLSConfig: h.ServerTLS(nil), ReadHeaderTimeout: time.Minute}
 	go func() { _ = srv.ServeTLS(h.listener, "", "") }() // ends with Close
 	t.Cleanup(func() { _ = srv.Close() })
 	near := httptest.NewUnstartedServer(handler)

@@ -179,7 +179,7 @@ func TestWhatTermsChangedPassesTheCheck(t *testing.T) {
 			Payload  stdjson.RawMessage
 		}
 	}
-	if err := stdjson.Unmarshal(got, &changed); err != nil || !changed.Result.Modified || bytes.Contains(got, []byte("Jane")) || bytes.Contains(got, []byte("1961-04-12")) {
+	if err := stdjson.Unmarshal(got, &changed); err != nil || !changed.Result.Modified || strings.Contains(gatewaytest.Said(string(got)), "Jane") || bytes.Contains(got, []byte("1961-04-12")) {
 		t.Fatalf("%s: %v", got, err)
 	}
 	_, got = h.post(t, "scrim_edge", invoke(interceptor.Check, "response", string(changed.Result.Payload), forBob))
