@@ -136,7 +136,7 @@ func TestAQuestionIsAnsweredWhereTheDataLies(t *testing.T) {
 	for _, row := range got.Rows {
 		n, err := strconv.ParseFloat(*row[1].Value, 64)
 		want := map[string]float64{"icu": 400, "er": 400, "lab": 0}[*row[0].Value]
-		if err != nil || n < want-25 || n > want+25 { // ε is 10 for three groups of two numbers: 25 is far beyond what noise does in a lifetime
+		if err != nil || n < want-70 || n > want+70 { // ε is 10 for three groups of two numbers, and the scale 3.6: 70 is far beyond what noise does in a lifetime
 			t.Errorf("%s has %s stays, %v; want about %v", *row[0].Value, *row[1].Value, err, want)
 		}
 	}
@@ -170,7 +170,7 @@ func TestAQuestionIsAnsweredWhereTheDataLies(t *testing.T) {
 		t.Fatalf("%v: %s", err, body)
 	}
 	for _, row := range got.Rows {
-		if n, _ := strconv.ParseFloat(*row[1].Value, 64); *row[0].Value != "lab" && (n < 75 || n > 125) {
+		if n, _ := strconv.ParseFloat(*row[1].Value, 64); *row[0].Value != "lab" && (n < 30 || n > 170) {
 			t.Errorf("after the reload %s has %s stays", *row[0].Value, *row[1].Value)
 		}
 	}
