@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -62,7 +63,7 @@ func put(t *testing.T, dir string, files map[string][]byte) {
 // shown does a handshake and returns whose certificate it got, and the protocol that was agreed on.
 func shown(t *testing.T, addr string, conf *tls.Config) (name, protocol string, err error) {
 	t.Helper()
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", addr, conf)
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", addr, conf)
 	if err != nil {
 		return "", "", err
 	}
@@ -102,6 +103,17 @@ func TestACertificateIsRenewedWithoutDroppingAConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer standing.Close()
+	talk := bufio.NewReader(standing)
+	if _, err := io.WriteString(standing, "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil { // one that never said anything is closed after ten seconds
+		t.Fatal(err)
+	}
+	first, err := http.ReadResponse(talk, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, first.Body); err != nil || first.Close {
+		t.Fatalf("the connection does not stand: %v", err)
+	}
 
 	put(t, dir, map[string][]byte{"tls.crt": []byte("no certificate Zanzibar")})
 	eventually(t, "the mistake is told", func() bool { return strings.Contains(log.String(), "certificate") })
@@ -126,7 +138,7 @@ func TestACertificateIsRenewedWithoutDroppingAConnection(t *testing.T) {
 	if _, err := io.WriteString(standing, "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(standing); err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 404") {
+	if got, err := io.ReadAll(talk); err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 404") {
 		t.Errorf("the connection that stood got %q (%v), want its answer", got, err)
 	}
 }
