@@ -98,7 +98,7 @@ func TestQuestionsAreAnsweredByDuckDB(t *testing.T) {
 	yaml := fmt.Sprintf(questionsYAML, digest, "x")
 	yaml = strings.Replace(yaml, "source: {sqlite: x}", "source: {duckdb: {command: ["+filepath.Join(dir, "scrim-duckdb")+"], dir: "+dir+"}}", 1)
 	yaml = strings.Replace(yaml, "table: clinic_stays", "files: [stays-*.csv]", 1)
-	yaml = strings.Replace(yaml, "pad: 1s", "pad: 10s", 1)
+	yaml = strings.Replace(yaml, "pad: 4s", "pad: 10s", 1)
 	_, addr, stop := serve(t, load(t, lay(t, yaml, questionsFiles)), run.Options{})
 	askedTogether(t, addr, key.Expose())
 	if err := stop(); err != nil {

@@ -47,7 +47,7 @@ agents:
     questions:
       - {tool: count, dataset: stays, cost: [{mech: laplace, scale: 4}]}
 datasets:
-  stays: {unit: {name: patient}, epsilon: %s, delta: 1e-6, pad: 300ms, versions: {from: 2026-01-01T00:00:00Z}}
+  stays: {unit: {name: patient}, epsilon: %s, delta: 1e-6, pad: 4s, versions: {from: 2026-01-01T00:00:00Z}}
 schemas:
   - {file: count.json, agent: stats, tool: count, direction: request}
 `

@@ -72,7 +72,8 @@ func TestAnOpenStreamIsEndedWithAWord(t *testing.T) {
 // TestNoticeIsGivenBeforeTheDoorIsShut stops a gateway that has a time of notice: it says that it is not ready, goes on
 // taking calls with the word that the connection ends, and then is gone.
 func TestNoticeIsGivenBeforeTheDoorIsShut(t *testing.T) {
-	tw := settle(t, http.HandlerFunc(pong), "health: true\ntimeouts: {notice: 5s}\n", run.Options{})
+	t.Parallel()
+	tw := settle(t, http.HandlerFunc(pong), "health: true\ntimeouts: {notice: 20s}\n", run.Options{})
 	kept := speaking(t, func(p *http.Protocols) { p.SetHTTP1(true) })
 	do := func() (*http.Response, error) {
 		res, err := kept.Do(tw.request(t, "http", "/mcp/tools", ping))

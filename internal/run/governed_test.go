@@ -1,7 +1,6 @@
 package run_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,7 +27,7 @@ import (
 type house struct {
 	t    *testing.T
 	file string
-	log  bytes.Buffer
+	log  syncBuffer
 }
 
 func sum(secret string) string {

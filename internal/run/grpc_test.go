@@ -44,7 +44,7 @@ func TestGRPCIsServedOnTheDataPort(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	c := a2apb.NewA2AServiceClient(conn)
-	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tw.key.Expose(), "a2a-version", "1.0"), 20*time.Second)
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+tw.key.Expose(), "a2a-version", "1.0"), 2*time.Minute)
 	defer cancel()
 	ask := func(id, text string) *a2apb.SendMessageRequest {
 		return &a2apb.SendMessageRequest{Tenant: "a2a/scribe", Message: &a2apb.Message{MessageId: id, Role: a2apb.Role_ROLE_USER, Parts: []*a2apb.Part{{Content: &a2apb.Part_Text{Text: text}}}}}

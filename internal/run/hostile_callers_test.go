@@ -68,7 +68,7 @@ func TestCallersThatMisbehaveAreRefused(t *testing.T) {
 	ask := func(name, opening string, again []byte, most int64, want ...string) {
 		t.Run(name, func(t *testing.T) {
 			before := calls.Load()
-			got := s.talk(t, opening, again, 13*time.Second)
+			got := s.talk(t, opening, again, 25*time.Second) // the default is half a minute
 			if strings.Contains(got, canary) {
 				t.Errorf("got %q, which says it back", got)
 			}
@@ -111,10 +111,10 @@ func TestCallersThatMisbehaveAreRefused(t *testing.T) {
 	ask("a trace", "TRACE /mcp/tools HTTP/1.1\r\nHost: x\r\nX: "+canary+"\r\n"+auth+"Connection: close\r\n\r\n", nil, 0, "405")
 	ask("an upgrade", head+sized+"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"+ping, nil, 1, "200")
 	ask("a version from before headers", "GET /mcp/tools\r\n\r\n", nil, 0, "400")
-	s.tells(t)
 	if status, got := s.call(t, "/mcp/tools", ping); status != 200 || !strings.Contains(got, `"result":{}`) {
 		t.Errorf("after all that a good call got %d %s", status, got)
 	}
+	s.tells(t)
 }
 
 // frame is one of HTTP/2.

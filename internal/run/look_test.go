@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/scrimhq/scrim/console/page"
@@ -20,9 +21,11 @@ func TestLookingBackInABrowser(t *testing.T) {
 	url, _ := drawing(t)
 	g, addr, stop := serve(t, load(t, lay(t, fmt.Sprintf(budgetsYAML, digest, url, "0.8"), budgetsFiles)), run.Options{})
 	defer stop()
+	var wg sync.WaitGroup
 	for _, ward := range []string{"a", "b", "c", "d"} {
-		count(t, addr, key.Expose(), ward)
+		wg.Go(func() { count(t, addr, key.Expose(), ward) })
 	}
+	wg.Wait()
 	con, err := g.Console()
 	if err != nil {
 		t.Fatal(err)

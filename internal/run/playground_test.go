@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -135,6 +136,9 @@ func holds(t *testing.T, dir, text string) {
 			return err
 		}
 		b, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) { // the log of a gateway that runs puts new files in the place of old ones
+			return nil
+		}
 		if err == nil && strings.Contains(string(b), text) {
 			t.Errorf("%s holds what was pasted", name)
 		}

@@ -26,7 +26,7 @@ datasets:
     unit: {name: patient-hour, window: 1h}
     epsilon: 1000
     delta: 1e-6
-    pad: 100ms
+    pad: 4s
     source: {sqlite: %s}
     tables:
       stays:
@@ -96,7 +96,7 @@ type reading struct {
 // steps waits until so many steps of the stream can be read.
 func steps(t *testing.T, addr, key string, n int) (got reading) {
 	t.Helper()
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		answer, body := tool(t, addr, key, "read_stream", `{"dataset":"stays","stream":"admissions","points":100}`)
 		if err := json.Unmarshal(answer, &got); err != nil {
 			t.Fatalf("%v: %s", err, body)
@@ -105,7 +105,7 @@ func steps(t *testing.T, addr, key string, n int) (got reading) {
 			return got
 		}
 		if time.Now().After(end) {
-			t.Fatalf("after a minute there are %d steps, want %d: %s", len(got.Points), n, body)
+			t.Fatalf("after two minutes there are %d steps, want %d: %s", len(got.Points), n, body)
 		}
 	}
 }

@@ -28,7 +28,7 @@ datasets:
     unit: {name: patient}
     epsilon: 20
     delta: 1e-6
-    pad: 1s
+    pad: 4s
     versions: {from: 2026-01-01T00:00:00Z}
     source: {sqlite: %s}
     sql: {epsilon: 1, most: 10, tell: all}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -18,12 +19,27 @@ import (
 	"github.com/scrimhq/scrim/internal/run"
 )
 
+// stuck is an archive that never comes to its end.
+type stuck struct{ io.Reader }
+
+func (s stuck) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil {
+		time.Sleep(time.Hour)
+	}
+	return n, err
+}
+
 func restoreAll(archive, target string) error {
-	in, err := os.Open(archive)
+	file, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer file.Close()
+	var in io.Reader = file
+	if os.Getenv("SCRIM_TEST_RESTORE_STUCK") != "" {
+		in = stuck{file}
+	}
 	people, err := os.Open(filepath.Join(filepath.Dir(archive), run.SubjectsFile))
 	if err != nil {
 		return err
@@ -59,6 +75,9 @@ func TestARestoreThatIsKilled(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestARestoreThatIsKilled$")
 		cmd.Env = append(os.Environ(), "SCRIM_TEST_RESTORE="+archive, "SCRIM_TEST_RESTORE_TO="+target)
+		if round == 0 {
+			cmd.Env = append(cmd.Env, "SCRIM_TEST_RESTORE_STUCK=1")
+		}
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -67,7 +86,7 @@ func TestARestoreThatIsKilled(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- cmd.Wait() }()
 		var err error
-		if round == 0 { // at a moment of which it is known that it lies within
+		if round == 0 { // while it is known not to be through
 			for staged(room) == left && len(done) == 0 {
 				time.Sleep(time.Millisecond)
 			}

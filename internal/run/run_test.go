@@ -167,7 +167,7 @@ func TestAChangedFileIsReadAndAMistakeIsNot(t *testing.T) {
 		t.Error("the configuration's hash stayed the same")
 	}
 
-	write("policies/10.cedar", policies+"permit (principal, action, resorce);\n")
+	put(t, filepath.Dir(file), map[string][]byte{"policies/10.cedar": []byte(policies + "permit (principal, action, resorce);\n")}) // half a file might be good
 	eventually(t, "the mistake is told", func() bool { return strings.Contains(log.String(), "10.cedar") })
 	if g.Gateway.Snapshot() != good {
 		t.Error("a mistake was put in force")

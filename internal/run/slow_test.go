@@ -70,7 +70,6 @@ func TestASlowReaderHoldsUpTheAgentAndIsCut(t *testing.T) {
 				}
 				break
 			}
-			t.Logf("%d", written.Load())
 			if n := written.Load(); n > 24<<20 {
 				t.Errorf("the agent could write %d MiB that nobody read", n>>20)
 			}
