@@ -13,29 +13,29 @@ import (
 // was free stays free, however many connections other tests open meanwhile.
 const first, last = 10_000, 32_000
 
+// taken are the ports that this process gave. It holds each for packets until it ends, so that no other process gives it: between giving a port and
+// listening at it others look for one, too.
 var taken struct {
 	sync.Mutex
-	ports map[int]bool
+	held []net.PacketConn
 }
 
-// Free returns an address of this machine, host:port, that nobody listens on. It gives no address twice in a process;
-// two processes choose at random.
+// Free returns an address of this machine, host:port, that nobody listens on, and that it gives nobody else while this process runs.
 func Free() (string, error) {
 	taken.Lock()
 	defer taken.Unlock()
 	for range 200 {
-		port := first + rand.IntN(last-first)
-		if taken.ports[port] {
-			continue
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(last-first)))
+		held, err := net.ListenPacket("udp", at)
 		if err != nil {
 			continue
 		}
-		if taken.ports == nil {
-			taken.ports = map[int]bool{}
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			_ = held.Close()
+			continue
 		}
-		taken.ports[port] = true
+		taken.held = append(taken.held, held)
 		return l.Addr().String(), l.Close()
 	}
 	return "", errors.New("no port of this machine is free")
