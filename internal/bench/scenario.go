@@ -244,9 +244,9 @@ func soak(ctx context.Context, b *bench, res *Result) error {
 	c := newClients(b.load, gw.target, b.opt.Concurrency, false)
 	defer c.close()
 	began, sent := time.Now(), int64(0)
-	for step := 0; time.Since(began) < b.opt.For; step++ {
+	for step := 0; sent == 0 || time.Since(began) < b.opt.For; step++ {
 		until := b.opt.For * time.Duration(step+1) / 20
-		for time.Since(began) < until {
+		for sent == 0 || time.Since(began) < until {
 			if err := gw.round(ctx, c, b.opt.Concurrency*32); err != nil {
 				return err
 			}
