@@ -98,7 +98,7 @@ func TestNamesAndValuesAreNoSQL(t *testing.T) {
 func TestATableThatChangesUnderUs(t *testing.T) {
 	t.Parallel()
 	file := database(t, people+`CREATE VIEW things AS SELECT sku AS id, 'a' AS weird, 'b' AS text, left AS whole, 0.5 AS part, 1 AS truth, '2026-01-01' AS day, NULL AS moment FROM stock WHERE sku < 4;`)
-	source, err := facade.SQLite(file, 5*time.Second)
+	source, err := facade.SQLite(file, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestAFacadeBeforePostgres(t *testing.T) {
 		`INSERT INTO things VALUES (1, 'sad', 'fine', 9223372036854775807, 0.10, true, '2026-01-31', '2026-01-31T10:00:00+02'), (2, 'glad', 'x', 2, 'NaN', false, 'infinity', '-infinity'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`,
 		`INSERT INTO things (id, whole) SELECT i, i % 5 FROM generate_series(4, 60) i`,
 	)
-	source, err := facade.Postgres(owner, 5*time.Second)
+	source, err := facade.Postgres(owner, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/scrimhq/scrim/gateway/facade"
 	"github.com/scrimhq/scrim/gateway/gatewaytest"
@@ -42,7 +41,7 @@ schema:
 // typedRig is a facade before a table of columns whose types hold less than a caller may write.
 func typedRig(t *testing.T, address string, faults *strings.Builder) *rig {
 	t.Helper()
-	source, err := facade.Postgres(address, 5*time.Second)
+	source, err := facade.Postgres(address, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -171,9 +172,12 @@ func newRig(t testing.TB, source facade.Source, change func(*facade.Options, *ga
 	return &rig{g, srv.URL}
 }
 
+// patience is what a source has for a statement where no test is about one that takes too long.
+const patience = time.Minute
+
 func lite(t testing.TB, statements string) facade.Source {
 	t.Helper()
-	s, err := facade.SQLite(database(t, statements), 5e9)
+	s, err := facade.SQLite(database(t, statements), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,8 @@ var personColumns = []facade.Column{{Name: "mrn"}, {Name: "name"}, {Name: "age",
 const legacyPeople = `{"total":3,"people":[{"mrn":"MRN-000001","name":"Jane Doe","age":64,"ward":"icu","undocumented_by_contract":"Zanzibar","more":"Zanzibar"},
 {"mrn":"MRN-000002","name":"Jon Roe","age":17,"ward":"er"},{"mrn":"MRN-000003","name":"Mary Major","age":null,"ward":"er"}]}`
 
-// legacyRig is a facade before a service.
-func legacyRig(t *testing.T, h http.HandlerFunc) *rig {
+// legacyRig is a facade before a service, which has so long for an answer.
+func legacyRig(t *testing.T, limit time.Duration, h http.HandlerFunc) *rig {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
@@ -71,7 +71,7 @@ func legacyRig(t *testing.T, h http.HandlerFunc) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := facade.Web(facade.WebOptions{Upstream: up, Spec: spec, Limit: time.Second, Bytes: 1 << 20, Tables: []facade.WebTable{{Name: "people", List: "listPeople", Get: "getPerson", Key: "mrn", Columns: personColumns}}})
+	source, err := facade.Web(facade.WebOptions{Upstream: up, Spec: spec, Limit: limit, Bytes: 1 << 20, Tables: []facade.WebTable{{Name: "people", List: "listPeople", Get: "getPerson", Key: "mrn", Columns: personColumns}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func legacyRig(t *testing.T, h http.HandlerFunc) *rig {
 func TestAFacadeBeforeAService(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Value
-	r := legacyRig(t, func(w http.ResponseWriter, r *http.Request) {
+	r := legacyRig(t, patience, func(w http.ResponseWriter, r *http.Request) {
 		asked.Store(r.Method + " " + r.URL.RequestURI() + " " + r.Header.Get("Authorization"))
 		w.Header().Set("Content-Type", "application/json")
 		switch {
@@ -164,7 +164,7 @@ func TestAServiceThatLies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := legacyRig(t, func(w http.ResponseWriter, r *http.Request) {
+			r := legacyRig(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				answer(w, r)
 			})
@@ -175,7 +175,7 @@ func TestAServiceThatLies(t *testing.T) {
 	}
 	t.Run("has other types", func(t *testing.T) {
 		t.Parallel()
-		r := legacyRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		r := legacyRig(t, patience, func(w http.ResponseWriter, _ *http.Request) {
 			js(w, `{"people":[{"mrn":{"a":"Zanzibar"}},{"mrn":"z","name":["Zanzibar"],"age":"Zanzibar","ward":1.5e999},{"mrn":"a","age":1.5},{"mrn":"b","age":99999999999999999999},{"mrn":"c\u0000","ward":true}]}`)
 		})
 		got := r.call(t, "scrim_own", "people_list", `{}`)
