@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -49,7 +50,7 @@ type world struct {
 	subscriber *bundles.Exchange
 	said       journal
 	set        *policy.Set
-	changes    int
+	changes    atomic.Int64 // which a running exchange makes on two goroutines
 	failing    error
 }
 
@@ -160,7 +161,7 @@ func (w *world) open(newID func() flow.ID) *bundles.Exchange {
 		if w.failing != nil {
 			return w.failing
 		}
-		w.changes++
+		w.changes.Add(1)
 		x.Running(x.Held())
 		return nil
 	})
@@ -233,8 +234,8 @@ func TestABundleIsPublishedAndKeptTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want("the third, over the second", "version 3")
-	if got := w.subscriber.Held()[0].Bundle; got.Digest() != third.Digest() || w.changes != 2 {
-		t.Errorf("another digest is held than was published, or it was not put in force: %d changes", w.changes)
+	if got := w.subscriber.Held()[0].Bundle; got.Digest() != third.Digest() || w.changes.Load() != 2 {
+		t.Errorf("another digest is held than was published, or it was not put in force: %d changes", w.changes.Load())
 	}
 	all := strings.Join(w.said.all, "\n")
 	for _, line := range []string{
