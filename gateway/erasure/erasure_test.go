@@ -25,22 +25,27 @@ import (
 	"github.com/scrimhq/scrim/store/storetest"
 )
 
-// files returns all bytes below the directory, but for those of the lock.
+// files returns all bytes below the directory, but for those of the lock. The log puts files in place while it is read, so that one may have another name
+// by the time it is opened: then all are read anew.
 func files(t *testing.T, dir string) []byte {
 	t.Helper()
-	var all []byte
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+	for {
+		var all []byte
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(path, ".lock") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			all = append(all, b...)
 			return err
+		})
+		switch {
+		case err == nil:
+			return all
+		case !errors.Is(err, fs.ErrNotExist):
+			t.Fatal(err)
 		}
-		b, err := os.ReadFile(path)
-		all = append(all, b...)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return all
 }
 
 // forms are the ways in which bytes may be written.
