@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/scrimhq/scrim/evidence/audit"
 	"github.com/scrimhq/scrim/flow"
@@ -138,26 +137,37 @@ func TestAStreamThatBreaksIsClosedWithWhatLeft(t *testing.T) {
 	}
 }
 
+// waiting is input that comes and then stays open until the end. Who reads on has taken the last line.
+type waiting struct {
+	text       io.Reader
+	taken, end chan struct{}
+}
+
+func (w *waiting) Read(b []byte) (int, error) {
+	if n, _ := w.text.Read(b); n > 0 {
+		return n, nil
+	}
+	close(w.taken)
+	<-w.end
+	return 0, io.EOF
+}
+
 func TestAStreamThatIsStoppedFlushesByTheRules(t *testing.T) {
 	r := open(t, t.TempDir(), streamPolicy)
 	for _, c := range []struct{ came, left int }{{4, 0}, {7, 7}} { // of fewer than five subjects nothing leaves
-		in, feed := io.Pipe()
+		in := &waiting{text: strings.NewReader(visits(c.came)), taken: make(chan struct{}), end: make(chan struct{})}
 		var out bytes.Buffer
 		s := r.streamed(t, visitsPlan, in, &out)
 		s.Target = fmt.Sprint("stream ", c.came)
 		ctx, stop := context.WithCancel(t.Context())
-		go func() {
-			_, _ = io.WriteString(feed, visits(c.came))
-			time.Sleep(time.Second) // nothing tells from outside that the last line was taken
-			stop()
-		}()
+		go func() { <-in.taken; stop() }()
 		job := s.Job()
 		run := job.Run
 		job.Run = func(_ context.Context, before func(release.Outcome) error) error { return run(ctx, before) }
 		if _, err := r.office.Release(t.Context(), r.snap, toLab, job); err != nil {
 			t.Errorf("Release() error = %v, want nil after a stop", err)
 		}
-		must(t, feed.Close())
+		close(in.end)
 		if left := strings.Count(out.String(), "\n"); left != c.left || s.Stats.In != int64(c.came) {
 			t.Errorf("%d of %d records left, want %d of %d", left, s.Stats.In, c.left, c.came)
 		}
