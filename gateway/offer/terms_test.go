@@ -41,7 +41,7 @@ func randomPolicies(r *rand.Rand) string {
 
 // What is told before a message is sent is what the message gets, whatever the policy, in both directions and on both faces.
 func TestWhatIsToldIsWhatAMessageGets(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 1 // about one in 200,000 has no message refused by its capability, so that the test sees too little
 	rnd := rand.New(rand.NewPCG(seed, 6))
 	raw, changed, dropped, byRight, refused := 0, 0, 0, 0, 0
 	for range 25 {
@@ -151,7 +151,7 @@ func labels() string {
 
 // Each thing that is said to show more does show that much when the question is asked with it.
 func TestWhatIsSaidToShowMoreDoes(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 1 // one of 14,000 has nothing change by approval, or by attestation
 	rnd := rand.New(rand.NewPCG(seed, 6))
 	said := map[string]int{}
 	for range 20 {
