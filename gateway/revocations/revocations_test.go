@@ -298,7 +298,7 @@ func TestAPushThatIsLostIsMadeGood(t *testing.T) {
 // A peer that cannot be reached: its roots are refused when its list is too old, and accepted again when there is another one.
 func TestAPeerThatIsAway(t *testing.T) {
 	t.Parallel()
-	strict := func(o *ledger.Options) { o.StaleAfter = 2 * time.Second }
+	strict := func(o *ledger.Options) { o.StaleAfter = 15 * time.Second } // of which a slow machine may need some for an exchange
 	a, b := open(t, hospital, time.Second, strict), open(t, insurer, time.Second, strict)
 	pair(a, b)
 	run(t, a, b)
