@@ -46,10 +46,15 @@ func TestAnUndoneDeclarationIsNotRemembered(t *testing.T) {
 	go func() { _, _ = h.reserve(budget.Charge{Scope: claims, Cost: pure(1)}) }()
 	<-line.began // so that what comes now is put into one transaction
 	errs := make(chan error, 2)
+	waiting := func(n int) {
+		for h.Waiting() < n {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	go func() { errs <- h.Declare(context.Background(), patients(nano, 0)) }()
-	time.Sleep(time.Second)
+	waiting(1)
 	go func() { errs <- h.SetQuota(context.Background(), insurer, &budget.Plan{Epsilon: nano}) }()
-	time.Sleep(time.Second)
+	waiting(2)
 	line.on <- struct{}{}
 	<-line.began
 	line.undo = true
