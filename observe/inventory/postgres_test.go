@@ -136,8 +136,10 @@ func TestPostgresRunsNothingThatUsersWrote(t *testing.T) {
 	if v := l["diary/m"].Values; !slices.Equal(v, []string{"good"}) {
 		t.Errorf("values of a type of the user's own: %q", v)
 	}
-	pgtest.Exec(t, url, `DROP ROLE IF EXISTS inventory_reader`, `CREATE ROLE inventory_reader LOGIN PASSWORD 'x'`, `GRANT SELECT ON guarded TO inventory_reader`)
-	inv, _ = scan(t, Postgres(flow.NewSecret(strings.Replace(url, "owner:"+pgtest.Common(t).Password(), "inventory_reader:x", 1))), Options{})
+	at, _, _ := strings.Cut(url[strings.LastIndex(url, "/test")+1:], "?")
+	reader := "reader_of_" + at // roles are the server's, which has other databases of this test if it runs again
+	pgtest.Exec(t, url, `CREATE ROLE `+reader+` LOGIN PASSWORD 'x'`, `GRANT SELECT ON guarded TO `+reader)
+	inv, _ = scan(t, Postgres(flow.NewSecret(strings.Replace(url, "owner:"+pgtest.Common(t).Password(), reader+":x", 1))), Options{})
 	i := slices.IndexFunc(inv.Assets, func(a Asset) bool { return a.Name == "public.guarded" })
 	if a := inv.Assets[i]; !a.Failed || !strings.Contains(a.Why, "42501") { // P0001 if the policy ran
 		t.Errorf("a table with a policy for rows: %+v", a)
