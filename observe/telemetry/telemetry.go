@@ -159,8 +159,9 @@ const (
 	mostBatch   = 128  // calls in one sending
 	linger      = 2 * time.Second
 	sendTime    = 15 * time.Second // for one sending, with what is tried again
-	drainTime   = 3 * time.Second
 )
+
+var drainTime = 3 * time.Second // a variable for tests, which give a slow machine more
 
 // pipeline sends to one collector.
 type pipeline struct {

@@ -37,6 +37,7 @@ func called(n byte) gateway.Called {
 
 // What is measured and followed comes to a collector, by either protocol, with the headers and resource that were given and none else.
 func TestACollectorGetsMetricsAndSpans(t *testing.T) {
+	telemetry.Patient(t)
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "owner=zanzibar-9917")
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-zanzibar-9917=1")
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
@@ -176,6 +177,7 @@ func TestFailuresAreToldOnceAndInOwnWords(t *testing.T) {
 
 // Other settings are in force at once; what waited goes to the collector before.
 func TestSettingsChangeWhileItRuns(t *testing.T) {
+	telemetry.Patient(t)
 	a, b := telemetrytest.New(t), telemetrytest.New(t)
 	e := telemetry.New(prometheus.NewRegistry(), nil)
 	if e.Sample(true) {
