@@ -111,7 +111,7 @@ func TestTheBookDoesNotGrowForEver(t *testing.T) {
 			if unscheduled {
 				a.Question.Schedule = answers.Schedule{}
 			}
-			a.Key, a.Pad = fmt.Sprint(unscheduled, r.now.Load(), i), 3*pad
+			a.Key = fmt.Sprint(unscheduled, r.now.Load(), i)
 			wg.Go(func() {
 				if _, err := r.book.Ask(t.Context(), a); err != nil {
 					t.Error(err)

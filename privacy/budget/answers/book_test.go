@@ -23,7 +23,10 @@ import (
 	"github.com/scrimhq/scrim/store/storetest"
 )
 
-const pad = 600 * time.Millisecond // a computation has three quarters of it, on a machine that does other things, too
+const (
+	pad     = 600 * time.Millisecond // of what is to take its time; a computation has three quarters of it
+	leisure = 2 * time.Minute        // of all others, which do not wait for the end of it
+)
 
 var epoch = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
@@ -96,7 +99,13 @@ func (r *rig) open() {
 
 func (r *rig) bookOf(db store.DB) *answers.Book {
 	r.t.Helper()
-	b, err := answers.New(db, r.ledger, answers.Options{Seal: r.seal, Clock: r.clock, Pad: pad, Fault: func(error) { r.faults.Add(1) }})
+	return r.padded(db, leisure, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+}
+
+// padded is a book whose answers leave when wait says so; nil: when they are to.
+func (r *rig) padded(db store.DB, pad time.Duration, wait func(context.Context, time.Duration) error) *answers.Book {
+	r.t.Helper()
+	b, err := answers.New(db, r.ledger, answers.Options{Seal: r.seal, Clock: r.clock, Pad: pad, Wait: wait, Fault: func(error) { r.faults.Add(1) }})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -246,7 +255,6 @@ func TestManyWhoAskAtOnceCauseOneComputation(t *testing.T) {
 	r := newRig(t, 2)
 	second := r.bookOf(r.db) // as of another process
 	a := r.ask("count")
-	a.Pad = 4 * time.Second // three of them for the computation, with two dozen askers beside it
 	a.Compute = func(context.Context) ([]byte, error) {
 		time.Sleep(30 * time.Millisecond)
 		return fmt.Appendf(nil, "draw %d", r.drawn.Add(1)), nil
@@ -327,7 +335,7 @@ func TestFailuresStayCharged(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 3)
 			a := r.ask("count")
-			a.Key = "k"
+			a.Key, a.Pad = "k", pad
 			var calls atomic.Int64 // the late one still runs
 			a.Compute = func(ctx context.Context) ([]byte, error) { calls.Add(1); return compute(ctx) }
 			for range 3 {
@@ -392,9 +400,10 @@ func TestPaddedTime(t *testing.T) {
 	failing.Compute = func(context.Context) ([]byte, error) { return nil, errors.New("no") }
 	denied := r.ask("count")
 	denied.Decide = func(context.Context, answers.Answer) error { return errors.New("denied") }
+	book := r.padded(r.db, pad, nil)
 	for _, a := range []answers.Ask{r.ask("count"), failing, r.ask("refused"), denied, r.ask("count")} {
 		began := time.Now()
-		_, _ = r.book.Ask(t.Context(), a)
+		_, _ = book.Ask(t.Context(), a)
 		if took := time.Since(began); took < pad {
 			t.Errorf("%s: it took %s, less than %s", a.Question.Plan, took, pad)
 		}
@@ -421,9 +430,11 @@ func TestAProcessThatDies(t *testing.T) {
 	}
 	other := r.bookOf(r.db)
 	b := r.ask("count")
+	b.Pad = pad // four times as long it is waited for
 	if _, err := other.Ask(t.Context(), b); !errors.Is(err, answers.ErrBusy) {
 		t.Fatalf("while it may still be alive: %v", err)
 	}
+	b.Pad = leisure
 	r.now.Store(int64(2 * time.Hour))
 	b.Key, b.Request = "k", a.Request
 	if _, err := other.Ask(t.Context(), b); !errors.Is(err, answers.ErrFailed) {
@@ -510,7 +521,7 @@ func TestAnImpatientRetry(t *testing.T) {
 	a := r.ask("count")
 	a.Key = "k"
 	a.Compute = func(context.Context) ([]byte, error) {
-		time.Sleep(pad / 8)
+		time.Sleep(75 * time.Millisecond)
 		return fmt.Appendf(nil, "draw %d", r.drawn.Add(1)), nil
 	}
 	var wg sync.WaitGroup
