@@ -153,9 +153,9 @@ var stream = []step{
 	{state: a2a.TaskStateCompleted, text: "Done."},
 }
 
-// slow gives others the time to subscribe.
+// slow gives others the time to subscribe before it counts, also on a busy machine.
 func slow() []step {
-	all := []step{{state: a2a.TaskStateWorking, text: "Counting."}}
+	all := []step{{state: a2a.TaskStateWorking, text: "Counting."}, {wait: 75, state: a2a.TaskStateWorking, text: "Counting."}}
 	for n := range 12 {
 		all = append(all, step{wait: 1, artifact: fmt.Sprintf("number-%d", n), parts: a2a.ContentParts{a2a.NewTextPart(fmt.Sprint(n))}, last: true})
 	}

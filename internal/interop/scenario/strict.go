@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/a2aproject/a2a-go/v2/a2asrv"
@@ -170,7 +171,27 @@ func (s *strict) CancelTask(ctx context.Context, req *a2a.CancelTaskRequest) (*a
 	case task.Status.State.Terminal():
 		return nil, a2a.ErrTaskNotCancelable
 	}
-	return s.RequestHandler.CancelTask(ctx, req)
+	return s.cancel(ctx, req)
+}
+
+// cancel cancels a task that has not ended. The SDK does not while the turn is just ending in which the task came to wait: its
+// caller may know by then that it waits.
+func (s *strict) cancel(ctx context.Context, req *a2a.CancelTaskRequest) (*a2a.Task, error) {
+	for {
+		canceled, err := s.RequestHandler.CancelTask(ctx, req)
+		if err == nil {
+			return canceled, nil
+		}
+		task, e := s.RequestHandler.GetTask(ctx, &a2a.GetTaskRequest{ID: req.ID})
+		if e != nil || task.Status.State.Terminal() {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // GetTaskPushConfig implements [a2asrv.RequestHandler].
