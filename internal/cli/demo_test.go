@@ -37,7 +37,7 @@ func TestDemoPrintsCommandsThatWork(t *testing.T) {
 		e := &env{in: strings.NewReader(""), out: out, err: io.Discard}
 		ended <- e.main(ctx, []string{"demo", "--keep"})
 	}()
-	for end := time.Now().Add(time.Minute); !strings.Contains(out.String(), "Any A2A or MCP client"); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); !strings.Contains(out.String(), "Any A2A or MCP client"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the demo did not get to its end")
 		}
