@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,11 +36,17 @@ const (
 type house struct {
 	*httptest.Server
 	ledger   *budget.Ledger
-	now      time.Time
 	acts     []page.Act
 	entries  []audit.Entry
 	governed bool
+
+	mu  sync.Mutex
+	now time.Time // which the ledger's goroutine looks at once a second
 }
+
+func (h *house) clock() time.Time { h.mu.Lock(); defer h.mu.Unlock(); return h.now }
+
+func (h *house) later(d time.Duration) { h.mu.Lock(); defer h.mu.Unlock(); h.now = h.now.Add(d) }
 
 func open(t testing.TB) *house {
 	t.Helper()
@@ -47,7 +54,7 @@ func open(t testing.TB) *house {
 	seed := sha256.Sum256([]byte("a ledger of tests"))
 	var err error
 	h.ledger, err = budget.Open(t.Context(), storetest.Open(t, budget.Schema()), budget.Options{
-		Signer: ed25519.NewKeyFromSeed(seed[:]), Clock: func() time.Time { return h.now },
+		Signer: ed25519.NewKeyFromSeed(seed[:]), Clock: h.clock,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +72,7 @@ func open(t testing.TB) *house {
 		Record: func(_ context.Context, a page.Act) error { h.acts = append(h.acts, a); return nil },
 	})
 	budgets.Add(f, budgets.Options{
-		Spending: &api.Spending{Ledger: h.ledger}, Clock: func() time.Time { return h.now }, Governed: func() bool { return h.governed },
+		Spending: &api.Spending{Ledger: h.ledger}, Clock: h.clock, Governed: func() bool { return h.governed },
 		Recent: recent.New(recent.Options{
 			Rows: func(context.Context) (int64, error) { return int64(len(h.entries)), nil },
 			Entries: func(_ context.Context, q audit.Query) iter.Seq2[audit.Entry, error] {
@@ -159,10 +166,10 @@ func TestABudgetBurnsDownStepByStepAndSaysWhoSpentIt(t *testing.T) {
 	insurer := budget.Scope{Dataset: "claims", Domain: "insurer.example", Workflow: "review", Agent: "a1"}
 	lab := budget.Scope{Dataset: "claims", Domain: "lab.example"}
 	for range 3 {
-		h.now = h.now.Add(24 * time.Hour)
+		h.later(24 * time.Hour)
 		h.spend(t, insurer, 200_000_000)
 	}
-	h.now = h.now.Add(24 * time.Hour)
+	h.later(24 * time.Hour)
 	h.spend(t, lab, 100_000_000)
 	var m budgets.Dataset
 	h.model(t, "/budgets/claims", &m)
@@ -186,7 +193,7 @@ func TestABudgetBurnsDownStepByStepAndSaysWhoSpentIt(t *testing.T) {
 	if len(shares) != 4 || shares["claims/lab.example"] > .15 || shares["claims/insurer.example/review/a1"] < .85 {
 		t.Errorf("shares: %v", shares)
 	}
-	h.now = h.now.Add(time.Hour)
+	h.later(time.Hour)
 	if err := h.ledger.Replan(t.Context(), "claims", budget.Plan{Epsilon: 900_000_000, Delta: 1_000_000_000}); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +216,7 @@ func TestWhatIsTakenBackIsLeftAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.now = h.now.Add(time.Minute)
+	h.later(time.Minute)
 	if err := r.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +237,7 @@ func TestNamesThatAreMarkupAreText(t *testing.T) {
 	h.declare(t, hostile)
 	h.spend(t, budget.Scope{Dataset: hostile, Domain: flow.DomainID("d<img src=x onerror=alert(1)>"), Workflow: "w\"><b>", Agent: "a'"}, 950_000_000)
 	h.entries = append(h.entries, audit.Entry{Seq: 1, Event: flow.Event{
-		Time: h.now, Outcome: flow.Refused, Reason: "budget " + budget.ErrExhausted.Error() + ": " + hostile + "/d", Flow: flow.Flow{ID: "f<i>", From: flow.Party{Agent: "<u>", Domain: "x"}},
+		Time: h.clock(), Outcome: flow.Refused, Reason: "budget " + budget.ErrExhausted.Error() + ": " + hostile + "/d", Flow: flow.Flow{ID: "f<i>", From: flow.Party{Agent: "<u>", Domain: "x"}},
 	}})
 	for _, path := range []string{"/budgets", "/budgets/" + url.PathEscape(hostile), "/budgets/" + url.PathEscape(hostile) + "/entries"} {
 		status, body := h.ask(t, "GET", path, "admin", nil)
