@@ -80,6 +80,9 @@ func (m *module) parse(text string) (tree string, message string, cursor int, er
 		return "", "", 0, ErrBusy
 	}
 	defer m.waiting.Add(-1)
+	if m.once.Do(m.load); m.err != nil { // whoever comes meanwhile waits for that first: it may take longer than a turn
+		return "", "", 0, errUnloaded
+	}
 	wait := time.NewTimer(waitTime)
 	defer wait.Stop()
 	select {
@@ -88,10 +91,6 @@ func (m *module) parse(text string) (tree string, message string, cursor int, er
 		return "", "", 0, ErrBusy
 	}
 	defer func() { <-m.turn }()
-	m.once.Do(m.load)
-	if m.err != nil {
-		return "", "", 0, errUnloaded
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), m.time)
 	defer cancel()
 	defer func() {
