@@ -47,6 +47,7 @@ type Running struct {
 	server *http.Server
 	ended  chan struct{}
 	keep   int
+	finish time.Duration // how long requests under way may take once Close is called
 
 	mu       sync.Mutex  // guards the field below, and what it points to
 	received []*Received // oldest first
@@ -106,7 +107,7 @@ func listen(opt Options) (*Running, net.Listener, error) {
 	if keep == 0 {
 		keep = 32
 	}
-	return &Running{keep: keep, ended: make(chan struct{})}, ln, nil
+	return &Running{keep: keep, ended: make(chan struct{}), finish: 2 * time.Second}, ln, nil
 }
 
 func (r *Running) serve(ctx context.Context, ln net.Listener, h http.Handler) {
@@ -148,7 +149,7 @@ func (r *Running) Received() []Received {
 
 // Close lets requests under way finish, for up to two seconds, and waits until the node has ended.
 func (r *Running) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), r.finish)
 	defer cancel()
 	err := r.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
