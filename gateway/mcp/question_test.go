@@ -3,8 +3,10 @@ package mcp_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -452,9 +454,16 @@ func TestACrashBetweenReservationAndAnswerStaysCharged(t *testing.T) {
 // copyState copies a data directory as it is.
 func copyState(t *testing.T, dir string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
+	var to string
+	for {
+		to = filepath.Join(t.TempDir(), "copy")
+		err := os.CopyFS(to, os.DirFS(dir))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // the log publishes, and may have renamed a file meanwhile
+			t.Fatal(err)
+		}
 	}
 	if err := os.Chmod(filepath.Join(to, "keyset.json"), 0o600); err != nil {
 		t.Fatal(err)
