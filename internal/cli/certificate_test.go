@@ -24,10 +24,10 @@ func TestDoctorTellsWhenTheCertificateEnds(t *testing.T) {
 		mode os.FileMode
 		want string
 	}{
-		{"a good one", 100*24*time.Hour + time.Minute, 0o600, "ok    certificate     it ends in 100 days"},
-		{"one that ends soon", 5*24*time.Hour + time.Minute, 0o600, "warn  certificate     it ends in 5 days"},
+		{"a good one", 100*24*time.Hour + time.Hour, 0o600, "ok    certificate     it ends in 100 days"},
+		{"one that ends soon", 5*24*time.Hour + time.Hour, 0o600, "warn  certificate     it ends in 5 days"},
 		{"one that has ended", -time.Hour, 0o600, "FAIL  certificate     it ended on"},
-		{"one whose key is open", 100*24*time.Hour + time.Minute, 0o644, "can be read by others"},
+		{"one whose key is open", 100*24*time.Hour + time.Hour, 0o644, "can be read by others"},
 	} {
 		dir := t.TempDir()
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -197,7 +197,7 @@ func TestAServerIsWrapped(t *testing.T) {
 		t.Helper()
 		cmd := exec.Command("scrim", "mcp", "--server", "tickets", "--", "ticketserver")
 		cmd.Dir, cmd.Stderr = dir, os.Stderr
-		s, err := mcp.NewClient(&mcp.Implementation{Name: "editor", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+		s, err := mcp.NewClient(&mcp.Implementation{Name: "editor", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd, TerminateDuration: time.Minute}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
