@@ -263,13 +263,16 @@ const rows = 3000
 
 func row(i int64) string { return fmt.Sprintf("row %d of those that are written\n", i) }
 
-func child(path string, last int64) error {
+func child(path string, last int64, held bool) error {
 	p, err := Create(path, columns, table.Run{Tag: "tag", Resume: true})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
 	for i := p.Rows(); i < last; i++ {
+		if held && i == last/2 {
+			time.Sleep(time.Hour)
+		}
 		if err := p.Write([]byte(row(i)), 1); err != nil {
 			return err
 		}
@@ -289,7 +292,7 @@ func child(path string, last int64) error {
 // nobody disturbed, and there must be none before.
 func TestKilledAndResumed(t *testing.T) {
 	if path := os.Getenv("SCRIM_TEST_PARTIAL"); path != "" {
-		if err := child(path, rows); err != nil {
+		if err := child(path, rows, os.Getenv("SCRIM_TEST_PARTIAL_HELD") != ""); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -306,6 +309,13 @@ func TestKilledAndResumed(t *testing.T) {
 		}
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilledAndResumed$")
 		cmd.Env = append(os.Environ(), "SCRIM_TEST_PARTIAL="+path)
+		patience := time.Duration(1+rand.IntN(40)) * time.Millisecond
+		if round == 0 {
+			patience = 0 // on a quick machine all others may get through, and this one must not
+			cmd.Env = append(cmd.Env, "SCRIM_TEST_PARTIAL_HELD=1")
+		} else if round > 15 {
+			patience = time.Minute
+		}
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -314,12 +324,6 @@ func TestKilledAndResumed(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- cmd.Wait() }()
 		var err error
-		patience := time.Duration(1+rand.IntN(40)) * time.Millisecond
-		if round == 0 {
-			patience = 0 // on a quick machine all others may get through
-		} else if round > 15 {
-			patience = time.Minute
-		}
 		select {
 		case err = <-done:
 		case <-time.After(patience):
