@@ -90,7 +90,7 @@ func TestDamagedBytesAreNoPanic(t *testing.T) {
 				if _, err := readSome(t.Context(), b); err != nil {
 					failed++
 				}
-				if d := time.Since(start); d > 5*time.Second {
+				if d := time.Since(start); d > time.Minute {
 					t.Errorf("byte %d: took %v", i, d)
 				}
 			}
