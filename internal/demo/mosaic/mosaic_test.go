@@ -10,7 +10,8 @@ import (
 
 // TestMosaicAttack: three agents of one domain single most patients out by three harmless pieces, and few where the gateway remembers what
 // the domain was shown: whatever the order, over weeks or all at once. The list is that of small towns, with some hundred people in a postal
-// code, where the rules' levels hide less than where ten thousand live. About 4 of a hundred are expected; an eighth is more than four deviations off.
+// code, where the rules' levels hide less than where ten thousand live. Over weeks it is an eighth at most. All at once it is chance who comes first: about 4
+// of a hundred are expected, and a quarter is ten deviations off.
 func TestMosaicAttack(t *testing.T) {
 	opt := mosaic.Options{Patients: 100, People: patients.Generate(1, 60_000), Seed: 1, NoSync: true}
 	for _, atOnce := range []bool{false, true} {
@@ -27,9 +28,13 @@ func TestMosaicAttack(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("at once %v: off %d, on %d of %d, by one piece alone %d; %v fits %d", atOnce, off.SingledOut, on.SingledOut, on.Patients, on.Alone, on.Featured, on.Fits)
-		if on.SingledOut-on.Alone > off.SingledOut/8 || on.Coarser < on.Patients || on.Fits < 2 {
-			t.Errorf("at once %v: with the memory %d of %d are singled out, %d by one piece alone, want at most an eighth of those without it more; of the one whom the demo is about is held %v, which fits %d",
-				atOnce, on.SingledOut, on.Patients, on.Alone, on.Featured, on.Fits)
+		most := off.SingledOut / 8
+		if atOnce {
+			most = off.SingledOut / 4
+		}
+		if on.SingledOut-on.Alone > most || on.Coarser < on.Patients || on.Fits < 2 {
+			t.Errorf("at once %v: with the memory %d of %d are singled out, %d by one piece alone, want at most %d more; of the one whom the demo is about is held %v, which fits %d",
+				atOnce, on.SingledOut, on.Patients, on.Alone, most, on.Featured, on.Fits)
 		}
 	}
 }
