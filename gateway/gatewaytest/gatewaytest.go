@@ -106,7 +106,7 @@ func New(t testing.TB, setup Setup) *Rig {
 	must(t, err)
 	r.Vault, err = vault.New(r.DB, r.Keys, vault.Options{Domain: Own, Erased: erased, Forgot: gateway.ForgetHandles})
 	must(t, err)
-	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/log/own", r.Keys.Signer("log"), audit.Options{Dir: filepath.Join(r.Dir, "log")})
+	r.Log, err = audit.Open(ctx, r.DB, "scrim.dev/log/own", r.Keys.Signer("log"), audit.Options{Dir: filepath.Join(r.Dir, "log"), MergeDelay: time.Minute}) // a busy disk stops no release
 	must(t, err)
 	r.Exposure, err = exposure.Open(ctx, r.DB, r.Vault, r.Keys, exposure.Options{Clock: setup.Clock})
 	must(t, err)
