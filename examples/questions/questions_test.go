@@ -21,7 +21,16 @@ func TestTheExampleAnswers(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(filepath.Join(dir, "scrim.yaml"))
+	file := filepath.Join(dir, "scrim.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patient := strings.Replace(string(text), "pad: 1s", "pad: 4s", 1) // for a machine that has much else to do
+	if err := os.WriteFile(file, []byte(patient), 0o600); err != nil || patient == string(text) {
+		t.Fatalf("%v: no padding in %s", err, file)
+	}
+	c, err := config.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
