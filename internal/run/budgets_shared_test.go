@@ -20,6 +20,7 @@ import (
 
 // Two gateways of a domain with one ledger spend one budget to the last question, and what one of them answered the other gives too.
 func TestTwoGatewaysShareOneLedger(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.Common(t)
 	key, digest := identity.NewKey()
 	url, draws := drawing(t)

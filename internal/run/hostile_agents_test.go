@@ -83,11 +83,27 @@ agents:
 transparent: [{agent: "*", reason: a test}]
 %s`, digest, l.Addr(), l.Addr(), limits), nil)
 	s.dir = filepath.Dir(file)
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	g, addr, stop := serve(t, load(t, file), run.Options{
+		Listen: narrow{front},
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Hooks: gateway.Hooks{Event: s.rows.add},
 	})
 	s.town = &town{g, addr, key, stop}
 	return s
+}
+
+// narrow holds little of what nobody reads: a server falls behind such a caller after kilobytes, however slow both are.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	c, err := n.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(32 << 10)
+	}
+	return c, err
 }
 
 // readCall reads one call of HTTP/1.1 with a length.

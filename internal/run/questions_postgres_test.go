@@ -30,6 +30,7 @@ var clinicTables = []string{
 
 // A question is answered in the database where the data lies, by a role that can only read, and what goes wrong there is told to nobody.
 func TestAQuestionIsAnsweredInPostgres(t *testing.T) {
+	t.Parallel()
 	owner := pgtest.Start(t).Database(t)
 	pgtest.Exec(t, owner, clinicTables...)
 	reader, err := url.Parse(owner)

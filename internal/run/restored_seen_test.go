@@ -13,6 +13,7 @@ import (
 
 // A stranger who remembers the log sees a restore that lost rows. One who never looked sees a tree that began anew.
 func TestAStrangerSeesWhatARestoreLost(t *testing.T) {
+	t.Parallel()
 	w := layWatched(t)
 	g, addr, stop := serve(t, w.c, run.Options{})
 	key, err := tile.VerifierKey(run.Origin("clinic"), g.LogKey())

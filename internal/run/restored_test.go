@@ -136,6 +136,7 @@ func opened(t *testing.T, c *config.Config) *run.State {
 
 // Nothing came after the backup, and a witness says so: everything goes on, in the same tree, and nobody has to answer for anything.
 func TestARestoreThatLostNothingGoesOn(t *testing.T) {
+	t.Parallel()
 	w := layWatched(t)
 	g, addr, stop := serve(t, w.c, run.Options{})
 	if body := count(t, addr, w.key, "a"); !strings.Contains(body, "draw") {
@@ -158,6 +159,7 @@ func TestARestoreThatLostNothingGoesOn(t *testing.T) {
 // A witness saw rows that the backup has not. Without a word nothing starts; with one, budgets are not full again and the log begins a tree of its own, which
 // the same witness cosigns while it refuses the old one for good.
 func TestAnOldBackupRefillsNothing(t *testing.T) {
+	t.Parallel()
 	w := layWatched(t)
 	g, addr, stop := serve(t, w.c, run.Options{})
 	archive, subjects := take(t, g)
@@ -212,6 +214,7 @@ func TestAnOldBackupRefillsNothing(t *testing.T) {
 
 // The log survived. What it says was charged counts as spent, what it says was frozen is frozen, and the tree goes on as the witness saw it.
 func TestANewerLogIsTakenUp(t *testing.T) {
+	t.Parallel()
 	w := layWatched(t)
 	g, addr, stop := serve(t, w.c, run.Options{})
 	archive, subjects := take(t, g)
@@ -242,6 +245,7 @@ func TestANewerLogIsTakenUp(t *testing.T) {
 
 // Somebody is erased after their keys were copied. Whoever restores the copy, with the log or without, gets nobody back.
 func TestARestoreRevivesNobody(t *testing.T) {
+	t.Parallel()
 	w := layWatched(t)
 	g, _, stop := serve(t, w.c, run.Options{})
 	person := flow.SubjectRef{1, 2, 3}

@@ -110,11 +110,14 @@ func load(t *testing.T, file string) *config.Config {
 func serve(t *testing.T, c *config.Config, opt run.Options) (g *run.Gateway, addr string, stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if opt.Listen == nil {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt.Listen = l
 	}
-	opt.Listen = l
+	var err error
 	if g, err = run.Open(ctx, c, opt); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +138,7 @@ func serve(t *testing.T, c *config.Config, opt run.Options) (g *run.Gateway, add
 			t.Error(err)
 		}
 	})
-	return g, l.Addr().String(), stop
+	return g, opt.Listen.Addr().String(), stop
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {
