@@ -234,12 +234,12 @@ func TestManyMentionsTakeLinearTime(t *testing.T) {
 			text = append(text, fmt.Sprintf("task-%012d", i%60))
 		}
 		body := `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"messageId":"m-1","role":"ROLE_USER","referenceTaskIds":[` + strings.Join(refs, ",") + `],"parts":[{"text":"` + strings.Join(text, " ") + `"}]}}}`
-		began := used(t)
+		began, start := used(t), time.Now()
 		out, err := passTo(t, rig, "a2a", wire.A2A10, "SendMessage", flow.Request, body)
 		if err != nil || strings.Contains(out, "task-0000") {
 			t.Fatal(err)
 		}
-		return used(t) - began
+		return min(time.Since(start), used(t)-began) // the collector may work beside it
 	}
 	took(100)
 	few, many := time.Hour, time.Hour

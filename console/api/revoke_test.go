@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scrimhq/scrim/console/api"
 	"github.com/scrimhq/scrim/evidence/audit"
@@ -24,7 +25,7 @@ func TestRevokingOverTheAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	journal, err := audit.Open(t.Context(), db, "test", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), audit.Options{Dir: t.TempDir()})
+	journal, err := audit.Open(t.Context(), db, "test", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)), audit.Options{Dir: t.TempDir(), MergeDelay: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func logged(t *testing.T, rows ...flow.ID) api.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := audit.Open(t.Context(), db, "scrim.dev/log/hospital.example", keys.Signer("log"), audit.Options{Dir: t.TempDir(), Archive: t.TempDir(), Interval: -1})
+	j, err := audit.Open(t.Context(), db, "scrim.dev/log/hospital.example", keys.Signer("log"), audit.Options{Dir: t.TempDir(), MergeDelay: time.Minute, Archive: t.TempDir(), Interval: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

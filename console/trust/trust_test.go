@@ -62,7 +62,7 @@ func openWith(t testing.TB, keyset string, change ...func(*api.Options)) *house 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.log, err = audit.Open(t.Context(), h.db, "scrim.dev/log/hospital.example", keys.Signer("log"), audit.Options{Dir: t.TempDir(), Archive: t.TempDir(), Interval: -1}); err != nil {
+	if h.log, err = audit.Open(t.Context(), h.db, "scrim.dev/log/hospital.example", keys.Signer("log"), audit.Options{Dir: t.TempDir(), MergeDelay: time.Minute, Archive: t.TempDir(), Interval: -1}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.log.Close(context.Background()) })

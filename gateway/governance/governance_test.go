@@ -36,7 +36,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, at: noon, db: storetest.Open(t, audit.Schema(), governance.Schema())}
 	var err error
-	r.log, err = audit.Open(t.Context(), r.db, "scrim.dev/log/own", ed25519.NewKeyFromSeed(make([]byte, 32)), audit.Options{Dir: t.TempDir(), Interval: -1})
+	r.log, err = audit.Open(t.Context(), r.db, "scrim.dev/log/own", ed25519.NewKeyFromSeed(make([]byte, 32)), audit.Options{Dir: t.TempDir(), MergeDelay: time.Minute, Interval: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

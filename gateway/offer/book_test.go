@@ -67,7 +67,7 @@ func (s *side) open(t testing.TB) {
 	var err error
 	s.db, err = storetest.Try(t, s.dir, store.Options{NoSync: true}, audit.Schema(), offer.Schema())
 	must(t, err)
-	s.log, err = audit.Open(ctx, s.db, "scrim.dev/log/"+string(s.name), s.w.keys[s.name], audit.Options{Dir: filepath.Join(s.dir, "log")})
+	s.log, err = audit.Open(ctx, s.db, "scrim.dev/log/"+string(s.name), s.w.keys[s.name], audit.Options{Dir: filepath.Join(s.dir, "log"), MergeDelay: time.Minute})
 	must(t, err)
 	s.Book, err = offer.OpenBook(ctx, offer.BookOptions{
 		Domain: s.name, DB: s.db, Journal: s.log, Domains: domains{s.w, s.name}, Send: s.send, Clock: s.w.clock,

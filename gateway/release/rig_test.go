@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/scrimhq/scrim/data/catalog"
 	"github.com/scrimhq/scrim/data/table"
@@ -85,7 +86,7 @@ func open(t testing.TB, dir, policies string) *rig {
 	must(t, err)
 	r.keys, err = vault.OpenKeyring(ctx, filepath.Join(dir, "keyset.json"), nil)
 	must(t, err)
-	r.log, err = audit.Open(ctx, r.db, "scrim.dev/log/hospital", r.keys.Signer("log"), audit.Options{Dir: filepath.Join(dir, "log")})
+	r.log, err = audit.Open(ctx, r.db, "scrim.dev/log/hospital", r.keys.Signer("log"), audit.Options{Dir: filepath.Join(dir, "log"), MergeDelay: time.Minute})
 	must(t, err)
 	t.Cleanup(func() { must(t, errors.Join(r.log.Close(ctx), r.db.Close())) })
 	tax := flow.DefaultTaxonomy()

@@ -70,7 +70,7 @@ func reopen(t testing.TB, db store.DB, name flow.DomainID, every time.Duration, 
 	if g.ledger, err = ledger.Open(t.Context(), g.db, opt); err != nil {
 		t.Fatal(err)
 	}
-	if g.log, err = audit.Open(t.Context(), g.db, "test/"+string(name), keyOf("log"), audit.Options{Dir: t.TempDir()}); err != nil {
+	if g.log, err = audit.Open(t.Context(), g.db, "test/"+string(name), keyOf("log"), audit.Options{Dir: t.TempDir(), MergeDelay: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.log.Close(context.Background()) })
